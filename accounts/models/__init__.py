@@ -1,0 +1,4 @@
+from accounts.models.event import SecurityEvent
+from accounts.models.user import User
+
+__all__ = ["SecurityEvent", "User"]

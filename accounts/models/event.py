@@ -1,0 +1,117 @@
+"""What happened to an account: written once, read for ever."""
+
+from ipaddress import ip_address
+from typing import Any, ClassVar, NoReturn
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class AppendOnlyError(TypeError):
+    """Somebody tried to change or delete what is only ever added to."""
+
+
+class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError("A security event is never changed.")
+
+    def delete(self) -> NoReturn:
+        raise AppendOnlyError("A security event is never deleted.")
+
+
+class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]
+    def record(
+        self,
+        request: HttpRequest | None,
+        user: models.Model | None,
+        kind: "SecurityEvent.Kind",
+        session: UUID | None = None,
+        by: models.Model | None = None,
+    ) -> "SecurityEvent":
+        """Write down that `kind` happened to `user` (None: nobody that is known).
+
+        `request` tells from where (None: not by a request), `session` is the id of the session
+        it happened to or in, `by` the person who did it. Doing it oneself is the normal case and
+        leaves `by` empty.
+        """
+        event: SecurityEvent = self.create(
+            user_id=user.pk if user else None,
+            kind=kind,
+            session=session,
+            by_id=by.pk if by and (not user or by.pk != user.pk) else None,
+            address=_address(request),
+            user_agent=request.headers.get("User-Agent", "")[:300] if request else "",
+        )
+        return event
+
+
+class SecurityEvent(models.Model):
+    class Kind(models.TextChoices):
+        SIGNED_UP = "signed_up", _("Account created")
+        SIGNED_IN = "signed_in", _("Signed in")
+        SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
+        SIGNED_OUT = "signed_out", _("Signed out")
+        SESSION_NAMED = "session_named", _("A session was named")
+        SESSION_ENDED = "session_ended", _("A session was ended")
+        OTHERS_ENDED = "others_ended", _("All other sessions were ended")
+        ALL_ENDED = "all_ended", _("All sessions were ended")
+        REUSE_FOUND = "reuse_found", _("A copy of a sign-in was used")
+        PASSWORD_CHANGED = "password_changed", _("The password was changed")
+        RESET_ASKED = "reset_asked", _("A new password was asked for")
+        PASSWORD_RESET = "password_reset", _("A new password was set by mail")
+        PROFILE_CHANGED = "profile_changed", _("The profile was changed")
+        DEACTIVATED = "deactivated", _("The account was closed")
+        ACTIVATED = "activated", _("The account was opened again")
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("person"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="security_events",
+        db_index=False,  # the index below begins with it
+    )
+    kind = models.CharField(_("what"), max_length=32, choices=Kind)
+    at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
+    address = models.GenericIPAddressField(_("address"), null=True)
+    user_agent = models.CharField(_("browser"), max_length=300, blank=True)
+    # Not a foreign key: the history outlives the rows of sessions, which are pruned.
+    session = models.UUIDField(_("session"), null=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("done by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+
+    objects: ClassVar[SecurityEventManager] = SecurityEventManager()
+
+    class Meta:
+        verbose_name = _("security event")
+        verbose_name_plural = _("security events")
+        ordering = ("-at", "-pk")
+        indexes = (models.Index(fields=["user", "-at"], name="accounts_event_user_at"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError("A security event is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError("A security event is never deleted.")
+
+
+def _address(request: HttpRequest | None) -> str | None:
+    """The visitor's address, or None where the server tells none (a Unix socket)."""
+    try:
+        return str(ip_address(request.META.get("REMOTE_ADDR", ""))) if request else None
+    except ValueError:
+        return None

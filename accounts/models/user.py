@@ -1,0 +1,50 @@
+"""A person who has an account."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from accounts.validators import UserNameValidator
+
+
+class UserManager(DjangoUserManager["User"]):
+    def named(self, name_or_address: str) -> models.QuerySet["User"]:
+        """The one person with this user name or e-mail address, upper or lower case alike.
+
+        Names hold no "@" and addresses do, so the text says by itself which of the two it is.
+        The database does the folding, with the very expression of the unique indexes.
+        """
+        field = "email" if "@" in name_or_address else "username"
+        return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(name_or_address)))
+
+
+class User(AbstractUser):
+    username = models.CharField(
+        _("user name"),
+        max_length=150,
+        unique=True,
+        validators=[UserNameValidator()],
+        help_text=_("Letters, digits and the signs . + - _"),
+        error_messages={"unique": _("This user name is taken.")},
+    )
+    email = models.EmailField(_("e-mail address"))
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    class Meta(AbstractUser.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                Lower("username"),
+                name="accounts_user_username_unique",
+                violation_error_message=_("This user name is taken."),
+            ),
+            models.UniqueConstraint(
+                Lower("email"),
+                name="accounts_user_email_unique",
+                violation_error_message=_("Somebody has an account with this e-mail address."),
+            ),
+        )

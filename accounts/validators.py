@@ -1,0 +1,43 @@
+"""What a user name and a password may be."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.deconstruct import deconstructible
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+MAXIMUM_PASSWORD_LENGTH = 1024
+
+
+@deconstructible
+class UserNameValidator(RegexValidator):
+    """Refuses "@" above all: a name is never mistaken for an address, so one field takes both."""
+
+    regex = r"^[\w.+-]+\Z"
+    message = gettext_lazy("A user name has only letters, digits and the signs . + - _ in it.")
+
+
+class MaximumLengthValidator:
+    """Caps what the hasher has to read. The cap is told, never cut to: every character counts."""
+
+    def __init__(self, max_length: int = MAXIMUM_PASSWORD_LENGTH) -> None:
+        self.max_length = max_length
+
+    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+        """Raise ValidationError if `password` has more than `max_length` characters."""
+        if len(password) > self.max_length:
+            raise ValidationError(
+                ngettext(
+                    "This password is too long. It may have %(max_length)d character.",
+                    "This password is too long. It may have %(max_length)d characters.",
+                    self.max_length,
+                ),
+                code="password_too_long",
+                params={"max_length": self.max_length},
+            )
+
+    def get_help_text(self) -> str:
+        return _("At most %(max_length)d characters, of any kind.") % {
+            "max_length": self.max_length
+        }
