@@ -1,0 +1,100 @@
+"""django-environ, made strict: what is missing or malformed stops the start with one sentence that names it.
+
+django-environ alone reads `DEBUG=flase` as False, `TOKENS_ACCESS_LIFETIME=15min` as 15 and a secret key that
+begins with `$` as the name of another variable. An empty variable counts as one that is not set.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+
+class Env(environ.Env):
+    EMAIL_SCHEMES = {**environ.Env.EMAIL_SCHEMES, "filemail": "project.mail.EmailBackend"}  # noqa: RUF012
+
+
+YES = {"true", "on", "yes", "1"}
+NO = {"false", "off", "no", "0"}
+
+
+def is_set(name: str) -> bool:
+    return bool(os.environ.get(name, "").strip())
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The variable as it is. Raises ImproperlyConfigured if it is not set and there is no default."""
+    if is_set(name):
+        return os.environ[name]
+    if default is None:
+        raise ImproperlyConfigured(f"{name} is not set in the environment, see .env.example.")
+    return default
+
+
+def switch(name: str, default: bool | None = None) -> bool:
+    value = text(name, None if default is None else str(default)).strip().lower()
+    if value not in YES | NO:
+        raise ImproperlyConfigured(f"{name} must be true or false.")
+    return value in YES
+
+
+def whole(name: str, default: int | None = None) -> int:
+    """A whole number, zero or more."""
+    value = text(name, None if default is None else str(default)).strip()
+    if not (value.isascii() and value.isdigit()):
+        raise ImproperlyConfigured(f"{name} must be a whole number, zero or more.")
+    return int(value)
+
+
+def seconds(name: str) -> int | float:
+    """A span in seconds: whole where it is written so, `0.5` where it is not."""
+    value = text(name).strip()
+    before, dot, after = value.partition(".")
+    if not (value.isascii() and before.isdigit() and (after.isdigit() if dot else True)):
+        raise ImproperlyConfigured(f"{name} must be a number of seconds, zero or more.")
+    return float(value) if dot else int(value)
+
+
+def words(name: str, default: str | None = None) -> list[str]:
+    """A list, written with commas between its items."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def site(name: str) -> str:
+    """The address of a site: scheme and host, and a port if need be."""
+    value = text(name)
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be an address such as https://example.org.")
+    return value
+
+
+def database(name: str) -> dict[str, Any]:
+    return _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
+
+
+def cache(name: str, default: str) -> dict[str, Any]:
+    return _url(name, Env.cache_url_config, Env.CACHE_SCHEMES, "redis://host:6379/0", default)
+
+
+def email(name: str, default: str) -> dict[str, Any]:
+    """The EMAIL_* settings. `filemail://` writes one file a message and shows it on the console (project/mail.py)."""
+    parts = _url(name, Env.email_url_config, Env.EMAIL_SCHEMES, "smtp+tls://user:password@host:587", default)
+    return {key: value for key, value in parts.items() if key.startswith("EMAIL_") and value is not None}
+
+
+def _url(
+    name: str, parse: Callable[[str], dict[str, Any]], schemes: dict[str, str], example: str, default: str | None = None
+) -> dict[str, Any]:
+    # The value stays out of the message: it may hold a password.
+    refusal = ImproperlyConfigured(f"{name} must be a URL such as {example}.")
+    value = text(name, default)
+    try:
+        if urlsplit(value).scheme not in schemes and value != "sqlite://:memory:":
+            raise refusal
+        return parse(value)
+    except ValueError:
+        raise refusal from None

@@ -1,0 +1,33 @@
+"""Mail for the demo: every message becomes one file in a folder and is shown on the console."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends import console
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import timezone
+
+_numbers = itertools.count(1)
+
+
+class EmailBackend(BaseEmailBackend):
+    """Unlike Django's file backend, which puts all messages of one connection into one file."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        for message in email_messages:
+            keep(message, Path(settings.EMAIL_FILE_PATH))
+        console.EmailBackend().send_messages(email_messages)
+        return len(email_messages)
+
+
+def keep(message: EmailMessage, folder: Path) -> Path:
+    """Write the message into a file of its own; whoever watches the folder never sees half of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{timezone.now():%Y%m%d-%H%M%S}-{os.getpid()}-{next(_numbers)}.eml"
+    unfinished = folder / f".{name}"
+    unfinished.write_bytes(message.message().as_bytes())
+    return unfinished.rename(folder / name)

@@ -1,0 +1,47 @@
+"""What the site adds to every request and response, whichever app answers."""
+
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+
+
+class ClientAddress(MiddlewareMixin):
+    """`REMOTE_ADDR` becomes the visitor's address where `TRUSTED_PROXIES` proxies stand in front.
+
+    Each proxy appends the address that it saw to `X-Forwarded-For`, so the entries are trusted from the right,
+    one a proxy; whatever stands further left was written by the visitor. With no proxy the header is never read.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        hops = settings.TRUSTED_PROXIES
+        seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if hops and len(seen) >= hops:
+            request.META["REMOTE_ADDR"] = bare_address(seen[-hops])
+
+
+def bare_address(entry: str) -> str:
+    """The address in `192.0.2.1:80`, `[2001:db8::1]:80` or a plain address; an empty string if there is none."""
+    entry = entry.strip()
+    if entry.startswith("["):
+        entry = entry[1:].partition("]")[0]
+    elif entry.count(":") == 1:
+        entry = entry.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(entry))
+    except ValueError:
+        return ""
+
+
+class IsolationHeaders(MiddlewareMixin):
+    """The headers that keep other sites' pages and unused browser features away from ours.
+
+    Django's own SecurityMiddleware sends the others and has no setting for these two.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return response

@@ -1,0 +1,230 @@
+"""The site's settings. Whatever differs between installations comes from the environment: see .env.example."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from project import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# The process
+
+SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", default="")
+DEBUG = env.switch("DEBUG", default=False)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", default=0)
+
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+ASGI_APPLICATION = "project.asgi.application"
+
+INSTALLED_APPS = [
+    "tokens",
+    "accounts",
+    "accounts.apps.SojournAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+]
+
+MIDDLEWARE = [
+    # Before WhiteNoise stands what static files need as well: the headers, and who asks.
+    "django.middleware.security.SecurityMiddleware",
+    "project.middleware.IsolationHeaders",
+    "project.middleware.ClientAddress",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "tokens.middleware.TokenMiddleware",
+    "tokens.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Storage
+
+DATABASES = {"default": env.database("DATABASE_URL")}
+DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
+DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction that reads and then writes would otherwise fail, not wait, when another one writes.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # With a write-ahead log, NORMAL loses nothing when a process is killed, only when the machine loses power.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+
+CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# Who signs in, and how
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.NameOrAddressBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+PASSWORD_RESET_TIMEOUT = 3600
+
+PASSWORD_HASHERS = [
+    "accounts.hashers.Argon2Hasher",
+    # Hashes that come from elsewhere are read, and made anew by the first hasher at the next sign-in.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+]
+
+# No NumericPasswordValidator: it is a rule of composition, and those make passwords worse (NIST SP 800-63B).
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("username", "email", "first_name", "last_name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "accounts.validators.MaximumLengthValidator", "OPTIONS": {"max_length": 1024}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# The tokens: what the environment does not name keeps the default of tokens/conf.py.
+
+TOKENS_TYPES = {
+    "TOKENS_ISSUER": env.site,
+    "TOKENS_AUDIENCE": env.text,
+    "TOKENS_ACCESS_LIFETIME": env.seconds,
+    "TOKENS_IDLE_LIFETIME": env.seconds,
+    "TOKENS_ABSOLUTE_LIFETIME": env.seconds,
+    "TOKENS_BROWSER_LIFETIME": env.seconds,
+    "TOKENS_CONFIRM_AFTER": env.seconds,
+    "TOKENS_REUSE_REVOKES": env.text,
+    "TOKENS_KEYS": env.text,
+    "TOKENS_COOKIE_SECURE": env.switch,
+    "TOKENS_REVOCATION_LAG": env.seconds,
+    "TOKENS_REVOCATION_GRACE": env.seconds,
+    "TOKENS_REVOCATION_CACHE": env.text,
+    "TOKENS_USER_CLAIMS": env.words,
+    "TOKENS_MAX_SESSIONS": env.whole,
+}
+for name in filter(env.is_set, [name for name in os.environ if name.startswith("TOKENS_")]):
+    if name not in TOKENS_TYPES:
+        raise ImproperlyConfigured(f"{name} is no setting of this site, see .env.example.")
+    globals()[name] = TOKENS_TYPES[name](name)
+TOKENS_ISSUER = env.site("TOKENS_ISSUER")
+
+# Cookies. A name with __Host- cannot be set by a neighbouring site or over plain http.
+
+COOKIES_SECURE = env.switch("TOKENS_COOKIE_SECURE", default=True)
+COOKIE_PREFIX = "__Host-" if COOKIES_SECURE else ""
+
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+CSRF_COOKIE_SECURE = COOKIES_SECURE
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# Nobody is signed in by a Django session; it is there for whoever needs request.session.
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
+SESSION_COOKIE_SECURE = COOKIES_SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+MESSAGE_STORAGE = "project.messages.PrefixedCookieStorage"
+MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
+
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
+LANGUAGE_COOKIE_SECURE = COOKIES_SECURE
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+
+SIGNED_COOKIE_LEGACY_SALT_FALLBACK = False
+
+# What browsers are told
+
+SECURE_SSL_REDIRECT = env.switch("SECURE_SSL_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # watchers ask the process itself, without TLS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Nothing but our own files, no inline script or style. The admin runs under it as it is.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+)
+
+# Words, time, mail, log
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+globals().update(env.email("EMAIL_URL", default="smtp://localhost:25"))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"Sojourn <noreply@{urlsplit(TOKENS_ISSUER).hostname}>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        # Named so that Django's own handlers go: they are silent in production and mail each error to the admins.
+        "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "tokens": {"level": "INFO"},
+    },
+}

@@ -1,0 +1,13 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from project import health
+from tokens.views import jwks
+
+urlpatterns = [
+    path("", include("accounts.urls")),
+    path("admin/", admin.site.urls),
+    path(".well-known/jwks.json", jwks, name="jwks"),
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+]
