@@ -1,0 +1,167 @@
+"""`manage.py demo`: the whole site on this machine, from nothing, until Ctrl-C.
+
+It runs before Django has settings, because it writes the environment that they are read from. The order is that of
+what can be refused: the port, the settings, the folder; only then is anything made.
+"""
+
+import argparse
+import os
+import secrets
+import socket
+import string
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parent.parent
+ALPHABET = string.ascii_letters + string.digits
+
+
+class Refused(Exception):
+    """The demo cannot start; the message is the sentence to print."""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Refused(f"manage.py demo: {message}.")
+
+
+def main(argv: list[str]) -> int:
+    """Run the demo until it is stopped. Returns the exit code; says on stderr, in one sentence, why it cannot start."""
+    try:
+        options = parse(argv)
+        listeners = listen(options.port)
+        data = Path(options.data).absolute()
+        drawn = set_environment(data, options.port)
+        load_django()
+        make_folder(data)
+        if drawn:
+            keep_secret(data)
+        prepare(data)
+        serve(listeners, data, options.port)
+    except Refused as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before the server took over the signals
+        return 130
+    return 0
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="manage.py demo", description="Serve the whole site on this machine until Ctrl-C.")
+    parser.add_argument("--port", type=port, default=8000, help="where to listen (8000)")
+    parser.add_argument("--data", default=ROOT / "demo-data", help="folder of database and mail (demo-data)")
+    return parser.parse_args(argv)
+
+
+def port(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+        raise argparse.ArgumentTypeError(f"{value!r} is no port, which is a number from 1 to 65535")
+    return int(value)
+
+
+def listen(port: int) -> list[socket.socket]:
+    from project.server import listen
+
+    try:
+        return listen(port)
+    except OSError as error:
+        raise Refused(f"Port {port} cannot be used ({error.strerror}): try --port with another number.") from None
+
+
+def set_environment(data: Path, port: int) -> bool:
+    """Fill in what the environment leaves open. Returns whether the secret key is the demo's own."""
+    drawn = not os.environ.get("SECRET_KEY")
+    defaults = {
+        "SECRET_KEY": kept_secret(data) or secrets.token_urlsafe(50),
+        "DEBUG": "false",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+        "DATABASE_URL": f"sqlite:///{quote(str(data / 'db.sqlite3'))}",
+        "EMAIL_URL": f"filemail:///{quote(str(data / 'mail'))}",
+        "STATIC_ROOT": str(data / "static"),
+        "SECURE_SSL_REDIRECT": "false",
+        "TOKENS_ISSUER": f"http://localhost:{port}",
+    }
+    for name, value in defaults.items():
+        if not os.environ.get(name):
+            os.environ[name] = value
+    os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+    return drawn
+
+
+def kept_secret(data: Path) -> str:
+    try:
+        return (data / "secret-key").read_text().strip()
+    except OSError:
+        return ""
+
+
+def load_django() -> None:
+    import django
+    from django.core.checks import run_checks
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        django.setup()
+    except ImproperlyConfigured as error:
+        raise Refused(str(error)) from None
+    for message in run_checks():
+        if message.is_serious():
+            raise Refused(f"{message.msg} ({message.id})")
+
+
+def make_folder(data: Path) -> None:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=data).close()
+    except OSError as error:
+        raise Refused(f"The folder {data} cannot be written ({error.strerror}): try --data with another one.") from None
+
+
+def keep_secret(data: Path) -> None:
+    """Keep the key that this run drew, so that the next one knows the sign-ins of this one."""
+    if not kept_secret(data):
+        with open(data / "secret-key", "w", opener=lambda path, flags: os.open(path, flags, mode=0o600)) as file:
+            file.write(os.environ["SECRET_KEY"])
+
+
+def prepare(data: Path) -> None:
+    """Make what is missing: the tables, the static files, the people."""
+    from django.core.management import call_command
+    from django.db import Error, connections
+
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        for name, password in make_people().items():
+            print(f"{name} {password}", flush=True)
+    except Error as error:
+        raise Refused(f"The database of DATABASE_URL cannot be used: {str(error).strip()}") from None
+    except OSError as error:
+        raise Refused(f"The folder {data} cannot be written: {error}.") from None
+    finally:
+        connections.close_all()  # no connection may be shared with the server's processes
+
+
+def make_people() -> dict[str, str]:
+    """Make alice and bob unless one of them is there; return the passwords by name."""
+    from django.contrib.auth import get_user_model
+    from django.db import transaction
+
+    people = get_user_model().objects
+    passwords = {name: "".join(secrets.choice(ALPHABET) for _ in range(20)) for name in ("alice", "bob")}
+    with transaction.atomic():
+        if people.filter(username__in=passwords).exists():
+            return {}
+        people.create_superuser("alice", "alice@example.org", passwords["alice"])
+        people.create_user("bob", "bob@example.org", passwords["bob"])
+    return passwords
+
+
+def serve(listeners: list[socket.socket], data: Path, port: int) -> None:
+    from project.server import Server
+
+    print(f"Sojourn is at http://localhost:{port}/ and its mail in {data / 'mail'}. Ctrl-C ends it.", flush=True)
+    Server(listeners).run()

@@ -1,0 +1,58 @@
+"""The production server, gunicorn, inside this process: on sockets that are bound before anything else is done."""
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from django.core.wsgi import get_wsgi_application
+from gunicorn.app.base import BaseApplication
+
+
+def listen(port: int) -> list[socket.socket]:
+    """Bind `port` on this machine's own addresses, IPv4 and, where there is one, IPv6. Raises OSError."""
+    listeners = [bind(socket.AF_INET, "127.0.0.1", port)]
+    try:
+        listeners.append(bind(socket.AF_INET6, "::1", port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:  # "localhost" may mean this one: whoever has it would get our visitors
+            raise
+    return listeners
+
+
+def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Server(BaseApplication):
+    """Serves `project.wsgi` on bound sockets until SIGINT or SIGTERM; `run()` then exits with 0."""
+
+    def __init__(self, listeners: list[socket.socket]) -> None:
+        # gunicorn closes the descriptors that it is given, so they must no longer be Python's to close.
+        self.options = {
+            "bind": [f"fd://{listener.detach()}" for listener in listeners],
+            "worker_class": "gthread",
+            "workers": 2,
+            "threads": 8,
+            "graceful_timeout": 5,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            # Nobody stands in front, so nobody may say that a request came by TLS.
+            "forwarded_allow_ips": "",
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Any]:
+        return get_wsgi_application()

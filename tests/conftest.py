@@ -1,0 +1,80 @@
+"""People, sign-ins and a browser for every test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.urls import reverse
+
+from tests import postgres
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark browser tests, and run them last: Playwright leaves a running event loop, and async_to_sync refuses that."""
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker("browser")
+    yield
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def client():
+    """A browser without JavaScript: keeps cookies, follows nothing by itself."""
+    from tokens.testing import Client
+
+    return Client()
+
+
+@pytest.fixture
+def alice(db, django_user_model):
+    """An administrator."""
+    return django_user_model.objects.create_superuser("alice", "alice@example.org", PASSWORD)
+
+
+@pytest.fixture
+def bob(db, django_user_model):
+    return django_user_model.objects.create_user("bob", "bob@example.org", PASSWORD)
+
+
+@pytest.fixture
+def sign_in() -> Callable[..., Any]:
+    """`sign_in(client, user, **fields)` posts the real form, as people do; returns the response, a redirect."""
+
+    def sign_in(client, user, *, password: str = PASSWORD, **fields):
+        response = client.post(reverse("login"), {"username": user.get_username(), "password": password, **fields})
+        assert response.status_code == 302, response.content.decode()
+        return response
+
+    return sign_in
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a real PostgreSQL, started for these tests; skips where there is none."""
+    with postgres.running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any], browser_type: Any) -> dict[str, Any]:
+    """Playwright's own browser, or else the system's Chromium."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's event loop runs in this thread
+    if Path(browser_type.executable_path).exists():
+        return browser_type_launch_args
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        postgres.give_up("No Chromium here: `apt install chromium`, or `playwright install chromium`.")
+    return {**browser_type_launch_args, "executable_path": chromium}
