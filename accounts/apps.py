@@ -1,16 +1,18 @@
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    default = True
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from accounts import receivers  # noqa: F401  (connects itself)
 
 
-class SojournAdminConfig(AdminConfig):
+class SojournAdminConfig(admin_apps.AdminConfig):
     """Django's admin behind this site's own log-in page."""
 
+    default = False  # "accounts" in INSTALLED_APPS means the one above
     default_site = "accounts.site.AdminSite"

@@ -38,6 +38,4 @@ class MaximumLengthValidator:
             )
 
     def get_help_text(self) -> str:
-        return _("At most %(max_length)d characters, of any kind.") % {
-            "max_length": self.max_length
-        }
+        return _("At most %(max_length)d characters, of any kind.") % {"max_length": self.max_length}

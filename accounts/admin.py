@@ -1,0 +1,110 @@
+"""What administrators see of people, and what they may do."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.devices import describe
+from accounts.models import SecurityEvent, User
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+
+
+class ReadOnly:
+    """Rows that are looked at here, and never added, edited or deleted."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class SessionInline(ReadOnly, admin.TabularInline):
+    """Where the person is signed in; a row leads to its own page, where it can be ended."""
+
+    model = RefreshToken
+    verbose_name_plural = _("signed in at")
+    fields = ("device", "address", "started_at", "seen_at", "expires_at")
+    readonly_fields = fields
+    extra = 0
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RefreshToken]:
+        return super().get_queryset(request).live().order_by("-seen_at")
+
+    @admin.display(description=_("browser"))
+    def device(self, row: RefreshToken) -> str:
+        return str(describe(row.user_agent))
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    list_display = ("username", "email", "is_active", "is_staff", "last_login", "date_joined")
+    list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login")
+    ordering = ("username",)
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("username", "email", "usable_password", "password1", "password2"),
+            },
+        ),
+    )
+    inlines = (SessionInline,)
+    actions = ("end_sessions",)
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return self.inlines if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            kind = Kind.ACTIVATED if obj.is_active else Kind.DEACTIVATED
+            SecurityEvent.objects.record(request, obj, kind, by=request.user)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            person = self.get_object(request, id)
+            SecurityEvent.objects.record(request, person, Kind.PASSWORD_CHANGED, by=request.user)
+        return response
+
+    @admin.action(description=_("End all sessions of the selected people"), permissions=["end_sessions"])
+    def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        people = list(people)
+        count = RefreshToken.objects.revoke_for(people, RefreshToken.Reason.ADMIN)
+        for person in people:
+            SecurityEvent.objects.record(request, person, Kind.ALL_ENDED, by=request.user)
+        messages.success(
+            request,
+            ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", count) % {"n": count},
+        )
+
+    def has_end_sessions_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("tokens.end_refreshtoken"))
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("at", "kind", "user", "address", "device", "by")
+    list_filter = ("kind", "at")
+    list_select_related = ("user", "by")
+    search_fields = ("user__username", "user__email", "address")
+    date_hierarchy = "at"
+    fields = ("at", "kind", "user", "by", "address", "device", "user_agent", "session")
+
+    @admin.display(description=_("in words"))
+    def device(self, event: SecurityEvent) -> str:
+        return str(describe(event.user_agent))

@@ -1,0 +1,47 @@
+"""Who somebody is, by name or address and password."""
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from accounts.validators import MAXIMUM_PASSWORD_LENGTH
+
+
+class NameOrAddressBackend(ModelBackend):
+    """Takes a user name or an e-mail address; permissions are Django's."""
+
+    @sensitive_variables("password")
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """Return the active person whose name or address and password these are, or None.
+
+        Whoever is unknown, is inactive, has no password or another one costs one query and one
+        hash, so that neither the answer nor its time tells which it was.
+        """
+        if username is None or password is None or len(password) > MAXIMUM_PASSWORD_LENGTH:
+            return None
+        user = User.objects.named(username).first()
+        if user is None:
+            User().set_password(password)
+            return None
+        right = user.check_password(password)
+        return user if right and self.user_can_authenticate(user) else None
+
+    async def aauthenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """`authenticate` in a thread: the hash belongs in no event loop."""
+        return await sync_to_async(self.authenticate)(request, username, password, **kwargs)

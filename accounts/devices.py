@@ -1,0 +1,57 @@
+"""What a User-Agent header says, in words."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
+from ua_parser import parse
+
+# The makers' own names; "Mac OS X" has been called otherwise since 2016.
+_BROWSERS = {"HeadlessChrome": "Chrome"}
+_SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
+_DESKTOPS = frozenset({"Windows", "Mac OS X", "Chrome OS", "Linux", "Ubuntu", "Debian", "Fedora", "FreeBSD"})
+_LONGEST = 40  # characters: parts of the header are quoted here, and anybody may write anything
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    browser: str  # "Firefox 128", or "" if unknown
+    system: str  # "Linux", "iPhone", or "" if unknown
+    kind: str  # desktop, phone, tablet or other: the name of an icon
+
+    def __str__(self) -> str:
+        if self.browser and self.system:
+            return _("%(browser)s on %(system)s") % {
+                "browser": self.browser,
+                "system": self.system,
+            }
+        return self.browser or (
+            _("A browser on %(system)s") % {"system": self.system} if self.system else _("A browser we do not know")
+        )
+
+
+@lru_cache(maxsize=2048)
+def describe(user_agent: str) -> Device:
+    """Return which browser on which system wrote this header: `str()` of it is for people."""
+    found = parse(user_agent)
+    browser = found.user_agent
+    family = found.os.family if found.os else ""
+    model = found.device.family if found.device else ""
+    return Device(
+        browser=_browser(browser.family, browser.major) if browser else "",
+        system=(model if family == "iOS" and model else _SYSTEMS.get(family, family))[:_LONGEST],
+        kind=_kind(family, model, "Mobile" in user_agent),
+    )
+
+
+def _browser(family: str, major: str | None) -> str:
+    name = family.removeprefix("Mobile ").removesuffix(" Mobile")
+    return " ".join(filter(None, (_BROWSERS.get(name, name), major)))[:_LONGEST]
+
+
+def _kind(system: str, model: str, mobile: bool) -> str:
+    if system in _DESKTOPS:
+        return "desktop"
+    if model == "iPad" or (system == "Android" and not mobile):
+        return "tablet"
+    return "phone" if system in {"iOS", "Android"} else "other"

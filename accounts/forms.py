@@ -1,0 +1,148 @@
+"""What people fill in. Passwords are taken exactly as typed."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth import forms as auth_forms
+from django.core.validators import MaxLengthValidator
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from accounts import mails
+from accounts.models import User
+from accounts.validators import MAXIMUM_PASSWORD_LENGTH
+from tokens.models import RefreshToken
+
+# No `max_length` on a password field: browsers would silently cut what is pasted.
+refuse_long_password = MaxLengthValidator(
+    MAXIMUM_PASSWORD_LENGTH,
+    ngettext_lazy(
+        "A password has at most %(limit_value)d character.",
+        "A password has at most %(limit_value)d characters.",
+        "limit_value",
+    ),
+)
+
+
+class LoginForm(auth_forms.AuthenticationForm):
+    """One sentence for every failure: it never says whether the account exists."""
+
+    error_messages: ClassVar = {
+        "invalid_login": _("The name or the password is not right. Please try again."),
+        "inactive": _("The name or the password is not right. Please try again."),
+    }
+
+    username = auth_forms.UsernameField(
+        label=_("User name or e-mail"),
+        max_length=254,
+        widget=forms.TextInput(attrs={"autofocus": True, "spellcheck": "false"}),
+    )
+    remember = forms.BooleanField(label=_("Keep me signed in on this device"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django cuts the field down to the length of a user name; an address may be longer.
+        self.fields["username"].max_length = 254
+        self.fields["username"].widget.attrs["maxlength"] = 254
+        self.fields["password"].validators.append(refuse_long_password)
+
+
+class SignUpForm(auth_forms.BaseUserCreationForm):
+    """Says nothing about names and addresses that are taken: the mail tells its reader alone."""
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+        field_classes: ClassVar = {"username": auth_forms.UsernameField}
+        labels: ClassVar = {"username": _("User name"), "email": _("E-mail address")}
+        widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs["spellcheck"] = "false"
+        _word_new_password(self.fields["password1"], self.fields["password2"])
+
+    def validate_unique(self) -> None:
+        """Left to the database, which answers at the insert, after the hash."""
+
+    def validate_constraints(self) -> None:
+        """Left to the database, too."""
+
+    def validate_password_for_user(self, user: Any, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
+        super().validate_password_for_user(user, password_field_name)
+
+
+class PasswordResetForm(auth_forms.PasswordResetForm):
+    def send_mail(
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
+        """The same way as every other mail, with a link to this site as it is configured."""
+        link = mails.link("password_reset_confirm", uidb64=context["uid"], token=context["token"])
+        mails.send("password_reset", to_email, user=context["user"], link=link)
+
+
+class PasswordForm(auth_forms.SetPasswordForm):
+    """A new password for somebody who came by a link from a mail."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _word_new_password(self.fields["new_password1"], self.fields["new_password2"])
+
+    def set_password_and_save(self, user: Any, password_field_name: str = "new_password1", commit: bool = True) -> User:  # noqa: S107 (a name)
+        """Write the password alone: the rest of `user` was read earlier and may be out of date."""
+        user.set_password(self.cleaned_data[password_field_name])
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
+
+class PasswordChangeForm(PasswordForm, auth_forms.PasswordChangeForm):
+    error_messages: ClassVar = {
+        **auth_forms.PasswordChangeForm.error_messages,
+        "password_incorrect": _("This is not your password. Please try again."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].label = _("Your password now")
+        self.fields["old_password"].validators.append(refuse_long_password)
+
+
+class ProfileForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name")
+        widgets: ClassVar = {
+            "first_name": forms.TextInput(attrs={"autocomplete": "given-name"}),
+            "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
+        }
+
+    def save(self, commit: bool = True) -> User:
+        """Write these fields alone: the rest of the person was read earlier and may be out of date."""
+        self.instance.save(update_fields=self.fields)
+        return self.instance
+
+
+class SessionNameForm(forms.ModelForm):
+    class Meta:
+        model = RefreshToken
+        fields = ("name",)
+        labels: ClassVar = {"name": _("Name of this session")}
+        help_texts: ClassVar = {"name": _("For example “Work laptop”. Leave it empty to take the name away.")}
+
+    def save(self, commit: bool = True) -> RefreshToken:
+        """Write the name alone: a refresh may be moving the row on at this moment."""
+        self.instance.save(update_fields=["name"])
+        return self.instance
+
+
+def _word_new_password(first: forms.Field, second: forms.Field) -> None:
+    first.help_text = _("At least 8 characters, of any kind. A sentence makes a good one.")
+    second.label = _("The same once more")
+    second.help_text = ""

@@ -1,0 +1,49 @@
+"""What the log-in page says to whoever comes back with a sign-in that is over."""
+
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tokens.models import RefreshToken
+
+Reason = RefreshToken.Reason
+
+
+class Notice(NamedTuple):
+    title: str | Promise
+    text: str | Promise
+    alarming: bool = False
+
+
+_SIGNED_OUT = _("You were signed out.")
+
+# The browser that reads this may be in a stranger's hands. It learns what ended its sign-in, and
+# nothing of the account: somebody deactivated or deleted reads what everybody could.
+_NOTICES: dict[str, Notice] = {
+    Reason.REUSED: Notice(
+        _("You were signed out for your safety."),
+        _(
+            "A copy of your sign-in was used somewhere else. We ended every session. "
+            "Your activity page says more once you have signed in."
+        ),
+        alarming=True,
+    ),
+    Reason.ENDED: Notice(_SIGNED_OUT, _("This session was ended from the list of sessions. Please sign in again.")),
+    Reason.PASSWORD: Notice(_SIGNED_OUT, _("The password was changed. Please sign in with the new one.")),
+    Reason.ADMIN: Notice(_SIGNED_OUT, _("An administrator ended this session. Please sign in again.")),
+    Reason.EVICTED: Notice(
+        _SIGNED_OUT,
+        _("There were too many sessions, and this one had been idle the longest."),
+    ),
+    Reason.EXPIRED: Notice(_("Welcome back."), _("Your sign-in has run out. Please sign in again.")),
+}
+_OTHER = Notice(_SIGNED_OUT, _("Please sign in again."))
+_SILENT = {Reason.SIGNED_OUT, Reason.REPLACED}
+
+
+def notice(reason: str | None) -> Notice | None:
+    """What the log-in page says to a browser whose sign-in is over; None: nothing to say."""
+    if reason is None or reason in _SILENT:
+        return None
+    return _NOTICES.get(reason, _OTHER)

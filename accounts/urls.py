@@ -1,0 +1,34 @@
+from django.urls import path
+
+from accounts.views import activity, home, password, profile, sessions, sign_in, sign_up
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("accounts/signup/", sign_up.sign_up, name="signup"),
+    path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
+    path("accounts/logout/", sign_in.sign_out, name="logout"),
+    path("accounts/sessions/", sessions.show, name="sessions"),
+    path("accounts/sessions/end-others/", sessions.end_others, name="sessions_end_others"),
+    path("accounts/sessions/end-all/", sessions.end_all, name="sessions_end_all"),
+    path("accounts/sessions/<uuid:pk>/end/", sessions.end, name="session_end"),
+    path("accounts/sessions/<uuid:pk>/name/", sessions.name, name="session_name"),
+    path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
+    path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),
+    path(
+        "accounts/password/reset/done/",
+        password.PasswordResetDone.as_view(),
+        name="password_reset_done",
+    ),
+    path(
+        "accounts/password/reset/<uidb64>/<token>/",
+        password.PasswordResetConfirm.as_view(),
+        name="password_reset_confirm",
+    ),
+    path(
+        "accounts/password/reset/complete/",
+        password.PasswordResetComplete.as_view(),
+        name="password_reset_complete",
+    ),
+    path("accounts/profile/", profile.profile, name="profile"),
+    path("accounts/activity/", activity.activity, name="activity"),
+]

@@ -1,0 +1,1 @@
+"""The pages. Each is closed unless it says `login_not_required`."""

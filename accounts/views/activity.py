@@ -1,0 +1,18 @@
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from tokens.decorators import guards_account
+
+from accounts.models import SecurityEvent
+
+_PER_PAGE = 20
+
+
+@guards_account
+@require_safe
+def activity(request: HttpRequest) -> HttpResponse:
+    """What happened to one's own account, the newest first."""
+    events = SecurityEvent.objects.filter(user_id=request.user.pk)
+    page = Paginator(events, _PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "accounts/activity.html", {"page": page})

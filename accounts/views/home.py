@@ -1,0 +1,12 @@
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+
+@login_not_required
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The way in for visitors, and the way on for people who are signed in."""
+    template = "home.html" if request.user.is_authenticated else "welcome.html"
+    return render(request, template)

@@ -1,0 +1,63 @@
+from django.contrib import messages
+from django.contrib.auth import views as auth_views
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from tokens.decorators import guards_account
+
+from accounts import mails
+from accounts.forms import PasswordChangeForm, PasswordForm, PasswordResetForm
+from accounts.models import SecurityEvent, User
+
+Kind = SecurityEvent.Kind
+
+
+@method_decorator(guards_account, name="dispatch")
+class PasswordChange(auth_views.PasswordChangeView):
+    """This browser stays signed in, all others are out: `tokens` sees to both."""
+
+    template_name = "accounts/password_change.html"
+    form_class = PasswordChangeForm
+    success_url = reverse_lazy("sessions")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        response = super().form_valid(form)
+        _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
+        messages.success(self.request, _("Your password was changed. All other sessions were ended."))
+        return response
+
+
+class PasswordReset(auth_views.PasswordResetView):
+    template_name = "accounts/password_reset.html"
+    form_class = PasswordResetForm
+
+    def form_valid(self, form: PasswordResetForm) -> HttpResponse:
+        user = User.objects.named(form.cleaned_data["email"]).first()
+        SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
+        return super().form_valid(form)
+
+
+class PasswordResetDone(auth_views.PasswordResetDoneView):
+    template_name = "accounts/password_reset_done.html"
+
+
+class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
+    """Never signs in: whoever reads the mail still has to type the new password."""
+
+    template_name = "accounts/password_reset_confirm.html"
+    form_class = PasswordForm
+
+    def form_valid(self, form: PasswordForm) -> HttpResponse:
+        response = super().form_valid(form)
+        _tell(self.request, form.user, Kind.PASSWORD_RESET)
+        return response
+
+
+class PasswordResetComplete(auth_views.PasswordResetCompleteView):
+    template_name = "accounts/password_reset_complete.html"
+
+
+def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind) -> None:
+    SecurityEvent.objects.record(request, user, kind)
+    mails.send("password_changed", user.email, user=user, reset_link=mails.link("password_reset"))

@@ -1,0 +1,21 @@
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+from tokens.decorators import guards_account
+
+from accounts.forms import ProfileForm
+from accounts.models import SecurityEvent
+
+
+@guards_account
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    form = ProfileForm(request.POST if request.method == "POST" else None, instance=request.user)
+    if not form.is_valid():
+        return render(request, "accounts/profile.html", {"form": form})
+    form.save()
+    SecurityEvent.objects.record(request, request.user, SecurityEvent.Kind.PROFILE_CHANGED)
+    messages.success(request, _("Your profile was saved."))
+    return redirect("profile")

@@ -1,0 +1,87 @@
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from tokens.decorators import guards_account
+
+from accounts import sessions
+from accounts.forms import SessionNameForm
+from accounts.models import SecurityEvent
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+
+
+@guards_account
+@require_safe
+def show(request: HttpRequest) -> HttpResponse:
+    context = {
+        "live": sessions.live(request.user, here=request.tokens.session_id),
+        "ended": sessions.ended(request.user),
+    }
+    return render(request, "accounts/sessions.html", context)
+
+
+@guards_account
+@require_POST
+def end(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """End one session of one's own; ending the one in use is signing out."""
+    row = _own(request, pk)
+    if row.pk == request.tokens.session_id:
+        return _leave(request, _("You are signed out."))
+    if row.revoke(RefreshToken.Reason.ENDED):
+        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session=row.pk)
+        messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
+    else:
+        messages.info(request, _("This session was over already."))
+    return redirect("sessions")
+
+
+@guards_account
+@require_POST
+def end_others(request: HttpRequest) -> HttpResponse:
+    others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
+    count = others.live().revoke(RefreshToken.Reason.ENDED)
+    SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
+    messages.success(
+        request,
+        ngettext("%(n)d other session was ended.", "%(n)d other sessions were ended.", count) % {"n": count},
+    )
+    return redirect("sessions")
+
+
+@guards_account
+@require_POST
+def end_all(request: HttpRequest) -> HttpResponse:
+    RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
+    SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
+    return _leave(request, _("All your sessions were ended, this one too."))
+
+
+@guards_account
+@require_http_methods(["GET", "HEAD", "POST"])
+def name(request: HttpRequest, pk: UUID) -> HttpResponse:
+    row = _own(request, pk)
+    form = SessionNameForm(request.POST if request.method == "POST" else None, instance=row)
+    if not form.is_valid():
+        context = {"form": form, "session": sessions.Session(row)}
+        return render(request, "accounts/session_name.html", context)
+    form.save()
+    messages.success(request, _("The name was saved."))
+    return redirect("sessions")
+
+
+def _own(request: HttpRequest, pk: UUID) -> RefreshToken:
+    """The visitor's own session of this id. Somebody else's does not exist."""
+    return get_object_or_404(RefreshToken.objects.for_user(request.user), pk=pk)
+
+
+def _leave(request: HttpRequest, farewell: str) -> HttpResponse:
+    logout(request)
+    messages.success(request, farewell)
+    return redirect("login")

@@ -1,0 +1,44 @@
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from tokens.decorators import signs_in_or_out
+
+from accounts import reasons
+from accounts.forms import LoginForm
+from tokens.models import RefreshToken
+
+
+@method_decorator(signs_in_or_out, name="dispatch")
+class SignIn(LoginView):
+    """Django's own, with a word on why the sign-in that came along is over."""
+
+    template_name = "accounts/sign_in.html"
+    authentication_form = LoginForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: LoginForm) -> HttpResponse:
+        self.request.tokens.remember = form.cleaned_data["remember"]
+        self.request.tokens.method = RefreshToken.Method.PASSWORD
+        return super().form_valid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(notice=reasons.notice(self.request.tokens.ended), **kwargs)
+
+
+@login_not_required  # whoever is not signed in any more gets the same answer
+@signs_in_or_out
+@never_cache
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    messages.success(request, _("You are signed out."))
+    return redirect("login")

@@ -1,0 +1,34 @@
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from accounts.forms import SignUpForm
+from accounts.sign_up import sign_up as make_account
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """A form that is in order gets one answer, whoever has an account already."""
+    if request.user.is_authenticated:
+        return redirect("home")
+    form = SignUpForm(request.POST or None)
+    if not form.is_valid():
+        return render(request, "accounts/sign_up.html", {"form": form})
+    make_account(request, form.save(commit=False))
+    messages.success(
+        request,
+        _(
+            "Thank you. We have written to %(address)s. If the name and the address were free, "
+            "your account is ready: sign in."
+        )
+        % {"address": form.cleaned_data["email"]},
+    )
+    return redirect("login")
