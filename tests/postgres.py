@@ -24,7 +24,7 @@ def running() -> Iterator[str]:
         yield url
         return
     binaries = find_binaries()
-    with tempfile.TemporaryDirectory(prefix="sojourn-pg-", dir="/tmp") as name:  # noqa: S108  (socket paths are short)
+    with tempfile.TemporaryDirectory(prefix="sojourn-pg-", dir="/tmp") as name:  # a socket path is short
         folder = Path(name)
         start(binaries, folder)
         try:
