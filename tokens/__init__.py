@@ -1,0 +1,1 @@
+"""Sign-in sessions that are JWTs in cookies, for any Django project."""

@@ -1,0 +1,45 @@
+"""Sessions in Django admin: to be read and ended, never added or edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from .models import Reason, RefreshToken
+
+
+@admin.register(RefreshToken)
+class RefreshTokenAdmin(admin.ModelAdmin):
+    list_display = ("user", "name", "user_agent", "address", "started_at", "seen_at", "expires_at", "revoked_at", "reason")
+    list_filter = ("reason", "persistent", "method")
+    list_select_related = ("user",)
+    date_hierarchy = "started_at"
+    actions = ("end_sessions",)
+    exclude = ("auth_hash", "jti", "generation", "version")
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("=id", f"user__{get_user_model().USERNAME_FIELD}", "user_agent", "=address")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("tokens.end_refreshtoken")
+
+    @admin.action(description=_("End the selected sessions"), permissions=["end"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[RefreshToken]) -> None:
+        count = queryset.revoke(Reason.ADMIN)
+        text = ngettext("%d session was ended.", "%d sessions were ended.", count) % count
+        self.message_user(request, text)

@@ -1,0 +1,22 @@
+from django.apps import AppConfig
+from django.conf import settings
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.core.signals import setting_changed
+from django.db.models.signals import post_save, pre_delete
+from django.utils.translation import gettext_lazy as _
+
+
+class TokensConfig(AppConfig):
+    name = "tokens"
+    verbose_name = _("sessions")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import checks, receivers
+
+        checks.register()
+        user_logged_in.connect(receivers.logged_in, dispatch_uid="tokens")
+        user_logged_out.connect(receivers.logged_out, dispatch_uid="tokens")
+        post_save.connect(receivers.user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="tokens")
+        pre_delete.connect(receivers.user_deleted, sender=settings.AUTH_USER_MODEL, dispatch_uid="tokens")
+        setting_changed.connect(receivers.setting_changed, dispatch_uid="tokens")

@@ -1,0 +1,236 @@
+"""Start, resume and end a sign-in on a request. The only place where tokens, rows, cookies and the list meet.
+
+The middleware says when. What is decided here, before the view runs, is written to cookies on the way out.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from ipaddress import ip_address
+from time import monotonic, time
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.crypto import constant_time_compare
+
+from . import cookies, issue, jwts, rotation, signals, users, verified
+from .conf import conf
+from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken
+from .jwts import AccessClaims
+from .models import Reason, RefreshToken
+from .revocation import Entry, revocation_list
+from .rotation import Outcome, Refresh
+from .signin import SignIn
+
+logger = logging.getLogger("tokens")
+
+LOG = {
+    Outcome.CHILD: (logging.DEBUG, "A child was handed out."),
+    Outcome.KEEP: (logging.INFO, "A young refresh token was kept."),
+    Outcome.CONFIRM: (logging.DEBUG, "A refresh token was confirmed by its use."),
+    Outcome.BEHIND: (logging.WARNING, "The database is behind a refresh token: it has lost writes."),
+    Outcome.STALE: (logging.WARNING, "A stale refresh token was used."),
+}
+
+
+def resume(request: HttpRequest, *, guarded: bool = False, judged: bool = True) -> AbstractBaseUser | None:
+    """The person whose sign-in the cookies of `request` carry on, or None.
+
+    `guarded` reads the row even for a good access token. Unless `judged`, a stale refresh token means an anonymous
+    visitor and nothing more. Raises RevocationListUnavailable, and the database's errors.
+    """
+    sign_in: SignIn = request.tokens
+    sign_in.looked = True
+    for by in (_by_access, _by_refresh):
+        try:
+            if person := by(request, guarded=guarded, judged=judged):
+                sign_in.ended = None
+                return person
+        except InvalidToken as error:
+            logger.info("%s", error)
+        except ExpiredToken:
+            sign_in.ended = Reason.EXPIRED
+        except RevokedToken as error:
+            sign_in.ended = error.reason or Reason.ENDED
+        sign_in.drop()
+    return None
+
+
+def start(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Opens a sign-in of `user`, and ends the one whose cookies came along.
+
+    Raises RevokedToken if the person was deactivated, deleted or given another password meanwhile.
+    """
+    sign_in: SignIn = request.tokens
+    row = RefreshToken.objects.start(user, persistent=sign_in.remember, method=sign_in.method, **_whence(request))
+    _end_shown(request, Reason.REPLACED)
+    _open(sign_in, row)
+    signals.session_started.send_robust(RefreshToken, request=request, row=row)
+
+
+def renew(request: HttpRequest, session_hash: str) -> None:
+    """Goes on in a new sign-in after a change of password that left `session_hash`; all others end."""
+    sign_in: SignIn = request.tokens
+    person = get_user_model()._base_manager.filter(pk=request.user.pk).first()
+    if person is None or not constant_time_compare(person.get_session_auth_hash(), session_hash):
+        return
+    old = RefreshToken.objects.filter(pk=sign_in.session_id).first()
+    kept = {"persistent": old.persistent, "name": old.name, "method": old.method} if old else {}
+    RefreshToken.objects.revoke_for([person], Reason.PASSWORD)
+    try:
+        _open(sign_in, RefreshToken.objects.start(person, **kept, **_whence(request)))
+    except RevokedToken:  # deactivated, or changed once more, this very moment
+        sign_in.drop()
+
+
+def end(request: HttpRequest) -> None:
+    """Ends the sign-in of `request`, by any authentic token that came along, however old; its cookies go."""
+    sign_in: SignIn = request.tokens
+    _end_shown(request, Reason.SIGNED_OUT)
+    sign_in.drop()
+    sign_in.gone = True
+
+
+def deliver(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Writes to `response` what the request has decided about its cookies; whether it wrote any."""
+    sign_in: SignIn = request.tokens
+    if response.status_code >= 500:
+        if sign_in.started and sign_in.row:  # nobody will ever hold its tokens
+            RefreshToken.objects.filter(pk=sign_in.row.pk).delete()
+        return False
+    if sign_in.gone:
+        cookies.delete(response)
+        response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
+    elif sign_in.outgoing and _still_good(sign_in, sign_in.outgoing):
+        issue.write(sign_in.outgoing, response)
+    else:
+        return False
+    return True
+
+
+def _by_access(request: HttpRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
+    sign_in: SignIn = request.tokens
+    if sign_in.access is None:
+        return None
+    claims = verified.access(sign_in.access)
+    jwts.check_times(claims, now=time(), lifetime=conf.access_lifetime)
+    heard = revocation_list.entry(claims.sid, RefreshToken.objects.changed_within)
+    if heard or guarded:
+        sign_in.row = RefreshToken.objects.read(claims.sid, claims.sub)
+    current = _settled(sign_in, claims)
+    if current and sign_in.row and sign_in.row.version != claims.ver:
+        current = replace(current, ver=sign_in.row.version, user=users.claims_of(sign_in.row.user))
+    if current is None:
+        return None
+    if current is not claims:
+        _send(sign_in, replace(current, jti=str(uuid4())), heard=heard)
+    sign_in.claims = current
+    return sign_in.row.user if sign_in.row else users.from_claims(current.sub, current.user)
+
+
+def _settled(sign_in: SignIn, claims: AccessClaims) -> AccessClaims | None:
+    """`claims` without the mark of a new generation, once that is confirmed; None if they count as expired."""
+    if not claims.new or not rotation.settled(claims.rti, time(), conf.confirm_after):
+        return claims
+    refresh = Refresh(claims.gen, claims.rti)
+    if sign_in.refresh is None:  # no jar that could have settled on anything: the row is asked, and nothing written
+        row = sign_in.row or RefreshToken.objects.read(claims.sid, claims.sub)
+        return claims if row.confirmed == refresh or row.generation == claims.gen - 1 else None
+    if not any(shown.jti == claims.rti for shown in sign_in.shown()):
+        return None
+    if RefreshToken.objects.confirm(claims.sid, refresh):
+        logger.debug("A refresh token was confirmed by its access token.")
+    elif RefreshToken.objects.read(claims.sid, claims.sub).confirmed != refresh:
+        return None
+    return replace(claims, new=False)
+
+
+def _by_refresh(request: HttpRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
+    sign_in: SignIn = request.tokens
+    if sign_in.refresh is None:
+        return None
+    claims = verified.refresh(sign_in.refresh)
+    jwts.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
+    heard = revocation_list.known(claims.sid)
+    row = RefreshToken.objects.read(claims.sid, claims.sub)
+    refresh = Refresh(claims.gen, claims.jti)
+    outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
+    if outcome in (Outcome.CONFIRM, Outcome.BEHIND) and not RefreshToken.objects.confirm(claims.sid, refresh):
+        row = RefreshToken.objects.read(claims.sid, claims.sub)  # another request was first
+        outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
+    logger.log(*LOG[outcome])
+    if outcome is Outcome.STALE:
+        return _stale(request, row, judged)
+    row.see()
+    newer = None if outcome is Outcome.KEEP else issue.child(row, claims)
+    sign_in.row, sign_in.claims = row, issue.access(row, newer or claims, new=True)
+    _send(sign_in, sign_in.claims, newer, row.persistent, heard)
+    return row.user
+
+
+def _stale(request: HttpRequest, row: RefreshToken, judged: bool) -> None:
+    if not judged:
+        return
+    count = RefreshToken.objects.revoke_reused(row)
+    if count:
+        signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)
+    raise ReusedToken(Reason.REUSED)
+
+
+def _open(sign_in: SignIn, row: RefreshToken) -> None:
+    refresh = issue.first(row)
+    sign_in.row, sign_in.claims = row, issue.access(row, refresh, new=False)
+    sign_in.started, sign_in.gone, sign_in.ended = True, False, None
+    _send(sign_in, sign_in.claims, refresh, row.persistent)
+
+
+def _send(
+    sign_in: SignIn,
+    access: AccessClaims,
+    refresh: jwts.RefreshClaims | None = None,
+    persistent: bool = False,
+    heard: Entry | None = None,
+) -> None:
+    sign_in.outgoing = issue.Outgoing(access, refresh, persistent, monotonic(), heard)
+
+
+def _still_good(sign_in: SignIn, outgoing: issue.Outgoing) -> bool:
+    """Whether these tokens may still overwrite what the browser holds.
+
+    One that leaves late might be used, and confirmed, after the browser has settled on a sibling; and one whose row
+    has ended meanwhile might overwrite the cookies of the sign-in that replaced it. The parent is still good.
+    """
+    if not sign_in.started and monotonic() - outgoing.made_at > conf.confirm_after / 3:
+        logger.info("A response left too late for its cookies.")
+        return False
+    try:
+        heard = revocation_list.entry(outgoing.access.sid, RefreshToken.objects.changed_within)
+    except RevocationListUnavailable:
+        return sign_in.started
+    if heard is None or heard is outgoing.heard:
+        return True
+    return RefreshToken.objects.filter(pk=outgoing.access.sid).live().exists()
+
+
+def _end_shown(request: HttpRequest, reason: Reason) -> None:
+    """Ends the live rows of the tokens that came along, and of a sign-in that this very request has opened."""
+    sign_in: SignIn = request.tokens
+    sids = {claims.sid for claims in (*sign_in.shown(), sign_in.claims) if claims}
+    for row in RefreshToken.objects.filter(pk__in=sids).live():
+        if row.revoke(reason):
+            row.reason = reason
+            signals.session_ended.send_robust(RefreshToken, request=request, row=row)
+
+
+def _whence(request: HttpRequest) -> dict[str, Any]:
+    """Where a sign-in comes from, as the list of sessions shows it."""
+    agent = "".join(filter(str.isprintable, request.headers.get("User-Agent", "")))
+    try:
+        address = str(ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0]))
+    except ValueError:  # a unix socket has none
+        address = None
+    return {"user_agent": agent[:300], "address": address}

@@ -1,0 +1,136 @@
+"""System checks: each setting's shape, and the middleware that the sign-ins need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error, Tags, Warning
+from django.core.checks import register as register_check
+from django.core.exceptions import FieldDoesNotExist
+from django.utils.module_loading import import_string
+
+from .conf import conf
+
+SPANS = {
+    "TOKENS_ACCESS_LIFETIME": "access_lifetime",
+    "TOKENS_IDLE_LIFETIME": "idle_lifetime",
+    "TOKENS_ABSOLUTE_LIFETIME": "absolute_lifetime",
+    "TOKENS_BROWSER_LIFETIME": "browser_lifetime",
+    "TOKENS_CONFIRM_AFTER": "confirm_after",
+}
+PAUSES = {"TOKENS_REVOCATION_LAG": "revocation_lag", "TOKENS_REVOCATION_GRACE": "revocation_grace"}
+RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen", "rti", "ver", "new", "status"}
+
+
+def register() -> None:
+    register_check(check_settings, Tags.security)
+    register_check(check_middleware, Tags.security)
+    register_check(check_deployment, Tags.security, deploy=True)
+
+
+def check_settings(app_configs: list[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """E001-E008: values that cannot work. Lifetimes are compared only once each is a number."""
+    return [*_names(), *(_spans() or _order()), *_choices(), *_claims()]
+
+
+def check_middleware(app_configs: list[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """E010: TokenMiddleware is there, once, after the sessions' middleware."""
+    from django.contrib.auth.middleware import AuthenticationMiddleware
+    from django.contrib.sessions.middleware import SessionMiddleware
+
+    from .middleware import TokenMiddleware
+
+    stack = [import_string(path) for path in settings.MIDDLEWARE]
+    kinds = [
+        next((kind for kind in (TokenMiddleware, AuthenticationMiddleware, SessionMiddleware) if _is(entry, kind)), None)
+        for entry in stack
+    ]
+    wanted = [kind for kind in kinds if kind]
+    if wanted == [SessionMiddleware, TokenMiddleware]:
+        return []
+    return [
+        Error(
+            "tokens.middleware.TokenMiddleware has to stand in MIDDLEWARE once, after SessionMiddleware, "
+            "and in the place of AuthenticationMiddleware.",
+            id="tokens.E010",
+        )
+    ]
+
+
+def check_deployment(app_configs: list[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+    """W001-W002: what is fit for one's own machine only."""
+    found: list[CheckMessage] = []
+    if not conf.cookie_secure:
+        found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
+    if not hasattr(settings, "TOKENS_ISSUER"):
+        found.append(Warning("TOKENS_ISSUER is not set: give it the address of this site.", id="tokens.W002"))
+    return found
+
+
+def _names() -> Iterator[CheckMessage]:
+    for name, value in (("TOKENS_ISSUER", conf.issuer), ("TOKENS_AUDIENCE", conf.audience)):
+        if not isinstance(value, str) or not value:
+            yield Error(f"{name} has to be a text that is not empty.", id="tokens.E001")
+
+
+def _spans() -> list[CheckMessage]:
+    def wrong(value: object, least: float) -> bool:
+        return not isinstance(value, int | float) or isinstance(value, bool) or value < least
+
+    return [
+        *(
+            Error(f"{name} has to be a number of seconds, 1 or more.", id="tokens.E002")
+            for name, attribute in SPANS.items()
+            if wrong(getattr(settings, name, 1), 1 if name != "TOKENS_CONFIRM_AFTER" else 0.1)
+        ),
+        *(
+            Error(f"{name} has to be a number of seconds, 0 or more.", id="tokens.E003")
+            for name, attribute in PAUSES.items()
+            if wrong(getattr(conf, attribute), 0)
+        ),
+    ]
+
+
+def _order() -> Iterator[CheckMessage]:
+    if not conf.access_lifetime < conf.idle_lifetime <= conf.absolute_lifetime:
+        yield Error(
+            "TOKENS_ACCESS_LIFETIME has to be shorter than TOKENS_IDLE_LIFETIME, "
+            "and that at most TOKENS_ABSOLUTE_LIFETIME.",
+            id="tokens.E004",
+        )
+    if conf.confirm_after > conf.access_lifetime / 3:
+        yield Error(
+            "TOKENS_CONFIRM_AFTER may be at most a third of TOKENS_ACCESS_LIFETIME: nothing would be confirmed.",
+            id="tokens.E005",
+        )
+
+
+def _choices() -> Iterator[CheckMessage]:
+    if conf.reuse_revokes not in ("all", "family"):
+        yield Error('TOKENS_REUSE_REVOKES has to be "all" or "family".', id="tokens.E006")
+    if type(conf.max_sessions) is not int or conf.max_sessions < 1:
+        yield Error("TOKENS_MAX_SESSIONS has to be a whole number, 1 or more.", id="tokens.E007")
+    if type(conf.cookie_secure) is not bool:
+        yield Error("TOKENS_COOKIE_SECURE has to be True or False.", id="tokens.E009")
+
+
+def _claims() -> Iterator[CheckMessage]:
+    for name in conf.user_claims:
+        try:
+            field = get_user_model()._meta.get_field(name)
+        except FieldDoesNotExist:
+            field = None
+        if name in RESERVED or field is None or not field.concrete or name == "password":
+            yield Error(
+                f"TOKENS_USER_CLAIMS names {name!r}: take fields of the user that are no secret "
+                "and whose names mean nothing else in a token.",
+                id="tokens.E008",
+            )
+
+
+def _is(entry: object, kind: type) -> bool:
+    return isinstance(entry, type) and issubclass(entry, kind)

@@ -1,0 +1,93 @@
+"""The settings, read live, each with its default beside its name. Lifetimes and other spans are in seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from .keys import KeyRing, derived_ring
+
+
+class Conf:
+    """One property for each setting; `tokens.checks` looks at the values."""
+
+    @property
+    def issuer(self) -> str:
+        """`iss` of every token: the address of this site."""
+        return _setting("TOKENS_ISSUER", "http://localhost")
+
+    @property
+    def audience(self) -> str:
+        """`aud` of access tokens; the issuer, unless neighbours are to be told apart."""
+        return _setting("TOKENS_AUDIENCE", self.issuer)
+
+    @property
+    def access_lifetime(self) -> float:
+        return _setting("TOKENS_ACCESS_LIFETIME", 15 * 60)
+
+    @property
+    def idle_lifetime(self) -> float:
+        """How long a sign-in lives without being used."""
+        return _setting("TOKENS_IDLE_LIFETIME", 7 * 24 * 3600)
+
+    @property
+    def absolute_lifetime(self) -> float:
+        """How long a sign-in lives that is kept ("keep me signed in")."""
+        return _setting("TOKENS_ABSOLUTE_LIFETIME", 30 * 24 * 3600)
+
+    @property
+    def browser_lifetime(self) -> float:
+        """How long a sign-in lives that is not kept; mostly, its browser is closed before."""
+        return _setting("TOKENS_BROWSER_LIFETIME", 24 * 3600)
+
+    @property
+    def confirm_after(self) -> float:
+        """How old a refresh token must be for its use to confirm it. Three of the longest round trips must fit in."""
+        return _setting("TOKENS_CONFIRM_AFTER", min(120, self.access_lifetime / 3))
+
+    @property
+    def reuse_revokes(self) -> str:
+        """What a stolen token ends: "all" sessions of its person, or its "family" alone."""
+        return _setting("TOKENS_REUSE_REVOKES", "all")
+
+    @property
+    def cookie_secure(self) -> bool:
+        """False only for plain http on a name other than localhost: `__Host-` and Secure go."""
+        return _setting("TOKENS_COOKIE_SECURE", True)
+
+    @property
+    def revocation_lag(self) -> float:
+        """How long a process may go on without asking what has been revoked elsewhere; 0 asks on every request."""
+        return _setting("TOKENS_REVOCATION_LAG", 1)
+
+    @property
+    def revocation_grace(self) -> float:
+        """How long access tokens are taken after the last good answer to that question; then, 503."""
+        return _setting("TOKENS_REVOCATION_GRACE", 60)
+
+    @property
+    def user_claims(self) -> list[str]:
+        """The fields of the user that an access token carries."""
+        model = get_user_model()
+        fields = {field.name for field in model._meta.concrete_fields}
+        default = [name for name in (model.USERNAME_FIELD, "is_staff") if name in fields]
+        return _setting("TOKENS_USER_CLAIMS", default)
+
+    @property
+    def max_sessions(self) -> int:
+        """How many live sessions a person can have; the longest idle goes first."""
+        return _setting("TOKENS_MAX_SESSIONS", 100)
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """Keys derived from SECRET_KEY (signs) and SECRET_KEY_FALLBACKS (verify)."""
+        return derived_ring(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+
+def _setting(name: str, default: Any) -> Any:
+    return getattr(settings, name, default)
+
+
+conf = Conf()

@@ -1,0 +1,59 @@
+"""The two cookies: read strictly, and written with all their attributes in one place."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponseBase
+
+from .conf import conf
+
+
+def access_name() -> str:
+    return "__Host-access" if conf.cookie_secure else "access"
+
+
+def refresh_name() -> str:
+    return "__Host-refresh" if conf.cookie_secure else "refresh"
+
+
+def read(request: HttpRequest, name: str) -> str | None:
+    """The value of the cookie `name`, or None unless the Cookie header holds exactly one, by exactly this name.
+
+    `request.COOKIES` will not do: it strips Unicode spaces off names and lets the last of two win, so that a
+    neighbour on the domain who may not set `__Host-access` sets `\\u2000__Host-access` and is taken for it.
+    """
+    found = [
+        value
+        for part in _header(request).split(";")
+        for cookie, _, value in [part.lstrip(" ").partition("=")]
+        if cookie == name
+    ]
+    return (found[0] or None) if len(found) == 1 else None
+
+
+def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_age: int | None) -> None:
+    """Sets the access cookie, and the refresh cookie if there is a new one; `max_age` (seconds) makes it outlive
+    the browser. The access cookie never does: a browser that was closed comes back by its refresh cookie."""
+    _set(response, access_name(), access)
+    if refresh is not None:
+        _set(response, refresh_name(), refresh, max_age)
+
+
+def delete(response: HttpResponseBase) -> None:
+    """Takes both cookies away. A deletion must carry the attributes that the cookie was set with."""
+    _set(response, access_name(), "", 0)
+    _set(response, refresh_name(), "", 0)
+
+
+def _set(response: HttpResponseBase, name: str, value: str, max_age: int | None = None) -> None:
+    response.set_cookie(
+        name, value, max_age=max_age, path="/", secure=conf.cookie_secure, httponly=True, samesite="Lax"
+    )
+
+
+def _header(request: HttpRequest) -> str:
+    """The Cookie header as it came, each octet one character. Under ASGI Django joins several headers by a comma,
+    which is no separator of cookies; HTTP/2 may send several."""
+    scope = getattr(request, "scope", None)
+    if scope is None:
+        return str(request.META.get("HTTP_COOKIE", ""))
+    return b"; ".join(value for name, value in scope["headers"] if name.lower() == b"cookie").decode("latin-1")

@@ -1,0 +1,75 @@
+"""What the tokens of a row say, and the cookies that carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import time
+from uuid import uuid4
+
+from django.http import HttpResponseBase
+
+from . import cookies, jwts, rotation, users
+from .conf import conf
+from .jwts import AccessClaims, RefreshClaims
+from .models import RefreshToken
+from .revocation import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Tokens on their way to the browser; no `refresh` leaves the one that it has."""
+
+    access: AccessClaims
+    refresh: RefreshClaims | None
+    persistent: bool  # whether the refresh cookie outlives the browser
+    made_at: float  # by the monotonic clock
+    heard: Entry | None  # what the revocation list knew of the row before they were made
+
+
+def first(row: RefreshToken) -> RefreshClaims:
+    """The refresh token that a sign-in begins with. The row has it confirmed from the start."""
+    return _refresh(row, row.generation, str(row.jti))
+
+
+def child(row: RefreshToken, parent: RefreshClaims) -> RefreshClaims:
+    """A successor of `parent`, one of several perhaps; nothing is written."""
+    return _refresh(row, parent.gen + 1, rotation.new_jti(time()))
+
+
+def access(row: RefreshToken, refresh: RefreshClaims, *, new: bool) -> AccessClaims:
+    """The access token beside `refresh`; `new` while its generation is unconfirmed. It ends with the sign-in."""
+    now = int(time())
+    return AccessClaims(
+        sub=refresh.sub,
+        sid=refresh.sid,
+        jti=str(uuid4()),
+        rti=refresh.jti,
+        gen=refresh.gen,
+        ver=row.version,
+        iat=now,
+        exp=_until(row, now + conf.access_lifetime),
+        new=new,
+        user=users.claims_of(row.user),
+    )
+
+
+def write(outgoing: Outgoing, response: HttpResponseBase) -> None:
+    """Signs the tokens and sets their cookies on `response`."""
+    ring, issuer = conf.key_ring, conf.issuer
+    refresh, max_age = None, None
+    if outgoing.refresh:
+        refresh = jwts.write_refresh(outgoing.refresh, ring=ring, issuer=issuer)
+        max_age = outgoing.refresh.exp - int(time()) if outgoing.persistent else None
+    access = jwts.write_access(outgoing.access, ring=ring, issuer=issuer, audience=conf.audience)
+    cookies.write(response, access=access, refresh=refresh, max_age=max_age)
+
+
+def _refresh(row: RefreshToken, generation: int, jti: str) -> RefreshClaims:
+    now = int(time())
+    exp = _until(row, now + conf.idle_lifetime)
+    return RefreshClaims(sub=str(row.user_id), sid=str(row.pk), jti=jti, gen=generation, iat=now, exp=exp)
+
+
+def _until(row: RefreshToken, moment: float) -> int:
+    """`moment`, or the absolute end of the sign-in if that comes first."""
+    return int(min(moment, row.expires_at.timestamp()))

@@ -1,0 +1,240 @@
+"""The two tokens, written and read. A strict profile around PyJWT (RFC 8725), without Django and without a clock.
+
+PyJWT proves the signature. What it does not look at is looked at here: length, alphabet, the members of the
+header, the kind of token, doubled members, encodings and the exact types of claims.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from .exceptions import ExpiredToken, InvalidToken
+from .keys import Key, KeyRing
+
+MAX_LENGTH = 2048
+LEEWAY = 60  # seconds that the clock of another server may be ahead
+LARGEST = 2**53  # beyond it, JSON numbers are not exact everywhere (RFC 7493 §2.2)
+
+ACCESS = "at+jwt"  # RFC 9068 §2.1
+REFRESH = "rt+jwt"
+
+Claim = str | int | bool | None
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+_jws = jwt.PyJWS()
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    """What a refresh token says: whose (`sub`), of which row (`sid`), and its place in the family (`gen`, `jti`)."""
+
+    sub: str
+    sid: str
+    jti: str
+    gen: int
+    iat: int
+    exp: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What an access token says. `rti` is the `jti` of the refresh token born with it, `ver` the row's version,
+    `new` whether its generation is unconfirmed, `user` the claims about the person."""
+
+    sub: str
+    sid: str
+    jti: str
+    rti: str
+    gen: int
+    ver: int
+    iat: int
+    exp: int
+    new: bool = False
+    user: Mapping[str, Claim] = field(default_factory=dict)
+
+
+def write_access(claims: AccessClaims, *, ring: KeyRing, issuer: str, audience: str) -> str:
+    """The access token for `claims`, signed with the ring's current key (RFC 9068)."""
+    payload = {name: getattr(claims, name) for name in ("sub", "sid", "jti", "rti", "gen", "ver", "iat", "exp")}
+    payload |= {"iss": issuer, "aud": audience, "type": "access"} | dict(claims.user)
+    if claims.new:
+        payload["new"] = True
+    return _write(payload, ACCESS, ring.current)
+
+
+def write_refresh(claims: RefreshClaims, *, ring: KeyRing, issuer: str) -> str:
+    """The refresh token for `claims`. Its audience is the issuer itself: nobody else has a use for it."""
+    payload = {name: getattr(claims, name) for name in ("sub", "sid", "jti", "gen", "iat", "exp")}
+    return _write(payload | {"iss": issuer, "aud": issuer, "type": "refresh"}, REFRESH, ring.current)
+
+
+def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> AccessClaims:
+    """The claims of an authentic access token, whenever it was made (see `check_times`).
+
+    Raises InvalidToken, with the exact cause, for anything else.
+    """
+    claims = _read(token, ACCESS, "access", ring, issuer, audience)
+    new = claims.pop("new", False)
+    if type(new) is not bool:
+        raise InvalidToken("The mark of a new generation is not a boolean.")
+    return AccessClaims(
+        sub=_text(claims, "sub"),
+        sid=_uuid(claims, "sid"),
+        jti=_uuid(claims, "jti"),
+        rti=_uuid(claims, "rti"),
+        gen=_number(claims, "gen"),
+        ver=_number(claims, "ver"),
+        iat=_number(claims, "iat"),
+        exp=_number(claims, "exp"),
+        new=new,
+        user=_user_claims(claims),
+    )
+
+
+def read_refresh(token: str, *, ring: KeyRing, issuer: str) -> RefreshClaims:
+    """The claims of an authentic refresh token, whenever it was made. Raises InvalidToken for anything else."""
+    claims = _read(token, REFRESH, "refresh", ring, issuer, issuer)
+    read = RefreshClaims(
+        sub=_text(claims, "sub"),
+        sid=_uuid(claims, "sid"),
+        jti=_uuid(claims, "jti"),
+        gen=_number(claims, "gen"),
+        iat=_number(claims, "iat"),
+        exp=_number(claims, "exp"),
+    )
+    if claims:
+        raise InvalidToken("The token has a claim that does not belong to its kind.")
+    return read
+
+
+def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: float) -> None:
+    """Raises ExpiredToken after `exp`, or once the token is older than today's `lifetime` (in seconds), so that
+    lifetimes can be shortened; InvalidToken if it was made further ahead than clocks may differ."""
+    if claims.iat > now + LEEWAY:
+        raise InvalidToken("The token was made in the future.")
+    if now >= min(claims.exp, claims.iat + lifetime):
+        raise ExpiredToken("The token has expired.")
+
+
+def _write(payload: dict[str, Any], typ: str, key: Key) -> str:
+    text = json.dumps(payload, separators=(",", ":")).encode()
+    return _jws.encode(text, key.secret, key.alg, headers={"kid": key.kid, "typ": typ})
+
+
+def _read(token: str, typ: str, kind: str, ring: KeyRing, issuer: str, audience: str) -> dict[str, Any]:
+    if len(token) > MAX_LENGTH:
+        raise InvalidToken("The token is longer than 2,048 characters.")
+    if not _COMPACT.fullmatch(token):
+        raise InvalidToken("The token is not three parts of the base64url alphabet.")
+    header = _header(token.partition(".")[0])
+    if header["typ"].lower().removeprefix("application/") != typ:
+        raise InvalidToken("The token is of another type.")
+    key = ring.verifying.get(header["kid"])
+    if key is None:
+        raise InvalidToken("The key is not on the ring.")
+    if header["alg"] != key.alg:
+        raise InvalidToken("The algorithm is not the key's.")
+    claims = _object(_verified(token, key), "The payload")
+    for name, expected in (("iss", issuer), ("aud", audience), ("type", kind)):
+        if claims.pop(name, None) != expected:
+            raise InvalidToken(_ELSEWHERE[name])
+    return claims
+
+
+_ELSEWHERE = {
+    "iss": "The issuer is not this site.",
+    "aud": "The audience is not exactly ours.",
+    "type": "The claim `type` is of the other kind.",
+}
+
+
+@lru_cache(maxsize=64)
+def _header(segment: str) -> dict[str, str]:
+    """The header's three members. All tokens of one key and kind share one header, so this is parsed once for each."""
+    header = _object(_decoded(segment), "The header")
+    if header.keys() != {"alg", "kid", "typ"}:
+        raise InvalidToken("The header's members are not exactly alg, kid and typ.")  # jku, jwk, x5u, crit, zip, ...
+    if not all(type(value) is str for value in header.values()):
+        raise InvalidToken("A member of the header is not text.")
+    return header
+
+
+def _verified(token: str, key: Key) -> bytes:
+    try:
+        payload: bytes = _jws.decode_complete(token, key.secret, algorithms=[key.alg])["payload"]
+    except jwt.InvalidSignatureError:
+        raise InvalidToken("The signature does not fit.") from None
+    except jwt.InvalidTokenError:
+        raise InvalidToken("The token cannot be decoded.") from None
+    return payload
+
+
+def _decoded(segment: str) -> bytes:
+    try:
+        data = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except ValueError:
+        raise InvalidToken("A part is not base64url.") from None
+    if urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
+        raise InvalidToken("A part is base64url, but not in its one canonical form.")
+    return data
+
+
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_doubles, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise InvalidToken(f"{what} is not strict JSON in UTF-8.") from None
+    if not isinstance(value, dict):
+        raise InvalidToken(f"{what} is not a JSON object.")
+    return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is doubled")
+    return members
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _text(claims: dict[str, Any], name: str) -> str:
+    value = claims.pop(name, None)
+    if type(value) is not str or not value:
+        raise InvalidToken(f"The claim `{name}` is missing or not text.")
+    return value
+
+
+def _number(claims: dict[str, Any], name: str) -> int:
+    value = claims.pop(name, None)
+    if type(value) is not int or not 0 <= value < LARGEST:  # bool is an int, too: type() and not isinstance()
+        raise InvalidToken(f"The claim `{name}` is missing or not a plain integer.")
+    return value
+
+
+def _uuid(claims: dict[str, Any], name: str) -> str:
+    value = _text(claims, name)
+    try:
+        canonical = str(UUID(value))
+    except ValueError:
+        canonical = ""
+    if value != canonical:
+        raise InvalidToken(f"The claim `{name}` is not a UUID in its canonical form.")
+    return value
+
+
+def _user_claims(claims: dict[str, Any]) -> dict[str, Claim]:
+    if not all(value is None or type(value) in (str, int, bool) for value in claims.values()):
+        raise InvalidToken("A claim about the person is not a plain value.")
+    return claims

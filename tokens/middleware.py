@@ -1,0 +1,122 @@
+"""When a sign-in is resumed, and when its cookies are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import HASH_SESSION_KEY, middleware
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template import TemplateDoesNotExist, loader
+from django.utils.cache import patch_vary_headers
+from django.utils.functional import SimpleLazyObject
+from django.utils.http import escape_leading_slashes
+
+from . import auth, users
+from .exceptions import RevocationListUnavailable
+from .models import Reason, RefreshToken
+from .signin import SignIn
+
+Visitor = AbstractBaseUser | AnonymousUser
+
+
+class TokenMiddleware(middleware.AuthenticationMiddleware):
+    """Hangs `request.tokens` and `request.user` on the request, before the view and outside its transaction."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if not hasattr(request, "session"):
+            raise ImproperlyConfigured("TokenMiddleware stands after SessionMiddleware in MIDDLEWARE.")
+        request.tokens = SignIn(request)
+        request.user = SimpleLazyObject(partial(_visitor, request))
+        request.auser = partial(sync_to_async(_whole_visitor), request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        if getattr(view, "tokens_cookieless", False):
+            request.user = AnonymousUser()
+        elif request.method == "POST" and getattr(view, "tokens_unjudged", False):
+            request.user = SimpleLazyObject(partial(_visitor, request, judged=False))
+        else:
+            try:
+                request.user = auth.resume(request, guarded=_guarded(request, view)) or AnonymousUser()
+            except (RevocationListUnavailable, Error):
+                return _unavailable(request)
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        if not isinstance(exception, users.UserVanished):
+            return None
+        RefreshToken.objects.filter(pk=request.tokens.session_id).revoke(Reason.DELETED)
+        return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        sign_in: SignIn | None = getattr(request, "tokens", None)
+        if sign_in is None:
+            return response
+        session_hash = _left_by_password_change(request)
+        if session_hash and response.status_code < 500:
+            auth.renew(request, session_hash)
+        if request.session.modified and not request.session.keys():
+            request.session.flush()  # or an empty session would be set as a cookie
+        written = auth.deliver(request, response)
+        if sign_in.looked or written:
+            patch_vary_headers(response, ("Cookie",))
+        if sign_in.claims or written:
+            response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+
+class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
+    """Django's; but a view that is open to everybody does not look at its visitor."""
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        if not getattr(view, "login_required", True):
+            return None
+        return super().process_view(request, view, args, kwargs)
+
+
+def _visitor(request: HttpRequest, judged: bool = True) -> Visitor:
+    """Who asks, where no view has said: on a page that was not found, or where somebody logs in or out."""
+    try:
+        return auth.resume(request, judged=judged) or AnonymousUser()
+    except (RevocationListUnavailable, Error):
+        return AnonymousUser()
+
+
+def _whole_visitor(request: HttpRequest) -> Visitor:
+    """`await request.auser()`: whoever `request.user` is at that moment, loaded here and not in the event loop."""
+    try:
+        return users.whole(request.user)
+    except users.UserVanished:
+        return AnonymousUser()
+
+
+def _guarded(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    match = request.resolver_match
+    return getattr(view, "tokens_guarded", False) or (match is not None and "admin" in match.app_names)
+
+
+def _left_by_password_change(request: HttpRequest) -> str | None:
+    """The hash that only `update_session_auth_hash` can have left in the session: those of `login()` are taken out."""
+    if not request.session.modified:
+        return None
+    session_hash: str | None = request.session.pop(HASH_SESSION_KEY, None)
+    return session_hash
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    """Nobody can say who asks. Better no answer for a moment than a wrong one; the cookies stay."""
+    try:
+        page = loader.render_to_string("503.html")
+    except TemplateDoesNotExist:
+        page = "Please try again in a moment."
+    return HttpResponse(page, status=503, headers={"Retry-After": "5"})

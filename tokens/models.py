@@ -1,0 +1,240 @@
+"""One row for each sign-in, a *family* of refresh tokens in the words of RFC 9700 §4.14."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext_lazy as _
+
+from . import rotation, users
+from .conf import conf
+from .exceptions import RevokedToken
+from .revocation import revocation_list
+
+SEEN_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last seen", and cheap
+KEPT_AFTER_END = timedelta(days=7)  # beyond it no token of a row can be good, and nobody asks for it any more
+PRUNED_AT_ONCE = 100
+
+
+class Method(models.TextChoices):
+    """How a sign-in was opened."""
+
+    PASSWORD = "password", _("with your password")
+    SIGN_UP = "sign_up", _("by signing up")
+    OTHER = "other", _("by another way")
+
+
+class Reason(models.TextChoices):
+    """Why a sign-in is over."""
+
+    SIGNED_OUT = "signed_out", _("signed out")
+    ENDED = "ended", _("ended from the list of sessions")
+    REPLACED = "replaced", _("signed in again in the same browser")
+    REUSED = "reused", _("a copy of a sign-in was used")
+    PASSWORD = "password", _("the password was changed")
+    DEACTIVATED = "deactivated", _("the account was closed")
+    DELETED = "deleted", _("the account was deleted")
+    EVICTED = "evicted", _("too many sessions")
+    ADMIN = "admin", _("ended by an administrator")
+    EXPIRED = "expired", _("not used for too long")  # never stored: the row's dates and its tokens say so
+
+
+class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
+    def live(self) -> RefreshTokenQuerySet:
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+    def ended(self) -> RefreshTokenQuerySet:
+        return self.exclude(revoked_at=None, expires_at__gt=timezone.now())
+
+    def for_user(self, user: AbstractBaseUser) -> RefreshTokenQuerySet:
+        return self.filter(user_id=user.pk)
+
+    def revoke(self, reason: str) -> int:
+        """Ends the live rows among these, for ever; the number of rows ended. In one statement, however many."""
+        return self.live()._change(revoked_at=Now(), reason=reason)
+
+    def bump(self) -> int:
+        """Has the access tokens of these rows made again from the row, without ending a sign-in."""
+        return self.live()._change(version=F("version") + 1)
+
+    def _change(self, **values: Any) -> int:
+        """Other processes read `changed_at`, by the database's clock; this one is told the ids at once."""
+        ids = list(self.values_list("pk", flat=True))
+        if not ids:
+            return 0
+        changed = self.update(changed_at=Now(), **values)
+        revocation_list.mark(ids)
+        return changed
+
+    def changed_within(self, seconds: float) -> Iterable[tuple[object, datetime]]:
+        """For the revocation list: the rows whose access tokens cannot be trusted unseen, and since when."""
+        since = Now() - timedelta(seconds=seconds)
+        return self.filter(changed_at__gt=since).values_list("pk", "changed_at").iterator()
+
+    def prune(self, limit: int = PRUNED_AT_ONCE) -> int:
+        """Deletes at most `limit` rows that ended long ago; the number deleted. Small, so that no lock is held long."""
+        old = self.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).order_by("expires_at")
+        return self.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
+
+
+class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  # type: ignore[misc]
+    def start(self, user: AbstractBaseUser, **about: Any) -> RefreshToken:
+        """The row of a new sign-in of `user`; `about` gives persistent, method, name, user_agent and address.
+
+        Under the lock that mass revocations share, it looks whether the person is still who was let in: raises
+        RevokedToken if they have been deactivated or deleted meanwhile, or the password has changed.
+        """
+        with transaction.atomic(using=self.db):
+            person = users.lock(user.pk)
+            if person is None or not person.is_active or person.password != user.password:
+                raise RevokedToken(Reason.DEACTIVATED)
+            self._evict(person)
+            row: RefreshToken = self.create(user=person, auth_hash=users.auth_hash(person), **_born(**about))
+        self.prune()
+        return row
+
+    def read(self, sid: str, sub: str) -> RefreshToken:
+        """The live row `sid` of the person `sub`, and the person, in one query. Raises RevokedToken."""
+        row: RefreshToken | None = self.select_related("user").filter(pk=sid, user_id=users.key_of(sub)).first()
+        if row is None:
+            raise RevokedToken
+        row.check_live()
+        return row
+
+    def confirm(self, sid: str, refresh: rotation.Refresh) -> bool:
+        """Moves a live row on to `refresh`, if that is ahead of it. The row count decides, without locks."""
+        ahead = self.filter(pk=sid, generation__lt=refresh.generation, revoked_at=None)
+        return bool(ahead.update(generation=refresh.generation, jti=refresh.jti))
+
+    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str) -> int:
+        """Ends every session of these users, one after the other in the order of their keys; the number ended."""
+        return sum(self._revoke_all(key, reason) for key in sorted(person.pk for person in people))
+
+    def revoke_reused(self, row: RefreshToken) -> int:
+        """Ends what a stolen token of `row` puts in danger (TOKENS_REUSE_REVOKES); the number of sessions ended.
+        However many requests saw the token, one of them gets a number; the others get 0."""
+        with transaction.atomic(using=self.db):
+            users.lock(row.user_id)
+            if not row.revoke(Reason.REUSED):
+                return 0
+            others = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.none()
+            return 1 + int(others.revoke(Reason.REUSED))
+
+    def _revoke_all(self, key: Any, reason: str) -> int:
+        with transaction.atomic(using=self.db):
+            users.lock(key)
+            ended: int = self.filter(user_id=key).revoke(reason)
+        return ended
+
+    def _evict(self, person: AbstractBaseUser) -> None:
+        longest_idle = self.for_user(person).live().order_by("-seen_at")[conf.max_sessions - 1 :]
+        if ids := list(longest_idle.values_list("pk", flat=True)):
+            self.filter(pk__in=ids).revoke(Reason.EVICTED)
+
+
+class RefreshToken(models.Model):
+    """A sign-in. It keeps the generation and the id of the one refresh token that is confirmed; no token, and no
+    hash of one: a leaked table signs nobody in."""
+
+    Method = Method
+    Reason = Reason
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="refresh_tokens", verbose_name=_("user")
+    )
+    generation = models.PositiveIntegerField(_("generation"), default=1)
+    jti = models.UUIDField(_("confirmed refresh token"))
+    version = models.PositiveIntegerField(_("version"), default=0)
+    auth_hash = models.CharField(max_length=64)
+    persistent = models.BooleanField(_("kept"), default=False)
+    method = models.CharField(_("opened"), max_length=16, choices=Method, default=Method.PASSWORD)
+    name = models.CharField(_("name"), max_length=60, blank=True)
+    user_agent = models.CharField(_("browser"), max_length=300, blank=True)
+    address = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    started_at = models.DateTimeField(_("signed in"))
+    seen_at = models.DateTimeField(_("last seen"))
+    expires_at = models.DateTimeField(_("ends"))
+    changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    reason = models.CharField(_("reason"), max_length=16, choices=Reason, blank=True)
+
+    objects = RefreshTokenManager()
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        default_permissions = ("view",)
+        permissions = [("end_refreshtoken", "Can end sessions")]
+        indexes = [
+            models.Index("expires_at", name="tokens_expires_at"),
+            models.Index("changed_at", name="tokens_changed_at", condition=Q(changed_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def confirmed(self) -> rotation.Refresh:
+        """The refresh token that this row has confirmed."""
+        return rotation.Refresh(self.generation, str(self.jti))
+
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now()
+
+    def check_live(self) -> None:
+        """Raises RevokedToken unless the sign-in is live and its person still who they were.
+
+        Whoever changed them, and however: a row that is found dead is revoked at that reading.
+        """
+        if self.revoked_at is not None:
+            raise RevokedToken(self.reason)
+        if not self.is_live:
+            raise RevokedToken(Reason.EXPIRED)
+        if reason := self._outlived():
+            self.revoke(reason)
+            raise RevokedToken(reason)
+
+    def revoke(self, reason: str) -> bool:
+        """Ends this sign-in; whether it was this call that did."""
+        return bool(RefreshToken.objects.filter(pk=self.pk).revoke(reason))
+
+    def see(self) -> None:
+        """Stamps that the sign-in is in use, at most once in SEEN_EVERY."""
+        now = timezone.now()
+        if now - self.seen_at >= SEEN_EVERY:
+            RefreshToken.objects.filter(pk=self.pk).update(seen_at=now)
+
+    def _outlived(self) -> Reason | None:
+        if self.user is None or not self.user.is_active:
+            return Reason.DEACTIVATED
+        for place, good in enumerate(users.auth_hashes(self.user)):
+            if constant_time_compare(self.auth_hash, good):
+                if place:  # a fallback key: rewritten, so that the key can go
+                    RefreshToken.objects.filter(pk=self.pk).update(auth_hash=users.auth_hash(self.user))
+                return None
+        return Reason.PASSWORD
+
+
+def _born(persistent: bool = False, **about: Any) -> dict[str, Any]:
+    now = timezone.now()
+    lifetime = conf.absolute_lifetime if persistent else conf.browser_lifetime
+    return {
+        **about,
+        "persistent": persistent,
+        "jti": rotation.new_jti(now.timestamp()),
+        "started_at": now,
+        "seen_at": now,
+        "expires_at": now + timedelta(seconds=lifetime),
+    }

@@ -1,0 +1,101 @@
+"""The revocation list: the ids of rows that changed lately, held in each process.
+
+An access token is good until it expires, so something must catch those whose sign-in has ended meanwhile. The
+list does, without a query for each request. An entry is never a verdict: it sends the request to the row.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from django.db import Error
+
+from .conf import conf
+from .exceptions import RevocationListUnavailable
+
+OVERLAP = 60  # seconds that a transaction may take between its statement and its commit
+WHOLE_EVERY = 60  # seconds between two readings of the whole window, for those that took longer
+
+Read = Callable[[float], Iterable[tuple[object, datetime]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A row that changed: when (None: in this process, a moment ago), and when this process first heard of it."""
+
+    changed_at: datetime | None
+    heard_at: float
+
+
+class RevocationList:
+    """What this process knows. Times are of the monotonic clock, so that a stepped clock changes nothing."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._lock = threading.Lock()
+        self._tried_at = self._read_at = self._whole_at = float("-inf")
+
+    def entry(self, sid: str, read: Read) -> Entry | None:
+        """The newest entry for the row `sid`, or None. `read(seconds)` gives ids and times of the rows that changed
+        within that many seconds; it is asked at most once every TOKENS_REVOCATION_LAG.
+
+        Raises RevocationListUnavailable if it could not be asked for longer than TOKENS_REVOCATION_GRACE.
+        """
+        self._freshen(read, monotonic())
+        return self._entries.get(sid)
+
+    def known(self, sid: str) -> Entry | None:
+        """The newest entry for the row `sid` that this process has heard of, without asking."""
+        return self._entries.get(sid)
+
+    def mark(self, ids: Iterable[object]) -> None:
+        """Enters rows that this process has just changed. A reading only adds, so none that began before the
+        change can undo this."""
+        now = monotonic()
+        self._entries |= {str(sid): Entry(None, now) for sid in ids}
+
+    def forget(self) -> None:
+        """Starts anew, as a new process would."""
+        self.__init__()  # type: ignore[misc]
+
+    def _freshen(self, read: Read, asked_at: float) -> None:
+        if asked_at - self._tried_at < conf.revocation_lag:
+            return self._bound(asked_at)
+        with self._lock:
+            if asked_at - self._tried_at >= conf.revocation_lag:
+                self._take(read, monotonic())
+        self._bound(asked_at)
+
+    def _take(self, read: Read, now: float) -> None:
+        whole = now - self._whole_at >= WHOLE_EVERY
+        self._tried_at = now
+        try:
+            rows = read(2 * conf.access_lifetime if whole else now - self._read_at + OVERLAP)
+            for sid, changed_at in rows:
+                self._hear(str(sid), changed_at, now)
+        except Error:
+            return
+        self._read_at = now
+        if whole:
+            self._whole_at = now
+            self._drop(now - conf.access_lifetime - OVERLAP)
+
+    def _hear(self, sid: str, changed_at: datetime, now: float) -> None:
+        known = self._entries.get(sid)
+        if known is None or known.changed_at != changed_at:
+            self._entries[sid] = Entry(changed_at, now)
+
+    def _drop(self, heard_before: float) -> None:
+        for sid in [sid for sid, entry in self._entries.copy().items() if entry.heard_at < heard_before]:
+            del self._entries[sid]
+
+    def _bound(self, now: float) -> None:
+        if now - self._read_at > conf.revocation_lag + conf.revocation_grace:
+            raise RevocationListUnavailable("What has been revoked could not be read for too long.")
+
+
+revocation_list = RevocationList()

@@ -1,0 +1,15 @@
+"""What `tokens` tells the site. Receivers do side work (mail, history); nothing here depends on them.
+
+`session_started(request, row)`: `login()` made a row.
+`session_ended(request, row)`: `logout()`, or a new sign-in in the same browser; `row.reason` says which.
+`sessions_revoked(user, reason, count)`: a change of the user ended sessions.
+`reuse_found(request, row, count)`: a refresh token was used that something newer had replaced. Sent once,
+however many requests saw it, after the revocation has committed; `count` sessions ended.
+"""
+
+from django.dispatch import Signal
+
+session_started = Signal()
+session_ended = Signal()
+sessions_revoked = Signal()
+reuse_found = Signal()

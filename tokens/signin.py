@@ -1,0 +1,52 @@
+"""`request.tokens`: the sign-in of one request, and what is to happen to its cookies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from . import cookies, verified
+from .exceptions import InvalidToken
+from .issue import Outgoing
+from .jwts import AccessClaims, RefreshClaims
+from .models import Method, RefreshToken
+
+
+class SignIn:
+    """What the cookies of `request` brought, and what the response takes back.
+
+    A view sets `remember` ("keep me signed in") and `method` before `login()`.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.access = cookies.read(request, cookies.access_name())
+        self.refresh = cookies.read(request, cookies.refresh_name())
+        self.remember = False
+        self.method: str = Method.PASSWORD
+        self.claims: AccessClaims | None = None
+        self.row: RefreshToken | None = None  # if it was read
+        self.ended: str | None = None  # why the sign-in that came along is over: a `Reason`
+        self.looked = False  # whether the response depends on the cookies
+        self.started = False  # whether this request opened it
+        self.gone = False  # whether this request ended it
+        self.outgoing: Outgoing | None = None
+
+    @property
+    def session_id(self) -> UUID | None:
+        """The id of this sign-in's row; None for an anonymous visitor."""
+        return UUID(self.claims.sid) if self.claims else None
+
+    def drop(self) -> None:
+        """Goes on as an anonymous visitor's."""
+        self.claims = self.row = self.outgoing = None
+
+    def shown(self) -> Iterator[AccessClaims | RefreshClaims]:
+        """The claims of every authentic token that came along, even of one that has expired or is stale."""
+        for token, read in ((self.access, verified.access), (self.refresh, verified.refresh)):
+            try:
+                if token:
+                    yield read(token)
+            except InvalidToken:
+                continue

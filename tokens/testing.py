@@ -1,0 +1,55 @@
+"""Test clients whose `force_login`, `login` and `logout` make real sign-ins, with Django's signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http.cookies import SimpleCookie
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django import test
+from django.contrib import auth
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse
+
+from .middleware import TokenMiddleware
+
+
+class _SignsIn:
+    """Has a request with the client's cookies pass the middleware, and keeps the cookies that come back."""
+
+    cookies: SimpleCookie
+
+    def logout(self) -> None:
+        self._pass(auth.logout)
+        self.cookies = SimpleCookie()
+
+    async def alogout(self) -> None:
+        await sync_to_async(self.logout)()
+
+    def _login(self, user: AbstractBaseUser, backend: str | None = None) -> None:
+        self._pass(lambda request: auth.login(request, user, backend))
+
+    async def _alogin(self, user: AbstractBaseUser, backend: str | None = None) -> None:
+        await sync_to_async(self._login)(user, backend)
+
+    def _pass(self, act: Callable[[HttpRequest], None]) -> None:
+        def view(request: HttpRequest) -> HttpResponse:
+            act(request)
+            return HttpResponse()
+
+        factory = test.RequestFactory()
+        factory.cookies = self.cookies
+        response = SessionMiddleware(TokenMiddleware(view))(factory.post("/"))
+        self.cookies.update(response.cookies)
+
+
+class Client(_SignsIn, test.Client):
+    """`django.test.Client` for sites whose sign-ins are tokens."""
+
+
+class AsyncClient(_SignsIn, test.AsyncClient):
+    """`django.test.AsyncClient`, likewise."""
+
+
