@@ -103,8 +103,4 @@ class SecurityEventAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("user", "by")
     search_fields = ("user__username", "user__email", "address")
     date_hierarchy = "at"
-    fields = ("at", "kind", "user", "by", "address", "device", "user_agent", "session")
-
-    @admin.display(description=_("in words"))
-    def device(self, event: SecurityEvent) -> str:
-        return str(describe(event.user_agent))
+    fields = ("at", "kind", "user", "by", "address", "user_agent", "session")

@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import mails
-from accounts.devices import describe
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 from tokens.signals import reuse_found, session_ended, session_started
@@ -44,7 +43,7 @@ def tell_of_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: Any)
             user=row.user,
             at=timezone.localtime(event.at),
             address=event.address,
-            device=describe(event.user_agent),
+            device=event.device,
             password_link=mails.link("password_change"),
             reset_link=mails.link("password_reset"),
             activity_link=mails.link("activity"),

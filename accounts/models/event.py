@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.devices import Device, describe
+
 
 class AppendOnlyError(TypeError):
     """Somebody tried to change or delete what is only ever added to."""
@@ -99,6 +101,15 @@ class SecurityEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def device(self) -> Device:
+        return describe(self.user_agent)
+
+    @property
+    def alarming(self) -> bool:
+        """Whether its person should look twice."""
+        return self.kind in {self.Kind.REUSE_FOUND, self.Kind.SIGN_IN_FAILED}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:

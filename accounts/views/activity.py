@@ -2,9 +2,9 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from tokens.decorators import guards_account
 
 from accounts.models import SecurityEvent
+from tokens.decorators import guards_account
 
 _PER_PAGE = 20
 

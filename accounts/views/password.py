@@ -4,11 +4,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from tokens.decorators import guards_account
 
 from accounts import mails
 from accounts.forms import PasswordChangeForm, PasswordForm, PasswordResetForm
 from accounts.models import SecurityEvent, User
+from tokens.decorators import guards_account
 
 Kind = SecurityEvent.Kind
 

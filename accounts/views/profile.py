@@ -3,10 +3,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
-from tokens.decorators import guards_account
 
 from accounts.forms import ProfileForm
 from accounts.models import SecurityEvent
+from tokens.decorators import guards_account
 
 
 @guards_account

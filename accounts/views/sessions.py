@@ -7,11 +7,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from tokens.decorators import guards_account
 
 from accounts import sessions
 from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent
+from tokens.decorators import guards_account
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind

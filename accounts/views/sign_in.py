@@ -10,10 +10,10 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
-from tokens.decorators import signs_in_or_out
 
 from accounts import reasons
 from accounts.forms import LoginForm
+from tokens.decorators import signs_in_or_out
 from tokens.models import RefreshToken
 
 
