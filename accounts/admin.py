@@ -17,7 +17,7 @@ from tokens.models import RefreshToken
 Kind = SecurityEvent.Kind
 
 
-class ReadOnly:
+class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
     """Rows that are looked at here, and never added, edited or deleted."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -30,7 +30,7 @@ class ReadOnly:
         return False
 
 
-class SessionInline(ReadOnly, admin.TabularInline):
+class SessionInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     """Where the person is signed in; a row leads to its own page, where it can be ended."""
 
     model = RefreshToken
@@ -41,7 +41,8 @@ class SessionInline(ReadOnly, admin.TabularInline):
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefreshToken]:
-        return super().get_queryset(request).live().order_by("-seen_at")
+        live: QuerySet[RefreshToken] = RefreshToken.objects.live()
+        return live.order_by("-seen_at")
 
     @admin.display(description=_("browser"))
     def device(self, row: RefreshToken) -> str:
@@ -49,7 +50,7 @@ class SessionInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "is_active", "is_staff", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login")
     ordering = ("username",)
@@ -68,7 +69,7 @@ class UserAdmin(DjangoUserAdmin):
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()
 
-    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data:
             kind = Kind.ACTIVATED if obj.is_active else Kind.DEACTIVATED
@@ -83,7 +84,6 @@ class UserAdmin(DjangoUserAdmin):
 
     @admin.action(description=_("End all sessions of the selected people"), permissions=["end_sessions"])
     def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        people = list(people)
         count = RefreshToken.objects.revoke_for(people, RefreshToken.Reason.ADMIN)
         for person in people:
             SecurityEvent.objects.record(request, person, Kind.ALL_ENDED, by=request.user)
@@ -97,7 +97,7 @@ class UserAdmin(DjangoUserAdmin):
 
 
 @admin.register(SecurityEvent)
-class SecurityEventAdmin(ReadOnly, admin.ModelAdmin):
+class SecurityEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("at", "kind", "user", "address", "device", "by")
     list_filter = ("kind", "at")
     list_select_related = ("user", "by")

@@ -27,7 +27,7 @@ refuse_long_password = MaxLengthValidator(
 class LoginForm(auth_forms.AuthenticationForm):
     """One sentence for every failure: it never says whether the account exists."""
 
-    error_messages: ClassVar = {
+    error_messages: ClassVar = {  # type: ignore[misc]
         "invalid_login": _("The name or the password is not right. Please try again."),
         "inactive": _("The name or the password is not right. Please try again."),
     }
@@ -42,12 +42,12 @@ class LoginForm(auth_forms.AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Django cuts the field down to the length of a user name; an address may be longer.
-        self.fields["username"].max_length = 254
+        self.fields["username"].max_length = 254  # type: ignore[attr-defined]
         self.fields["username"].widget.attrs["maxlength"] = 254
         self.fields["password"].validators.append(refuse_long_password)
 
 
-class SignUpForm(auth_forms.BaseUserCreationForm):
+class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
     """Says nothing about names and addresses that are taken: the mail tells its reader alone."""
 
     class Meta:
@@ -69,7 +69,9 @@ class SignUpForm(auth_forms.BaseUserCreationForm):
         """Left to the database, too."""
 
     def validate_password_for_user(self, user: Any, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
-        super().validate_password_for_user(user, password_field_name)
+        super().validate_password_for_user(  # type: ignore[misc]
+            user, password_field_name
+        )
 
 
 class PasswordResetForm(auth_forms.PasswordResetForm):
@@ -87,14 +89,14 @@ class PasswordResetForm(auth_forms.PasswordResetForm):
         mails.send("password_reset", to_email, user=context["user"], link=link)
 
 
-class PasswordForm(auth_forms.SetPasswordForm):
+class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
     """A new password for somebody who came by a link from a mail."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _word_new_password(self.fields["new_password1"], self.fields["new_password2"])
 
-    def set_password_and_save(self, user: Any, password_field_name: str = "new_password1", commit: bool = True) -> User:  # noqa: S107 (a name)
+    def set_password_and_save(self, user: Any, password_field_name: str = "new_password1", commit: bool = True) -> Any:  # noqa: S107 (a name)
         """Write the password alone: the rest of `user` was read earlier and may be out of date."""
         user.set_password(self.cleaned_data[password_field_name])
         if commit:
@@ -103,7 +105,7 @@ class PasswordForm(auth_forms.SetPasswordForm):
 
 
 class PasswordChangeForm(PasswordForm, auth_forms.PasswordChangeForm):
-    error_messages: ClassVar = {
+    error_messages: ClassVar = {  # type: ignore[misc]
         **auth_forms.PasswordChangeForm.error_messages,
         "password_incorrect": _("This is not your password. Please try again."),
     }
@@ -114,7 +116,7 @@ class PasswordChangeForm(PasswordForm, auth_forms.PasswordChangeForm):
         self.fields["old_password"].validators.append(refuse_long_password)
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ("first_name", "last_name")
@@ -123,20 +125,20 @@ class ProfileForm(forms.ModelForm):
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
         }
 
-    def save(self, commit: bool = True) -> User:
+    def save(self, commit: bool = True) -> Any:
         """Write these fields alone: the rest of the person was read earlier and may be out of date."""
         self.instance.save(update_fields=self.fields)
         return self.instance
 
 
-class SessionNameForm(forms.ModelForm):
+class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RefreshToken
         fields = ("name",)
         labels: ClassVar = {"name": _("Name of this session")}
         help_texts: ClassVar = {"name": _("For example “Work laptop”. Leave it empty to take the name away.")}
 
-    def save(self, commit: bool = True) -> RefreshToken:
+    def save(self, commit: bool = True) -> Any:
         """Write the name alone: a refresh may be moving the row on at this moment."""
         self.instance.save(update_fields=["name"])
         return self.instance

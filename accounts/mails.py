@@ -13,15 +13,15 @@ from django.urls import reverse
 logger = logging.getLogger("accounts")
 
 
-def send(template: str, address: str, **context: Any) -> None:
-    """Send mails/<template>.txt to `address`, after the transaction that is open commits.
+def send(template: str, to: str, /, **context: Any) -> None:
+    """Send mails/<template>.txt to the address `to`, after the transaction that is open commits.
 
     The template's first line is the subject. `{{ site }}` in it is the address of this site as it
     is configured: a Host header never gets into a mail. A mail that cannot be sent is logged.
     """
     text = render_to_string(f"mails/{template}.txt", {"site": site(), **context})
     subject, _, body = text.strip().partition("\n")
-    message = EmailMessage(subject.strip(), body.lstrip("\n"), to=[address])
+    message = EmailMessage(subject.strip(), body.lstrip("\n"), to=[to])
     transaction.on_commit(partial(_deliver, message, template))
 
 

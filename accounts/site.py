@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from tokens.decorators import signs_in_or_out
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class AdminSite(admin.AdminSite):
@@ -22,17 +24,17 @@ class AdminSite(admin.AdminSite):
     site_header = _("Sojourn administration")
     index_title = _("People, sessions and what happened")
 
-    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles."""
         checked = super().admin_view(view, cacheable)
 
         @wraps(checked)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied
             return checked(request, *args, **kwargs)
 
-        return guarded
+        return cast(View, guarded)
 
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -45,7 +47,9 @@ class AdminSite(admin.AdminSite):
         return redirect("admin:index")
 
     @signs_in_or_out
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         from accounts.views.sign_in import sign_out  # views need models, which load after this
 
         return sign_out(request)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
@@ -29,10 +30,10 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
     def record(
         self,
         request: HttpRequest | None,
-        user: models.Model | None,
+        user: models.Model | AnonymousUser | None,
         kind: "SecurityEvent.Kind",
         session: UUID | None = None,
-        by: models.Model | None = None,
+        by: models.Model | AnonymousUser | None = None,
     ) -> "SecurityEvent":
         """Write down that `kind` happened to `user` (None: nobody that is known).
 
@@ -102,6 +103,14 @@ class SecurityEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.at:%Y-%m-%d %H:%M}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError("A security event is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError("A security event is never deleted.")
+
     @property
     def device(self) -> Device:
         return describe(self.user_agent)
@@ -110,14 +119,6 @@ class SecurityEvent(models.Model):
     def alarming(self) -> bool:
         """Whether its person should look twice."""
         return self.kind in {self.Kind.REUSE_FOUND, self.Kind.SIGN_IN_FAILED}
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise AppendOnlyError("A security event is never changed.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnlyError("A security event is never deleted.")
 
 
 def _address(request: HttpRequest | None) -> str | None:

@@ -33,9 +33,9 @@ class User(AbstractUser):
     )
     email = models.EmailField(_("e-mail address"))
 
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+    objects: ClassVar[UserManager] = UserManager()
 
-    class Meta(AbstractUser.Meta):
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined, misc]
         constraints = (
             models.UniqueConstraint(
                 Lower("username"),

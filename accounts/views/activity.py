@@ -1,8 +1,9 @@
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.http import Request
 from accounts.models import SecurityEvent
 from tokens.decorators import guards_account
 
@@ -11,7 +12,7 @@ _PER_PAGE = 20
 
 @guards_account
 @require_safe
-def activity(request: HttpRequest) -> HttpResponse:
+def activity(request: Request) -> HttpResponse:
     """What happened to one's own account, the newest first."""
     events = SecurityEvent.objects.filter(user_id=request.user.pk)
     page = Paginator(events, _PER_PAGE).get_page(request.GET.get("page"))

@@ -1,12 +1,14 @@
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+
+from accounts.http import Request
 
 
 @login_not_required
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: Request) -> HttpResponse:
     """The way in for visitors, and the way on for people who are signed in."""
     template = "home.html" if request.user.is_authenticated else "welcome.html"
     return render(request, template)

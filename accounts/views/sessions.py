@@ -2,7 +2,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import sessions
 from accounts.forms import SessionNameForm
+from accounts.http import Request
 from accounts.models import SecurityEvent
 from tokens.decorators import guards_account
 from tokens.models import RefreshToken
@@ -19,7 +20,7 @@ Kind = SecurityEvent.Kind
 
 @guards_account
 @require_safe
-def show(request: HttpRequest) -> HttpResponse:
+def show(request: Request) -> HttpResponse:
     context = {
         "live": sessions.live(request.user, here=request.tokens.session_id),
         "ended": sessions.ended(request.user),
@@ -29,7 +30,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 @guards_account
 @require_POST
-def end(request: HttpRequest, pk: UUID) -> HttpResponse:
+def end(request: Request, pk: UUID) -> HttpResponse:
     """End one session of one's own; ending the one in use is signing out."""
     row = _own(request, pk)
     if row.pk == request.tokens.session_id:
@@ -44,7 +45,7 @@ def end(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @guards_account
 @require_POST
-def end_others(request: HttpRequest) -> HttpResponse:
+def end_others(request: Request) -> HttpResponse:
     others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
     count = others.live().revoke(RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
@@ -57,7 +58,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
 
 @guards_account
 @require_POST
-def end_all(request: HttpRequest) -> HttpResponse:
+def end_all(request: Request) -> HttpResponse:
     RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return _leave(request, _("All your sessions were ended, this one too."))
@@ -65,7 +66,7 @@ def end_all(request: HttpRequest) -> HttpResponse:
 
 @guards_account
 @require_http_methods(["GET", "HEAD", "POST"])
-def name(request: HttpRequest, pk: UUID) -> HttpResponse:
+def name(request: Request, pk: UUID) -> HttpResponse:
     row = _own(request, pk)
     form = SessionNameForm(request.POST if request.method == "POST" else None, instance=row)
     if not form.is_valid():
@@ -76,12 +77,13 @@ def name(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("sessions")
 
 
-def _own(request: HttpRequest, pk: UUID) -> RefreshToken:
+def _own(request: Request, pk: UUID) -> RefreshToken:
     """The visitor's own session of this id. Somebody else's does not exist."""
-    return get_object_or_404(RefreshToken.objects.for_user(request.user), pk=pk)
+    row: RefreshToken = get_object_or_404(RefreshToken.objects.for_user(request.user), pk=pk)
+    return row
 
 
-def _leave(request: HttpRequest, farewell: str) -> HttpResponse:
+def _leave(request: Request, farewell: str) -> HttpResponse:
     logout(request)
     messages.success(request, farewell)
     return redirect("login")

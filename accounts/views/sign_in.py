@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from accounts import reasons
 from accounts.forms import LoginForm
+from accounts.http import Request
 from tokens.decorators import signs_in_or_out
 from tokens.models import RefreshToken
 
@@ -21,11 +23,12 @@ from tokens.models import RefreshToken
 class SignIn(LoginView):
     """Django's own, with a word on why the sign-in that came along is over."""
 
+    request: Request
     template_name = "accounts/sign_in.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
 
-    def form_valid(self, form: LoginForm) -> HttpResponse:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
         return super().form_valid(form)
