@@ -37,9 +37,7 @@ def main(argv: list[str]) -> int:
         drawn = set_environment(data, options.port)
         load_django()
         make_folder(data)
-        if drawn:
-            keep_secret(data)
-        prepare(data)
+        prepare(data, drawn)
         serve(listeners, data, options.port)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
@@ -127,18 +125,21 @@ def keep_secret(data: Path) -> None:
             file.write(os.environ["SECRET_KEY"])
 
 
-def prepare(data: Path) -> None:
-    """Make what is missing: the tables, the static files, the people."""
+def prepare(data: Path, drawn: bool) -> None:
+    """Make what is missing: the tables, the static files, the file of a drawn secret key, the people."""
     from django.core.management import call_command
     from django.db import Error, connections
 
     try:
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
+        if drawn:
+            keep_secret(data)
         for name, password in make_people().items():
             print(f"{name} {password}", flush=True)
     except Error as error:
-        raise Refused(f"The database of DATABASE_URL cannot be used: {str(error).strip()}") from None
+        reason = str(error).partition("\n")[0]
+        raise Refused(f"The database of DATABASE_URL cannot be used: {reason}") from None
     except OSError as error:
         raise Refused(f"The folder {data} cannot be written: {error}.") from None
     finally:

@@ -131,11 +131,9 @@ TOKENS_TYPES = {
     "TOKENS_BROWSER_LIFETIME": env.seconds,
     "TOKENS_CONFIRM_AFTER": env.seconds,
     "TOKENS_REUSE_REVOKES": env.text,
-    "TOKENS_KEYS": env.text,
     "TOKENS_COOKIE_SECURE": env.switch,
     "TOKENS_REVOCATION_LAG": env.seconds,
     "TOKENS_REVOCATION_GRACE": env.seconds,
-    "TOKENS_REVOCATION_CACHE": env.text,
     "TOKENS_USER_CLAIMS": env.words,
     "TOKENS_MAX_SESSIONS": env.whole,
 }

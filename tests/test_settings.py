@@ -188,6 +188,7 @@ class TestHeaders:
         response = client.get(address, secure=True)
         assert response.status_code == status
         self.check(response)
+        response.close()
 
     def test_so_has_the_answer_to_a_foreign_host(self, client):
         response = client.get("/accounts/login/", secure=True, headers={"host": "evil.example"})
