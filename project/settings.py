@@ -1,6 +1,7 @@
 """The site's settings. Whatever differs between installations comes from the environment: see .env.example."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,6 +92,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site has a use for our files
+
 # Who signs in, and how
 
 AUTH_USER_MODEL = "accounts.User"
@@ -122,7 +125,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # The tokens: what the environment does not name keeps the default of tokens/conf.py.
 
-TOKENS_TYPES = {
+TOKENS_TYPES: dict[str, Callable[[str], object]] = {
     "TOKENS_ISSUER": env.site,
     "TOKENS_AUDIENCE": env.text,
     "TOKENS_ACCESS_LIFETIME": env.seconds,
