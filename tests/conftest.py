@@ -19,7 +19,7 @@ PASSWORD = "correct horse battery"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark browser tests, and run them last: Playwright leaves a running event loop, and async_to_sync refuses that."""
     for item in items:
-        if "browser" in item.fixturenames:
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
     yield
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
