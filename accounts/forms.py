@@ -59,19 +59,15 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.instance.validate_constraints = lambda exclude=None: None  # for the same reason as validate_unique
         self.fields["username"].widget.attrs["spellcheck"] = "false"
         _word_new_password(self.fields["password1"], self.fields["password2"])
 
     def validate_unique(self) -> None:
-        """Left to the database, which answers at the insert, after the hash."""
-
-    def validate_constraints(self) -> None:
-        """Left to the database, too."""
+        """Left to the insert, which comes after the hash: to ask earlier would show who has an account."""
 
     def validate_password_for_user(self, user: Any, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
-        super().validate_password_for_user(  # type: ignore[misc]
-            user, password_field_name
-        )
+        super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]
 
 
 class PasswordResetForm(auth_forms.PasswordResetForm):

@@ -1,0 +1,28 @@
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tokens.testing import Client
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/17.5 Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.fixture
+def browser() -> Callable[[str], Client]:
+    """`browser(user_agent)`: another browser, with cookies of its own."""
+    return lambda user_agent: Client(headers={"user-agent": user_agent})
+
+
+@pytest.fixture
+def committing(django_capture_on_commit_callbacks: Any) -> Any:
+    """`with committing(): ...` does what waits for a commit: mails go out."""
+    return partial(django_capture_on_commit_callbacks, execute=True)

@@ -1,0 +1,210 @@
+"""The admin: one door, one session life, rows that are read and ended."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from accounts.models import SecurityEvent, User
+from tests.accounts.conftest import CHROME
+from tests.conftest import PASSWORD
+from tokens.models import RefreshToken
+
+Reason = RefreshToken.Reason
+
+
+@pytest.fixture
+def admin(client, alice, sign_in):
+    sign_in(client, alice)
+    return client
+
+
+@pytest.fixture
+def there(browser, bob, sign_in):
+    """Bob's browser."""
+    client = browser(CHROME)
+    sign_in(client, bob)
+    return client
+
+
+def change(user):
+    return reverse("admin:accounts_user_change", args=[user.pk])
+
+
+URLS = [
+    "/admin/",
+    "/admin/login/",
+    "/admin/accounts/",
+    "/admin/accounts/user/",
+    "/admin/accounts/user/add/",
+    "/admin/accounts/user/1/change/",
+    "/admin/tokens/refreshtoken/",
+    "/admin/password_change/",
+    "/admin/jsi18n/",
+    "/admin/no/such/page/",
+]
+
+
+class TestTheDoor:
+    @pytest.mark.parametrize("url", URLS)
+    def test_nobody_without_is_staff_gets_further_than_a_403(self, there, url):
+        assert there.get(url).status_code == 403
+
+    def test_a_visitor_is_led_to_the_one_log_in_page_and_back(self, client, alice, sign_in):
+        response = client.get("/admin/accounts/user/", follow=True)
+        url, status = response.redirect_chain[-1]
+        assert (url, status) == ("/accounts/login/?next=/admin/accounts/user/", 302)
+
+        assert sign_in(client, alice, next="/admin/accounts/user/").headers["Location"] == "/admin/accounts/user/"
+
+        assert client.get("/admin/accounts/user/").status_code == 200
+
+    def test_the_log_in_page_of_the_admin_takes_no_password(self, client, alice):
+        response = client.post("/admin/login/", {"username": "alice", "password": PASSWORD})
+
+        assert response.headers["Location"].startswith("/accounts/login/")
+        assert not RefreshToken.objects.exists()
+
+    def test_staff_who_open_it_are_led_in(self, admin):
+        assert admin.get("/admin/login/").headers["Location"] == "/admin/"
+
+    def test_signing_out_there_is_signing_out(self, admin):
+        assert admin.get("/admin/logout/").status_code == 405
+
+        response = admin.post("/admin/logout/", follow=True)
+
+        assert "You are signed out." in response.content.decode()
+        assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
+
+    def test_an_ended_session_is_out_at_once(self, admin, alice):
+        RefreshToken.objects.filter(user=alice).update(revoked_at="2026-01-01T00:00Z")
+
+        assert admin.get("/admin/").status_code == 302
+
+
+class TestPeople:
+    def test_are_listed_and_found(self, admin, bob):
+        assert "bob@example.org" in admin.get("/admin/accounts/user/", {"q": "bob@"}).content.decode()
+
+    def test_are_added_with_an_address(self, admin):
+        fields = {"username": "carol", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+        assert admin.post("/admin/accounts/user/add/", fields).status_code == 200
+        assert admin.post("/admin/accounts/user/add/", fields | {"email": "carol@example.org"}).status_code == 302
+        assert User.objects.get(username="carol").email == "carol@example.org"
+
+    @pytest.mark.parametrize("clash", [{"username": "BOB"}, {"email": "BOB@EXAMPLE.ORG"}])
+    def test_two_alike_are_refused_with_a_sentence(self, admin, bob, clash):
+        fields = {"username": "carol", "email": "carol@example.org", "usable_password": "true"}
+        fields |= {"password1": PASSWORD, "password2": PASSWORD}
+
+        page = admin.post("/admin/accounts/user/add/", fields | clash).content.decode()
+
+        assert "This user name is taken." in page or "Somebody has an account with this e-mail address." in page
+        assert User.objects.count() == 2
+
+    def test_show_their_sessions(self, admin, bob, there):
+        page = admin.get(change(bob)).content.decode()
+
+        assert "Chrome 131 on Windows" in page
+        assert reverse("admin:tokens_refreshtoken_change", args=[RefreshToken.objects.get(user=bob).pk]) in page
+
+    def deactivate(self, admin, bob):
+        page = admin.get(change(bob))
+        fields = {name: value for name, value in page.context["adminform"].form.initial.items() if value is not None}
+        del fields["is_active"]
+        fields |= {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00", "last_login_0": "", "last_login_1": ""}
+        for form in page.context["inline_admin_formsets"]:
+            fields |= {f"{form.formset.prefix}-{key}": 0 for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+        return admin.post(change(bob), {**fields, "groups": [], "user_permissions": []})
+
+    def test_who_are_deactivated_are_out_at_once(self, admin, bob, there):
+        response = self.deactivate(admin, bob)
+
+        assert response.status_code == 302, response.context["errors"]
+        bob.refresh_from_db()
+        assert not bob.is_active
+        assert there.get("/").context["request"].user.is_anonymous
+        event = SecurityEvent.objects.first()
+        assert (event.kind, event.user, event.by.username) == ("deactivated", bob, "alice")
+
+    def test_who_are_deleted_are_out_at_once(self, admin, bob, there):
+        url = reverse("admin:accounts_user_delete", args=[bob.pk])
+        assert admin.get(url).status_code == 200
+
+        assert admin.post(url, {"post": "yes"}).status_code == 302
+
+        assert not User.objects.filter(username="bob").exists()
+        assert there.get("/").context["request"].user.is_anonymous
+
+    def test_a_password_set_for_them_is_recorded(self, admin, bob, there):
+        fields = {"usable_password": "true", "password1": "another entirely", "password2": "another entirely"}
+
+        admin.post(reverse("admin:auth_user_password_change", args=[bob.pk]), fields)
+
+        event = SecurityEvent.objects.first()
+        assert (event.kind, event.user, event.by.username) == ("password_changed", bob, "alice")
+        assert there.get("/accounts/profile/").status_code == 302
+
+
+class TestEndSessions:
+    def end(self, client, *people):
+        fields = {"action": "end_sessions", "_selected_action": [person.pk for person in people]}
+        return client.post("/admin/accounts/user/", fields, follow=True)
+
+    def test_ends_all_of_the_selected_people(self, admin, alice, bob, there):
+        page = self.end(admin, bob).content.decode()
+
+        assert "1 session was ended." in page
+        assert RefreshToken.objects.get(user=bob).reason == Reason.ADMIN
+        assert RefreshToken.objects.get(user=alice).is_live
+        assert "An administrator ended this session." in there.get("/accounts/profile/", follow=True).content.decode()
+
+    def test_is_recorded_with_who_did_it(self, admin, alice, bob, there):
+        self.end(admin, bob)
+
+        event = SecurityEvent.objects.first()
+        assert (event.kind, event.user, event.by) == ("all_ended", bob, alice)
+
+    def test_needs_its_own_permission(self, client, bob, there, sign_in):
+        carol = User.objects.create_user("carol", "carol@example.org", PASSWORD, is_staff=True)
+        carol.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+        sign_in(client, carol)
+
+        self.end(client, bob)
+        assert RefreshToken.objects.get(user=bob).is_live
+
+        carol.user_permissions.add(Permission.objects.get(codename="end_refreshtoken"))
+        self.end(client, bob)
+        assert not RefreshToken.objects.get(user=bob).is_live
+
+
+class TestRows:
+    @pytest.mark.parametrize("model", ["tokens_refreshtoken", "accounts_securityevent"])
+    def test_are_read_and_never_added_edited_or_deleted(self, admin, bob, there, model):
+        table = RefreshToken if "token" in model else SecurityEvent
+        row = table.objects.filter(user=bob).first()
+        before = list(table.objects.order_by("pk").values())
+
+        assert admin.get(reverse(f"admin:{model}_changelist")).status_code == 200
+        assert admin.get(reverse(f"admin:{model}_change", args=[row.pk])).status_code == 200
+        assert admin.get(reverse(f"admin:{model}_add")).status_code == 403
+        assert admin.post(reverse(f"admin:{model}_add"), {}).status_code == 403
+        assert admin.post(reverse(f"admin:{model}_change", args=[row.pk]), {"name": "x"}).status_code == 403
+        assert admin.post(reverse(f"admin:{model}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+        assert list(table.objects.order_by("pk").values()) == before
+
+    def test_a_persons_page_changes_no_session(self, admin, bob, there):
+        row = RefreshToken.objects.get(user=bob)
+        prefix = "refresh_tokens-0"
+
+        admin.post(
+            change(bob),
+            {
+                "refresh_tokens-TOTAL_FORMS": 1,
+                "refresh_tokens-INITIAL_FORMS": 1,
+                f"{prefix}-id": str(row.pk),
+                f"{prefix}-address": "192.0.2.9",
+                f"{prefix}-DELETE": "on",
+            },
+        )
+
+        assert RefreshToken.objects.get(pk=row.pk).address == row.address

@@ -1,0 +1,80 @@
+"""What every page has, and which are open."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.urls import URLPattern, URLResolver, get_resolver
+
+OPEN = {
+    "/",
+    "/.well-known/jwks.json",
+    "/accounts/login/",
+    "/accounts/logout/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/<uidb64>/<token>/",
+    "/accounts/password/reset/complete/",
+    "/accounts/password/reset/done/",
+    "/accounts/signup/",
+    "/admin/login/",
+    "/healthz",
+    "/readyz",
+}
+
+
+def patterns(resolver, prefix="/"):
+    for entry in resolver.url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, route)
+        elif isinstance(entry, URLPattern):
+            yield route, entry.callback
+
+
+def test_these_pages_are_open_and_no_others():
+    assert {route for route, view in patterns(get_resolver()) if not getattr(view, "login_required", True)} == OPEN
+
+
+@pytest.mark.parametrize(
+    "url", ["/accounts/profile/", "/accounts/activity/", "/accounts/sessions/", "/accounts/password/change/"]
+)
+def test_a_closed_page_leads_to_the_log_in_page(client, db, url):
+    assert client.get(url).headers["Location"] == f"/accounts/login/?next={url}"
+
+
+@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500", "503"])
+def test_an_error_page_stands_alone(name, django_assert_num_queries, db):
+    """Django renders most of them without a request."""
+    with django_assert_num_queries(0):
+        page = render_to_string(f"{name}.html")
+
+    assert page.count("<h1>") == 1
+    assert "Go home" in page
+
+
+def test_a_page_that_is_not_there_says_so(client, db):
+    response = client.get("/no/such/page/")
+
+    assert response.status_code == 404
+    assert "There is nothing here" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(settings.BASE_DIR / "templates").rglob("*.html")), ids=lambda path: path.name
+)
+def test_no_template_has_script_or_style_of_its_own(path):
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|https?://|\|safe", path.read_text())
+
+
+@pytest.mark.parametrize(
+    "url", ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/nowhere/"]
+)
+def test_every_page_has_one_heading_a_language_and_a_way_past_the_top(client, db, url):
+    page = client.get(url).content.decode()
+
+    assert page.count("<h1>") == 1
+    assert '<html lang="en">' in page
+    assert 'href="#main"' in page
+    assert page.count('id="main"') == 1
