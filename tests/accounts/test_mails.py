@@ -52,7 +52,6 @@ class TestSend:
         assert 10 < len(message.subject) < 60
         assert message.body.startswith("Hello")
         assert "{" not in message.body
-        assert "\n\n\n" not in message.body.replace("\n\n\n\n", "")
 
 
 class TestReuseFound:
