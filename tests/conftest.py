@@ -11,8 +11,17 @@ from django.core.cache import cache
 from django.urls import reverse
 
 from tests import postgres
+from tests.settings import FOLDER
 
 PASSWORD = "correct horse battery"
+
+
+def pytest_configure() -> None:
+    FOLDER.mkdir(mode=0o700)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

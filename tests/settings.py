@@ -1,14 +1,11 @@
 """The site's settings under an environment of the tests' own. DATABASE_URL alone comes from outside."""
 
-import atexit
 import os
 import secrets
-import shutil
 import tempfile
 from pathlib import Path
 
-FOLDER = Path(tempfile.mkdtemp(prefix="sojourn-tests-"))
-atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+FOLDER = Path(tempfile.gettempdir()) / f"sojourn-tests-{os.getpid()}"  # tests/conftest.py makes and removes it
 
 for name in [name for name in os.environ if name.startswith("TOKENS_")]:
     del os.environ[name]
