@@ -25,11 +25,11 @@ WSGI_APPLICATION = "project.wsgi.application"
 ASGI_APPLICATION = "project.asgi.application"
 
 INSTALLED_APPS = [
-    "tokens",
     "accounts",
     "accounts.apps.SojournAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "tokens",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from .models import Reason, RefreshToken
+from .models import RefreshToken, RefreshTokenQuerySet
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[RefreshToken]
+else:
+    ModelAdmin = admin.ModelAdmin
 
 
 @admin.register(RefreshToken)
-class RefreshTokenAdmin(admin.ModelAdmin):
-    list_display = ("user", "name", "user_agent", "address", "started_at", "seen_at", "expires_at", "revoked_at", "reason")
+class RefreshTokenAdmin(ModelAdmin):
+    list_display = (
+        "user",
+        "name",
+        "user_agent",
+        "address",
+        "started_at",
+        "seen_at",
+        "expires_at",
+        "revoked_at",
+        "reason",
+    )
     list_filter = ("reason", "persistent", "method")
     list_select_related = ("user",)
     date_hierarchy = "started_at"
@@ -39,7 +53,7 @@ class RefreshTokenAdmin(admin.ModelAdmin):
         return request.user.has_perm("tokens.end_refreshtoken")
 
     @admin.action(description=_("End the selected sessions"), permissions=["end"])
-    def end_sessions(self, request: HttpRequest, queryset: QuerySet[RefreshToken]) -> None:
-        count = queryset.revoke(Reason.ADMIN)
+    def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
+        count = queryset.revoke(RefreshToken.Reason.ADMIN)
         text = ngettext("%d session was ended.", "%d sessions were ended.", count) % count
         self.message_user(request, text)

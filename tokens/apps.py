@@ -15,6 +15,8 @@ class TokensConfig(AppConfig):
         from . import checks, receivers
 
         checks.register()
+        # The lock of a sign-in stamps it. Django's own receiver fails if the person is deleted at that very moment.
+        user_logged_in.disconnect(dispatch_uid="update_last_login")
         user_logged_in.connect(receivers.logged_in, dispatch_uid="tokens")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="tokens")
         post_save.connect(receivers.user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="tokens")

@@ -9,23 +9,24 @@ import logging
 from dataclasses import replace
 from ipaddress import ip_address
 from time import monotonic, time
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
 from . import cookies, issue, jwts, rotation, signals, users, verified
 from .conf import conf
 from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken
 from .jwts import AccessClaims
-from .models import Reason, RefreshToken
+from .models import RefreshToken
 from .revocation import Entry, revocation_list
 from .rotation import Outcome, Refresh
-from .signin import SignIn
+from .signin import SignIn, TokenRequest
 
+Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
 
 LOG = {
@@ -37,13 +38,13 @@ LOG = {
 }
 
 
-def resume(request: HttpRequest, *, guarded: bool = False, judged: bool = True) -> AbstractBaseUser | None:
+def resume(request: TokenRequest, *, guarded: bool = False, judged: bool = True) -> AbstractBaseUser | None:
     """The person whose sign-in the cookies of `request` carry on, or None.
 
     `guarded` reads the row even for a good access token. Unless `judged`, a stale refresh token means an anonymous
     visitor and nothing more. Raises RevocationListUnavailable, and the database's errors.
     """
-    sign_in: SignIn = request.tokens
+    sign_in = request.tokens
     sign_in.looked = True
     for by in (_by_access, _by_refresh):
         try:
@@ -60,22 +61,23 @@ def resume(request: HttpRequest, *, guarded: bool = False, judged: bool = True) 
     return None
 
 
-def start(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Opens a sign-in of `user`, and ends the one whose cookies came along.
+def start(request: TokenRequest, user: AbstractBaseUser) -> RefreshToken:
+    """Opens a sign-in of `user`, ends the one whose cookies came along, and returns the new row.
 
     Raises RevokedToken if the person was deactivated, deleted or given another password meanwhile.
     """
-    sign_in: SignIn = request.tokens
+    sign_in = request.tokens
     row = RefreshToken.objects.start(user, persistent=sign_in.remember, method=sign_in.method, **_whence(request))
     _end_shown(request, Reason.REPLACED)
     _open(sign_in, row)
     signals.session_started.send_robust(RefreshToken, request=request, row=row)
+    return row
 
 
-def renew(request: HttpRequest, session_hash: str) -> None:
+def renew(request: TokenRequest, session_hash: str) -> None:
     """Goes on in a new sign-in after a change of password that left `session_hash`; all others end."""
-    sign_in: SignIn = request.tokens
-    person = get_user_model()._base_manager.filter(pk=request.user.pk).first()
+    sign_in = request.tokens
+    person = get_user_model()._base_manager.filter(pk__in=[request.user.pk]).first()
     if person is None or not constant_time_compare(person.get_session_auth_hash(), session_hash):
         return
     old = RefreshToken.objects.filter(pk=sign_in.session_id).first()
@@ -87,17 +89,17 @@ def renew(request: HttpRequest, session_hash: str) -> None:
         sign_in.drop()
 
 
-def end(request: HttpRequest) -> None:
+def end(request: TokenRequest) -> None:
     """Ends the sign-in of `request`, by any authentic token that came along, however old; its cookies go."""
-    sign_in: SignIn = request.tokens
+    sign_in = request.tokens
     _end_shown(request, Reason.SIGNED_OUT)
     sign_in.drop()
     sign_in.gone = True
 
 
-def deliver(request: HttpRequest, response: HttpResponseBase) -> bool:
+def deliver(request: TokenRequest, response: HttpResponseBase) -> bool:
     """Writes to `response` what the request has decided about its cookies; whether it wrote any."""
-    sign_in: SignIn = request.tokens
+    sign_in = request.tokens
     if response.status_code >= 500:
         if sign_in.started and sign_in.row:  # nobody will ever hold its tokens
             RefreshToken.objects.filter(pk=sign_in.row.pk).delete()
@@ -112,8 +114,8 @@ def deliver(request: HttpRequest, response: HttpResponseBase) -> bool:
     return True
 
 
-def _by_access(request: HttpRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
-    sign_in: SignIn = request.tokens
+def _by_access(request: TokenRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
+    sign_in = request.tokens
     if sign_in.access is None:
         return None
     claims = verified.access(sign_in.access)
@@ -149,8 +151,8 @@ def _settled(sign_in: SignIn, claims: AccessClaims) -> AccessClaims | None:
     return replace(claims, new=False)
 
 
-def _by_refresh(request: HttpRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
-    sign_in: SignIn = request.tokens
+def _by_refresh(request: TokenRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
+    sign_in = request.tokens
     if sign_in.refresh is None:
         return None
     claims = verified.refresh(sign_in.refresh)
@@ -164,7 +166,9 @@ def _by_refresh(request: HttpRequest, *, guarded: bool, judged: bool) -> Abstrac
         outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
     logger.log(*LOG[outcome])
     if outcome is Outcome.STALE:
-        return _stale(request, row, judged)
+        if judged:
+            _found(request, row)
+        return None
     row.see()
     newer = None if outcome is Outcome.KEEP else issue.child(row, claims)
     sign_in.row, sign_in.claims = row, issue.access(row, newer or claims, new=True)
@@ -172,9 +176,8 @@ def _by_refresh(request: HttpRequest, *, guarded: bool, judged: bool) -> Abstrac
     return row.user
 
 
-def _stale(request: HttpRequest, row: RefreshToken, judged: bool) -> None:
-    if not judged:
-        return
+def _found(request: TokenRequest, row: RefreshToken) -> NoReturn:
+    """A copy of this sign-in is about, and nobody can tell which of the two is the thief (RFC 9700 §4.14.2)."""
     count = RefreshToken.objects.revoke_reused(row)
     if count:
         signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)
@@ -213,12 +216,12 @@ def _still_good(sign_in: SignIn, outgoing: issue.Outgoing) -> bool:
         return sign_in.started
     if heard is None or heard is outgoing.heard:
         return True
-    return RefreshToken.objects.filter(pk=outgoing.access.sid).live().exists()
+    return bool(RefreshToken.objects.filter(pk=outgoing.access.sid).live().exists())
 
 
-def _end_shown(request: HttpRequest, reason: Reason) -> None:
+def _end_shown(request: TokenRequest, reason: Reason) -> None:
     """Ends the live rows of the tokens that came along, and of a sign-in that this very request has opened."""
-    sign_in: SignIn = request.tokens
+    sign_in = request.tokens
     sids = {claims.sid for claims in (*sign_in.shown(), sign_in.claims) if claims}
     for row in RefreshToken.objects.filter(pk__in=sids).live():
         if row.revoke(reason):
@@ -226,7 +229,7 @@ def _end_shown(request: HttpRequest, reason: Reason) -> None:
             signals.session_ended.send_robust(RefreshToken, request=request, row=row)
 
 
-def _whence(request: HttpRequest) -> dict[str, Any]:
+def _whence(request: TokenRequest) -> dict[str, Any]:
     """Where a sign-in comes from, as the list of sessions shows it."""
     agent = "".join(filter(str.isprintable, request.headers.get("User-Agent", "")))
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
@@ -15,14 +14,14 @@ from django.utils.module_loading import import_string
 
 from .conf import conf
 
-SPANS = {
-    "TOKENS_ACCESS_LIFETIME": "access_lifetime",
-    "TOKENS_IDLE_LIFETIME": "idle_lifetime",
-    "TOKENS_ABSOLUTE_LIFETIME": "absolute_lifetime",
-    "TOKENS_BROWSER_LIFETIME": "browser_lifetime",
-    "TOKENS_CONFIRM_AFTER": "confirm_after",
-}
-PAUSES = {"TOKENS_REVOCATION_LAG": "revocation_lag", "TOKENS_REVOCATION_GRACE": "revocation_grace"}
+SPANS = (
+    "TOKENS_ACCESS_LIFETIME",
+    "TOKENS_IDLE_LIFETIME",
+    "TOKENS_ABSOLUTE_LIFETIME",
+    "TOKENS_BROWSER_LIFETIME",
+    "TOKENS_CONFIRM_AFTER",
+)
+PAUSES = ("TOKENS_REVOCATION_LAG", "TOKENS_REVOCATION_GRACE")
 RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen", "rti", "ver", "new", "status"}
 
 
@@ -32,12 +31,12 @@ def register() -> None:
     register_check(check_deployment, Tags.security, deploy=True)
 
 
-def check_settings(app_configs: list[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+def check_settings(**_: Any) -> list[CheckMessage]:
     """E001-E008: values that cannot work. Lifetimes are compared only once each is a number."""
     return [*_names(), *(_spans() or _order()), *_choices(), *_claims()]
 
 
-def check_middleware(app_configs: list[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+def check_middleware(**_: Any) -> list[CheckMessage]:
     """E010: TokenMiddleware is there, once, after the sessions' middleware."""
     from django.contrib.auth.middleware import AuthenticationMiddleware
     from django.contrib.sessions.middleware import SessionMiddleware
@@ -46,7 +45,9 @@ def check_middleware(app_configs: list[AppConfig] | None = None, **_: Any) -> li
 
     stack = [import_string(path) for path in settings.MIDDLEWARE]
     kinds = [
-        next((kind for kind in (TokenMiddleware, AuthenticationMiddleware, SessionMiddleware) if _is(entry, kind)), None)
+        next(
+            (kind for kind in (TokenMiddleware, AuthenticationMiddleware, SessionMiddleware) if _is(entry, kind)), None
+        )
         for entry in stack
     ]
     wanted = [kind for kind in kinds if kind]
@@ -61,7 +62,7 @@ def check_middleware(app_configs: list[AppConfig] | None = None, **_: Any) -> li
     ]
 
 
-def check_deployment(app_configs: list[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
+def check_deployment(**_: Any) -> list[CheckMessage]:
     """W001-W002: what is fit for one's own machine only."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
@@ -84,13 +85,13 @@ def _spans() -> list[CheckMessage]:
     return [
         *(
             Error(f"{name} has to be a number of seconds, 1 or more.", id="tokens.E002")
-            for name, attribute in SPANS.items()
-            if wrong(getattr(settings, name, 1), 1 if name != "TOKENS_CONFIRM_AFTER" else 0.1)
+            for name in SPANS
+            if wrong(getattr(settings, name, 1), 0.1 if name == "TOKENS_CONFIRM_AFTER" else 1)
         ),
         *(
             Error(f"{name} has to be a number of seconds, 0 or more.", id="tokens.E003")
-            for name, attribute in PAUSES.items()
-            if wrong(getattr(conf, attribute), 0)
+            for name in PAUSES
+            if wrong(getattr(settings, name, 0), 0)
         ),
     ]
 

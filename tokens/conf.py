@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from .keys import KeyRing, derived_ring
+
+T = TypeVar("T")
 
 
 class Conf:
@@ -86,8 +88,9 @@ class Conf:
         return derived_ring(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
 
 
-def _setting(name: str, default: Any) -> Any:
-    return getattr(settings, name, default)
+def _setting(name: str, default: T) -> T:
+    value: T = getattr(settings, name, default)
+    return value
 
 
 conf = Conf()

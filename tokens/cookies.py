@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponseBase
 
 from .conf import conf
@@ -35,19 +37,17 @@ def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_a
     the browser. The access cookie never does: a browser that was closed comes back by its refresh cookie."""
     _set(response, access_name(), access)
     if refresh is not None:
-        _set(response, refresh_name(), refresh, max_age)
+        _set(response, refresh_name(), refresh, max_age=max_age)
 
 
 def delete(response: HttpResponseBase) -> None:
     """Takes both cookies away. A deletion must carry the attributes that the cookie was set with."""
-    _set(response, access_name(), "", 0)
-    _set(response, refresh_name(), "", 0)
+    for name in (access_name(), refresh_name()):
+        _set(response, name, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
 
 
-def _set(response: HttpResponseBase, name: str, value: str, max_age: int | None = None) -> None:
-    response.set_cookie(
-        name, value, max_age=max_age, path="/", secure=conf.cookie_secure, httponly=True, samesite="Lax"
-    )
+def _set(response: HttpResponseBase, name: str, value: str, **until: Any) -> None:
+    response.set_cookie(name, value, path="/", secure=conf.cookie_secure, httponly=True, samesite="Lax", **until)
 
 
 def _header(request: HttpRequest) -> str:

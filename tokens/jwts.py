@@ -126,7 +126,7 @@ def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: f
 
 
 def _write(payload: dict[str, Any], typ: str, key: Key) -> str:
-    text = json.dumps(payload, separators=(",", ":")).encode()
+    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()  # a third of the escapes' length
     return _jws.encode(text, key.secret, key.alg, headers={"kid": key.kid, "typ": typ})
 
 

@@ -12,7 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
@@ -20,7 +20,7 @@ from django.utils.http import escape_leading_slashes
 
 from . import auth, users
 from .exceptions import RevocationListUnavailable
-from .models import Reason, RefreshToken
+from .models import RefreshToken
 from .signin import SignIn
 
 Visitor = AbstractBaseUser | AnonymousUser
@@ -29,7 +29,7 @@ Visitor = AbstractBaseUser | AnonymousUser
 class TokenMiddleware(middleware.AuthenticationMiddleware):
     """Hangs `request.tokens` and `request.user` on the request, before the view and outside its transaction."""
 
-    def process_request(self, request: HttpRequest) -> None:
+    def process_request(self, request: Any) -> None:
         if not hasattr(request, "session"):
             raise ImproperlyConfigured("TokenMiddleware stands after SessionMiddleware in MIDDLEWARE.")
         request.tokens = SignIn(request)
@@ -37,7 +37,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         request.auser = partial(sync_to_async(_whole_visitor), request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, request: Any, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         if getattr(view, "tokens_cookieless", False):
             request.user = AnonymousUser()
@@ -50,13 +50,13 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
                 return _unavailable(request)
         return None
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+    def process_exception(self, request: Any, exception: Exception) -> HttpResponseBase | None:
         if not isinstance(exception, users.UserVanished):
             return None
-        RefreshToken.objects.filter(pk=request.tokens.session_id).revoke(Reason.DELETED)
+        RefreshToken.objects.filter(pk=request.tokens.session_id).revoke(RefreshToken.Reason.DELETED)
         return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
         sign_in: SignIn | None = getattr(request, "tokens", None)
         if sign_in is None:
             return response
@@ -77,14 +77,14 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
     """Django's; but a view that is open to everybody does not look at its visitor."""
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, request: Any, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         if not getattr(view, "login_required", True):
             return None
         return super().process_view(request, view, args, kwargs)
 
 
-def _visitor(request: HttpRequest, judged: bool = True) -> Visitor:
+def _visitor(request: Any, judged: bool = True) -> Visitor:
     """Who asks, where no view has said: on a page that was not found, or where somebody logs in or out."""
     try:
         return auth.resume(request, judged=judged) or AnonymousUser()
@@ -92,7 +92,7 @@ def _visitor(request: HttpRequest, judged: bool = True) -> Visitor:
         return AnonymousUser()
 
 
-def _whole_visitor(request: HttpRequest) -> Visitor:
+def _whole_visitor(request: Any) -> Visitor:
     """`await request.auser()`: whoever `request.user` is at that moment, loaded here and not in the event loop."""
     try:
         return users.whole(request.user)
@@ -100,12 +100,12 @@ def _whole_visitor(request: HttpRequest) -> Visitor:
         return AnonymousUser()
 
 
-def _guarded(request: HttpRequest, view: Callable[..., Any]) -> bool:
+def _guarded(request: Any, view: Callable[..., Any]) -> bool:
     match = request.resolver_match
     return getattr(view, "tokens_guarded", False) or (match is not None and "admin" in match.app_names)
 
 
-def _left_by_password_change(request: HttpRequest) -> str | None:
+def _left_by_password_change(request: Any) -> str | None:
     """The hash that only `update_session_auth_hash` can have left in the session: those of `login()` are taken out."""
     if not request.session.modified:
         return None
@@ -113,10 +113,10 @@ def _left_by_password_change(request: HttpRequest) -> str | None:
     return session_hash
 
 
-def _unavailable(request: HttpRequest) -> HttpResponse:
+def _unavailable(request: Any) -> HttpResponse:
     """Nobody can say who asks. Better no answer for a moment than a wrong one; the cookies stay."""
     try:
-        page = loader.render_to_string("503.html")
+        page: str = loader.render_to_string("503.html")
     except TemplateDoesNotExist:
         page = "Please try again in a moment."
     return HttpResponse(page, status=503, headers={"Retry-After": "5"})

@@ -26,29 +26,6 @@ KEPT_AFTER_END = timedelta(days=7)  # beyond it no token of a row can be good, a
 PRUNED_AT_ONCE = 100
 
 
-class Method(models.TextChoices):
-    """How a sign-in was opened."""
-
-    PASSWORD = "password", _("with your password")
-    SIGN_UP = "sign_up", _("by signing up")
-    OTHER = "other", _("by another way")
-
-
-class Reason(models.TextChoices):
-    """Why a sign-in is over."""
-
-    SIGNED_OUT = "signed_out", _("signed out")
-    ENDED = "ended", _("ended from the list of sessions")
-    REPLACED = "replaced", _("signed in again in the same browser")
-    REUSED = "reused", _("a copy of a sign-in was used")
-    PASSWORD = "password", _("the password was changed")
-    DEACTIVATED = "deactivated", _("the account was closed")
-    DELETED = "deleted", _("the account was deleted")
-    EVICTED = "evicted", _("too many sessions")
-    ADMIN = "admin", _("ended by an administrator")
-    EXPIRED = "expired", _("not used for too long")  # never stored: the row's dates and its tokens say so
-
-
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
     def live(self) -> RefreshTokenQuerySet:
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())
@@ -76,7 +53,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         revocation_list.mark(ids)
         return changed
 
-    def changed_within(self, seconds: float) -> Iterable[tuple[object, datetime]]:
+    def changed_within(self, seconds: float) -> Iterable[tuple[object, datetime | None]]:
         """For the revocation list: the rows whose access tokens cannot be trusted unseen, and since when."""
         since = Now() - timedelta(seconds=seconds)
         return self.filter(changed_at__gt=since).values_list("pk", "changed_at").iterator()
@@ -91,15 +68,16 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def start(self, user: AbstractBaseUser, **about: Any) -> RefreshToken:
         """The row of a new sign-in of `user`; `about` gives persistent, method, name, user_agent and address.
 
-        Under the lock that mass revocations share, it looks whether the person is still who was let in: raises
-        RevokedToken if they have been deactivated or deleted meanwhile, or the password has changed.
+        Under the lock that mass revocations share, which stamps `last_login` as well, it looks whether the person is
+        still who was let in. Raises RevokedToken if they were deactivated, deleted or given another password.
         """
+        values = _new_values(**about)
         with transaction.atomic(using=self.db):
-            person = users.lock(user.pk)
+            person = users.lock(user.pk, last_login=values["started_at"])
             if person is None or not person.is_active or person.password != user.password:
-                raise RevokedToken(Reason.DEACTIVATED)
+                raise RevokedToken(RefreshToken.Reason.DEACTIVATED)
             self._evict(person)
-            row: RefreshToken = self.create(user=person, auth_hash=users.auth_hash(person), **_born(**about))
+            row: RefreshToken = self.create(user=person, auth_hash=users.auth_hash(person), **values)
         self.prune()
         return row
 
@@ -125,10 +103,10 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         However many requests saw the token, one of them gets a number; the others get 0."""
         with transaction.atomic(using=self.db):
             users.lock(row.user_id)
-            if not row.revoke(Reason.REUSED):
+            if not row.revoke(RefreshToken.Reason.REUSED):
                 return 0
             others = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.none()
-            return 1 + int(others.revoke(Reason.REUSED))
+            return 1 + int(others.revoke(RefreshToken.Reason.REUSED))
 
     def _revoke_all(self, key: Any, reason: str) -> int:
         with transaction.atomic(using=self.db):
@@ -139,15 +117,32 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def _evict(self, person: AbstractBaseUser) -> None:
         longest_idle = self.for_user(person).live().order_by("-seen_at")[conf.max_sessions - 1 :]
         if ids := list(longest_idle.values_list("pk", flat=True)):
-            self.filter(pk__in=ids).revoke(Reason.EVICTED)
+            self.filter(pk__in=ids).revoke(RefreshToken.Reason.EVICTED)
 
 
 class RefreshToken(models.Model):
     """A sign-in. It keeps the generation and the id of the one refresh token that is confirmed; no token, and no
     hash of one: a leaked table signs nobody in."""
 
-    Method = Method
-    Reason = Reason
+    class Method(models.TextChoices):
+        """How a sign-in was opened."""
+
+        PASSWORD = "password", _("with your password")
+        OTHER = "other", _("in another way")
+
+    class Reason(models.TextChoices):
+        """Why a sign-in is over."""
+
+        SIGNED_OUT = "signed_out", _("signed out")
+        ENDED = "ended", _("ended from the list of sessions")
+        REPLACED = "replaced", _("signed in again in the same browser")
+        REUSED = "reused", _("a copy of a sign-in was used")
+        PASSWORD = "password", _("the password was changed")
+        DEACTIVATED = "deactivated", _("the account was closed")
+        DELETED = "deleted", _("the account was deleted")
+        EVICTED = "evicted", _("too many sessions")
+        ADMIN = "admin", _("ended by an administrator")
+        EXPIRED = "expired", _("not used for too long")  # never stored: the row's dates and its tokens say so
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     user = models.ForeignKey(
@@ -158,7 +153,7 @@ class RefreshToken(models.Model):
     version = models.PositiveIntegerField(_("version"), default=0)
     auth_hash = models.CharField(max_length=64)
     persistent = models.BooleanField(_("kept"), default=False)
-    method = models.CharField(_("opened"), max_length=16, choices=Method, default=Method.PASSWORD)
+    method = models.CharField(_("opened"), max_length=16, choices=Method, default=Method.OTHER)
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     address = models.GenericIPAddressField(_("address"), null=True, blank=True)
@@ -175,11 +170,11 @@ class RefreshToken(models.Model):
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
         default_permissions = ("view",)
-        permissions = [("end_refreshtoken", "Can end sessions")]
-        indexes = [
+        permissions = (("end_refreshtoken", "Can end sessions"),)
+        indexes = (
             models.Index("expires_at", name="tokens_expires_at"),
             models.Index("changed_at", name="tokens_changed_at", condition=Q(changed_at__isnull=False)),
-        ]
+        )
 
     def __str__(self) -> str:
         return str(self.id)
@@ -201,7 +196,7 @@ class RefreshToken(models.Model):
         if self.revoked_at is not None:
             raise RevokedToken(self.reason)
         if not self.is_live:
-            raise RevokedToken(Reason.EXPIRED)
+            raise RevokedToken(self.Reason.EXPIRED)
         if reason := self._outlived():
             self.revoke(reason)
             raise RevokedToken(reason)
@@ -216,18 +211,18 @@ class RefreshToken(models.Model):
         if now - self.seen_at >= SEEN_EVERY:
             RefreshToken.objects.filter(pk=self.pk).update(seen_at=now)
 
-    def _outlived(self) -> Reason | None:
+    def _outlived(self) -> str | None:
         if self.user is None or not self.user.is_active:
-            return Reason.DEACTIVATED
+            return self.Reason.DEACTIVATED
         for place, good in enumerate(users.auth_hashes(self.user)):
             if constant_time_compare(self.auth_hash, good):
                 if place:  # a fallback key: rewritten, so that the key can go
                     RefreshToken.objects.filter(pk=self.pk).update(auth_hash=users.auth_hash(self.user))
                 return None
-        return Reason.PASSWORD
+        return self.Reason.PASSWORD
 
 
-def _born(persistent: bool = False, **about: Any) -> dict[str, Any]:
+def _new_values(persistent: bool = False, **about: Any) -> dict[str, Any]:
     now = timezone.now()
     lifetime = conf.absolute_lifetime if persistent else conf.browser_lifetime
     return {

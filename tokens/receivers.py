@@ -9,16 +9,18 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.http import HttpRequest
 
 from . import auth, signals, users, verified
 from .conf import conf
 from .exceptions import RevokedToken
-from .models import Reason, RefreshToken
+from .models import RefreshToken
 from .revocation import revocation_list
+from .signin import TokenRequest
+
+Reason = RefreshToken.Reason
 
 
-def logged_in(sender: Any, request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+def logged_in(sender: Any, request: TokenRequest, user: AbstractBaseUser, **_: Any) -> None:
     """`login()` starts a sign-in. What Django keeps in its session goes: there is one truth about who is signed in."""
     if not hasattr(request, "tokens"):
         raise ImproperlyConfigured(
@@ -27,7 +29,7 @@ def logged_in(sender: Any, request: HttpRequest, user: AbstractBaseUser, **_: An
         )
     others = any(claims.sub != str(user.pk) for claims in request.tokens.shown())
     try:
-        auth.start(request, user)
+        user.last_login = auth.start(request, user).started_at
     except RevokedToken:  # deactivated, deleted or given another password since it was checked
         request.user = AnonymousUser()
     for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
@@ -36,15 +38,13 @@ def logged_in(sender: Any, request: HttpRequest, user: AbstractBaseUser, **_: An
         request.session.flush()
 
 
-def logged_out(sender: Any, request: HttpRequest, **_: Any) -> None:
+def logged_out(sender: Any, request: TokenRequest, **_: Any) -> None:
     """`logout()` ends the sign-in. A request that never passed the middleware has none."""
     if hasattr(request, "tokens"):
         auth.end(request)
 
 
-def user_saved(
-    sender: Any, instance: AbstractBaseUser, created: bool, raw: bool, update_fields: Any, **_: Any
-) -> None:
+def user_saved(sender: Any, instance: AbstractBaseUser, created: bool, raw: bool, update_fields: Any, **_: Any) -> None:
     """Ends the sign-ins that a deactivation or another password makes invalid, and has the tokens of the others made
     again if what they say of the person may have changed."""
     told = {"is_active", "password", *conf.user_claims}

@@ -20,7 +20,7 @@ from .exceptions import RevocationListUnavailable
 OVERLAP = 60  # seconds that a transaction may take between its statement and its commit
 WHOLE_EVERY = 60  # seconds between two readings of the whole window, for those that took longer
 
-Read = Callable[[float], Iterable[tuple[object, datetime]]]
+Read = Callable[[float], Iterable[tuple[object, datetime | None]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class RevocationList:
             self._whole_at = now
             self._drop(now - conf.access_lifetime - OVERLAP)
 
-    def _hear(self, sid: str, changed_at: datetime, now: float) -> None:
+    def _hear(self, sid: str, changed_at: datetime | None, now: float) -> None:
         known = self._entries.get(sid)
         if known is None or known.changed_at != changed_at:
             self._entries[sid] = Entry(changed_at, now)

@@ -11,7 +11,13 @@ from . import cookies, verified
 from .exceptions import InvalidToken
 from .issue import Outgoing
 from .jwts import AccessClaims, RefreshClaims
-from .models import Method, RefreshToken
+from .models import RefreshToken
+
+
+class TokenRequest(HttpRequest):
+    """A request that has passed the middleware, for type checkers."""
+
+    tokens: SignIn
 
 
 class SignIn:
@@ -24,7 +30,7 @@ class SignIn:
         self.access = cookies.read(request, cookies.access_name())
         self.refresh = cookies.read(request, cookies.refresh_name())
         self.remember = False
-        self.method: str = Method.PASSWORD
+        self.method: str = RefreshToken.Method.OTHER
         self.claims: AccessClaims | None = None
         self.row: RefreshToken | None = None  # if it was read
         self.ended: str | None = None  # why the sign-in that came along is over: a `Reason`

@@ -9,7 +9,6 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django import test
 from django.contrib import auth
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 
@@ -28,10 +27,10 @@ class _SignsIn:
     async def alogout(self) -> None:
         await sync_to_async(self.logout)()
 
-    def _login(self, user: AbstractBaseUser, backend: str | None = None) -> None:
+    def _login(self, user: Any, backend: str | None = None) -> None:
         self._pass(lambda request: auth.login(request, user, backend))
 
-    async def _alogin(self, user: AbstractBaseUser, backend: str | None = None) -> None:
+    async def _alogin(self, user: Any, backend: str | None = None) -> None:
         await sync_to_async(self._login)(user, backend)
 
     def _pass(self, act: Callable[[HttpRequest], None]) -> None:
@@ -41,7 +40,8 @@ class _SignsIn:
 
         factory = test.RequestFactory()
         factory.cookies = self.cookies
-        response = SessionMiddleware(TokenMiddleware(view))(factory.post("/"))
+        stack: Any = TokenMiddleware(view)
+        response: Any = SessionMiddleware(stack)(factory.post("/"))
         self.cookies.update(response.cookies)
 
 
@@ -51,5 +51,3 @@ class Client(_SignsIn, test.Client):
 
 class AsyncClient(_SignsIn, test.AsyncClient):
     """`django.test.AsyncClient`, likewise."""
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -34,7 +34,7 @@ def key_of(sub: str) -> Any:
     return key
 
 
-def claims_of(user: AbstractBaseUser) -> dict[str, Claim]:
+def claims_of(user: Any) -> dict[str, Claim]:
     """What an access token says about `user` (TOKENS_USER_CLAIMS)."""
     return {name: _plain(user, name) for name in conf.user_claims}
 
@@ -50,7 +50,7 @@ def from_claims(sub: str, claims: Mapping[str, Claim]) -> AbstractBaseUser:
     fields = [field for field in model._meta.concrete_fields if field.attname in known]
     values = [field.to_python(known[field.attname]) for field in fields]
     user = model.from_db(model._default_manager.db, [field.attname for field in fields], values)
-    user.__class__ = _claimed(model)
+    user.__class__ = _claimed(model)  # type: ignore[assignment]
     return user
 
 
@@ -61,14 +61,14 @@ def whole(user: AbstractBaseUser) -> AbstractBaseUser:
     return user
 
 
-def lock(key: Any) -> AbstractBaseUser | None:
+def lock(key: Any, **stamp: Any) -> AbstractBaseUser | None:
     """The person, read under the lock that sign-ins and mass revocations share; None if gone.
 
-    To be called first in a transaction. An UPDATE that changes nothing locks on every database, SQLite included,
-    where `select_for_update` does nothing.
+    To be called first in a transaction. An UPDATE, even one that changes nothing, locks on every database; on
+    SQLite `select_for_update` does not. `stamp` names what it is to change after all.
     """
     people = get_user_model()._base_manager.filter(pk=key)
-    if not people.update(password=F("password")):
+    if not people.update(**(stamp or {"password": F("password")})):
         return None
     return people.get()
 
@@ -84,10 +84,11 @@ def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
     yield from map(_digest, user.get_session_auth_fallback_hash())
 
 
-def _plain(user: AbstractBaseUser, name: str) -> Claim:
+def _plain(user: Any, name: str) -> Claim:
     field = user._meta.get_field(name)
     value = field.value_from_object(user)
-    return value if value is None or type(value) in (str, int, bool) else field.value_to_string(user)
+    plain: Claim = value if value is None or type(value) in (str, int, bool) else field.value_to_string(user)
+    return plain
 
 
 def _digest(value: str) -> str:
@@ -123,4 +124,5 @@ def _claimed(model: type[AbstractBaseUser]) -> type[AbstractBaseUser]:
         "__setattr__": set_attribute,
         "refresh_from_db": lambda self, *args, **kwargs: load(self) and None,
     }
-    return type.__new__(ModelBase, model.__name__, (model,), body)
+    unregistered: Any = type.__new__(ModelBase, model.__name__, (model,), body)
+    return cast(type[AbstractBaseUser], unregistered)

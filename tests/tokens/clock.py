@@ -1,0 +1,60 @@
+"""Time passes without a clock being touched: what was made before is made to have been made earlier."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from tokens import cookies, jwts, verified
+from tokens.conf import conf
+from tokens.models import RefreshToken
+
+
+def elapse(seconds: float, *clients: Any) -> None:
+    """Moves every row, and the tokens in the jars of `clients`, back by `seconds`."""
+    gone = timedelta(seconds=seconds)
+    for row in RefreshToken.objects.all():
+        RefreshToken.objects.filter(pk=row.pk).update(
+            jti=_earlier(str(row.jti), seconds),
+            started_at=F("started_at") - gone,
+            seen_at=F("seen_at") - gone,
+            expires_at=F("expires_at") - gone,
+        )
+    for client in clients:
+        _age(client, seconds)
+
+
+def _age(client: Any, seconds: float) -> None:
+    ring, issuer = conf.key_ring, conf.issuer
+    if token := jar(client).get("access"):
+        claims = verified.access(token)
+        claims = replace(claims, rti=_earlier(claims.rti, seconds), **_times(claims, seconds))
+        aged = jwts.write_access(claims, ring=ring, issuer=issuer, audience=conf.audience)
+        client.cookies[cookies.access_name()] = aged
+    if token := jar(client).get("refresh"):
+        claims = verified.refresh(token)
+        claims = replace(claims, jti=_earlier(claims.jti, seconds), **_times(claims, seconds))
+        client.cookies[cookies.refresh_name()] = jwts.write_refresh(claims, ring=ring, issuer=issuer)
+
+
+def jar(client: Any) -> dict[str, str]:
+    """The two tokens that `client` holds, as `access` and `refresh`; those that were deleted are not there."""
+    names = {"access": cookies.access_name(), "refresh": cookies.refresh_name()}
+    return {kind: client.cookies[name].value for kind, name in names.items() if client.cookies.get(name)}
+
+
+def copy_of(client: Any) -> Any:
+    """Another browser with a copy of the jar of `client`, as a thief has it."""
+    thief = type(client)()
+    thief.cookies.load({name: morsel.value for name, morsel in client.cookies.items()})
+    return thief
+
+
+def _times(claims: Any, seconds: float) -> dict[str, int]:
+    return {"iat": int(claims.iat - seconds), "exp": int(claims.exp - seconds)}
+
+
+def _earlier(jti: str, seconds: float) -> str:
+    return str(UUID(int=UUID(jti).int - (int(seconds * 1000) << 80)))

@@ -1,0 +1,31 @@
+"""Sign-ins on the pages of tests/tokens/urls.py."""
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tokens.testing import Client
+
+
+@pytest.fixture
+def signed_in():
+    """`signed_in(user)`: a browser in which `user` has just signed in by the form."""
+
+    def signed_in(user, **fields):
+        client = Client()
+        response = client.post("/log-in/", {"username": user.username, "password": PASSWORD, **fields})
+        assert response.content.decode() == user.username
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def name_on():
+    """`name_on(client)`: whom the next page takes the visitor for."""
+
+    def name_on(client, page="/who/"):
+        response = client.get(page)
+        assert response.status_code == 200, response.content
+        return response.content.decode()
+
+    return name_on

@@ -1,0 +1,403 @@
+"""Start, resume, renew, end and deliver, seen from outside: by a client's cookies and the rows."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as live_settings
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from tests.conftest import PASSWORD
+from tests.tokens.clock import copy_of, elapse, jar
+from tokens import signals, verified
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+Reason = RefreshToken.Reason
+Method = RefreshToken.Method
+
+pytestmark = pytest.mark.urls("tests.tokens.urls")
+
+EXPIRED = 16 * 60
+SETTLED = 3 * 60
+
+
+@pytest.fixture
+def told():
+    """The signals that were sent, by name."""
+    names = ("session_started", "session_ended", "sessions_revoked", "reuse_found")
+    sent = []
+    receivers = {}
+    for name in names:
+        receivers[name] = lambda name=name, **about: sent.append((name, about))
+        getattr(signals, name).connect(receivers[name])
+    yield sent
+    for name in names:
+        getattr(signals, name).disconnect(receivers[name])
+
+
+def cookies_set(response):
+    return {name for name in response.cookies if "access" in name or "refresh" in name}
+
+
+class TestStart:
+    def test_makes_a_row_that_says_whence(self, bob):
+        client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR="203.0.113.7")
+        client.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        row = RefreshToken.objects.get()
+        assert (row.user, row.user_agent, row.address, row.method) == (
+            bob,
+            "Lynx/2.9 (text)",
+            "203.0.113.7",
+            Method.PASSWORD,
+        )
+
+    def test_takes_a_visitor_without_an_address(self, bob):
+        client = Client(REMOTE_ADDR="")
+        client.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        assert RefreshToken.objects.get().address is None
+
+    def test_gives_a_day_and_cookies_of_the_browser_unless_kept(self, bob, signed_in):
+        browser = signed_in(bob)
+        row = RefreshToken.objects.get()
+        assert row.expires_at - row.started_at == timedelta(days=1)
+        assert {browser.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {""}
+
+    def test_gives_thirty_days_and_a_refresh_cookie_that_stays_where_kept(self, bob, signed_in):
+        browser = signed_in(bob, remember="on")
+        row = RefreshToken.objects.get()
+        assert row.expires_at - row.started_at == timedelta(days=30)
+        assert browser.cookies["__Host-access"]["max-age"] == ""
+        assert abs(browser.cookies["__Host-refresh"]["max-age"] - 7 * 24 * 3600) <= 1
+
+    def test_ends_the_sign_in_whose_cookies_came_along(self, bob, signed_in, name_on, told):
+        browser = signed_in(bob)
+        first, old = RefreshToken.objects.get(), copy_of(browser)
+        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        first.refresh_from_db()
+        assert first.reason == Reason.REPLACED
+        assert [name_on(old), name_on(browser)] == ["nobody", "bob"]
+        assert [name for name, _ in told] == ["session_started", "session_ended", "session_started"]
+
+    def test_ends_even_one_whose_tokens_are_old(self, bob, signed_in):
+        browser = signed_in(bob)
+        stale = copy_of(browser)
+        elapse(EXPIRED, browser, stale)
+        browser.get("/who/")
+        elapse(EXPIRED, browser, stale)
+        browser.get("/who/")
+        stale.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        assert set(RefreshToken.objects.values_list("reason", flat=True)) == {Reason.REPLACED, ""}
+
+    def test_leaves_nothing_of_djangos_session(self, bob, signed_in):
+        browser = signed_in(bob)
+        assert live_settings.SESSION_COOKIE_NAME not in browser.cookies
+
+    def test_keeps_what_a_view_stores_in_the_session_but_no_credentials(self, bob, signed_in):
+        browser = signed_in(bob, store="apples")
+        assert dict(browser.session.items()) == {"basket": "apples"}
+        assert browser.get("/basket/").content == b"apples"
+
+    def test_flushes_the_session_of_somebody_else(self, alice, bob, signed_in):
+        browser = signed_in(bob, store="apples")
+        browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
+        assert browser.get("/basket/").content == b"empty"
+
+    def test_turns_the_csrf_token_over(self, bob, signed_in):
+        browser = Client()
+        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        first = browser.cookies[live_settings.CSRF_COOKIE_NAME].value
+        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        assert browser.cookies[live_settings.CSRF_COOKIE_NAME].value != first
+
+    def test_stamps_the_last_login_which_kills_reset_links(self, bob, signed_in):
+        signed_in(bob)
+        bob.refresh_from_db()
+        assert timezone.now() - bob.last_login < timedelta(minutes=1)
+
+    def test_takes_a_person_as_they_are_now(self, bob):
+        stale = get_user_model().objects.get(pk=bob.pk)
+        get_user_model().objects.filter(pk=bob.pk).update(is_staff=True)
+        client = Client()
+        client.force_login(stale)
+        assert verified.access(jar(client)["access"]).user == {"username": "bob", "is_staff": True}
+
+    @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "argon2$another"}])
+    def test_refuses_a_person_who_has_changed_since_they_were_let_in(self, bob, name_on, change):
+        stale = get_user_model().objects.get(pk=bob.pk)
+        get_user_model().objects.filter(pk=bob.pk).update(**change)
+        client = Client()
+        client.force_login(stale)
+        assert not RefreshToken.objects.exists()
+        assert name_on(client) == "nobody"
+
+    def test_lets_the_longest_idle_go_when_there_are_too_many(self, bob, signed_in, settings, name_on):
+        settings.TOKENS_MAX_SESSIONS = 2
+        first = signed_in(bob)
+        elapse(7200, first)
+        second = signed_in(bob)
+        elapse(7200, first, second)
+        assert name_on(first) == "bob"  # seen now: the second is idle longest
+        signed_in(bob)
+        assert [name_on(first), name_on(second)] == ["bob", "nobody"]
+        assert list(RefreshToken.objects.exclude(reason="").values_list("reason", flat=True)) == [Reason.EVICTED]
+
+    def test_prunes_rows_that_ended_long_ago(self, bob, signed_in):
+        signed_in(bob)
+        elapse(9 * 24 * 3600)
+        signed_in(bob)
+        assert RefreshToken.objects.count() == 1
+
+
+class TestResume:
+    def test_an_access_token_alone_is_enough(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        del browser.cookies["__Host-refresh"]
+        assert name_on(browser) == "bob"
+
+    def test_a_refresh_token_alone_is_enough(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        del browser.cookies["__Host-access"]
+        assert name_on(browser) == "bob"
+        assert jar(browser).keys() == {"access", "refresh"}
+
+    def test_a_young_child_keeps_its_refresh_cookie(self, bob, signed_in):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        browser.get("/who/")
+        child = jar(browser)["refresh"]
+        del browser.cookies["__Host-access"]
+        response = browser.get("/who/")
+        assert cookies_set(response) == {"__Host-access"}
+        assert jar(browser)["refresh"] == child
+        assert verified.access(jar(browser)["access"]).new
+
+    def test_a_child_that_was_not_refreshed_for_long_is_confirmed_by_its_refresh(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        for generation in (1, 2, 3):
+            elapse(EXPIRED, browser)
+            assert name_on(browser) == "bob"
+            assert RefreshToken.objects.get().generation == generation
+
+    def test_a_mark_of_a_new_generation_goes_with_its_confirmation_and_nothing_else_changes(self, bob, signed_in):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        browser.get("/who/")
+        elapse(SETTLED, browser)
+        before = verified.access(jar(browser)["access"])
+        response = browser.get("/who/")
+        after = verified.access(jar(browser)["access"])
+        assert cookies_set(response) == {"__Host-access"}
+        assert (before.new, after.new) == (True, False)
+        for name in ("sub", "sid", "rti", "gen", "ver", "iat", "exp", "user"):
+            assert getattr(after, name) == getattr(before, name)
+
+    def test_a_new_token_beside_another_refresh_cookie_counts_as_expired(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        one, other = copy_of(browser), copy_of(browser)
+        assert [name_on(one), name_on(other)] == ["bob", "bob"]
+        elapse(SETTLED, one, other)
+        mixed = copy_of(one)
+        mixed.cookies["__Host-refresh"] = jar(other)["refresh"]
+        assert name_on(mixed) == "bob"  # by the refresh token, which is confirmed
+        assert str(RefreshToken.objects.get().jti) == verified.refresh(jar(other)["refresh"]).jti
+
+    def test_a_new_token_alone_is_taken_and_writes_nothing(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        browser.get("/who/")
+        elapse(SETTLED, browser)
+        del browser.cookies["__Host-refresh"]
+        response = browser.get("/who/")
+        assert response.content == b"bob" and not cookies_set(response)
+        assert RefreshToken.objects.get().generation == 1
+
+    def test_a_new_token_alone_is_out_once_its_sibling_is_confirmed(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        one, other = copy_of(browser), copy_of(browser)
+        assert [name_on(one), name_on(other)] == ["bob", "bob"]
+        elapse(SETTLED, one, other)
+        assert name_on(one) == "bob"
+        elapse(400, one, other)
+        del other.cookies["__Host-refresh"]
+        assert name_on(other) == "nobody"
+        assert name_on(one) == "bob"
+
+    def test_a_database_that_lost_writes_signs_nobody_out_and_the_log_says_so(self, bob, signed_in, name_on, caplog):
+        browser = signed_in(bob)
+        for _ in range(4):
+            elapse(EXPIRED, browser)
+            assert name_on(browser) == "bob"
+        RefreshToken.objects.update(generation=1)
+        elapse(EXPIRED, browser)
+        with caplog.at_level(logging.WARNING, "tokens"):
+            assert name_on(browser) == "bob"
+        assert caplog.messages == ["The database is behind a refresh token: it has lost writes."]
+
+    def test_a_change_of_role_counts_at_the_next_request_and_nothing_rotates(self, bob, signed_in):
+        browser = signed_in(bob)
+        before = verified.access(jar(browser)["access"])
+        bob.is_staff = True
+        bob.save()
+        response = browser.get("/who/")
+        after = verified.access(jar(browser)["access"])
+        assert cookies_set(response) == {"__Host-access"}
+        assert (before.user["is_staff"], after.user["is_staff"]) == (False, True)
+        assert (after.ver, after.iat, after.exp, after.rti) == (1, before.iat, before.exp, before.rti)
+
+    def test_a_save_of_nothing_that_tokens_say_costs_nobody_anything(self, bob, signed_in):
+        signed_in(bob)
+        bob.save(update_fields=["first_name"])
+        assert RefreshToken.objects.get().version == 0
+
+    def test_the_absolute_end_holds_however_often_it_is_refreshed(self, bob, signed_in, name_on):
+        browser = signed_in(bob, remember="on")
+        for _ in range(9):
+            elapse(3 * 24 * 3600, browser)
+            assert name_on(browser) == "bob"
+        end = RefreshToken.objects.get().expires_at.timestamp()
+        assert verified.refresh(jar(browser)["refresh"]).exp <= end
+        elapse(3 * 24 * 3600 + 60, browser)
+        assert name_on(browser) == "nobody"
+
+    def test_the_idle_end_holds_and_deletes_no_cookies(self, bob, signed_in):
+        browser = signed_in(bob, remember="on")
+        elapse(7 * 24 * 3600 + 1, browser)
+        response = browser.get("/who/")
+        assert response.content == b"nobody" and not response.cookies
+
+    def test_lifetimes_can_be_shortened(self, bob, signed_in, name_on, settings):
+        browser = signed_in(bob, remember="on")
+        elapse(600, browser)
+        settings.TOKENS_ACCESS_LIFETIME = 300
+        response = browser.get("/who/")
+        assert response.content == b"bob" and cookies_set(response)
+        elapse(600, browser)
+        settings.TOKENS_IDLE_LIFETIME = 500
+        assert name_on(browser) == "nobody"
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [({"is_active": False}, Reason.DEACTIVATED), ({"password": "argon2$another"}, Reason.PASSWORD)],
+    )
+    def test_a_change_that_sent_no_signal_counts_when_the_row_is_read(self, bob, signed_in, name_on, change, reason):
+        browser = signed_in(bob)
+        get_user_model().objects.update(**change)
+        assert name_on(browser, "/guarded/") == "nobody"
+        assert RefreshToken.objects.get().reason == reason
+        get_user_model().objects.update(is_active=True, password=bob.password)
+        assert name_on(browser, "/guarded/") == "nobody"
+
+    def test_a_new_secret_key_signs_nobody_out_while_the_old_one_is_a_fallback(self, bob, settings, name_on):
+        browser = Client()
+        browser.force_login(get_user_model().objects.get())
+        old = settings.SECRET_KEY
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-secret-" * 5, [old]
+        assert name_on(browser, "/guarded/") == "bob"
+        settings.SECRET_KEY_FALLBACKS = []
+        assert name_on(browser, "/guarded/") == "nobody"  # its tokens are of the old key still
+        settings.SECRET_KEY_FALLBACKS = [old]
+        elapse(EXPIRED, browser)
+        assert name_on(browser) == "bob"
+        settings.SECRET_KEY_FALLBACKS = []
+        assert name_on(browser, "/guarded/") == "bob"  # tokens and row have moved on to the new one
+
+    def test_reuse_is_told_once_with_its_row(self, bob, signed_in, name_on, told):
+        browser = signed_in(bob)
+        stale = copy_of(browser)
+        for _ in range(2):
+            elapse(EXPIRED, browser, stale)
+            name_on(browser)
+        assert [name_on(stale), name_on(stale)] == ["nobody", "nobody"]
+        reuse = [about for name, about in told if name == "reuse_found"]
+        assert [(about["row"].user, about["count"]) for about in reuse] == [(bob, 1)]
+
+
+class TestRenew:
+    def test_this_browser_goes_on_in_a_new_row_and_the_others_end(self, bob, signed_in, name_on):
+        here, there = signed_in(bob, remember="on"), signed_in(bob)
+        RefreshToken.objects.filter(persistent=True).update(name="Laptop")
+        old = copy_of(here)
+        here.post("/change-password/", {"password": "another battery horse"})
+        assert [name_on(b, "/guarded/") for b in (here, there, old)] == ["bob", "nobody", "nobody"]
+        row = RefreshToken.objects.live().get()
+        assert (row.name, row.persistent) == ("Laptop", True)
+        assert live_settings.SESSION_COOKIE_NAME not in here.cookies
+
+
+class TestEnd:
+    def test_ends_the_row_and_takes_the_cookies(self, bob, signed_in, name_on, told):
+        browser = signed_in(bob)
+        old = copy_of(browser)
+        response = browser.post("/log-out/")
+        assert {response.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {0}
+        assert response.headers["Clear-Site-Data"] == '"cache"'
+        assert [name_on(browser), name_on(old)] == ["nobody", "nobody"]
+        assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
+        assert [name for name, _ in told] == ["session_started", "session_ended"]
+
+    def test_an_old_copy_that_logs_out_ends_its_row_and_is_no_theft(self, bob, signed_in, told):
+        browser = signed_in(bob)
+        stale, elsewhere = copy_of(browser), signed_in(bob)
+        for _ in range(2):
+            elapse(EXPIRED, browser, stale)
+            browser.get("/who/")
+        stale.post("/log-out/")
+        assert "reuse_found" not in [name for name, _ in told]
+        assert RefreshToken.objects.live().count() == 1
+        assert elsewhere.get("/who/").content == b"bob"
+
+    def test_without_a_sign_in_it_is_no_error(self, db):
+        assert Client().post("/log-out/").content == b"bye"
+
+
+class TestDeliver:
+    def test_a_response_of_5xx_starts_no_sign_in(self, bob):
+        client = Client(raise_request_exception=False)
+        response = client.post("/log-in/", {"username": "bob", "password": PASSWORD, "fail": "yes"})
+        assert response.status_code == 500 and not cookies_set(response)
+        assert not RefreshToken.objects.exists()
+
+    def test_a_response_that_leaves_late_sets_no_cookies_of_ours(self, bob, signed_in, settings, name_on):
+        settings.TOKENS_CONFIRM_AFTER = 0.3
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        response = browser.get("/slow/", {"seconds": 0.15})
+        assert response.content == b"bob" and not cookies_set(response)
+        assert name_on(browser) == "bob"
+        assert verified.access(jar(browser)["access"]).gen == 2
+
+    def test_a_sign_in_that_leaves_late_is_delivered_all_the_same(self, bob, settings, signed_in, name_on):
+        settings.TOKENS_CONFIRM_AFTER = 0.3
+        assert name_on(signed_in(bob, seconds=0.15)) == "bob"
+
+    def test_a_refresh_whose_row_has_ended_meanwhile_sets_no_cookies_of_ours(self, bob, signed_in):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        response = browser.get("/ends-meanwhile/")
+        assert response.content == b"bob" and not cookies_set(response)
+
+    def test_a_refresh_whose_row_has_changed_meanwhile_does(self, bob, signed_in):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        response = browser.get("/changes-meanwhile/")
+        assert response.content == b"bob" and cookies_set(response) == {"__Host-access", "__Host-refresh"}
+
+
+def test_the_log_never_holds_a_token(bob, signed_in, caplog, name_on):
+    caplog.set_level(logging.DEBUG)
+    browser = signed_in(bob)
+    tokens = [*jar(browser).values()]
+    for _ in range(2):
+        elapse(EXPIRED, browser)
+        name_on(browser)
+        tokens += jar(browser).values()
+    browser.post("/log-out/")
+    assert not [t for t in tokens if t.rpartition(".")[2] in caplog.text]
+
+
+def test_the_tokens_fit_in_cookies_with_room_to_spare(bob, signed_in):
+    assert {len(token) < 1000 for token in jar(signed_in(bob)).values()} == {True}

@@ -1,0 +1,316 @@
+"""What must always hold (docs/concepts.md), each by its number."""
+
+import random
+import time
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db.models.functions import Now
+
+from tests.conftest import PASSWORD
+from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.racing import together
+from tokens.models import RefreshToken
+from tokens.revocation import revocation_list
+
+Reason = RefreshToken.Reason
+
+pytestmark = pytest.mark.urls("tests.tokens.urls")
+
+EXPIRED = 16 * 60  # seconds after which an access token is over, and a refresh token old enough to be confirmed
+SETTLED = 3 * 60  # seconds after which a refresh token is old enough, and an access token still good
+
+
+class TestInvariant1:
+    """Fifty parallel requests with one expired access token: all answered and signed in, any order works next."""
+
+    @pytest.fixture
+    def answers(self, transactional_db, bob, signed_in):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        browsers = [copy_of(browser) for _ in range(50)]
+        names = together([lambda browser=browser: browser.get("/who/").content for browser in browsers])
+        assert names == [b"bob"] * 50
+        return browsers
+
+    def test_all_are_signed_in_and_nothing_is_written(self, answers):
+        assert RefreshToken.objects.get().generation == 1
+        assert len({jar(browser)["refresh"] for browser in answers}) == 50
+
+    def test_whichever_response_came_last_its_cookies_work_at_once(self, answers, name_on):
+        for browser in answers:
+            del browser.cookies["__Host-access"]
+            assert name_on(browser) == "bob"
+        assert RefreshToken.objects.get().generation == 1
+
+    def test_whichever_response_came_last_its_cookies_work_later(self, answers, name_on):
+        last = random.choice(answers)  # noqa: S311
+        elapse(SETTLED, last)
+        assert [name_on(last), name_on(last)] == ["bob", "bob"]
+        assert RefreshToken.objects.get().generation == 2
+        elapse(EXPIRED, last)
+        assert name_on(last) == "bob"
+
+    def test_fifty_uses_of_the_settled_token_change_one_row_once(self, answers):
+        last = answers[7]
+        elapse(SETTLED, last)
+        browsers = [copy_of(last) for _ in range(50)]
+        assert together([lambda b=browser: b.get("/who/").content for browser in browsers]) == [b"bob"] * 50
+        assert RefreshToken.objects.get().generation == 2
+
+
+class TestInvariant2:
+    """A refresh whose response was lost is repeated after a second, an hour or a day."""
+
+    @pytest.mark.parametrize("later", [1, 3600, 23 * 3600])
+    def test_the_parent_is_still_good(self, bob, signed_in, name_on, later):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        for _ in range(3):
+            before = jar(browser)
+            assert name_on(browser) == "bob"
+            browser.cookies.load({"__Host-access": before["access"], "__Host-refresh": before["refresh"]})
+        elapse(later, browser)
+        assert name_on(browser) == "bob"
+
+    def test_a_kept_sign_in_waits_for_days(self, bob, signed_in, name_on):
+        browser = signed_in(bob, remember="on")
+        elapse(6 * 24 * 3600, browser)
+        copy_of(browser).get("/who/")  # its response is lost
+        assert name_on(browser) == "bob"
+
+
+class TestInvariant3:
+    """A thief and a victim who both use a copied jar are told apart at the victim's next settled use."""
+
+    def both(self, signed_in, person):
+        victim = signed_in(person)
+        elapse(EXPIRED, victim)
+        return victim, copy_of(victim)
+
+    def test_the_thief_who_refreshes_is_found_once_the_victim_has_settled(self, bob, signed_in, name_on):
+        victim, thief = self.both(signed_in, bob)
+        assert [name_on(victim), name_on(thief)] == ["bob", "bob"]
+        elapse(SETTLED, victim, thief)
+        assert name_on(victim) == "bob"  # confirms the victim's child: the thief's is a dead sibling
+        assert name_on(thief) == "nobody"
+        assert RefreshToken.objects.get().reason == Reason.REUSED
+        assert name_on(victim) == "nobody"
+
+    def test_the_victim_finds_the_thief_who_settled_first(self, bob, signed_in, name_on):
+        victim, thief = self.both(signed_in, bob)
+        assert [name_on(thief), name_on(victim)] == ["bob", "bob"]
+        elapse(SETTLED, victim, thief)
+        assert name_on(thief) == "bob"
+        assert name_on(victim) == "nobody"
+        assert name_on(thief) == "nobody"
+
+    def test_a_thief_who_waits_with_the_parent_is_found(self, bob, signed_in, name_on):
+        victim, thief = self.both(signed_in, bob)
+        assert name_on(victim) == "bob"
+        elapse(SETTLED, victim, thief)
+        assert name_on(victim) == "bob"
+        elapse(3600, victim, thief)
+        assert name_on(thief) == "nobody"
+        assert RefreshToken.objects.get().reason == Reason.REUSED
+
+    def test_every_token_that_a_parasite_ever_got_is_dead_after_the_victims_settled_use(self, bob, signed_in, name_on):
+        victim, parasite = self.both(signed_in, bob)
+        assert name_on(victim) == "bob"
+        loot = [parasite]
+        for _ in range(5):
+            stolen = copy_of(parasite)
+            assert name_on(stolen) == "bob"
+            loot.append(stolen)
+        elapse(SETTLED, victim, *loot)
+        assert name_on(victim) == "bob"
+        assert [name_on(stolen) for stolen in loot] == ["nobody"] * 6
+
+    def test_a_token_two_generations_old_is_stale_at_any_time(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        old = copy_of(browser)
+        for _ in range(2):
+            elapse(EXPIRED, browser, old)
+            assert name_on(browser) == "bob"
+        del old.cookies["__Host-access"]
+        assert name_on(old) == "nobody"
+        assert RefreshToken.objects.get().reason == Reason.REUSED
+
+    def test_reuse_ends_every_session_of_the_person_and_of_nobody_else(self, alice, bob, signed_in, name_on):
+        victim, thief = self.both(signed_in, bob)
+        elsewhere, other = signed_in(bob), signed_in(alice)
+        assert [name_on(victim), name_on(thief)] == ["bob", "bob"]
+        elapse(SETTLED, victim, thief, elsewhere, other)
+        assert name_on(victim) == "bob"
+        assert name_on(thief) == "nobody"
+        assert [name_on(elsewhere), name_on(other)] == ["nobody", "alice"]
+
+    def test_reuse_ends_the_family_alone_where_it_is_set_so(self, bob, signed_in, name_on, settings):
+        settings.TOKENS_REUSE_REVOKES = "family"
+        victim, thief = self.both(signed_in, bob)
+        elsewhere = signed_in(bob)
+        assert [name_on(victim), name_on(thief)] == ["bob", "bob"]
+        elapse(SETTLED, victim, thief, elsewhere)
+        assert name_on(victim) == "bob"
+        assert [name_on(thief), name_on(victim), name_on(elsewhere)] == ["nobody", "nobody", "bob"]
+
+
+class TestInvariant4:
+    """Sign-in, refresh, logout, password reset, deactivation and deletion at once: nobody stays who should not."""
+
+    ROUNDS = 12
+
+    def endings(self, person, browser):
+        people = get_user_model().objects
+
+        def reset():
+            changed = people.get(pk=person.pk)
+            changed.set_password("another battery horse")
+            changed.save()
+
+        def deactivate():
+            changed = people.get(pk=person.pk)
+            changed.is_active = False
+            changed.save()
+
+        return {
+            "logout": lambda: browser.post("/log-out/"),
+            "reset": reset,
+            "deactivation": deactivate,
+            "deletion": lambda: people.get(pk=person.pk).delete(),
+        }
+
+    @pytest.mark.parametrize("ending", ["reset", "deactivation", "deletion"])
+    def test_no_sign_in_or_refresh_survives(self, transactional_db, django_user_model, signed_in, name_on, ending):
+        for number in range(self.ROUNDS):
+            person = django_user_model.objects.create_user(f"p{number}", f"p{number}@example.org", PASSWORD)
+            browser, newcomer = signed_in(person), type(signed_in(person))()
+            elapse(EXPIRED, browser)
+            others = [copy_of(browser) for _ in range(3)]
+            together(
+                [
+                    self.endings(person, browser)[ending],
+                    lambda p=person, n=newcomer: n.post("/log-in/", {"username": p.username, "password": PASSWORD}),
+                    *(lambda b=other: b.get("/who/") for other in others),
+                ]
+            )
+            # A sign-in that came after a mere reset would need the new password: no old one may be live.
+            assert [name_on(b, "/guarded/") for b in (browser, newcomer, *others)] == ["nobody"] * 5
+            assert not RefreshToken.objects.filter(user=person).live().exists()
+
+    def test_logout_beside_refreshes_ends_the_row(self, transactional_db, bob, signed_in, name_on):
+        for _ in range(self.ROUNDS):
+            browser = signed_in(bob)
+            elapse(EXPIRED, browser)
+            others = [copy_of(browser) for _ in range(3)]
+            together([lambda b=browser: b.post("/log-out/"), *(lambda b=other: b.get("/who/") for other in others)])
+            assert [name_on(b, "/guarded/") for b in others] == ["nobody"] * 3
+        assert not RefreshToken.objects.live().exists()
+
+
+class TestInvariant5:
+    """Revoked is for ever."""
+
+    def test_nothing_revives_a_row(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        child = copy_of(browser)
+        assert name_on(child) == "bob"
+        row = RefreshToken.objects.get()
+        assert row.revoke(Reason.ENDED)
+        ended_at = RefreshToken.objects.get().revoked_at
+        elapse(SETTLED, browser, child)
+        assert [name_on(b) for b in (browser, child, child)] == ["nobody"] * 3
+        assert not RefreshToken.objects.confirm(str(row.pk), row.confirmed)
+        assert not row.revoke(Reason.REUSED)
+        row.refresh_from_db()
+        assert (row.revoked_at, row.reason, row.generation) == (ended_at, Reason.ENDED, 1)
+
+
+class TestInvariant8:
+    """A good access token costs no query; a refresh one SELECT; a generation one UPDATE that changes a row."""
+
+    @pytest.fixture(autouse=True)
+    def _the_list_is_read(self, db, settings):
+        settings.TOKENS_REVOCATION_LAG = 3600
+        revocation_list.entry("", RefreshToken.objects.changed_within)
+
+    def test_a_good_access_token_costs_nothing(self, bob, signed_in, django_assert_num_queries):
+        browser = signed_in(bob)
+        with django_assert_num_queries(0):
+            assert browser.get("/closed/").content == b"bob GET "
+
+    def test_a_refresh_costs_one_select(self, bob, signed_in, django_assert_num_queries):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        with django_assert_num_queries(1) as queries:
+            assert browser.get("/closed/").content == b"bob GET "
+        assert queries[0]["sql"].startswith("SELECT")
+
+    def test_a_refresh_after_an_hour_stamps_the_row_as_well(self, bob, signed_in, django_assert_num_queries):
+        browser = signed_in(bob)
+        elapse(3700, browser)
+        with django_assert_num_queries(2) as queries:
+            browser.get("/closed/")
+        assert queries[1]["sql"].startswith("UPDATE")
+
+    def test_a_generation_is_confirmed_by_one_update_and_then_costs_nothing(
+        self, bob, signed_in, django_assert_num_queries
+    ):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        browser.get("/closed/")
+        elapse(SETTLED, browser)
+        with django_assert_num_queries(1) as queries:
+            browser.get("/closed/")
+        assert queries[0]["sql"].startswith("UPDATE")
+        with django_assert_num_queries(0):
+            browser.get("/closed/")
+
+    def test_a_signature_is_checked_once_for_each_token(self, bob, signed_in):
+        from tokens import verified
+
+        browser = signed_in(bob)
+        browser.get("/who/")
+        checked = verified.access.cache_info().misses
+        for _ in range(5):
+            browser.get("/who/")
+        assert verified.access.cache_info().misses == checked
+
+
+class TestInvariant10:
+    """Ending a session anywhere ends it everywhere within the lag, and at once on the pages that guard the account."""
+
+    def elsewhere(self):
+        """Another process ends every session."""
+        RefreshToken.objects.update(revoked_at=Now(), changed_at=Now(), reason=Reason.ENDED)
+
+    def test_within_the_lag(self, bob, signed_in, name_on, settings):
+        settings.TOKENS_REVOCATION_LAG = 0.5
+        browser = signed_in(bob)
+        assert name_on(browser) == "bob"
+        self.elsewhere()
+        assert name_on(browser) == "bob"  # or the test would not see the lag
+        time.sleep(0.6)
+        assert name_on(browser) == "nobody"
+
+    def test_at_once_on_guarded_pages(self, bob, signed_in, name_on, settings):
+        settings.TOKENS_REVOCATION_LAG = 3600
+        browser = signed_in(bob)
+        assert name_on(browser) == "bob"
+        self.elsewhere()
+        assert name_on(browser, "/guarded/") == "nobody"
+
+    def test_at_once_everywhere_where_the_lag_is_0(self, bob, signed_in, name_on, settings):
+        settings.TOKENS_REVOCATION_LAG = 0
+        browser = signed_in(bob)
+        assert name_on(browser) == "bob"
+        self.elsewhere()
+        assert name_on(browser) == "nobody"
+
+    def test_at_once_in_the_process_that_ended_it(self, bob, signed_in, name_on, settings):
+        settings.TOKENS_REVOCATION_LAG = 3600
+        browser = signed_in(bob)
+        assert name_on(browser) == "bob"
+        RefreshToken.objects.get().revoke(Reason.ENDED)
+        assert name_on(browser) == "nobody"

@@ -1,0 +1,226 @@
+"""When sign-ins are resumed and cookies written, and what caches may make of it."""
+
+import asyncio
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from accounts.models import SecurityEvent
+from tests.conftest import PASSWORD
+from tests.tokens.clock import copy_of, elapse, jar
+from tokens.middleware import TokenMiddleware
+from tokens.models import RefreshToken
+from tokens.revocation import revocation_list
+from tokens.testing import AsyncClient, Client
+
+Reason = RefreshToken.Reason
+
+pytestmark = pytest.mark.urls("tests.tokens.urls")
+
+EXPIRED = 16 * 60
+
+
+def test_it_has_to_stand_after_the_sessions():
+    with pytest.raises(ImproperlyConfigured, match="after SessionMiddleware"):
+        TokenMiddleware(lambda request: HttpResponse())(RequestFactory().get("/"))
+
+
+class TestProcessView:
+    def test_a_closed_page_sends_a_visitor_to_the_log_in(self, db):
+        response = Client().get("/closed/")
+        assert (response.status_code, response.headers["Location"]) == (302, "/log-in/?next=/closed/")
+
+    def test_a_post_with_an_expired_access_token_is_processed_once_and_refreshes(self, bob, signed_in):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        response = browser.post("/closed/", {"text": "hello"})
+        assert response.content == b"bob POST hello"
+        assert {"__Host-access", "__Host-refresh"} <= response.cookies.keys()
+
+    def test_a_page_for_machines_reads_no_cookies_and_sets_none(self, bob, signed_in, django_assert_num_queries):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        with django_assert_num_queries(0):
+            response = browser.get("/machine/")
+        assert response.content == b"nobody"
+        assert not response.cookies and "Vary" not in response.headers
+
+    def test_a_page_that_is_not_found_refreshes_nothing(self, bob, signed_in, settings):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        response = browser.get("/nowhere/")
+        assert response.status_code == 404
+        assert "__Host-refresh" not in response.cookies
+
+    def test_a_guarded_page_has_the_whole_person_for_one_query(self, bob, signed_in, django_assert_num_queries):
+        browser = signed_in(bob)
+        revocation_list.entry("", RefreshToken.objects.changed_within)
+        with django_assert_num_queries(1):
+            assert browser.get("/guarded/").content == b"bob"
+
+    def test_what_no_token_says_costs_one_query(self, bob, signed_in, django_assert_num_queries):
+        browser = signed_in(bob)
+        revocation_list.entry("", RefreshToken.objects.changed_within)
+        with django_assert_num_queries(1):
+            assert browser.get("/address/").content == b"bob@example.org"
+
+
+class TestUnavailable:
+    """The database cannot be asked: no wrong answer, and no cookie lost."""
+
+    def test_a_refresh_gets_503_and_keeps_its_cookies(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        with gone():
+            response = browser.get("/who/")
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        assert not response.cookies
+        assert name_on(browser) == "bob"
+
+    def test_access_tokens_go_on_for_the_grace_and_then_get_503(self, bob, signed_in, name_on, settings):
+        settings.TOKENS_REVOCATION_LAG = 0
+        browser = signed_in(bob)
+        assert name_on(browser) == "bob"
+        with gone():
+            assert name_on(browser) == "bob"
+            settings.TOKENS_REVOCATION_GRACE = 0  # a new setting makes a process that has never read
+            assert browser.get("/who/").status_code == 503
+        assert name_on(browser) == "bob"
+
+    def test_an_anonymous_visitor_notices_nothing(self, db):
+        with gone():
+            assert Client().get("/who/").content == b"nobody"
+
+
+class TestVanished:
+    """The person was deleted behind Django's back."""
+
+    @pytest.fixture
+    def browser(self, bob, signed_in):
+        browser = signed_in(bob)
+        RefreshToken.objects.update(user=None)
+        SecurityEvent.objects.all()._raw_delete("default")
+        get_user_model().objects.filter(pk=bob.pk)._raw_delete("default")
+        return browser
+
+    def test_the_visitor_becomes_anonymous_without_an_error(self, browser, name_on):
+        response = browser.get("/address/?x=1")
+        assert (response.status_code, response.headers["Location"]) == (303, "/address/?x=1")
+        assert browser.get("/address/?x=1").content == b"nobody"
+        assert RefreshToken.objects.get().reason == Reason.DELETED
+
+    def test_and_so_in_an_async_view(self, browser):
+        client = AsyncClient()
+        client.cookies = browser.cookies
+        assert asyncio.run(client.get("/who-async/")).content == b"nobody"
+
+
+class TestAsync:
+    @pytest.fixture
+    def browser(self, transactional_db, bob):
+        client = AsyncClient()
+        client.force_login(bob)
+        return client
+
+    def test_an_async_view_awaits_the_person(self, browser):
+        assert asyncio.run(browser.get("/who-async/")).content == b"bob bob@example.org"
+
+    def test_a_refresh_happens_before_an_async_view(self, browser):
+        elapse(EXPIRED, browser)
+        response = asyncio.run(browser.get("/who-async/"))
+        assert response.content == b"bob bob@example.org"
+        assert "__Host-refresh" in response.cookies
+
+    def test_signing_in_and_out_in_async_code(self, transactional_db, bob):
+        async def journey():
+            client = AsyncClient()
+            form = {"username": "bob", "password": PASSWORD}
+            return [
+                (await client.post("/log-in/", form)).content,
+                (await client.get("/who-async/")).content,
+                (await client.post("/log-out/")).content,
+                (await client.get("/who-async/")).content,
+            ]
+
+        assert asyncio.run(journey()) == [b"bob", b"bob bob@example.org", b"bye", b"nobody"]
+
+
+class TestProcessResponse:
+    def test_a_page_that_may_look_at_the_visitor_varies_by_cookie(self, db):
+        response = Client().get("/shared/")
+        assert "Cookie" in response.headers["Vary"]
+        assert response.headers["Cache-Control"] == "public, max-age=3600"
+
+    def test_a_page_for_somebody_is_never_stored(self, bob, signed_in):
+        response = signed_in(bob).get("/shared/")
+        assert response.headers["Cache-Control"] == "private, no-store"
+        assert "Cookie" in response.headers["Vary"]
+
+    def test_a_response_with_our_cookies_is_never_stored(self, bob, signed_in):
+        assert signed_in(bob).post("/log-out/").headers["Cache-Control"] == "private, no-store"
+
+    def test_a_sign_in_that_was_rolled_back_leaves_nobody_signed_in(self, transactional_db, bob, name_on):
+        client = Client()
+        response = client.post("/rolls-back/", {"username": "bob", "password": PASSWORD})
+        assert response.status_code == 409
+        assert name_on(client, "/guarded/") == "nobody"
+
+    def test_a_theft_stays_found_though_the_view_rolls_back(self, transactional_db, bob, signed_in, settings):
+        connection.settings_dict["ATOMIC_REQUESTS"] = True
+        try:
+            browser = signed_in(bob)
+            old = copy_of(browser)
+            for _ in range(2):
+                elapse(EXPIRED, browser, old)
+                browser.get("/who/")
+            del old.cookies["__Host-access"]
+            old.raise_request_exception = False
+            assert old.get("/boom/").status_code == 500
+            assert old.get("/who/").content == b"nobody"
+        finally:
+            connection.settings_dict["ATOMIC_REQUESTS"] = False
+        assert RefreshToken.objects.get().reason == Reason.REUSED
+
+
+class TestCookieModes:
+    def test_without_tls_the_prefix_and_secure_go_and_the_rest_stays(self, bob, settings, name_on):
+        settings.TOKENS_COOKIE_SECURE = False
+        client = Client()
+        client.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        assert {"access", "refresh"} <= client.cookies.keys() and "__Host-access" not in client.cookies
+        for name in ("access", "refresh"):
+            morsel = client.cookies[name]
+            assert (morsel["secure"], morsel["httponly"], morsel["samesite"], morsel["path"], morsel["domain"]) == (
+                "", True, "Lax", "/", "",
+            )  # fmt: skip
+        assert name_on(client) == "bob"
+
+    def test_with_tls_names_are_bound_to_the_host(self, bob, signed_in):
+        client = signed_in(bob)
+        for name in ("__Host-access", "__Host-refresh"):
+            morsel = client.cookies[name]
+            assert (morsel["secure"], morsel["httponly"], morsel["samesite"], morsel["path"], morsel["domain"]) == (
+                True, True, "Lax", "/", "",
+            )  # fmt: skip
+
+    def test_cookies_of_the_other_mode_are_nobodys(self, bob, signed_in, settings, name_on):
+        client = signed_in(bob)
+        for kind, token in jar(client).items():
+            client.cookies[kind] = token
+        settings.TOKENS_COOKIE_SECURE = True
+        del client.cookies["__Host-access"], client.cookies["__Host-refresh"]
+        assert name_on(client) == "nobody"
+
+
+def gone():
+    """Every query fails, as it does when the database server has gone."""
+    from django.db import OperationalError
+
+    def refuse(*args):
+        raise OperationalError("the server has gone")
+
+    return connection.execute_wrapper(refuse)

@@ -1,0 +1,102 @@
+"""Real connections that race for one row. What decides is the row count of one conditional UPDATE."""
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.tokens.clock import copy_of, elapse
+from tests.tokens.racing import together
+from tokens import rotation, signals
+from tokens.models import RefreshToken
+
+Reason = RefreshToken.Reason
+
+pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db(transaction=True)]
+
+ROUNDS = 15
+RACERS = 6
+
+
+def siblings(row):
+    return [rotation.Refresh(row.generation + 1, rotation.new_jti(0)) for _ in range(RACERS)]
+
+
+def winners(confirm, row):
+    return sum(together([lambda s=sibling: confirm(str(row.pk), s) for sibling in siblings(row)]))
+
+
+class TestConfirm:
+    def test_one_sibling_of_many_wins(self, bob):
+        for _ in range(ROUNDS):
+            row = RefreshToken.objects.start(bob)
+            assert winners(RefreshToken.objects.confirm, row) == 1
+            row.refresh_from_db()
+            assert row.generation == 2
+
+    def test_the_race_would_show_a_rule_that_looks_and_then_writes(self, bob):
+        def look_then_write(sid, refresh):
+            row = RefreshToken.objects.get(pk=sid)
+            if row.generation >= refresh.generation or row.revoked_at:
+                return False
+            row.generation, row.jti = refresh.generation, refresh.jti
+            row.save()
+            return True
+
+        rows = [RefreshToken.objects.start(bob) for _ in range(ROUNDS)]
+        assert max(winners(look_then_write, row) for row in rows) > 1
+
+    def test_a_revocation_beside_it_is_never_undone(self, bob):
+        for _ in range(ROUNDS):
+            row = RefreshToken.objects.start(bob)
+            confirms = [
+                lambda s=sibling, r=row: RefreshToken.objects.confirm(str(r.pk), s) for sibling in siblings(row)
+            ]
+            together([lambda r=row: r.revoke(Reason.ENDED), *confirms])
+            row.refresh_from_db()
+            assert row.reason == Reason.ENDED and not row.is_live
+
+
+class TestReuse:
+    def test_many_requests_with_a_stale_token_are_one_theft(self, bob, signed_in):
+        for _ in range(3):
+            browser = signed_in(bob)
+            elapse(1000, browser)
+            stale = [copy_of(browser) for _ in range(RACERS)]
+            browser.get("/who/")
+            elapse(200, browser, *stale)
+            browser.get("/who/")
+            found = []
+
+            def note(count, found=found, **_):
+                found.append(count)
+
+            signals.reuse_found.connect(note)
+            try:
+                names = together([lambda b=b: b.get("/who/").content for b in stale])
+            finally:
+                signals.reuse_found.disconnect(note)
+            assert names == [b"nobody"] * RACERS
+            assert found == [1]
+
+
+class TestStart:
+    def test_sign_ins_at_once_never_leave_more_than_are_allowed(self, bob, settings):
+        settings.TOKENS_MAX_SESSIONS = 3
+        together([lambda: RefreshToken.objects.start(bob) for _ in range(RACERS * 2)])
+        assert RefreshToken.objects.live().count() == 3
+
+    def test_sign_ins_of_two_people_and_their_mass_revocation_do_not_lock_each_other_out(self, alice, bob):
+        calls = [
+            *(lambda p=person: RefreshToken.objects.start(p) for person in (alice, bob) * 4),
+            lambda: RefreshToken.objects.revoke_for([bob, alice], Reason.ADMIN),
+            lambda: RefreshToken.objects.revoke_for([alice, bob], Reason.ADMIN),
+        ]
+        together(calls)
+        assert RefreshToken.objects.count() == 8
+
+    def test_a_person_deleted_while_they_sign_in_gets_a_plain_answer(self, django_user_model, client):
+        for number in range(ROUNDS):
+            person = django_user_model.objects.create_user(f"p{number}", f"p{number}@example.org", PASSWORD)
+            form = {"username": person.username, "password": PASSWORD}
+            answer, _ = together([lambda f=form: type(client)().post("/log-in/", f).status_code, person.delete])
+            assert answer in (200, 401)
+        assert not RefreshToken.objects.live().exists()

@@ -1,0 +1,149 @@
+"""Pages of no site, to see what the middleware makes of them."""
+
+import time
+
+from django.contrib import auth
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.cache import cache_control
+
+from tokens.decorators import cookieless, guards_account, signs_in_or_out
+from tokens.models import RefreshToken
+
+
+@login_not_required
+def who(request: HttpRequest) -> HttpResponse:
+    """The visitor's name; costs no query."""
+    return HttpResponse(request.user.get_username() or "nobody")
+
+
+@login_not_required
+async def who_async(request: HttpRequest) -> HttpResponse:
+    user = await request.auser()
+    return HttpResponse(f"{user.get_username()} {user.email}" if user.is_authenticated else "nobody")
+
+
+@login_not_required
+@guards_account
+def guarded(request: HttpRequest) -> HttpResponse:
+    return who(request)
+
+
+@login_not_required
+def address(request: HttpRequest) -> HttpResponse:
+    """Something of the person that no token says."""
+    return HttpResponse(request.user.email if request.user.is_authenticated else "nobody")
+
+
+@login_not_required
+@signs_in_or_out
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Logs in whoever gives a name and a password, and fails afterwards if asked to."""
+    user = auth.authenticate(request, username=request.POST["username"], password=request.POST["password"])
+    if user is None:
+        return HttpResponse("refused", status=401)
+    request.tokens.remember = "remember" in request.POST
+    request.tokens.method = RefreshToken.Method.PASSWORD
+    auth.login(request, user)
+    time.sleep(float(request.POST.get("seconds", 0)))
+    if "fail" in request.POST:
+        raise RuntimeError("after the sign-in")
+    if "store" in request.POST:
+        request.session["basket"] = request.POST["store"]
+    return HttpResponse(request.user.get_username() or "nobody")
+
+
+@login_not_required
+@signs_in_or_out
+def log_out(request: HttpRequest) -> HttpResponse:
+    auth.logout(request)
+    return HttpResponse("bye")
+
+
+def change_password(request: HttpRequest) -> HttpResponse:
+    """As Django's PasswordChangeView does it: the person is saved first, the session told afterwards."""
+    request.user.set_password(request.POST["password"])
+    request.user.save()
+    auth.update_session_auth_hash(request, request.user)
+    return HttpResponse("changed")
+
+
+@login_not_required
+@cookieless
+def machine(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.user.get_username() or "nobody")
+
+
+@login_not_required
+@cache_control(public=True, max_age=3600)
+def shared(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("a page for everybody")
+
+
+@login_not_required
+def slow(request: HttpRequest) -> HttpResponse:
+    time.sleep(float(request.GET["seconds"]))
+    return who(request)
+
+
+@login_not_required
+def ends_meanwhile(request: HttpRequest) -> HttpResponse:
+    """Somebody ends the session while the page is made."""
+    RefreshToken.objects.get(pk=request.tokens.session_id).revoke(RefreshToken.Reason.ENDED)
+    return who(request)
+
+
+@login_not_required
+def changes_meanwhile(request: HttpRequest) -> HttpResponse:
+    RefreshToken.objects.filter(pk=request.tokens.session_id).bump()
+    return who(request)
+
+
+@login_not_required
+def basket(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.session.get("basket", "empty"))
+
+
+@login_not_required
+@signs_in_or_out
+@transaction.atomic
+def rolls_back(request: HttpRequest) -> HttpResponse:
+    """A sign-in inside a transaction that comes to nothing."""
+    log_in(request)
+    transaction.set_rollback(True)
+    return HttpResponse("rolled back", status=409)
+
+
+@login_not_required
+def boom(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("in the view")
+
+
+def closed(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"{request.user.get_username()} {request.method} {request.POST.get('text', '')}")
+
+
+urlpatterns = [
+    path("who/", who),
+    path("who-async/", who_async),
+    path("guarded/", guarded),
+    path("address/", address),
+    path("log-in/", log_in, name="login"),
+    path("log-out/", log_out),
+    path("change-password/", change_password),
+    path("machine/", machine),
+    path("shared/", shared),
+    path("basket/", basket),
+    path("slow/", slow),
+    path("ends-meanwhile/", ends_meanwhile),
+    path("changes-meanwhile/", changes_meanwhile),
+    path("rolls-back/", rolls_back),
+    path("boom/", boom),
+    path("closed/", closed),
+]
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return HttpResponse("nothing here", status=404)
