@@ -130,7 +130,6 @@ class Migration(migrations.Migration):
                             ("signed_in", "Signed in"),
                             ("sign_in_failed", "A sign-in failed"),
                             ("signed_out", "Signed out"),
-                            ("session_named", "A session was named"),
                             ("session_ended", "A session was ended"),
                             ("others_ended", "All other sessions were ended"),
                             ("all_ended", "All sessions were ended"),

@@ -58,7 +58,6 @@ class SecurityEvent(models.Model):
         SIGNED_IN = "signed_in", _("Signed in")
         SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
         SIGNED_OUT = "signed_out", _("Signed out")
-        SESSION_NAMED = "session_named", _("A session was named")
         SESSION_ENDED = "session_ended", _("A session was ended")
         OTHERS_ENDED = "others_ended", _("All other sessions were ended")
         ALL_ENDED = "all_ended", _("All sessions were ended")

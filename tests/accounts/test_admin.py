@@ -75,6 +75,9 @@ class TestTheDoor:
         assert "You are signed out." in response.content.decode()
         assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
 
+    def test_a_password_is_changed_where_everybody_changes_it(self, admin):
+        assert admin.get("/admin/password_change/").headers["Location"] == "/accounts/password/change/"
+
     def test_an_ended_session_is_out_at_once(self, admin, alice):
         RefreshToken.objects.filter(user=alice).update(revoked_at="2026-01-01T00:00Z")
 
