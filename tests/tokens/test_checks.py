@@ -1,0 +1,169 @@
+import re
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+
+from tokens import checks
+
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+TOKENS = "tokens.middleware.TokenMiddleware"
+DJANGOS = "django.contrib.auth.middleware.AuthenticationMiddleware"
+COMMON = "django.middleware.common.CommonMiddleware"
+
+WRONG = [
+    *(("TOKENS_ISSUER", value, "E001") for value in ("", None, 1, ["https://sojourn.example"])),
+    *(("TOKENS_AUDIENCE", value, "E001") for value in ("", None, ["a", "b"])),
+    *(
+        (name, value, "E002")
+        for name in (
+            "TOKENS_ACCESS_LIFETIME",
+            "TOKENS_IDLE_LIFETIME",
+            "TOKENS_ABSOLUTE_LIFETIME",
+            "TOKENS_BROWSER_LIFETIME",
+            "TOKENS_CONFIRM_AFTER",
+        )
+        for value in (0, -1, "900", None, True, [], float("nan"), float("inf"))
+    ),
+    *(
+        (name, value, "E003")
+        for name in ("TOKENS_REVOCATION_LAG", "TOKENS_REVOCATION_GRACE")
+        for value in (-1, -0.001, "1", None, True, float("nan"))
+    ),
+    ("TOKENS_ACCESS_LIFETIME", 7 * 24 * 3600, "E004"),
+    ("TOKENS_IDLE_LIFETIME", 15 * 60, "E004"),
+    ("TOKENS_ABSOLUTE_LIFETIME", 7 * 24 * 3600 - 1, "E004"),
+    ("TOKENS_CONFIRM_AFTER", 301, "E005"),
+    *(("TOKENS_REUSE_REVOKES", value, "E006") for value in ("", "none", "ALL", None, True)),
+    *(("TOKENS_MAX_SESSIONS", value, "E007") for value in (0, -1, 1.5, "100", None, True)),
+    *(
+        ("TOKENS_USER_CLAIMS", [name], "E008")
+        for name in ("password", "no_field", "sub", "exp", "ver", "groups", "refresh_tokens", "get_username", "")
+    ),
+    *(("TOKENS_COOKIE_SECURE", value, "E009") for value in ("false", 0, 1, None)),
+]
+RIGHT = [
+    ("TOKENS_ACCESS_LIFETIME", 0.5 + 1),
+    ("TOKENS_IDLE_LIFETIME", 30 * 24 * 3600),
+    ("TOKENS_CONFIRM_AFTER", 300),
+    ("TOKENS_REVOCATION_LAG", 0),
+    ("TOKENS_REVOCATION_GRACE", 0),
+    ("TOKENS_REUSE_REVOKES", "family"),
+    ("TOKENS_MAX_SESSIONS", 1),
+    ("TOKENS_USER_CLAIMS", []),
+    ("TOKENS_USER_CLAIMS", ["username", "is_superuser", "last_login"]),
+    ("TOKENS_COOKIE_SECURE", False),
+]
+
+
+def ids(found):
+    return [message.id for message in found]
+
+
+class TestCheckSettings:
+    def test_the_defaults_are_right(self, settings):
+        for name in {name for name, *_ in WRONG}:
+            if hasattr(settings, name):
+                delattr(settings, name)
+        assert checks.check_settings() == []
+
+    @pytest.mark.parametrize(("name", "value", "wanted"), WRONG)
+    def test_a_wrong_value_is_told_by_one_id_and_the_settings_name(self, settings, name, value, wanted):
+        settings.TOKENS_AUDIENCE = "https://neighbour.example"  # which is the issuer otherwise
+        setattr(settings, name, value)
+        [message] = checks.check_settings()
+        assert message.id == f"tokens.{wanted}"
+        assert name in message.msg
+        assert message.is_serious()
+
+    @pytest.mark.parametrize(("name", "value"), RIGHT)
+    def test_a_right_value_is_not(self, settings, name, value):
+        setattr(settings, name, value)
+        assert checks.check_settings() == []
+
+    def test_each_wrong_name_among_the_claims_is_told(self, settings):
+        settings.TOKENS_USER_CLAIMS = ["username", "password", "no_field"]
+        assert ids(checks.check_settings()) == ["tokens.E008", "tokens.E008"]
+
+    def test_several_wrong_settings_are_told_at_once(self, settings):
+        settings.TOKENS_ISSUER = ""
+        settings.TOKENS_AUDIENCE = "https://neighbour.example"
+        settings.TOKENS_MAX_SESSIONS = 0
+        assert ids(checks.check_settings()) == ["tokens.E001", "tokens.E007"]
+
+
+class TestCheckMiddleware:
+    @pytest.mark.parametrize(
+        "stack",
+        [[SESSIONS, TOKENS], [COMMON, SESSIONS, COMMON, TOKENS, COMMON], [SESSIONS, "tests.tokens.test_checks.Ours"]],
+    )
+    def test_once_after_the_sessions(self, settings, stack):
+        settings.MIDDLEWARE = stack
+        assert checks.check_middleware() == []
+
+    @pytest.mark.parametrize(
+        "stack",
+        [
+            [],
+            [TOKENS],
+            [SESSIONS],
+            [TOKENS, SESSIONS],
+            [SESSIONS, DJANGOS],
+            [SESSIONS, TOKENS, TOKENS],
+            [SESSIONS, DJANGOS, TOKENS],
+            [SESSIONS, TOKENS, DJANGOS],
+            [SESSIONS, TOKENS, SESSIONS],
+        ],
+    )
+    def test_missing_doubled_or_in_another_order(self, settings, stack):
+        settings.MIDDLEWARE = stack
+        assert ids(checks.check_middleware()) == ["tokens.E010"]
+
+    def test_a_middleware_that_is_a_function_is_passed_over(self, settings):
+        settings.MIDDLEWARE = ["tests.tokens.test_checks.plain", SESSIONS, TOKENS]
+        assert checks.check_middleware() == []
+
+
+class TestCheckDeployment:
+    def test_a_site_with_a_name_and_secure_cookies_is_fit(self):
+        assert checks.check_deployment() == []
+
+    def test_cookies_over_plain_http(self, settings):
+        settings.TOKENS_COOKIE_SECURE = False
+        assert ids(checks.check_deployment()) == ["tokens.W001"]
+
+    def test_no_issuer(self, settings):
+        del settings.TOKENS_ISSUER
+        assert ids(checks.check_deployment()) == ["tokens.W002"]
+
+
+class TestRegister:
+    def test_manage_py_check_asks_them(self, settings):
+        settings.MIDDLEWARE = []
+        settings.TOKENS_MAX_SESSIONS = 0
+        settings.TOKENS_COOKIE_SECURE = False
+        asked = {message.id for message in run_checks(include_deployment_checks=True)}
+        assert asked >= {"tokens.E007", "tokens.E010", "tokens.W001"}
+
+    def test_what_is_for_deployment_is_asked_there_alone(self, settings):
+        settings.TOKENS_COOKIE_SECURE = False
+        assert "tokens.W001" not in {message.id for message in run_checks()}
+
+
+class TestIds:
+    def test_each_stands_for_one_thing_and_is_tried_here(self):
+        written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
+        assert sorted(written) == sorted({wanted for *_, wanted in WRONG} | {"E003", "E010", "W001", "W002"})
+
+
+def plain(get_response):
+    return get_response
+
+
+def __getattr__(name):
+    """`Ours`, a subclass of the middleware; made late, because the middleware needs the app registry."""
+    if name != "Ours":
+        raise AttributeError(name)
+    from tokens.middleware import TokenMiddleware
+
+    return type("Ours", (TokenMiddleware,), {})
