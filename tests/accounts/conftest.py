@@ -17,8 +17,8 @@ IPHONE = (
 
 
 @pytest.fixture
-def browser() -> Callable[[str], Client]:
-    """`browser(user_agent)`: another browser, with cookies of its own."""
+def using() -> Callable[[str], Client]:
+    """`using(user_agent)`: another browser, with cookies of its own."""
     return lambda user_agent: Client(headers={"user-agent": user_agent})
 
 

@@ -90,8 +90,8 @@ class TestProfile:
 
 
 class TestActivity:
-    def test_tells_in_words_the_newest_first(self, browser, bob, sign_in):
-        client = browser(FIREFOX)
+    def test_tells_in_words_the_newest_first(self, using, bob, sign_in):
+        client = using(FIREFOX)
         client.post(reverse("login"), {"username": "bob", "password": "wrong"})
         sign_in(client, bob)
 

@@ -19,9 +19,9 @@ def admin(client, alice, sign_in):
 
 
 @pytest.fixture
-def there(browser, bob, sign_in):
+def there(using, bob, sign_in):
     """Bob's browser."""
-    client = browser(CHROME)
+    client = using(CHROME)
     sign_in(client, bob)
     return client
 

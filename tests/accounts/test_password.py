@@ -19,8 +19,8 @@ NEW = "an entirely new one"
 
 class TestChange:
     @pytest.fixture
-    def here(self, browser, bob, sign_in):
-        client = browser(FIREFOX)
+    def here(self, using, bob, sign_in):
+        client = using(FIREFOX)
         sign_in(client, bob, remember="on")
         return client
 
@@ -33,8 +33,8 @@ class TestChange:
 
         return change
 
-    def test_this_device_stays_and_the_others_end(self, here, change, browser, bob, sign_in):
-        there = browser(CHROME)
+    def test_this_device_stays_and_the_others_end(self, here, change, using, bob, sign_in):
+        there = using(CHROME)
         sign_in(there, bob)
 
         page = change().content.decode()
@@ -186,8 +186,8 @@ class TestConfirm:
         assert [message.subject for message in mail.outbox] == ["Your password was changed"]
         assert SecurityEvent.objects.first().kind == "password_reset"
 
-    def test_ends_every_session(self, client, link, bob, browser, sign_in):
-        there = browser(CHROME)
+    def test_ends_every_session(self, client, link, bob, using, sign_in):
+        there = using(CHROME)
         there.force_login(bob)
         # A sign-in uses the link up, so the link is from after it.
         bob.refresh_from_db()

@@ -18,17 +18,17 @@ Reason = RefreshToken.Reason
 
 
 @pytest.fixture
-def here(browser, bob, sign_in):
+def here(using, bob, sign_in):
     """Bob's browser."""
-    client = browser(FIREFOX)
+    client = using(FIREFOX)
     sign_in(client, bob)
     return client
 
 
 @pytest.fixture
-def there(browser, bob, sign_in):
+def there(using, bob, sign_in):
     """Bob's other browser."""
-    client = browser(CHROME)
+    client = using(CHROME)
     sign_in(client, bob)
     return client
 
@@ -70,21 +70,21 @@ class TestList:
 
         assert words in page_of(here)
 
-    def test_shows_nobody_elses(self, here, alice, browser, sign_in):
-        sign_in(browser(IPHONE), alice)
+    def test_shows_nobody_elses(self, here, alice, using, sign_in):
+        sign_in(using(IPHONE), alice)
 
         assert "Safari" not in page_of(here)
 
-    def test_costs_three_queries_however_many_there_are(self, here, bob, browser, sign_in, django_assert_num_queries):
+    def test_costs_three_queries_however_many_there_are(self, here, bob, using, sign_in, django_assert_num_queries):
         for _ in range(5):
-            sign_in(browser(CHROME), bob)
+            sign_in(using(CHROME), bob)
         RefreshToken.objects.filter(user_agent=CHROME).first().revoke(Reason.ENDED)
 
         with django_assert_num_queries(3):  # this row with its person, the live ones, the ended ones
             page_of(here)
 
-    def test_a_header_is_text(self, browser, bob, sign_in):
-        client = browser("<script>alert(1)</script>/1.0 (X11; Linux)")
+    def test_a_header_is_text(self, using, bob, sign_in):
+        client = using("<script>alert(1)</script>/1.0 (X11; Linux)")
         sign_in(client, bob)
         client.post(reverse("session_name", args=[RefreshToken.objects.get().pk]), {"name": "<b>x</b>"})
 
@@ -165,8 +165,8 @@ class TestEnd:
         assert SecurityEvent.objects.filter(kind="session_ended").count() == 1
 
     @pytest.mark.parametrize("view", ["session_end", "session_name"])
-    def test_somebody_elses_does_not_exist(self, here, alice, browser, sign_in, view):
-        sign_in(browser(IPHONE), alice)
+    def test_somebody_elses_does_not_exist(self, here, alice, using, sign_in, view):
+        sign_in(using(IPHONE), alice)
         foreign = row_of(IPHONE)
 
         answers = {
@@ -180,8 +180,8 @@ class TestEnd:
 
 
 class TestEndOthers:
-    def test_leaves_this_one(self, here, there, bob, browser, sign_in):
-        sign_in(browser(IPHONE), bob)
+    def test_leaves_this_one(self, here, there, bob, using, sign_in):
+        sign_in(using(IPHONE), bob)
 
         response = here.post(reverse("sessions_end_others"), follow=True)
 
@@ -189,8 +189,8 @@ class TestEndOthers:
         assert RefreshToken.objects.live().get() == row_of(FIREFOX)
         assert SecurityEvent.objects.first().kind == "others_ended"
 
-    def test_leaves_other_people_alone(self, here, alice, browser, sign_in):
-        sign_in(browser(IPHONE), alice)
+    def test_leaves_other_people_alone(self, here, alice, using, sign_in):
+        sign_in(using(IPHONE), alice)
 
         here.post(reverse("sessions_end_others"))
         here.post(reverse("sessions_end_all"))

@@ -37,8 +37,8 @@ class TestSignIn:
         assert int(client.cookies["__Host-refresh"]["max-age"]) > 24 * 3600
         assert RefreshToken.objects.get().persistent
 
-    def test_the_row_says_how_and_from_where(self, browser, bob):
-        post(browser(FIREFOX), "bob")
+    def test_the_row_says_how_and_from_where(self, using, bob):
+        post(using(FIREFOX), "bob")
 
         row = RefreshToken.objects.get()
         assert (row.method, row.user_agent, row.address) == ("password", FIREFOX, "127.0.0.1")
@@ -170,8 +170,8 @@ class TestWhyItIsOver:
             (Reason.DELETED, "Please sign in again."),
         ],
     )
-    def test_tells(self, browser, bob, sign_in, reason, words):
-        client = browser(CHROME)
+    def test_tells(self, using, bob, sign_in, reason, words):
+        client = using(CHROME)
         sign_in(client, bob)
         RefreshToken.objects.get().revoke(reason)
 
