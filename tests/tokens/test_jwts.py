@@ -374,7 +374,7 @@ class TestTheHeaderOfBothKinds:
 
     @pytest.mark.parametrize(
         "kid",
-        ["", "none", KEY.kid[:-1], KEY.kid + " ", KEY.kid.swapcase(), "../../dev/null", "' OR 1=1 --", "\ud800", "0"],
+        ["", "none", KEY.kid[:-1], KEY.kid + " ", KEY.kid.swapcase(), "../../dev/null", "' OR 1=1 --", "0"],
         ids=ascii,
     )
     def test_a_key_that_is_not_on_the_ring_is_refused(self, token, reader, kid):
