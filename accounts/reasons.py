@@ -24,7 +24,7 @@ _NOTICES: dict[str, Notice] = {
     Reason.REUSED: Notice(
         _("You were signed out for your safety."),
         _(
-            "A copy of your sign-in was used somewhere else. We ended every session. "
+            "A copy of your sign-in was used somewhere else, so we ended it everywhere. "
             "Your activity page says more once you have signed in."
         ),
         alarming=True,

@@ -21,9 +21,11 @@ def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: Any
 
 
 @receiver(session_ended)
-def record_sign_out(request: HttpRequest | None, row: RefreshToken, **kwargs: Any) -> None:
+def record_end(request: HttpRequest, row: RefreshToken, **kwargs: Any) -> None:
     if row.reason == RefreshToken.Reason.SIGNED_OUT:
         SecurityEvent.objects.record(request, row.user, Kind.SIGNED_OUT, session=row.pk)
+    elif row.reason == RefreshToken.Reason.ADMIN:
+        SecurityEvent.objects.record(request, row.user, Kind.SESSION_ENDED, session=row.pk, by=request.user)
 
 
 @receiver(user_login_failed)

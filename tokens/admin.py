@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from . import signals
 from .models import RefreshToken, RefreshTokenQuerySet
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class RefreshTokenAdmin(ModelAdmin):
 
     @admin.action(description=_("End the selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
-        count = queryset.revoke(RefreshToken.Reason.ADMIN)
+        rows = list(queryset.live().select_related("user"))
+        count = queryset.filter(pk__in=[row.pk for row in rows]).revoke(RefreshToken.Reason.ADMIN)
+        for row in rows:
+            row.reason = RefreshToken.Reason.ADMIN
+            signals.session_ended.send_robust(RefreshToken, request=request, row=row)
         text = ngettext("%d session was ended.", "%d sessions were ended.", count) % count
         self.message_user(request, text)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from ipaddress import ip_address
 from time import monotonic, time
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -17,7 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
-from . import cookies, issue, jwts, rotation, signals, users, verified
+from . import cookies, issue, jwts, origin, rotation, signals, users, verified
 from .conf import conf
 from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken
 from .jwts import AccessClaims
@@ -230,10 +229,4 @@ def _end_shown(request: TokenRequest, reason: Reason) -> None:
 
 
 def _whence(request: TokenRequest) -> dict[str, Any]:
-    """Where a sign-in comes from, as the list of sessions shows it."""
-    agent = "".join(filter(str.isprintable, request.headers.get("User-Agent", "")))
-    try:
-        address = str(ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0]))
-    except ValueError:  # a unix socket has none
-        address = None
-    return {"user_agent": agent[:300], "address": address}
+    return {"user_agent": origin.user_agent(request), "address": origin.address(request)}

@@ -202,6 +202,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member is doubled")
+    for value in members.values():
+        if type(value) is str:
+            value.encode()  # JSON can escape half a character; UnicodeEncodeError is a ValueError
     return members
 
 

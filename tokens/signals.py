@@ -1,7 +1,7 @@
 """What `tokens` tells the site. Receivers do side work (mail, history); nothing here depends on them.
 
 `session_started(request, row)`: `login()` made a row.
-`session_ended(request, row)`: `logout()`, or a new sign-in in the same browser; `row.reason` says which.
+`session_ended(request, row)`: `logout()`, a new sign-in in the same browser, or an administrator: see `row.reason`.
 `sessions_revoked(user, reason, count)`: a change of the user ended sessions.
 `reuse_found(request, row, count)`: a refresh token was used that something newer had replaced. Sent once,
 however many requests saw it, after the revocation has committed; `count` sessions ended.

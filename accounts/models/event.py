@@ -1,6 +1,5 @@
 """What happened to an account: written once, read for ever."""
 
-from ipaddress import ip_address
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.devices import Device, describe
+from tokens import origin
 
 
 class AppendOnlyError(TypeError):
@@ -46,8 +46,8 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
             kind=kind,
             session=session,
             by_id=by.pk if by and (not user or by.pk != user.pk) else None,
-            address=_address(request),
-            user_agent=request.headers.get("User-Agent", "")[:300] if request else "",
+            address=origin.address(request) if request else None,
+            user_agent=origin.user_agent(request) if request else "",
         )
         return event
 
@@ -118,11 +118,3 @@ class SecurityEvent(models.Model):
     def alarming(self) -> bool:
         """Whether its person should look twice."""
         return self.kind in {self.Kind.REUSE_FOUND, self.Kind.SIGN_IN_FAILED}
-
-
-def _address(request: HttpRequest | None) -> str | None:
-    """The visitor's address, or None where the server tells none (a Unix socket)."""
-    try:
-        return str(ip_address(request.META.get("REMOTE_ADDR", ""))) if request else None
-    except ValueError:
-        return None

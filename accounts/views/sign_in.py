@@ -26,7 +26,11 @@ class SignIn(LoginView):
     request: Request
     template_name = "accounts/sign_in.html"
     authentication_form = LoginForm
-    redirect_authenticated_user = True
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        # Whoever is signed in is sent home; but a form that was filled in signs in, whoever was here before.
+        self.redirect_authenticated_user = request.method != "POST"
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         self.request.tokens.remember = form.cleaned_data["remember"]

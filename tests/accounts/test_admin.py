@@ -8,6 +8,7 @@ from accounts.models import SecurityEvent, User
 from tests.accounts.conftest import CHROME
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
+from tokens.testing import Client
 
 Reason = RefreshToken.Reason
 
@@ -211,3 +212,14 @@ class TestRows:
         )
 
         assert RefreshToken.objects.get(pk=row.pk).address == row.address
+
+
+def test_ending_sessions_in_their_own_list_is_written_down_with_who_did_it(client, alice, bob, sign_in):
+    sign_in(Client(), bob)
+    row = RefreshToken.objects.get(user=bob)
+    sign_in(client, alice)
+    client.post("/admin/tokens/refreshtoken/", {"action": "end_sessions", "_selected_action": [str(row.pk)]})
+    row.refresh_from_db()
+    assert row.reason == Reason.ADMIN
+    event = SecurityEvent.objects.get(kind=SecurityEvent.Kind.SESSION_ENDED)
+    assert (event.user, event.by, event.session) == (bob, alice, row.pk)

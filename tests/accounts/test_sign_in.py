@@ -221,3 +221,15 @@ class TestSignOut:
 
     def test_is_kind_to_whoever_is_out_already(self, client, db):
         assert "You are signed out." in client.post(reverse("logout"), follow=True).content.decode()
+
+
+class TestSigningInWhileSignedIn:
+    def test_a_form_that_was_filled_in_signs_in_whoever_was_here_before(self, client, alice, bob, sign_in):
+        sign_in(client, bob)
+        sign_in(client, alice)
+        assert client.get("/").content.count(b"Hello, alice.") == 1
+        assert RefreshToken.objects.get(user=bob).reason == Reason.REPLACED
+
+    def test_the_form_itself_sends_home(self, client, bob, sign_in):
+        sign_in(client, bob)
+        assert client.get("/accounts/login/").headers["Location"] == "/"
