@@ -20,7 +20,7 @@ LAYERS = [
     {"signin"},
     {"issue"},
     {"models", "verified"},
-    {"cookies", "decorators", "revocation", "users"},
+    {"cookies", "decorators", "origin", "revocation", "users"},
     {"conf"},
     {"jwts"},
     {"keys", "rotation"},
@@ -83,8 +83,8 @@ def test_what_is_pure_knows_no_django(room):
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "accounts").rglob("*.py")), ids=short)
 def test_accounts_uses_what_is_meant_for_a_site(path):
-    """`signin` for the type of `request.tokens`."""
-    assert rooms(path) <= {"auth", "decorators", "models", "signals", "signin"}
+    """`signin` for the type of `request.tokens`, `origin` for where a request comes from."""
+    assert rooms(path) <= {"auth", "decorators", "models", "origin", "signals", "signin"}
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "project").rglob("*.py")), ids=short)
