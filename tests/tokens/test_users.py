@@ -195,7 +195,7 @@ class TestWriting:
 
     def test_save_base_writes_no_claim_either(self, person, behind):
         behind(username="robert")
-        person.save_base()
+        person.save_base(update_fields=frozenset({"username"}))
         assert User.objects.get(pk=person.pk).username == "robert"
 
     def test_it_can_be_deleted(self, person):
