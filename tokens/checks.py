@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
-from django.core.exceptions import FieldDoesNotExist
 from django.utils.module_loading import import_string
 
 from .conf import conf
@@ -80,7 +80,7 @@ def _names() -> Iterator[CheckMessage]:
 
 def _spans() -> list[CheckMessage]:
     def wrong(value: object, least: float) -> bool:
-        return not isinstance(value, int | float) or isinstance(value, bool) or value < least
+        return not isinstance(value, int | float) or isinstance(value, bool) or not least <= value < inf
 
     return [
         *(
@@ -120,12 +120,10 @@ def _choices() -> Iterator[CheckMessage]:
 
 
 def _claims() -> Iterator[CheckMessage]:
+    columns = get_user_model()._meta.concrete_fields
+    fit = {name for field in columns for name in (field.name, field.attname)} - RESERVED - {"password"}
     for name in conf.user_claims:
-        try:
-            field = get_user_model()._meta.get_field(name)
-        except FieldDoesNotExist:
-            field = None
-        if name in RESERVED or field is None or not field.concrete or name == "password":
+        if name not in fit:
             yield Error(
                 f"TOKENS_USER_CLAIMS names {name!r}: take fields of the user that are no secret "
                 "and whose names mean nothing else in a token.",

@@ -172,8 +172,8 @@ class RefreshToken(models.Model):
         default_permissions = ("view",)
         permissions = (("end_refreshtoken", "Can end sessions"),)
         indexes = (
-            models.Index("expires_at", name="tokens_expires_at"),
-            models.Index("changed_at", name="tokens_changed_at", condition=Q(changed_at__isnull=False)),
+            models.Index(fields=["expires_at"], name="tokens_expires_at"),
+            models.Index(fields=["changed_at"], name="tokens_changed_at", condition=Q(changed_at__isnull=False)),
         )
 
     def __str__(self) -> str:

@@ -45,8 +45,10 @@ class RevocationList:
 
         Raises RevocationListUnavailable if it could not be asked for longer than TOKENS_REVOCATION_GRACE.
         """
-        self._freshen(read, monotonic())
-        return self._entries.get(sid)
+        now = monotonic()
+        self._freshen(read, now)
+        entry = self._entries.get(sid)
+        return entry if entry and now - entry.heard_at <= conf.access_lifetime + OVERLAP else None
 
     def known(self, sid: str) -> Entry | None:
         """The newest entry for the row `sid` that this process has heard of, without asking."""
@@ -63,12 +65,13 @@ class RevocationList:
         self.__init__()  # type: ignore[misc]
 
     def _freshen(self, read: Read, asked_at: float) -> None:
-        if asked_at - self._tried_at < conf.revocation_lag:
-            return self._bound(asked_at)
-        with self._lock:
+        if asked_at - self._tried_at < conf.revocation_lag and self._is_recent(asked_at):
+            return
+        with self._lock:  # whoever has nothing recent to go by waits for the reading that is under way
             if asked_at - self._tried_at >= conf.revocation_lag:
                 self._take(read, monotonic())
-        self._bound(asked_at)
+        if not self._is_recent(asked_at):
+            raise RevocationListUnavailable("What has been revoked could not be read for too long.")
 
     def _take(self, read: Read, now: float) -> None:
         whole = now - self._whole_at >= WHOLE_EVERY
@@ -82,7 +85,7 @@ class RevocationList:
         self._read_at = now
         if whole:
             self._whole_at = now
-            self._drop(now - conf.access_lifetime - OVERLAP)
+            self._drop(now - 2 * conf.access_lifetime - OVERLAP)  # not while the window would bring it back
 
     def _hear(self, sid: str, changed_at: datetime | None, now: float) -> None:
         known = self._entries.get(sid)
@@ -93,9 +96,8 @@ class RevocationList:
         for sid in [sid for sid, entry in self._entries.copy().items() if entry.heard_at < heard_before]:
             del self._entries[sid]
 
-    def _bound(self, now: float) -> None:
-        if now - self._read_at > conf.revocation_lag + conf.revocation_grace:
-            raise RevocationListUnavailable("What has been revoked could not be read for too long.")
+    def _is_recent(self, now: float) -> bool:
+        return now - self._read_at <= conf.revocation_lag + conf.revocation_grace
 
 
 revocation_list = RevocationList()

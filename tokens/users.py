@@ -25,8 +25,10 @@ class UserVanished(ObjectDoesNotExist):
 def key_of(sub: str) -> Any:
     """The primary key that `sub` stands for. Raises InvalidToken unless it is the key's one canonical form:
     int() alone would take " 42", "4_2" and other scripts' digits, and one person would have many names."""
+    field = get_user_model()._meta.pk
     try:
-        key = get_user_model()._meta.pk.to_python(sub)
+        key = field.to_python(sub)
+        field.run_validators(key)  # a number that no column holds is an error of the database's, and no row
     except ValidationError:
         raise InvalidToken("The subject is not a key.") from None
     if str(key) != sub:
@@ -65,10 +67,12 @@ def lock(key: Any, **stamp: Any) -> AbstractBaseUser | None:
     """The person, read under the lock that sign-ins and mass revocations share; None if gone.
 
     To be called first in a transaction. An UPDATE, even one that changes nothing, locks on every database; on
-    SQLite `select_for_update` does not. `stamp` names what it is to change after all.
+    SQLite `select_for_update` does not. `stamp` names what it is to change after all, if the model has it.
     """
     people = get_user_model()._base_manager.filter(pk=key)
-    if not people.update(**(stamp or {"password": F("password")})):
+    fields = {field.name for field in people.model._meta.concrete_fields}
+    values = {name: value for name, value in stamp.items() if name in fields}
+    if not people.update(**(values or {"password": F("password")})):
         return None
     return people.get()
 
@@ -104,8 +108,11 @@ def _claimed(model: type[AbstractBaseUser]) -> type[AbstractBaseUser]:
         self.__class__ = model
         try:
             model.refresh_from_db(self, fields=[field.attname for field in model._meta.concrete_fields])
-        except model.DoesNotExist:
-            raise UserVanished("The person behind a good token has no row any more.") from None
+        except Exception as error:
+            self.__class__ = _claimed(model)  # or it would be ordinary, and save the claims
+            if isinstance(error, model.DoesNotExist):
+                raise UserVanished("The person behind a good token has no row any more.") from None
+            raise
         return self
 
     def first_loading(name: str) -> Any:
