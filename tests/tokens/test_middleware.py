@@ -100,38 +100,38 @@ class TestVanished:
     """The person was deleted behind Django's back."""
 
     @pytest.fixture
-    def browser(self, bob, signed_in):
-        browser = signed_in(bob)
+    def visitor(self, bob, signed_in):
+        visitor = signed_in(bob)
         RefreshToken.objects.update(user=None)
         SecurityEvent.objects.all()._raw_delete("default")
         get_user_model().objects.filter(pk=bob.pk)._raw_delete("default")
-        return browser
+        return visitor
 
-    def test_the_visitor_becomes_anonymous_without_an_error(self, browser, name_on):
-        response = browser.get("/address/?x=1")
+    def test_the_visitor_becomes_anonymous_without_an_error(self, visitor, name_on):
+        response = visitor.get("/address/?x=1")
         assert (response.status_code, response.headers["Location"]) == (303, "/address/?x=1")
-        assert browser.get("/address/?x=1").content == b"nobody"
+        assert visitor.get("/address/?x=1").content == b"nobody"
         assert RefreshToken.objects.get().reason == Reason.DELETED
 
-    def test_and_so_in_an_async_view(self, browser):
+    def test_and_so_in_an_async_view(self, visitor):
         client = AsyncClient()
-        client.cookies = browser.cookies
+        client.cookies = visitor.cookies
         assert asyncio.run(client.get("/who-async/")).content == b"nobody"
 
 
 class TestAsync:
     @pytest.fixture
-    def browser(self, transactional_db, bob):
+    def visitor(self, transactional_db, bob):
         client = AsyncClient()
         client.force_login(bob)
         return client
 
-    def test_an_async_view_awaits_the_person(self, browser):
-        assert asyncio.run(browser.get("/who-async/")).content == b"bob bob@example.org"
+    def test_an_async_view_awaits_the_person(self, visitor):
+        assert asyncio.run(visitor.get("/who-async/")).content == b"bob bob@example.org"
 
-    def test_a_refresh_happens_before_an_async_view(self, browser):
-        elapse(EXPIRED, browser)
-        response = asyncio.run(browser.get("/who-async/"))
+    def test_a_refresh_happens_before_an_async_view(self, visitor):
+        elapse(EXPIRED, visitor)
+        response = asyncio.run(visitor.get("/who-async/"))
         assert response.content == b"bob bob@example.org"
         assert "__Host-refresh" in response.cookies
 
