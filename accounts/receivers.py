@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import mails
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
-from tokens.signals import reuse_found, session_ended, session_started
+from tokens.signals import probe_answered, probe_sent, reuse_found, session_ended, session_started
 
 Kind = SecurityEvent.Kind
 
@@ -33,6 +33,16 @@ def record_failure(credentials: dict[str, Any], request: HttpRequest | None = No
     """One query and one row, whether or not there is such a person: the time tells nothing."""
     user = User.objects.named(str(credentials.get("username", ""))).first()
     SecurityEvent.objects.record(request, user, Kind.SIGN_IN_FAILED)
+
+
+@receiver(probe_sent)
+def record_copy(request: HttpRequest, row: RefreshToken, **kwargs: Any) -> None:
+    SecurityEvent.objects.record(request, row.user, Kind.COPY_TRIED, session=row.pk)
+
+
+@receiver(probe_answered)
+def withdraw_copy(sid: str, **kwargs: Any) -> None:
+    SecurityEvent.objects.filter(session=sid).withdraw()
 
 
 @receiver(reuse_found)

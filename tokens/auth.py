@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from time import monotonic, time
-from typing import Any, NoReturn
+from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth import get_user_model
@@ -17,10 +17,12 @@ from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
 from . import cookies, issue, jwts, origin, rotation, signals, users, verified
+from .branches import Branch, take
 from .conf import conf
-from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken
-from .jwts import AccessClaims
+from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken, StaleToken
+from .jwts import AccessClaims, RefreshClaims
 from .models import RefreshToken
+from .probe import Probe
 from .revocation import Entry, revocation_list
 from .rotation import Outcome, Refresh
 from .signin import SignIn, TokenRequest
@@ -28,12 +30,11 @@ from .signin import SignIn, TokenRequest
 Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
 
-LOG = {
-    Outcome.CHILD: (logging.DEBUG, "A child was handed out."),
-    Outcome.KEEP: (logging.INFO, "A young refresh token was kept."),
-    Outcome.CONFIRM: (logging.DEBUG, "A refresh token was confirmed by its use."),
-    Outcome.BEHIND: (logging.WARNING, "The database is behind a refresh token: it has lost writes."),
-    Outcome.STALE: (logging.WARNING, "A stale refresh token was used."),
+TAKEN = {
+    Outcome.CHILD: Branch.CHILD,
+    Outcome.KEEP: Branch.KEPT,
+    Outcome.CONFIRM: Branch.CONFIRMED_BY_REFRESH,
+    Outcome.BEHIND: Branch.BEHIND,
 }
 
 
@@ -41,21 +42,27 @@ def resume(request: TokenRequest, *, guarded: bool = False, judged: bool = True)
     """The person whose sign-in the cookies of `request` carry on, or None.
 
     `guarded` reads the row even for a good access token. Unless `judged`, a stale refresh token means an anonymous
-    visitor and nothing more. Raises RevocationListUnavailable, and the database's errors.
+    visitor and nothing more; else it raises StaleToken, until the browser has come back with a probe. Raises
+    RevocationListUnavailable, and the database's errors.
     """
     sign_in = request.tokens
     sign_in.looked = True
     for by in (_by_access, _by_refresh):
         try:
-            if person := by(request, guarded=guarded, judged=judged):
+            person = by(request, guarded=guarded, judged=judged)
+            if person and sign_in.claims:
                 sign_in.ended = None
+                _answered(request, sign_in.claims.sid)
                 return person
         except InvalidToken as error:
             logger.info("%s", error)
         except ExpiredToken:
             sign_in.ended = Reason.EXPIRED
+        except ReusedToken:
+            sign_in.ended = Reason.REUSED
         except RevokedToken as error:
             sign_in.ended = error.reason or Reason.ENDED
+            take(Branch.DEAD, error.sid, error.reason or "")
         sign_in.drop()
     return None
 
@@ -103,13 +110,15 @@ def deliver(request: TokenRequest, response: HttpResponseBase) -> bool:
         if sign_in.started and sign_in.row:  # nobody will ever hold its tokens
             RefreshToken.objects.filter(pk=sign_in.row.pk).delete()
         return False
+    if sign_in.probe:
+        cookies.delete_probe(response)
     if sign_in.gone:
         cookies.delete(response)
         response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
     elif sign_in.outgoing and _still_good(sign_in, sign_in.outgoing):
         issue.write(sign_in.outgoing, response)
     else:
-        return False
+        return bool(sign_in.probe)
     return True
 
 
@@ -141,10 +150,13 @@ def _settled(sign_in: SignIn, claims: AccessClaims) -> AccessClaims | None:
     if sign_in.refresh is None:  # no jar that could have settled on anything: the row is asked, and nothing written
         row = sign_in.row or RefreshToken.objects.read(claims.sid, claims.sub)
         return claims if row.confirmed == refresh or row.generation == claims.gen - 1 else None
-    if not any(shown.jti == claims.rti for shown in sign_in.shown()):
+    try:
+        if verified.refresh(sign_in.refresh).jti != claims.rti:
+            return None
+    except InvalidToken:
         return None
     if RefreshToken.objects.confirm(claims.sid, refresh):
-        logger.debug("A refresh token was confirmed by its access token.")
+        take(Branch.CONFIRMED_BY_ACCESS, claims.sid)
     elif RefreshToken.objects.read(claims.sid, claims.sub).confirmed != refresh:
         return None
     return replace(claims, new=False)
@@ -163,11 +175,11 @@ def _by_refresh(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstra
     if outcome in (Outcome.CONFIRM, Outcome.BEHIND) and not RefreshToken.objects.confirm(claims.sid, refresh):
         row = RefreshToken.objects.read(claims.sid, claims.sub)  # another request was first
         outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
-    logger.log(*LOG[outcome])
     if outcome is Outcome.STALE:
         if judged:
-            _found(request, row)
+            _judge(request, row, claims)
         return None
+    take(TAKEN[outcome], claims.sid)
     row.see()
     newer = None if outcome is Outcome.KEEP else issue.child(row, claims)
     sign_in.row, sign_in.claims = row, issue.access(row, newer or claims, new=True)
@@ -175,12 +187,28 @@ def _by_refresh(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstra
     return row.user
 
 
-def _found(request: TokenRequest, row: RefreshToken) -> NoReturn:
-    """A copy of this sign-in is about, and nobody can tell which of the two is the thief (RFC 9700 §4.14.2)."""
-    count = RefreshToken.objects.revoke_reused(row)
-    if count:
-        signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)
-    raise ReusedToken(Reason.REUSED)
+def _judge(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> None:
+    """Asks the browser of a stale token for something newer, or finds that it has nothing. Nobody can tell then which
+    of the two who hold the sign-in is the thief: it ends for both (RFC 9700 §4.14.2)."""
+    sign_in = request.tokens
+    if sign_in.probe == Probe(claims.sid, claims.jti):
+        take(Branch.REUSED, claims.sid)
+        if count := RefreshToken.objects.revoke_reused(row):
+            signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)
+        raise ReusedToken(claims.sid, Reason.REUSED)
+    sign_in.probe = None  # of another token, or none
+    if not row.probed_in_vain(claims.jti):
+        take(Branch.PROBED, claims.sid)
+        if row.probe(claims.jti):
+            signals.probe_sent.send_robust(RefreshToken, request=request, row=row)
+        raise StaleToken(claims.sid, claims.jti)
+
+
+def _answered(request: TokenRequest, sid: str) -> None:
+    probe = request.tokens.probe
+    if probe and probe.sid == sid and RefreshToken.objects.answered(probe.sid, probe.jti):
+        take(Branch.ANSWERED, sid)
+        signals.probe_answered.send_robust(RefreshToken, request=request, sid=sid)
 
 
 def _open(sign_in: SignIn, row: RefreshToken) -> None:
@@ -193,7 +221,7 @@ def _open(sign_in: SignIn, row: RefreshToken) -> None:
 def _send(
     sign_in: SignIn,
     access: AccessClaims,
-    refresh: jwts.RefreshClaims | None = None,
+    refresh: RefreshClaims | None = None,
     persistent: bool = False,
     heard: Entry | None = None,
 ) -> None:
@@ -207,7 +235,7 @@ def _still_good(sign_in: SignIn, outgoing: issue.Outgoing) -> bool:
     has ended meanwhile might overwrite the cookies of the sign-in that replaced it. The parent is still good.
     """
     if not sign_in.started and monotonic() - outgoing.made_at > conf.confirm_after / 3:
-        logger.info("A response left too late for its cookies.")
+        take(Branch.LATE, outgoing.access.sid)
         return False
     try:
         heard = revocation_list.entry(outgoing.access.sid, RefreshToken.objects.changed_within)

@@ -1,4 +1,4 @@
-"""The two cookies: read strictly, and written with all their attributes in one place."""
+"""The cookies: read strictly, and written with all their attributes in one place."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ def access_name() -> str:
 
 def refresh_name() -> str:
     return "__Host-refresh" if conf.cookie_secure else "refresh"
+
+
+def probe_name() -> str:
+    return "__Host-probe" if conf.cookie_secure else "probe"
 
 
 def read(request: HttpRequest, name: str) -> str | None:
@@ -41,9 +45,22 @@ def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_a
 
 
 def delete(response: HttpResponseBase) -> None:
-    """Takes both cookies away. A deletion must carry the attributes that the cookie was set with."""
-    for name in (access_name(), refresh_name()):
-        _set(response, name, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
+    """Takes both cookies away."""
+    _unset(response, access_name())
+    _unset(response, refresh_name())
+
+
+def write_probe(response: HttpResponseBase, value: str, max_age: int) -> None:
+    _set(response, probe_name(), value, max_age=max_age)
+
+
+def delete_probe(response: HttpResponseBase) -> None:
+    _unset(response, probe_name())
+
+
+def _unset(response: HttpResponseBase, name: str) -> None:
+    """A deletion must carry the attributes that the cookie was set with."""
+    _set(response, name, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
 
 
 def _set(response: HttpResponseBase, name: str, value: str, **until: Any) -> None:

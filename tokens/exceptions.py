@@ -14,15 +14,25 @@ class ExpiredToken(TokenError):
 
 
 class RevokedToken(TokenError):
-    """Ours, but its row is not live. `reason` is a `RefreshToken.Reason`, or None if the row is gone."""
+    """Ours, but its row `sid` is not live. `reason` is a `RefreshToken.Reason`, or None if the row is gone."""
 
-    def __init__(self, reason: str | None = None) -> None:
+    def __init__(self, sid: str, reason: str | None = None) -> None:
         super().__init__(f"The sign-in is over: {reason or 'its row is gone'}.")
+        self.sid = sid
         self.reason = reason
 
 
 class ReusedToken(RevokedToken):
-    """A refresh token that something newer had replaced: a copy of it is about."""
+    """A refresh token that something newer had replaced, from a browser that has nothing newer: a copy is about."""
+
+
+class StaleToken(TokenError):
+    """A refresh token `jti` of the row `sid` that something newer has replaced. Its browser has to be asked again."""
+
+    def __init__(self, sid: str, jti: str) -> None:
+        super().__init__("Something newer has replaced the refresh token.")
+        self.sid = sid
+        self.jti = jti
 
 
 class RevocationListUnavailable(TokenError):

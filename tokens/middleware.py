@@ -18,8 +18,8 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import escape_leading_slashes
 
-from . import auth, users
-from .exceptions import RevocationListUnavailable
+from . import auth, probe, users
+from .exceptions import RevocationListUnavailable, StaleToken
 from .models import RefreshToken
 from .signin import SignIn
 
@@ -42,10 +42,12 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if getattr(view, "tokens_cookieless", False):
             request.user = AnonymousUser()
         elif request.method == "POST" and getattr(view, "tokens_unjudged", False):
-            request.user = SimpleLazyObject(partial(_visitor, request, judged=False))
+            request.user = SimpleLazyObject(partial(_visitor, request))
         else:
             try:
                 request.user = auth.resume(request, guarded=_guarded(request, view)) or AnonymousUser()
+            except StaleToken as stale:
+                return probe.response(request, stale)
             except (RevocationListUnavailable, Error):
                 return _unavailable(request)
         return None
@@ -84,10 +86,10 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
         return super().process_view(request, view, args, kwargs)
 
 
-def _visitor(request: Any, judged: bool = True) -> Visitor:
-    """Who asks, where no view has said: on a page that was not found, or where somebody logs in or out."""
+def _visitor(request: Any) -> Visitor:
+    """Who asks, where it is too late or too early to judge: on a page that was not found, or at a log-in or -out."""
     try:
-        return auth.resume(request, judged=judged) or AnonymousUser()
+        return auth.resume(request, judged=False) or AnonymousUser()
     except (RevocationListUnavailable, Error):
         return AnonymousUser()
 

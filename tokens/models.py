@@ -24,6 +24,7 @@ from .revocation import revocation_list
 SEEN_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last seen", and cheap
 KEPT_AFTER_END = timedelta(days=7)  # beyond it no token of a row can be good, and nobody asks for it any more
 PRUNED_AT_ONCE = 100
+PROBES_AT_MOST = 20  # a browser gives up on so many redirects, too
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
@@ -75,7 +76,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         with transaction.atomic(using=self.db):
             person = users.lock(user.pk, last_login=values["started_at"])
             if person is None or not person.is_active or person.password != user.password:
-                raise RevokedToken(RefreshToken.Reason.DEACTIVATED)
+                raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             self._evict(person)
             row: RefreshToken = self.create(user=person, auth_hash=users.auth_hash(person), **values)
         self.prune()
@@ -85,7 +86,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """The live row `sid` of the person `sub`, and the person, in one query. Raises RevokedToken."""
         row: RefreshToken | None = self.select_related("user").filter(pk=sid, user_id=users.key_of(sub)).first()
         if row is None:
-            raise RevokedToken
+            raise RevokedToken(sid)
         row.check_live()
         return row
 
@@ -93,6 +94,10 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """Moves a live row on to `refresh`, if that is ahead of it. The row count decides, without locks."""
         ahead = self.filter(pk=sid, generation__lt=refresh.generation, revoked_at=None)
         return bool(ahead.update(generation=refresh.generation, jti=refresh.jti))
+
+    def answered(self, sid: str, jti: str) -> bool:
+        """Forgets the probe of a token that turned out to come late; whether there was one to forget."""
+        return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probes=0))
 
     def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str) -> int:
         """Ends every session of these users, one after the other in the order of their keys; the number ended."""
@@ -152,6 +157,8 @@ class RefreshToken(models.Model):
     jti = models.UUIDField(_("confirmed refresh token"))
     version = models.PositiveIntegerField(_("version"), default=0)
     auth_hash = models.CharField(max_length=64)
+    probed_jti = models.UUIDField(_("stale token probed"), null=True, blank=True)
+    probes = models.PositiveSmallIntegerField(_("probes"), default=0)
     persistent = models.BooleanField(_("kept"), default=False)
     method = models.CharField(_("opened"), max_length=16, choices=Method, default=Method.OTHER)
     name = models.CharField(_("name"), max_length=60, blank=True)
@@ -194,16 +201,28 @@ class RefreshToken(models.Model):
         Whoever changed them, and however: a row that is found dead is revoked at that reading.
         """
         if self.revoked_at is not None:
-            raise RevokedToken(self.reason)
+            raise RevokedToken(str(self.pk), self.reason)
         if not self.is_live:
-            raise RevokedToken(self.Reason.EXPIRED)
+            raise RevokedToken(str(self.pk), self.Reason.EXPIRED)
         if reason := self._outlived():
             self.revoke(reason)
-            raise RevokedToken(reason)
+            raise RevokedToken(str(self.pk), reason)
 
     def revoke(self, reason: str) -> bool:
         """Ends this sign-in; whether it was this call that did."""
         return bool(RefreshToken.objects.filter(pk=self.pk).revoke(reason))
+
+    def probe(self, jti: str) -> bool:
+        """Counts a probe of the stale token `jti`; whether it is the first since something newer answered one."""
+        rows = RefreshToken.objects.filter(pk=self.pk, revoked_at=None)
+        if rows.exclude(probed_jti=jti).update(probed_jti=jti, probes=1):
+            return True
+        rows.update(probes=F("probes") + 1)
+        return False
+
+    def probed_in_vain(self, jti: str) -> bool:
+        """Whether `jti` was probed so often that its bearer cannot be one that keeps cookies."""
+        return str(self.probed_jti) == jti and self.probes >= PROBES_AT_MOST
 
     def see(self) -> None:
         """Stamps that the sign-in is in use, at most once in SEEN_EVERY."""

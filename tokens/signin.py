@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
-from . import cookies, verified
+from . import cookies, probe, verified
 from .exceptions import InvalidToken
 from .issue import Outgoing
 from .jwts import AccessClaims, RefreshClaims
@@ -29,6 +29,7 @@ class SignIn:
     def __init__(self, request: HttpRequest) -> None:
         self.access = cookies.read(request, cookies.access_name())
         self.refresh = cookies.read(request, cookies.refresh_name())
+        self.probe = probe.read(request)
         self.remember = False
         self.method: str = RefreshToken.Method.OTHER
         self.claims: AccessClaims | None = None

@@ -25,6 +25,10 @@ class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
     def delete(self) -> NoReturn:
         raise AppendOnlyError("A security event is never deleted.")
 
+    def withdraw(self) -> int:
+        """Take back what turned out to be nothing: a late request of one's own that looked like an old copy."""
+        return int(self.filter(kind=SecurityEvent.Kind.COPY_TRIED)._raw_delete(self.db))
+
 
 class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]
     def record(
@@ -61,6 +65,7 @@ class SecurityEvent(models.Model):
         SESSION_ENDED = "session_ended", _("A session was ended")
         OTHERS_ENDED = "others_ended", _("All other sessions were ended")
         ALL_ENDED = "all_ended", _("All sessions were ended")
+        COPY_TRIED = "copy_tried", _("An old copy of a sign-in was tried")
         REUSE_FOUND = "reuse_found", _("A copy of a sign-in was used")
         PASSWORD_CHANGED = "password_changed", _("The password was changed")
         RESET_ASKED = "reset_asked", _("A new password was asked for")
@@ -117,4 +122,4 @@ class SecurityEvent(models.Model):
     @property
     def alarming(self) -> bool:
         """Whether its person should look twice."""
-        return self.kind in {self.Kind.REUSE_FOUND, self.Kind.SIGN_IN_FAILED}
+        return self.kind in {self.Kind.COPY_TRIED, self.Kind.REUSE_FOUND, self.Kind.SIGN_IN_FAILED}

@@ -21,10 +21,10 @@ def signed_in():
 
 @pytest.fixture
 def name_on():
-    """`name_on(client)`: whom the next page takes the visitor for."""
+    """`name_on(client)`: whom the next page takes the visitor for, after the redirects that browsers follow."""
 
-    def name_on(client, page="/who/"):
-        response = client.get(page)
+    def name_on(client, url="/who/"):
+        response = client.get(url, follow=True)
         assert response.status_code == 200, response.content
         return response.content.decode()
 

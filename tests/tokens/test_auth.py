@@ -235,7 +235,7 @@ class TestResume:
         elapse(EXPIRED, browser)
         with caplog.at_level(logging.WARNING, "tokens"):
             assert name_on(browser) == "bob"
-        assert caplog.messages == ["The database is behind a refresh token: it has lost writes."]
+        assert caplog.messages == ["The database was behind a refresh token: it has lost writes."]
 
     def test_a_change_of_role_counts_at_the_next_request_and_nothing_rotates(self, bob, signed_in):
         browser = signed_in(bob)

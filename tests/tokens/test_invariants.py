@@ -124,7 +124,10 @@ class TestInvariant3:
             loot.append(stolen)
         elapse(SETTLED, victim, *loot)
         assert name_on(victim) == "bob"
+        assert [stolen.get("/who/").status_code for stolen in loot] == [307] * 6  # who declines the probe gets no page
+        assert RefreshToken.objects.get().is_live
         assert [name_on(stolen) for stolen in loot] == ["nobody"] * 6
+        assert not RefreshToken.objects.get().is_live
 
     def test_a_token_two_generations_old_is_stale_at_any_time(self, bob, signed_in, name_on):
         browser = signed_in(bob)

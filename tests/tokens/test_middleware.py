@@ -179,7 +179,7 @@ class TestProcessResponse:
                 browser.get("/who/")
             del old.cookies["__Host-access"]
             old.raise_request_exception = False
-            assert old.get("/boom/").status_code == 500
+            assert old.get("/boom/", follow=True).status_code == 500
             assert old.get("/who/").content == b"nobody"
         finally:
             connection.settings_dict["ATOMIC_REQUESTS"] = False

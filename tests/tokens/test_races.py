@@ -71,7 +71,7 @@ class TestReuse:
 
             signals.reuse_found.connect(note)
             try:
-                names = together([lambda b=b: b.get("/who/").content for b in stale])
+                names = together([lambda b=b: b.get("/who/", follow=True).content for b in stale])
             finally:
                 signals.reuse_found.disconnect(note)
             assert names == [b"nobody"] * RACERS

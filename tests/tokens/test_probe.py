@@ -1,0 +1,214 @@
+"""The redirect that tells a late browser from an old copy of its jar."""
+
+import pytest
+
+from tests.tokens.clock import copy_of, elapse, jar
+from tokens import probe, signals
+from tokens.branches import SENTENCES, Branch
+from tokens.models import PROBES_AT_MOST, RefreshToken
+from tokens.testing import Client
+
+pytestmark = pytest.mark.urls("tests.tokens.urls")
+
+Reason = RefreshToken.Reason
+EXPIRED = 16 * 60
+PROBE = "__Host-probe"
+
+
+@pytest.fixture
+def branches():
+    """The branches of the rule that were taken, in order."""
+    taken = []
+
+    def note(branch, **_):
+        taken.append(branch)
+
+    signals.branch_taken.connect(note)
+    yield taken
+    signals.branch_taken.disconnect(note)
+
+
+@pytest.fixture
+def told():
+    sent = []
+
+    def sent_first(row, **_):
+        sent.append(("sent", str(row.pk)))
+
+    def answered(sid, **_):
+        sent.append(("answered", sid))
+
+    signals.probe_sent.connect(sent_first)
+    signals.probe_answered.connect(answered)
+    yield sent
+    signals.probe_sent.disconnect(sent_first)
+    signals.probe_answered.disconnect(answered)
+
+
+@pytest.fixture
+def stale(bob, signed_in):
+    """A browser that has moved on, and an old copy of its jar."""
+    browser = signed_in(bob)
+    old = copy_of(browser)
+    for _ in range(2):
+        elapse(EXPIRED, browser, old)
+        browser.get("/who/")
+    return browser, old
+
+
+class TestASentProbe:
+    @pytest.mark.parametrize("method", ["get", "head", "options", "post", "put", "patch", "delete"])
+    def test_sends_any_method_back_to_the_same_address(self, stale, method):
+        _, old = stale
+        response = getattr(old, method)("/closed/?a=1&b=%2F%2Fevil.example")
+        assert response.status_code == 307
+        assert response.headers["Location"] == "/closed/?a=1&b=%2F%2Fevil.example"
+        assert response.headers["Cache-Control"] == "private, no-store"
+        assert "Cookie" in response.headers["Vary"]
+
+    def test_leads_to_no_other_site(self, stale):
+        _, old = stale
+        response = old.get("//evil.example/who/", SCRIPT_NAME="")
+        assert not response.headers.get("Location", "").startswith("//")
+
+    def test_sets_one_short_cookie_and_none_of_the_tokens(self, stale):
+        _, old = stale
+        response = old.get("/who/")
+        assert response.cookies.keys() == {PROBE}
+        morsel = response.cookies[PROBE]
+        assert (morsel["secure"], morsel["httponly"], morsel["samesite"], morsel["path"]) == (True, True, "Lax", "/")
+        assert morsel["max-age"] == probe.LIFETIME
+
+    def test_runs_no_view_and_ends_nothing(self, stale):
+        _, old = stale
+        assert old.get("/boom/").status_code == 307
+        assert RefreshToken.objects.get().is_live
+
+    def test_is_told_once_for_a_token(self, stale, told, branches):
+        _, old = stale
+        for _ in range(3):
+            copy_of(old).get("/who/")
+        assert [what for what, _ in told] == ["sent"]
+        assert branches == [Branch.PROBED] * 3
+        assert RefreshToken.objects.get().probes == 3
+
+    def test_goes_round_in_no_circle_with_a_client_that_keeps_no_cookies(self, stale):
+        _, old = stale
+        answers = [copy_of(old).get("/who/").status_code for _ in range(PROBES_AT_MOST + 2)]
+        assert answers == [307] * PROBES_AT_MOST + [200, 200]
+        assert RefreshToken.objects.get().is_live
+
+    def test_is_not_sent_where_nobody_can_be_sent_back(self, stale):
+        _, old = stale
+        assert old.get("/nowhere/").status_code == 404
+
+    @pytest.mark.parametrize("url", ["/log-in/", "/log-out/"])
+    def test_is_not_sent_by_a_post_that_logs_in_or_out(self, stale, bob, url):
+        _, old = stale
+        assert old.post(url, {"username": "bob", "password": "wrong"}).status_code in (200, 401)
+
+    def test_is_not_sent_for_a_row_that_is_over(self, stale, branches):
+        _, old = stale
+        RefreshToken.objects.get().revoke(Reason.ENDED)
+        response = old.get("/who/")
+        assert response.content == b"nobody" and not response.cookies
+        assert branches == [Branch.DEAD]
+
+
+class TestAnAnsweredProbe:
+    def come_late(self, browser, old, url="/who/", **data):
+        """The request waited, while the same browser moved on: its jar is the new one when it comes back."""
+        response = old.post(url, data) if data else old.get(url)
+        assert response.status_code == 307
+        browser.cookies[PROBE] = response.cookies[PROBE].value
+        return browser.post(url, data) if data else browser.get(url)
+
+    def test_is_an_ordinary_page_and_nothing_happened(self, stale, told, branches, name_on):
+        browser, old = stale
+        response = self.come_late(browser, old)
+        assert response.content == b"bob"
+        assert [what for what, _ in told] == ["sent", "answered"]
+        assert branches == [Branch.PROBED, Branch.ANSWERED]
+        assert response.cookies[PROBE]["max-age"] == 0
+        row = RefreshToken.objects.get()
+        assert (row.is_live, row.probed_jti, row.probes) == (True, None, 0)
+        assert name_on(browser) == "bob"
+
+    def test_has_the_form_processed_once(self, stale):
+        browser, old = stale
+        assert self.come_late(browser, old, "/closed/", text="hello").content == b"bob POST hello"
+
+    def test_answers_by_a_refresh_too(self, stale, branches):
+        browser, old = stale
+        del browser.cookies["__Host-access"]
+        assert self.come_late(browser, old).content == b"bob"
+        assert branches == [Branch.PROBED, Branch.KEPT, Branch.ANSWERED]
+
+    def test_lets_the_token_be_probed_and_told_anew(self, stale, told):
+        browser, old = stale
+        self.come_late(browser, copy_of(old))
+        old.get("/who/")
+        assert [what for what, _ in told] == ["sent", "answered", "sent"]
+
+    def test_by_the_sign_in_of_somebody_else_answers_nothing(self, stale, alice, signed_in, told):
+        _, old = stale
+        stranger = signed_in(alice)
+        response = self.come_late(stranger, old)
+        assert response.content == b"alice"
+        assert [what for what, _ in told] == ["sent"]
+        assert str(RefreshToken.objects.get(user__username="bob").probed_jti)
+
+
+class TestADeclinedProbe:
+    def test_with_the_same_token_is_reuse_and_the_request_goes_on_as_an_anonymous_one(self, stale, branches):
+        _, old = stale
+        response = old.get("/who/", follow=True)
+        assert (response.content, len(response.redirect_chain)) == (b"nobody", 1)
+        assert branches == [Branch.PROBED, Branch.REUSED]
+        assert RefreshToken.objects.get().reason == Reason.REUSED
+        assert response.cookies[PROBE]["max-age"] == 0
+        assert jar(old)["refresh"]  # only a log-out deletes cookies of ours
+
+    def test_of_another_token_is_a_new_probe(self, bob, signed_in, branches):
+        browser = signed_in(bob)
+        olds = []
+        for _ in range(3):
+            olds.append(copy_of(browser))
+            elapse(EXPIRED, browser, *olds)
+            browser.get("/who/")
+        probed = olds[0].get("/who/").cookies[PROBE].value
+        olds[1].cookies[PROBE] = probed
+        assert olds[1].get("/who/").status_code == 307
+        assert Branch.REUSED not in branches
+
+    def test_that_is_forged_or_too_old_is_a_new_probe(self, stale, branches, monkeypatch):
+        _, old = stale
+        first = old.get("/who/").cookies[PROBE].value
+        for value in (first[:-1], f"{first}x", "garbage", ""):
+            old.cookies[PROBE] = value
+            assert old.get("/who/").status_code == 307
+        monkeypatch.setattr(probe, "LIFETIME", -1)
+        old.cookies[PROBE] = first
+        assert old.get("/who/").status_code == 307
+        assert Branch.REUSED not in branches
+
+    def test_costs_an_anonymous_visitor_nothing(self, db, django_assert_num_queries):
+        visitor = Client()
+        visitor.cookies[PROBE] = "garbage"
+        with django_assert_num_queries(0):
+            assert visitor.get("/who/").content == b"nobody"
+
+
+class TestBranches:
+    def test_each_has_a_sentence_of_its_own(self):
+        assert SENTENCES.keys() == set(Branch)
+        assert len({sentence for _, sentence in SENTENCES.values()}) == len(Branch)
+
+    def test_each_leaves_one_line_that_says_which_row_and_why(self, stale, caplog):
+        _, old = stale
+        RefreshToken.objects.get().revoke(Reason.ENDED)
+        caplog.set_level("DEBUG", "tokens")
+        old.get("/who/")
+        (record,) = [record for record in caplog.records if record.name == "tokens"]
+        assert record.getMessage() == SENTENCES[Branch.DEAD][1]
+        assert (record.branch, record.sid, record.reason) == ("dead", str(RefreshToken.objects.get().pk), "ended")

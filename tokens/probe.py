@@ -1,0 +1,48 @@
+"""The probe: a redirect that tells a late browser from an old copy of its jar.
+
+A stale refresh token is not yet theft: under overload a request may wait until its browser has long moved on. So
+the browser is sent to the same address again, with a cookie that remembers which token it came with. One whose jar
+holds something newer comes back with that. One that comes back with the same token has nothing newer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+from django.core import signing
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.utils.http import escape_leading_slashes
+
+from . import cookies
+from .exceptions import StaleToken
+
+LIFETIME = 60  # seconds that a browser has to come back; a slower one is probed once more
+SALT = "tokens.probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The stale refresh token that a browser was sent back with."""
+
+    sid: str
+    jti: str
+
+
+def read(request: HttpRequest) -> Probe | None:
+    """The probe that `request` comes back with, if it is ours and not too old."""
+    value = cookies.read(request, cookies.probe_name())
+    if value is None:
+        return None
+    try:
+        return Probe(*signing.loads(value, salt=SALT, max_age=LIFETIME))
+    except signing.BadSignature:
+        return None
+
+
+def response(request: HttpRequest, stale: StaleToken) -> HttpResponseBase:
+    """Sends the browser to the same address once more, with method and body (RFC 9110 §15.4.8)."""
+    answer = HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), preserve_request=True)
+    value = signing.dumps(astuple(Probe(stale.sid, stale.jti)), salt=SALT)
+    cookies.write_probe(answer, value, LIFETIME)
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
