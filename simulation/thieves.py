@@ -1,0 +1,97 @@
+"""Thieves: each has a copy of a jar, a network without faults, and all the time there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+
+from .browsers import Browser
+from .jars import Jar, Verdict
+from .parameters import Parameters
+from .rules import Rule
+from .world import World
+
+
+class Kind(Enum):
+    PROMPT = "prompt"  # uses the copy at once, as a browser would, and goes on
+    PATIENT = "patient"  # the same, hours later
+    PARASITE = "parasite"  # the refresh token alone, the stolen one first; comes back to no probe
+    GREEDY = "greedy parasite"  # likewise, the newest one first
+    TURNS = "turn-taker"  # likewise, and only ever seconds after the victim's browser has refreshed
+
+
+@dataclass(slots=True)
+class Theft:
+    """What came of a theft; moments in seconds."""
+
+    kind: Kind
+    stolen_at: float
+    first_in: float | None = None
+    last_in: float | None = None
+    found: bool = False
+    still_in: bool = False
+
+    @property
+    def stay(self) -> float:
+        """From the first page that the thief saw to the last, in seconds."""
+        return self.last_in - self.first_in if self.first_in is not None and self.last_in is not None else 0.0
+
+
+class Thief:
+    """Has copied the jar of `victim` just now. Comes back again and again, until nothing that they ever held has been
+    good for a day."""
+
+    def __init__(
+        self, world: World, rule: Rule, victim: Browser, kind: Kind, random: Random, parameters: Parameters
+    ) -> None:
+        self.world, self.rule, self.random, self.p = world, rule, random, parameters
+        self.family, self.jar = victim.family, victim.jar
+        self.theft = Theft(kind, world.now)
+        self.tokens = dict.fromkeys([self.jar.refresh] if self.jar.refresh else [])  # in the order of getting them
+        self._browses = kind in (Kind.PROMPT, Kind.PATIENT)
+        self._in_vain = 0
+        if kind is Kind.TURNS:
+            victim.watcher = self._follow
+        else:
+            wait = random.uniform(*parameters.patience) if kind is Kind.PATIENT else 0.0
+            world.at(world.now + wait, self._return)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the last visit was in vain."""
+        return self._in_vain > 0
+
+    def _return(self) -> None:
+        self._visit()
+        usual = self.p.thief_returns if self._browses else self.p.parasite_returns
+        wait = self.random.expovariate(1 / usual) * 2**self._in_vain
+        if self._in_vain == 0 or wait < self.p.gives_up_after:
+            self.world.at(self.world.now + wait, self._return)
+
+    def _follow(self) -> None:
+        self.world.at(self.world.now + self.random.uniform(*self.p.follows_within), self._visit)
+
+    def _visit(self) -> None:
+        if self._browse() if self._browses else self._try_tokens():
+            self.theft.first_in = self.theft.first_in or self.world.now
+            self.theft.last_in, self._in_vain = self.world.now, 0
+        else:
+            self._in_vain += 1
+        if not self.family.live:
+            self.world.stop()
+
+    def _browse(self) -> bool:
+        answer = self.rule.answer(self.family, self.jar, self.world.now)
+        self.jar = self.jar.taking(answer)
+        return self._browse() if answer.verdict is Verdict.PROBE else answer.verdict is Verdict.SIGNED_IN
+
+    def _try_tokens(self) -> bool:
+        tokens = list(self.tokens)
+        for token in tokens if self.theft.kind is Kind.PARASITE else reversed(tokens):
+            answer = self.rule.answer(self.family, Jar(refresh=token), self.world.now)
+            if answer.verdict is Verdict.SIGNED_IN:
+                if answer.refresh:
+                    self.tokens[answer.refresh] = None
+                return True
+        return False
