@@ -35,6 +35,15 @@ def bare_address(entry: str) -> str:
         return ""
 
 
+class PrivateCookies(MiddlewareMixin):
+    """No shared cache keeps a response that sets a cookie, whoever sets it: a cache may keep Set-Cookie as well."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.cookies:
+            response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+
 class IsolationHeaders(MiddlewareMixin):
     """The headers that keep other sites' pages and unused browser features away from ours.
 

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Before WhiteNoise stands what static files need as well: the headers, and who asks.
     "django.middleware.security.SecurityMiddleware",
+    "project.middleware.PrivateCookies",
     "project.middleware.IsolationHeaders",
     "project.middleware.ClientAddress",
     "csp.middleware.CSPMiddleware",
@@ -158,6 +159,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 
 # Nobody is signed in by a Django session; it is there for whoever needs request.session.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 SESSION_COOKIE_SECURE = COOKIES_SECURE
 SESSION_COOKIE_HTTPONLY = True

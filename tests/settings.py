@@ -25,7 +25,9 @@ os.environ.update(
 )
 
 from project.settings import *  # noqa: E402, F403
-from project.settings import DATABASES, PASSWORD_HASHERS, STORAGES  # noqa: E402
+from project.settings import DATABASES, INSTALLED_APPS, PASSWORD_HASHERS, STORAGES  # noqa: E402
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.proxies"]
 
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, because the races need connections of their own to one database.

@@ -56,7 +56,7 @@ class RefreshTokenAdmin(ModelAdmin):
     @admin.action(description=_("End the selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
         rows = list(queryset.live().select_related("user"))
-        count = queryset.filter(pk__in=[row.pk for row in rows]).revoke(RefreshToken.Reason.ADMIN)
+        count = queryset.revoke(RefreshToken.Reason.ADMIN)
         for row in rows:
             row.reason = RefreshToken.Reason.ADMIN
             signals.session_ended.send_robust(RefreshToken, request=request, row=row)

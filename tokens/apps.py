@@ -1,5 +1,5 @@
-from django.apps import AppConfig
-from django.conf import settings
+from django.apps import AppConfig, apps
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.signals import setting_changed
 from django.db.models.signals import post_save, pre_delete
@@ -19,6 +19,8 @@ class TokensConfig(AppConfig):
         user_logged_in.disconnect(dispatch_uid="update_last_login")
         user_logged_in.connect(receivers.logged_in, dispatch_uid="tokens")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="tokens")
-        post_save.connect(receivers.user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="tokens")
-        pre_delete.connect(receivers.user_deleted, sender=settings.AUTH_USER_MODEL, dispatch_uid="tokens")
+        people = (model for model in apps.get_models() if issubclass(model, get_user_model()))  # proxies, too
+        for model in people:
+            post_save.connect(receivers.user_saved, sender=model, dispatch_uid="tokens")
+            pre_delete.connect(receivers.user_deleted, sender=model, dispatch_uid="tokens")
         setting_changed.connect(receivers.setting_changed, dispatch_uid="tokens")

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import Error
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
@@ -58,8 +59,8 @@ def resume(request: TokenRequest, *, guarded: bool = False, judged: bool = True)
             logger.info("%s", error)
         except ExpiredToken:
             sign_in.ended = Reason.EXPIRED
-        except ReusedToken:
-            sign_in.ended = Reason.REUSED
+        except ReusedToken as error:
+            sign_in.ended = error.reason
         except RevokedToken as error:
             sign_in.ended = error.reason or Reason.ENDED
             take(Branch.DEAD, error.sid, error.reason or "")
@@ -68,13 +69,15 @@ def resume(request: TokenRequest, *, guarded: bool = False, judged: bool = True)
 
 
 def start(request: TokenRequest, user: AbstractBaseUser) -> RefreshToken:
-    """Opens a sign-in of `user`, ends the one whose cookies came along, and returns the new row.
+    """Opens a sign-in of `user` and returns its row. The one whose cookies came along ends when the new ones leave.
 
     Raises RevokedToken if the person was deactivated, deleted or given another password meanwhile.
     """
     sign_in = request.tokens
-    row = RefreshToken.objects.start(user, persistent=sign_in.remember, method=sign_in.method, **_whence(request))
-    _end_shown(request, Reason.REPLACED)
+    if sign_in.started and sign_in.claims:
+        _end_rows(request, {sign_in.claims.sid}, Reason.REPLACED)
+    about = {"persistent": sign_in.remember, "method": sign_in.method, **_whence(request)}
+    row = RefreshToken.objects.start(user, {claims.sid for claims in sign_in.shown()}, **about)
     _open(sign_in, row)
     signals.session_started.send_robust(RefreshToken, request=request, row=row)
     return row
@@ -98,13 +101,22 @@ def renew(request: TokenRequest, session_hash: str) -> None:
 def end(request: TokenRequest) -> None:
     """Ends the sign-in of `request`, by any authentic token that came along, however old; its cookies go."""
     sign_in = request.tokens
-    _end_shown(request, Reason.SIGNED_OUT)
+    sids = {claims.sid for claims in (*sign_in.shown(), sign_in.claims) if claims}
+    _end_rows(request, sids, Reason.SIGNED_OUT)
     sign_in.drop()
     sign_in.gone = True
 
 
 def deliver(request: TokenRequest, response: HttpResponseBase) -> bool:
     """Writes to `response` what the request has decided about its cookies; whether it wrote any."""
+    try:
+        return _deliver(request, response)
+    except (RevocationListUnavailable, Error):  # the page is made; what the browser has is still good
+        logger.exception("New cookies could not be looked after.")
+        return False
+
+
+def _deliver(request: TokenRequest, response: HttpResponseBase) -> bool:
     sign_in = request.tokens
     if response.status_code >= 500:
         if sign_in.started and sign_in.row:  # nobody will ever hold its tokens
@@ -117,6 +129,8 @@ def deliver(request: TokenRequest, response: HttpResponseBase) -> bool:
         response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
     elif sign_in.outgoing and _still_good(sign_in, sign_in.outgoing):
         issue.write(sign_in.outgoing, response)
+        if sign_in.started:
+            _end_rows(request, {claims.sid for claims in sign_in.shown()}, Reason.REPLACED)
     else:
         return bool(sign_in.probe)
     return True
@@ -195,7 +209,8 @@ def _judge(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> N
         take(Branch.REUSED, claims.sid)
         if count := RefreshToken.objects.revoke_reused(row):
             signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)
-        raise ReusedToken(claims.sid, Reason.REUSED)
+        row.refresh_from_db(fields=["reason"])  # another request may have ended it, and for another reason
+        raise ReusedToken(claims.sid, row.reason)
     sign_in.probe = None  # of another token, or none
     if not row.probed_in_vain(claims.jti):
         take(Branch.PROBED, claims.sid)
@@ -234,22 +249,18 @@ def _still_good(sign_in: SignIn, outgoing: issue.Outgoing) -> bool:
     One that leaves late might be used, and confirmed, after the browser has settled on a sibling; and one whose row
     has ended meanwhile might overwrite the cookies of the sign-in that replaced it. The parent is still good.
     """
-    if not sign_in.started and monotonic() - outgoing.made_at > conf.confirm_after / 3:
-        take(Branch.LATE, outgoing.access.sid)
-        return False
-    try:
+    if not sign_in.started:
+        if monotonic() - outgoing.made_at > conf.confirm_after / 3:
+            take(Branch.LATE, outgoing.access.sid)
+            return False
         heard = revocation_list.entry(outgoing.access.sid, RefreshToken.objects.changed_within)
-    except RevocationListUnavailable:
-        return sign_in.started
-    if heard is None or heard is outgoing.heard:
-        return True
+        if heard is None or heard is outgoing.heard:
+            return True
+    # The row of a new sign-in is asked as well: a transaction that was rolled back may have taken it along.
     return bool(RefreshToken.objects.filter(pk=outgoing.access.sid).live().exists())
 
 
-def _end_shown(request: TokenRequest, reason: Reason) -> None:
-    """Ends the live rows of the tokens that came along, and of a sign-in that this very request has opened."""
-    sign_in = request.tokens
-    sids = {claims.sid for claims in (*sign_in.shown(), sign_in.claims) if claims}
+def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
     for row in RefreshToken.objects.filter(pk__in=sids).live():
         if row.revoke(reason):
             row.reason = reason

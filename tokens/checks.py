@@ -32,7 +32,7 @@ def register() -> None:
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001-E008: values that cannot work. Lifetimes are compared only once each is a number."""
+    """E001-E009: values that cannot work. Lifetimes are compared only once each is a number."""
     return [*_names(), *(_spans() or _order()), *_choices(), *_claims()]
 
 

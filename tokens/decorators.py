@@ -21,6 +21,9 @@ def guards_account(view: View) -> View:
 
 
 def signs_in_or_out(view: View) -> View:
-    """A POST to the view starts or ends a sign-in: tokens that come along are ended, and never judged."""
+    """A POST to the view starts or ends a sign-in: tokens that come along are ended, and never judged.
+
+    `request.user` is looked up when it is first asked for; an async view awaits `request.auser()`.
+    """
     view.tokens_unjudged = True  # type: ignore[attr-defined]
     return view

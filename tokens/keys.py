@@ -36,15 +36,16 @@ class KeyRing:
 
 
 @lru_cache(maxsize=8)
-def derived_ring(*secrets: str) -> KeyRing:
+def derived_ring(*secrets: str | bytes) -> KeyRing:
     """A ring of HS256 keys, each derived from one of `secrets`; the first signs, all verify."""
     keys = [derive(secret) for secret in secrets]
     return KeyRing(current=keys[0], verifying={key.kid: key for key in keys})
 
 
-def derive(secret: str) -> Key:
+def derive(secret: str | bytes) -> Key:
     """An HS256 key of 256 bits for this purpose alone (RFC 5869), so that no other use of `secret` can sign tokens."""
-    material = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(secret.encode())
+    octets = secret.encode() if isinstance(secret, str) else secret
+    material = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(octets)
     return Key(kid=_thumbprint(material), alg="HS256", secret=material)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,8 +22,10 @@ from django.utils.http import escape_leading_slashes
 from . import auth, probe, users
 from .exceptions import RevocationListUnavailable, StaleToken
 from .models import RefreshToken
-from .signin import SignIn
+from .revocation import revocation_list
+from .signin import OWNER, SignIn
 
+logger = logging.getLogger("tokens")
 Visitor = AbstractBaseUser | AnonymousUser
 
 
@@ -42,20 +45,23 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if getattr(view, "tokens_cookieless", False):
             request.user = AnonymousUser()
         elif request.method == "POST" and getattr(view, "tokens_unjudged", False):
-            request.user = SimpleLazyObject(partial(_visitor, request))
+            request.user = SimpleLazyObject(partial(_visitor, request, guarded=_guarded(request, view)))
         else:
             try:
                 request.user = auth.resume(request, guarded=_guarded(request, view)) or AnonymousUser()
             except StaleToken as stale:
                 return probe.response(request, stale)
             except (RevocationListUnavailable, Error):
-                return _unavailable(request)
+                logger.exception("It could not be found out who asks.")
+                return _unavailable()
         return None
 
     def process_exception(self, request: Any, exception: Exception) -> HttpResponseBase | None:
         if not isinstance(exception, users.UserVanished):
             return None
-        RefreshToken.objects.filter(pk=request.tokens.session_id).revoke(RefreshToken.Reason.DELETED)
+        sid = request.tokens.session_id
+        RefreshToken.objects.filter(pk=sid).revoke(RefreshToken.Reason.DELETED)
+        revocation_list.mark([sid])  # the row may have gone as well
         return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
 
     def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
@@ -65,8 +71,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         session_hash = _left_by_password_change(request)
         if session_hash and response.status_code < 500:
             auth.renew(request, session_hash)
-        if request.session.modified and not request.session.keys():
-            request.session.flush()  # or an empty session would be set as a cookie
+        if request.session.modified:
+            _own_session(request)
         written = auth.deliver(request, response)
         if sign_in.looked or written:
             patch_vary_headers(response, ("Cookie",))
@@ -86,11 +92,12 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
         return super().process_view(request, view, args, kwargs)
 
 
-def _visitor(request: Any) -> Visitor:
+def _visitor(request: Any, guarded: bool = False) -> Visitor:
     """Who asks, where it is too late or too early to judge: on a page that was not found, or at a log-in or -out."""
     try:
-        return auth.resume(request, judged=False) or AnonymousUser()
+        return auth.resume(request, guarded=guarded, judged=False) or AnonymousUser()
     except (RevocationListUnavailable, Error):
+        logger.exception("It could not be found out who asks.")
         return AnonymousUser()
 
 
@@ -115,7 +122,15 @@ def _left_by_password_change(request: Any) -> str | None:
     return session_hash
 
 
-def _unavailable(request: Any) -> HttpResponse:
+def _own_session(request: Any) -> None:
+    """Whose the session is, for the next person who signs in here; an empty one would be set as a cookie."""
+    if not request.session.keys():
+        request.session.flush()
+    elif claims := request.tokens.claims:
+        request.session[OWNER] = claims.sub
+
+
+def _unavailable() -> HttpResponse:
     """Nobody can say who asks. Better no answer for a moment than a wrong one; the cookies stay."""
     try:
         page: str = loader.render_to_string("503.html")

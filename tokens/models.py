@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -46,12 +47,14 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         return self.live()._change(version=F("version") + 1)
 
     def _change(self, **values: Any) -> int:
-        """Other processes read `changed_at`, by the database's clock; this one is told the ids at once."""
-        ids = list(self.values_list("pk", flat=True))
-        if not ids:
-            return 0
-        changed = self.update(changed_at=Now(), **values)
-        revocation_list.mark(ids)
+        """Other processes read `changed_at`, by the database's clock; this one is told the ids: at once, and again
+        after the commit, so that a request which read a row between the two looks once more on its way out."""
+        with transaction.atomic(using=self.db):
+            rows = self.select_for_update(of=("self",)).order_by("pk")  # in one order, or two of these could deadlock
+            ids = list(rows.values_list("pk", flat=True))
+            changed = self.update(changed_at=Now(), **values) if ids else 0
+            revocation_list.mark(ids)
+            transaction.on_commit(partial(revocation_list.mark, ids), using=self.db)
         return changed
 
     def changed_within(self, seconds: float) -> Iterable[tuple[object, datetime | None]]:
@@ -66,8 +69,9 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 
 
 class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  # type: ignore[misc]
-    def start(self, user: AbstractBaseUser, **about: Any) -> RefreshToken:
-        """The row of a new sign-in of `user`; `about` gives persistent, method, name, user_agent and address.
+    def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
+        """The row of a new sign-in of `user`; `about` gives persistent, method, name, user_agent and address, and
+        `replacing` the ids of rows that are about to end for it.
 
         Under the lock that mass revocations share, which stamps `last_login` as well, it looks whether the person is
         still who was let in. Raises RevokedToken if they were deactivated, deleted or given another password.
@@ -77,7 +81,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             person = users.lock(user.pk, last_login=values["started_at"])
             if person is None or not person.is_active or person.password != user.password:
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
-            self._evict(person)
+            self._evict(self.for_user(person).exclude(pk__in=replacing).live())
             row: RefreshToken = self.create(user=person, auth_hash=users.auth_hash(person), **values)
         self.prune()
         return row
@@ -108,10 +112,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         However many requests saw the token, one of them gets a number; the others get 0."""
         with transaction.atomic(using=self.db):
             users.lock(row.user_id)
-            if not row.revoke(RefreshToken.Reason.REUSED):
+            if not self.filter(pk=row.pk).live().exists():
                 return 0
-            others = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.none()
-            return 1 + int(others.revoke(RefreshToken.Reason.REUSED))
+            rows = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.filter(pk=row.pk)
+            ended: int = rows.revoke(RefreshToken.Reason.REUSED)
+        return ended
 
     def _revoke_all(self, key: Any, reason: str) -> int:
         with transaction.atomic(using=self.db):
@@ -119,8 +124,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             ended: int = self.filter(user_id=key).revoke(reason)
         return ended
 
-    def _evict(self, person: AbstractBaseUser) -> None:
-        longest_idle = self.for_user(person).live().order_by("-seen_at")[conf.max_sessions - 1 :]
+    def _evict(self, sessions: RefreshTokenQuerySet) -> None:
+        longest_idle = sessions.order_by("-seen_at")[conf.max_sessions - 1 :]
         if ids := list(longest_idle.values_list("pk", flat=True)):
             self.filter(pk__in=ids).revoke(RefreshToken.Reason.EVICTED)
 
@@ -185,6 +190,12 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A row changes by its verbs, or by named fields: a stale instance, saved whole, would revive it."""
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            raise TypeError("Name the fields of a session that are to be saved: save(update_fields=[...]).")
+        super().save(*args, **kwargs)
 
     @property
     def confirmed(self) -> rotation.Refresh:

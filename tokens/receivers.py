@@ -15,7 +15,7 @@ from .conf import conf
 from .exceptions import RevokedToken
 from .models import RefreshToken
 from .revocation import revocation_list
-from .signin import TokenRequest
+from .signin import OWNER, TokenRequest
 
 Reason = RefreshToken.Reason
 
@@ -27,14 +27,14 @@ def logged_in(sender: Any, request: TokenRequest, user: AbstractBaseUser, **_: A
             "login() needs a request that has passed tokens.middleware.TokenMiddleware. "
             "In tests, use tokens.testing.Client."
         )
-    others = any(claims.sub != str(user.pk) for claims in request.tokens.shown())
+    owners = {claims.sub for claims in request.tokens.shown()} | {request.session.get(OWNER, str(user.pk))}
     try:
         user.last_login = auth.start(request, user).started_at
     except RevokedToken:  # deactivated, deleted or given another password since it was checked
         request.user = AnonymousUser()
     for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
         request.session.pop(key, None)
-    if others or not request.session.keys():
+    if owners != {str(user.pk)} or not request.session.keys():
         request.session.flush()
 
 

@@ -67,9 +67,13 @@ class RevocationList:
     def _freshen(self, read: Read, asked_at: float) -> None:
         if asked_at - self._tried_at < conf.revocation_lag and self._is_recent(asked_at):
             return
-        with self._lock:  # whoever has nothing recent to go by waits for the reading that is under way
-            if asked_at - self._tried_at >= conf.revocation_lag:
-                self._take(read, monotonic())
+        # Whoever has nothing recent to go by waits for a reading that is under way; the others need not hang with it.
+        if self._lock.acquire(blocking=conf.revocation_lag == 0 or not self._is_recent(asked_at)):
+            try:
+                if asked_at - self._tried_at >= conf.revocation_lag:
+                    self._take(read, monotonic())
+            finally:
+                self._lock.release()
         if not self._is_recent(asked_at):
             raise RevocationListUnavailable("What has been revoked could not be read for too long.")
 
@@ -93,8 +97,9 @@ class RevocationList:
             self._entries[sid] = Entry(changed_at, now)
 
     def _drop(self, heard_before: float) -> None:
-        for sid in [sid for sid, entry in self._entries.copy().items() if entry.heard_at < heard_before]:
-            del self._entries[sid]
+        for sid, entry in self._entries.copy().items():
+            if entry.heard_at < heard_before and self._entries.get(sid) is entry:
+                del self._entries[sid]
 
     def _is_recent(self, now: float) -> bool:
         return now - self._read_at <= conf.revocation_lag + conf.revocation_grace

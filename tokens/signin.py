@@ -13,6 +13,8 @@ from .issue import Outgoing
 from .jwts import AccessClaims, RefreshClaims
 from .models import RefreshToken
 
+OWNER = "_tokens_sub"  # the key in a Django session that says whose it is
+
 
 class TokenRequest(HttpRequest):
     """A request that has passed the middleware, for type checkers."""

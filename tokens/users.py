@@ -21,6 +21,8 @@ from .jwts import Claim
 class UserVanished(ObjectDoesNotExist):
     """The row of a person was deleted behind Django's back while their access token was still good."""
 
+    silent_variable_failure = False  # or a template would show half a person
+
 
 def key_of(sub: str) -> Any:
     """The primary key that `sub` stands for. Raises InvalidToken unless it is the key's one canonical form:

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
+from tests.proxies.models import Colleague
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens import signals, verified
 from tokens.models import RefreshToken
@@ -78,7 +79,7 @@ class TestStart:
         first.refresh_from_db()
         assert first.reason == Reason.REPLACED
         assert [name_on(old), name_on(browser)] == ["nobody", "bob"]
-        assert [name for name, _ in told] == ["session_started", "session_ended", "session_started"]
+        assert [name for name, _ in told] == ["session_started", "session_started", "session_ended"]
 
     def test_ends_even_one_whose_tokens_are_old(self, bob, signed_in):
         browser = signed_in(bob)
@@ -96,11 +97,17 @@ class TestStart:
 
     def test_keeps_what_a_view_stores_in_the_session_but_no_credentials(self, bob, signed_in):
         browser = signed_in(bob, store="apples")
-        assert dict(browser.session.items()) == {"basket": "apples"}
+        assert dict(browser.session.items()) == {"basket": "apples", "_tokens_sub": str(bob.pk)}
         assert browser.get("/basket/").content == b"apples"
 
     def test_flushes_the_session_of_somebody_else(self, alice, bob, signed_in):
         browser = signed_in(bob, store="apples")
+        browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
+        assert browser.get("/basket/").content == b"empty"
+
+    def test_flushes_it_even_if_that_persons_own_cookies_are_gone(self, alice, bob, signed_in):
+        browser = signed_in(bob, store="apples")
+        del browser.cookies["__Host-access"], browser.cookies["__Host-refresh"]
         browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
         assert browser.get("/basket/").content == b"empty"
 
@@ -142,6 +149,14 @@ class TestStart:
         signed_in(bob)
         assert [name_on(first), name_on(second)] == ["bob", "nobody"]
         assert list(RefreshToken.objects.exclude(reason="").values_list("reason", flat=True)) == [Reason.EVICTED]
+
+    def test_lets_nobody_go_for_one_that_is_replaced(self, bob, signed_in, settings):
+        settings.TOKENS_MAX_SESSIONS = 2
+        elsewhere = signed_in(bob)
+        elapse(7200, elsewhere)
+        here = signed_in(bob)
+        here.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        assert sorted(RefreshToken.objects.values_list("reason", flat=True)) == ["", "", Reason.REPLACED]
 
     def test_prunes_rows_that_ended_long_ago(self, bob, signed_in):
         signed_in(bob)
@@ -401,3 +416,34 @@ def test_the_log_never_holds_a_token(bob, signed_in, caplog, name_on):
 
 def test_the_tokens_fit_in_cookies_with_room_to_spare(bob, signed_in):
     assert {len(token) < 1000 for token in jar(signed_in(bob)).values()} == {True}
+
+
+class TestChangesOfAPerson:
+    """Whoever saves or deletes a person, under whatever name."""
+
+    def test_a_proxy_that_deactivates(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        colleague = Colleague.objects.get()
+        colleague.is_active = False
+        colleague.save()
+        assert name_on(browser) == "nobody"
+        assert RefreshToken.objects.get().reason == Reason.DEACTIVATED
+
+    def test_a_proxy_that_is_deleted(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        Colleague.objects.get().delete()
+        assert name_on(browser) == "nobody"
+        assert RefreshToken.objects.get().reason == Reason.DELETED
+
+
+class TestRow:
+    def test_a_stale_instance_cannot_revive_it(self, bob, signed_in):
+        signed_in(bob)
+        stale = RefreshToken.objects.get()
+        RefreshToken.objects.get().revoke(Reason.ENDED)
+        stale.name = "Laptop"
+        with pytest.raises(TypeError, match="Name the fields"):
+            stale.save()
+        stale.save(update_fields=["name"])
+        row = RefreshToken.objects.get()
+        assert (row.name, row.reason) == ("Laptop", Reason.ENDED)

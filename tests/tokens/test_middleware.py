@@ -5,15 +5,16 @@ import asyncio
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.outage import gone
 from tokens.middleware import TokenMiddleware
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, RefreshTokenQuerySet
 from tokens.revocation import revocation_list
 from tokens.testing import AsyncClient, Client
 
@@ -91,6 +92,34 @@ class TestUnavailable:
             assert browser.get("/who/").status_code == 503
         assert name_on(browser) == "bob"
 
+    def test_the_log_says_why(self, bob, signed_in, caplog):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        with gone():
+            browser.get("/who/")
+        assert "the server has gone" in caplog.text
+
+    @pytest.fixture
+    def no_row_is_found(self, monkeypatch):
+        """The database goes away after the page is made, when the row is asked for on the way out."""
+
+        def refuse(rows):
+            raise OperationalError("the server has gone")
+
+        monkeypatch.setattr(RefreshTokenQuerySet, "exists", refuse)
+
+    def test_a_page_that_is_made_is_answered_without_cookies(self, bob, signed_in, request, name_on):
+        browser = signed_in(bob)
+        elapse(EXPIRED, browser)
+        request.getfixturevalue("no_row_is_found")
+        response = browser.get("/changes-meanwhile/")
+        assert response.content == b"bob" and not response.cookies
+        assert name_on(browser) == "bob"
+
+    def test_a_sign_in_that_cannot_be_looked_after_sets_no_cookies_of_ours(self, bob, no_row_is_found):
+        response = Client().post("/log-in/", {"username": "bob", "password": PASSWORD})
+        assert response.status_code == 200 and "__Host-access" not in response.cookies
+
     def test_an_anonymous_visitor_notices_nothing(self, db):
         with gone():
             assert Client().get("/who/").content == b"nobody"
@@ -107,11 +136,20 @@ class TestVanished:
         get_user_model().objects.filter(pk=bob.pk)._raw_delete("default")
         return visitor
 
+    @pytest.fixture
+    def browser_of_nobody(self, visitor):
+        RefreshToken.objects.all().delete()
+        return visitor
+
     def test_the_visitor_becomes_anonymous_without_an_error(self, visitor, name_on):
         response = visitor.get("/address/?x=1")
         assert (response.status_code, response.headers["Location"]) == (303, "/address/?x=1")
         assert visitor.get("/address/?x=1").content == b"nobody"
         assert RefreshToken.objects.get().reason == Reason.DELETED
+
+    def test_even_if_the_row_has_gone_too(self, browser_of_nobody):
+        assert browser_of_nobody.get("/address/").status_code == 303
+        assert browser_of_nobody.get("/address/").content == b"nobody"
 
     def test_and_so_in_an_async_view(self, visitor):
         client = AsyncClient()
@@ -163,11 +201,13 @@ class TestProcessResponse:
     def test_a_response_with_our_cookies_is_never_stored(self, bob, signed_in):
         assert signed_in(bob).post("/log-out/").headers["Cache-Control"] == "private, no-store"
 
-    def test_a_sign_in_that_was_rolled_back_leaves_nobody_signed_in(self, transactional_db, bob, name_on):
-        client = Client()
+    def test_a_sign_in_that_was_rolled_back_changes_nothing(self, transactional_db, bob, signed_in, name_on):
+        client = signed_in(bob)
+        before = jar(client)
         response = client.post("/rolls-back/", {"username": "bob", "password": PASSWORD})
         assert response.status_code == 409
-        assert name_on(client, "/guarded/") == "nobody"
+        assert jar(client) == before  # no cookies of a row that is not there, and the sign-in of before goes on
+        assert name_on(client, "/guarded/") == "bob"
 
     def test_a_theft_stays_found_though_the_view_rolls_back(self, transactional_db, bob, signed_in, settings):
         connection.settings_dict["ATOMIC_REQUESTS"] = True
@@ -214,13 +254,3 @@ class TestCookieModes:
         settings.TOKENS_COOKIE_SECURE = True
         del client.cookies["__Host-access"], client.cookies["__Host-refresh"]
         assert name_on(client) == "nobody"
-
-
-def gone():
-    """Every query fails, as it does when the database server has gone."""
-    from django.db import OperationalError
-
-    def refuse(*args):
-        raise OperationalError("the server has gone")
-
-    return connection.execute_wrapper(refuse)

@@ -1,10 +1,14 @@
 """Real connections that race for one row. What decides is the row count of one conditional UPDATE."""
 
+import threading
+
 import pytest
+from django.db import transaction
 
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.racing import together
+from tests.tokens.urls import WAITS
 from tokens import rotation, signals
 from tokens.models import RefreshToken
 
@@ -38,7 +42,7 @@ class TestConfirm:
             if row.generation >= refresh.generation or row.revoked_at:
                 return False
             row.generation, row.jti = refresh.generation, refresh.jti
-            row.save()
+            row.save(update_fields=["generation", "jti"])
             return True
 
         rows = [RefreshToken.objects.start(bob) for _ in range(ROUNDS)]
@@ -100,3 +104,42 @@ class TestStart:
             answer, _ = together([lambda f=form: type(client)().post("/log-in/", f).status_code, person.delete])
             assert answer in (200, 401)
         assert not RefreshToken.objects.live().exists()
+
+
+class TestRevoke:
+    def test_mass_revocations_at_once_do_not_lock_each_other_out(self, bob, settings):
+        """Reuse ends all sessions, while the person ends the others: in one order of rows, or PostgreSQL gives up."""
+        settings.TOKENS_MAX_SESSIONS = 1000
+        for _ in range(ROUNDS):
+            rows = [RefreshToken.objects.start(bob) for _ in range(20)]
+            row = rows[10]
+            together(
+                [
+                    lambda r=row: RefreshToken.objects.revoke_reused(r),
+                    lambda r=row: RefreshToken.objects.for_user(bob).exclude(pk=r.pk).revoke(Reason.ENDED),
+                    lambda: RefreshToken.objects.for_user(bob).order_by("-seen_at").revoke(Reason.ADMIN),
+                ]
+            )
+            assert not RefreshToken.objects.live().exists()
+
+    def test_a_row_that_ends_between_its_reading_and_the_way_out_sets_no_cookies(self, bob, signed_in):
+        """The list hears of it before the commit, and again after: the second time tells the response."""
+        browser = signed_in(bob)
+        elapse(1000, browser)
+        marked, read, ended = threading.Event(), threading.Event(), threading.Event()
+
+        def end():
+            with transaction.atomic():
+                RefreshToken.objects.all().revoke(Reason.REPLACED)
+                marked.set()
+                read.wait(10)
+            ended.set()
+
+        def visit():
+            marked.wait(10)
+            return browser.get("/waits/")
+
+        WAITS.clear()
+        WAITS.extend([read.set, lambda: ended.wait(10)])
+        _, response = together([end, visit])
+        assert response.content == b"bob" and not response.cookies

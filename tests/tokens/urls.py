@@ -1,6 +1,7 @@
 """Pages of no site, to see what the middleware makes of them."""
 
 import time
+from collections.abc import Callable
 
 from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
@@ -88,6 +89,17 @@ def slow(request: HttpRequest) -> HttpResponse:
     return who(request)
 
 
+WAITS: list[Callable[[], object]] = []
+
+
+@login_not_required
+def waits(request: HttpRequest) -> HttpResponse:
+    """A page that does what the test has asked for, and takes that long."""
+    for wait in WAITS:
+        wait()
+    return who(request)
+
+
 @login_not_required
 def ends_meanwhile(request: HttpRequest) -> HttpResponse:
     """Somebody ends the session while the page is made."""
@@ -137,6 +149,7 @@ urlpatterns = [
     path("shared/", shared),
     path("basket/", basket),
     path("slow/", slow),
+    path("waits/", waits),
     path("ends-meanwhile/", ends_meanwhile),
     path("changes-meanwhile/", changes_meanwhile),
     path("rolls-back/", rolls_back),
