@@ -1,0 +1,34 @@
+"""Installations of the site for one test each, and a way to print what was measured."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.faults import database
+from tests.faults.server import Site
+
+
+@pytest.fixture
+def installed(tmp_path) -> Iterator[Callable[..., Site]]:
+    """`installed(database_url, NAME=value)`: a site under this environment; all its processes end with the test."""
+    with ExitStack() as stack:
+        yield lambda url, **environment: stack.enter_context(Site(tmp_path, url, **environment))
+
+
+@pytest.fixture
+def postgres_database(postgres_url) -> Iterator[str]:
+    """The URL of a PostgreSQL database for one test."""
+    with database.one_more(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def tell(capsys) -> Callable[[str], None]:
+    """Prints a line of figures, whether or not the test passes."""
+
+    def tell(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {line}")
+
+    return tell

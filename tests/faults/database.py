@@ -1,0 +1,90 @@
+"""Databases of one test each: a file, one more on the tests' PostgreSQL, or a PostgreSQL that can be killed."""
+
+import os
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+
+from project.environment import Env
+from tests import postgres
+from tests.faults.server import kill
+
+
+@contextmanager
+def one_more(url: str) -> Iterator[str]:
+    """The URL of a new database on the server of `url`, dropped with the block."""
+    name = f"faults_{uuid4().hex[:12]}"
+    execute(url, f"CREATE DATABASE {name}")
+    try:
+        yield f"{url.rpartition('/')[0]}/{name}"
+    finally:
+        execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """Runs one statement; its rows, if it gives any."""
+    about = Env.db_url_config(url)
+    if "sqlite" in about["ENGINE"]:
+        with closing(sqlite3.connect(about["NAME"], timeout=20)) as connection:
+            return connection.execute(statement).fetchall()
+    where = {"host": about["HOST"], "port": about["PORT"], "user": about["USER"], "password": about["PASSWORD"]}
+    given = {name: value for name, value in where.items() if value}
+    with psycopg.connect(dbname=about["NAME"], autocommit=True, **given) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+class Postgres:
+    """A PostgreSQL of its own, safe on disk (fsync on), that can be killed and started again on the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.binaries = folder, postgres.find_binaries()
+        self.data = folder / "data"
+        self.url = f"postgres://postgres@/{quote(str(folder), safe='')}/postgres"
+        if os.geteuid() == 0:
+            os.chown(folder, *postgres.owner())
+        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale-provider=libc", "--locale=C.UTF-8")
+        postgres.run(self.binaries / "initdb", "-D", self.data, *options)
+
+    def start(self) -> None:
+        """Tries until what is left of the killed one has let go of its memory."""
+        socket = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c max_connections=100"
+        until = monotonic() + 20
+        while True:
+            try:
+                postgres.run(
+                    *(self.binaries / "pg_ctl", "-D", self.data, "-l", self.folder / "log"),
+                    *("-w", "-s", "-o", socket, "start"),
+                )
+            except subprocess.CalledProcessError:
+                assert monotonic() < until, (self.folder / "log").read_text()
+                sleep(0.1)
+            else:
+                return
+
+    def kill(self) -> None:
+        """kill -9 of the postmaster."""
+        kill(int((self.data / "postmaster.pid").read_text().split()[0]))
+
+    def stop(self) -> None:
+        postgres.run(self.binaries / "pg_ctl", "-D", self.data, "-s", "-m", "immediate", "stop")
+
+
+@contextmanager
+def mortal() -> Iterator[Postgres]:
+    with tempfile.TemporaryDirectory(prefix="sojourn-pg-", dir="/tmp") as name:  # a socket path is short
+        server = Postgres(Path(name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -1,0 +1,156 @@
+"""The production server as processes of their own, and what they leave in their log.
+
+`python -m tests.faults.server DESCRIPTOR` serves on a socket that it inherits. The socket stays open here: whoever
+comes while the server is dead waits for the next one, as behind systemd's socket activation, and no port is fixed.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+from tokens.branches import SENTENCES
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+URLS = os.environ.get("FAULTS_URLS", "project.urls")
+
+
+class Site:
+    """An installation: an environment, a database, a log. Its servers end with the block."""
+
+    def __init__(self, folder: Path, database_url: str, **environment: str) -> None:
+        self.log = folder / "server.log"
+        self.servers: list[Server] = []
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONWARNINGS": "ignore",
+            "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+            "SECRET_KEY": "of no use anywhere else, and long enough for the checks",
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "DATABASE_URL": database_url,
+            "EMAIL_URL": "memorymail://",
+            "SECURE_SSL_REDIRECT": "false",
+            "STATIC_ROOT": str(folder),
+            "TOKENS_ISSUER": "http://localhost",
+            **environment,
+        }
+
+    def __enter__(self) -> "Site":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for server in self.servers:
+            server.close()
+
+    def jars(self, number: int) -> list[dict[str, str]]:
+        """The cookies of `number` people, each newly signed in."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.faults.people", str(number)],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        jars: list[dict[str, str]] = json.loads(done.stdout)
+        return jars
+
+    def serve(self) -> "Server":
+        """One more server of this installation, which answers already."""
+        server = Server(self)
+        self.servers.append(server)
+        server.start()
+        server.wait()
+        return server
+
+    def branches(self) -> Counter[str]:
+        """How often each branch of the rule was taken, by what the log says."""
+        text = self.log.read_text()
+        return Counter({branch.value: text.count(sentence) for branch, (_, sentence) in SENTENCES.items()})
+
+
+class Server:
+    """gunicorn's master and its workers, in a process group of their own, on one socket."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port: int = self.socket.getsockname()[1]
+        self.masters: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def master(self) -> subprocess.Popen[bytes]:
+        return self.masters[-1]
+
+    def start(self) -> None:
+        """Starts a master, beside whatever is left of the one before."""
+        descriptor = self.socket.fileno()
+        with self.site.log.open("ab") as log:
+            master = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.server", str(descriptor)],
+                cwd=ROOT,
+                env=self.site.environment,
+                stdout=log,
+                stderr=log,
+                pass_fds=[descriptor],
+                start_new_session=True,
+            )
+        self.masters.append(master)
+
+    def wait(self, seconds: float = 30) -> None:
+        """Until it answers."""
+        until = monotonic() + seconds
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as asking:
+            asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert asking.recv(12) == b"HTTP/1.1 200", self.site.log.read_text()
+        assert monotonic() < until
+
+    def workers(self) -> list[int]:
+        found = subprocess.run(["pgrep", "-P", str(self.master.pid)], capture_output=True, text=True)
+        return [int(pid) for pid in found.stdout.split()]
+
+    def kill(self) -> None:
+        """kill -9 of the master; its workers find themselves orphaned, and leave."""
+        self.master.kill()
+        self.master.wait()
+
+    def terminate(self) -> None:
+        self.master.send_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Ends every process that was started here, orphans too."""
+        self.socket.close()
+        for master in self.masters:
+            with suppress(ProcessLookupError):
+                os.killpg(master.pid, signal.SIGKILL)
+            master.wait()
+
+
+def kill(pid: int) -> bool:
+    """kill -9; whether there was such a process."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(what: object, seconds: float = 10) -> None:
+    """Until `what()` is true."""
+    until = monotonic() + seconds
+    while not what():  # type: ignore[operator]
+        assert monotonic() < until
+        sleep(0.02)
+
+
+if __name__ == "__main__":
+    from project.server import Server as Gunicorn
+
+    Gunicorn([socket.socket(fileno=int(sys.argv[1]))]).run()

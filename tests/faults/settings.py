@@ -1,0 +1,14 @@
+"""The site's settings, from the environment as in production, with a log that tells each branch of the rule."""
+
+from project.settings import *  # noqa: F403
+from project.settings import LOGGING, STORAGES
+from tests.faults.server import URLS
+
+LOGGING["loggers"]["tokens"]["level"] = "DEBUG"
+
+ROOT_URLCONF = URLS
+
+# Pages are served without collecting files first.
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True

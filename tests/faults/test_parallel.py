@@ -1,0 +1,55 @@
+"""Parallel requests with one expired access token, through the production server."""
+
+import asyncio
+import time
+from random import Random
+
+import pytest
+
+from tests.faults import database
+from tests.faults.browser import Browser
+from tests.faults.fate import draw, seeded
+
+pytestmark = pytest.mark.once
+
+LIFETIME = 3  # seconds; what is used a second after it was made is confirmed
+REQUESTS = 50
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/db.sqlite3"
+    return request.getfixturevalue("postgres_database")
+
+
+@pytest.fixture
+def rows(url):
+    return lambda: dict.fromkeys(database.execute(url, "SELECT * FROM tokens_refreshtoken ORDER BY id"))
+
+
+def test_fifty_requests_with_one_expired_token_are_all_answered_whatever_arrives_last(installed, url, rows, tell):
+    site = installed(url, TOKENS_ACCESS_LIFETIME=str(LIFETIME))
+    jars = site.jars(4)
+    server = site.serve()
+    random = seeded(1)
+    browsers = [Browser(server.port, jar) for jar in jars]
+    for _ in range(3):
+        time.sleep(LIFETIME)  # from the last answer: whole seconds are cut off
+        for browser in browsers:
+            before = rows()
+            answers = asyncio.run(burst(browser, random))
+            assert all(answer.signed_in for answer in answers)
+            assert len(before.keys() - rows().keys()) <= 1
+    branches = site.branches()
+    tell(f"{REQUESTS} at once, {len(jars) * 3} times: {dict(+branches)}")
+    assert branches["child"] >= REQUESTS
+    assert branches["confirmed_by_refresh"] == len(jars) * 2
+    assert not branches["probed"]
+
+
+async def burst(browser: Browser, random: Random):
+    """All leave with the same cookies; the answers arrive in some order, and the jar keeps the last."""
+    answers = await asyncio.gather(*(browser.get("/", draw(random, 0.1, 0)) for _ in range(REQUESTS)))
+    browser.close()
+    return answers

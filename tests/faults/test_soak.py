@@ -1,0 +1,77 @@
+"""Hundreds of browsers at once on a bad network. SOAK_SECONDS=300 in the environment makes it last five minutes."""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from random import Random
+
+import pytest
+
+from tests.faults.browser import Browser, Lost
+from tests.faults.fate import draw, seeded
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", 25))
+
+pytestmark = [pytest.mark.once, pytest.mark.timeout(SECONDS + 90)]
+
+BROWSERS = 200
+LIFETIME = 6  # seconds; CONFIRM_AFTER is a third of it, and three round trips have to fit into that
+BOUND = LIFETIME / 3 / 3
+LONGEST = 0.12  # seconds that the network takes, each way
+LOSSES = 0.1
+
+
+def test_nobody_is_signed_out_on_a_bad_network(installed, postgres_database, tell):
+    site = installed(postgres_database, TOKENS_ACCESS_LIFETIME=str(LIFETIME))
+    jars = site.jars(BROWSERS)
+    server = site.serve()
+    browsers = [Browser(server.port, jar) for jar in jars]
+    seen = asyncio.run(everybody(browsers))
+    longest = max(browser.longest for browser in browsers)
+    branches = site.branches()
+    figures = (
+        f"{BROWSERS} browsers, {SECONDS:.0f} s: {seen['requests']} requests, {seen['lost']} lost, "
+        f"{branches['child'] + branches['kept'] + branches['confirmed_by_refresh']} refreshes, "
+        f"longest round trip {longest:.2f} s of {BOUND:.2f}, "
+        f"forced sign-outs {seen['signed out']}, answers of 5xx {seen['5xx']}; {dict(+branches)}"
+    )
+    tell(figures)
+    assert not seen["signed out"], figures
+    assert not seen["5xx"], figures
+    assert not sum(browser.deleted for browser in browsers), figures
+    assert seen["requests"] > BROWSERS * SECONDS / 2, figures
+    assert seen["lost"] > seen["requests"] * LOSSES / 2, figures
+    assert branches["confirmed_by_refresh"] + branches["confirmed_by_access"] > BROWSERS * SECONDS / LIFETIME / 4, (
+        figures
+    )
+
+
+async def everybody(browsers: list[Browser]) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    until = time.monotonic() + SECONDS
+    await asyncio.gather(*(use(browser, seeded(number), until, seen) for number, browser in enumerate(browsers)))
+    return seen
+
+
+async def use(browser: Browser, random: Random, until: float, seen: Counter[str]) -> None:
+    """Pages with a few requests each, and somebody who reads them for a while; whoever is signed out is gone."""
+    await asyncio.sleep(random.uniform(0, 2))
+    while time.monotonic() < until and not browser.out:
+        await asyncio.gather(*(visit(browser, random, seen) for _ in range(random.randint(1, 4))))
+        await asyncio.sleep(random.expovariate(1 / 2))
+    browser.close()
+
+
+async def visit(browser: Browser, random: Random, seen: Counter[str]) -> None:
+    seen["requests"] += 1
+    try:
+        answer = await browser.get(random.choice(("/", "/", "/accounts/profile/")), draw(random, LONGEST, LOSSES))
+    except Lost:
+        seen["lost"] += 1
+        return
+    if answer.status >= 500:
+        seen["5xx"] += 1
+    elif not answer.signed_in:
+        seen["signed out"] += not browser.out
+        browser.out = True
