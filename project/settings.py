@@ -138,6 +138,7 @@ TOKENS_TYPES: dict[str, Callable[[str], object]] = {
     "TOKENS_COOKIE_SECURE": env.switch,
     "TOKENS_REVOCATION_LAG": env.seconds,
     "TOKENS_REVOCATION_GRACE": env.seconds,
+    "TOKENS_REVOCATION_CACHE": env.text,
     "TOKENS_USER_CLAIMS": env.words,
     "TOKENS_MAX_SESSIONS": env.whole,
 }

@@ -24,7 +24,7 @@ from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListU
 from .jwts import AccessClaims, RefreshClaims
 from .models import RefreshToken
 from .probe import Probe
-from .revocation import Entry, revocation_list
+from .revocations import revocations
 from .rotation import Outcome, Refresh
 from .signin import SignIn, TokenRequest
 
@@ -142,7 +142,7 @@ def _by_access(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstrac
         return None
     claims = verified.access(sign_in.access)
     jwts.check_times(claims, now=time(), lifetime=conf.access_lifetime)
-    heard = revocation_list.entry(claims.sid, RefreshToken.objects.changed_within)
+    heard = revocations().entry(claims.sid, RefreshToken.objects.changed_within)
     if heard or guarded:
         sign_in.row = RefreshToken.objects.read(claims.sid, claims.sub)
     current = _settled(sign_in, claims)
@@ -182,7 +182,7 @@ def _by_refresh(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstra
         return None
     claims = verified.refresh(sign_in.refresh)
     jwts.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
-    heard = revocation_list.known(claims.sid)
+    heard = revocations().known(claims.sid)
     row = RefreshToken.objects.read(claims.sid, claims.sub)
     refresh = Refresh(claims.gen, claims.jti)
     outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
@@ -238,7 +238,7 @@ def _send(
     access: AccessClaims,
     refresh: RefreshClaims | None = None,
     persistent: bool = False,
-    heard: Entry | None = None,
+    heard: object = None,
 ) -> None:
     sign_in.outgoing = issue.Outgoing(access, refresh, persistent, monotonic(), heard)
 
@@ -253,8 +253,8 @@ def _still_good(sign_in: SignIn, outgoing: issue.Outgoing) -> bool:
         if monotonic() - outgoing.made_at > conf.confirm_after / 3:
             take(Branch.LATE, outgoing.access.sid)
             return False
-        heard = revocation_list.entry(outgoing.access.sid, RefreshToken.objects.changed_within)
-        if heard is None or heard is outgoing.heard:
+        heard = revocations().entry(outgoing.access.sid, RefreshToken.objects.changed_within)
+        if heard is None or heard == outgoing.heard:
             return True
     # The row of a new sign-in is asked as well: a transaction that was rolled back may have taken it along.
     return bool(RefreshToken.objects.filter(pk=outgoing.access.sid).live().exists())

@@ -32,8 +32,8 @@ def register() -> None:
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001-E009: values that cannot work. Lifetimes are compared only once each is a number."""
-    return [*_names(), *(_spans() or _order()), *_choices(), *_claims()]
+    """E001-E009 and E011: values that cannot work. Lifetimes are compared only once each is a number."""
+    return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_claims()]
 
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
@@ -63,13 +63,20 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:
-    """W001-W002: what is fit for one's own machine only."""
+    """W001-W003: what is fit for one's own machine only."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
         found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
     if not hasattr(settings, "TOKENS_ISSUER"):
         found.append(Warning("TOKENS_ISSUER is not set: give it the address of this site.", id="tokens.W002"))
+    if _is_private(conf.revocation_cache):
+        found.append(Warning("TOKENS_REVOCATION_CACHE is a cache that no other process sees.", id="tokens.W003"))
     return found
+
+
+def _is_private(alias: str) -> bool:
+    backend = settings.CACHES.get(alias, {}).get("BACKEND", "") if alias else ""
+    return backend.rpartition(".")[2] in ("LocMemCache", "DummyCache")
 
 
 def _names() -> Iterator[CheckMessage]:
@@ -117,6 +124,11 @@ def _choices() -> Iterator[CheckMessage]:
         yield Error("TOKENS_MAX_SESSIONS has to be a whole number, 1 or more.", id="tokens.E007")
     if type(conf.cookie_secure) is not bool:
         yield Error("TOKENS_COOKIE_SECURE has to be True or False.", id="tokens.E009")
+
+
+def _cache() -> Iterator[CheckMessage]:
+    if conf.revocation_cache and conf.revocation_cache not in settings.CACHES:
+        yield Error("TOKENS_REVOCATION_CACHE has to name one of CACHES.", id="tokens.E011")
 
 
 def _claims() -> Iterator[CheckMessage]:

@@ -70,6 +70,11 @@ class Conf:
         return _setting("TOKENS_REVOCATION_GRACE", 60)
 
     @property
+    def revocation_cache(self) -> str:
+        """The alias of a cache that all processes share, to keep the list in; empty: each keeps its own."""
+        return _setting("TOKENS_REVOCATION_CACHE", "")
+
+    @property
     def user_claims(self) -> list[str]:
         """The fields of the user that an access token carries."""
         model = get_user_model()

@@ -12,7 +12,6 @@ from . import cookies, jwts, rotation, users
 from .conf import conf
 from .jwts import AccessClaims, RefreshClaims
 from .models import RefreshToken
-from .revocation import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Outgoing:
     refresh: RefreshClaims | None
     persistent: bool  # whether the refresh cookie outlives the browser
     made_at: float  # by the monotonic clock
-    heard: Entry | None  # what the revocation list knew of the row before they were made
+    heard: object  # what the revocation list knew of the row before they were made
 
 
 def first(row: RefreshToken) -> RefreshClaims:

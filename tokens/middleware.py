@@ -22,7 +22,7 @@ from django.utils.http import escape_leading_slashes
 from . import auth, probe, users
 from .exceptions import RevocationListUnavailable, StaleToken
 from .models import RefreshToken
-from .revocation import revocation_list
+from .revocations import revocations
 from .signin import OWNER, SignIn
 
 logger = logging.getLogger("tokens")
@@ -57,11 +57,13 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         return None
 
     def process_exception(self, request: Any, exception: Exception) -> HttpResponseBase | None:
+        if isinstance(exception, RevocationListUnavailable):
+            return _unavailable()
         if not isinstance(exception, users.UserVanished):
             return None
         sid = request.tokens.session_id
         RefreshToken.objects.filter(pk=sid).revoke(RefreshToken.Reason.DELETED)
-        revocation_list.mark([sid])  # the row may have gone as well
+        revocations().mark([sid])  # the row may have gone as well
         return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
 
     def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:

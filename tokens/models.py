@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from . import rotation, users
 from .conf import conf
 from .exceptions import RevokedToken
-from .revocation import revocation_list
+from .revocations import revocations
 
 SEEN_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last seen", and cheap
 KEPT_AFTER_END = timedelta(days=7)  # beyond it no token of a row can be good, and nobody asks for it any more
@@ -47,14 +47,15 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         return self.live()._change(version=F("version") + 1)
 
     def _change(self, **values: Any) -> int:
-        """Other processes read `changed_at`, by the database's clock; this one is told the ids: at once, and again
-        after the commit, so that a request which read a row between the two looks once more on its way out."""
+        """Other processes read `changed_at`, by the database's clock; this one, or the cache that all share, is told
+        the ids: before, or the change fails, and again after the commit, so that a request which read a row between
+        the two looks once more on its way out."""
         with transaction.atomic(using=self.db):
             rows = self.select_for_update(of=("self",)).order_by("pk")  # in one order, or two of these could deadlock
             ids = list(rows.values_list("pk", flat=True))
+            revocations().mark(ids)
             changed = self.update(changed_at=Now(), **values) if ids else 0
-            revocation_list.mark(ids)
-            transaction.on_commit(partial(revocation_list.mark, ids), using=self.db)
+            transaction.on_commit(partial(revocations().mark, ids), using=self.db, robust=True)
         return changed
 
     def changed_within(self, seconds: float) -> Iterable[tuple[object, datetime | None]]:

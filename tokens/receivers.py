@@ -14,7 +14,7 @@ from . import auth, signals, users, verified
 from .conf import conf
 from .exceptions import RevokedToken
 from .models import RefreshToken
-from .revocation import revocation_list
+from .revocations import revocations
 from .signin import OWNER, TokenRequest
 
 Reason = RefreshToken.Reason
@@ -71,7 +71,7 @@ def setting_changed(setting: str, **_: Any) -> None:
     """Forgets what was remembered under other settings; in tests alone do they change."""
     if setting.startswith(("TOKENS_", "SECRET_KEY")):
         verified.access.cache_clear()
-        revocation_list.forget()
+        revocations().forget()
 
 
 def _tell(person: AbstractBaseUser, reason: Reason, count: int) -> None:

