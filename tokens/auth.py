@@ -169,7 +169,10 @@ def _settled(sign_in: SignIn, claims: AccessClaims) -> AccessClaims | None:
             return None
     except InvalidToken:
         return None
-    if RefreshToken.objects.confirm(claims.sid, refresh):
+    confirmed = _confirm(claims.sid, refresh)
+    if confirmed is None:
+        return claims
+    if confirmed:
         take(Branch.CONFIRMED_BY_ACCESS, claims.sid)
     elif RefreshToken.objects.read(claims.sid, claims.sub).confirmed != refresh:
         return None
@@ -186,19 +189,40 @@ def _by_refresh(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstra
     row = RefreshToken.objects.read(claims.sid, claims.sub)
     refresh = Refresh(claims.gen, claims.jti)
     outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
-    if outcome in (Outcome.CONFIRM, Outcome.BEHIND) and not RefreshToken.objects.confirm(claims.sid, refresh):
-        row = RefreshToken.objects.read(claims.sid, claims.sub)  # another request was first
-        outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
+    if outcome in (Outcome.CONFIRM, Outcome.BEHIND):
+        confirmed = _confirm(claims.sid, refresh)
+        if confirmed is None:
+            outcome = Outcome.KEEP
+        elif not confirmed:  # another request was first
+            row = RefreshToken.objects.read(claims.sid, claims.sub)
+            outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
     if outcome is Outcome.STALE:
         if judged:
             _judge(request, row, claims)
         return None
     take(TAKEN[outcome], claims.sid)
-    row.see()
+    _see(row)
     newer = None if outcome is Outcome.KEEP else issue.child(row, claims)
     sign_in.row, sign_in.claims = row, issue.access(row, newer or claims, new=True)
     _send(sign_in, sign_in.claims, newer, row.persistent, heard)
     return row.user
+
+
+def _confirm(sid: str, refresh: Refresh) -> bool | None:
+    """Whether this was the request that confirmed `refresh`; None while the database can be read and not written:
+    whoever is signed in stays so, and the next use confirms."""
+    try:
+        return RefreshToken.objects.confirm(sid, refresh)
+    except Error:
+        logger.warning("A refresh token could not be confirmed: the database takes no writes.")
+        return None
+
+
+def _see(row: RefreshToken) -> None:
+    try:
+        row.see()
+    except Error:
+        logger.warning("A sign-in could not be stamped: the database takes no writes.")
 
 
 def _judge(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> None:

@@ -12,7 +12,7 @@ from django.contrib.auth import HASH_SESSION_KEY, middleware
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error
+from django.db import Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
@@ -26,6 +26,7 @@ from .revocations import revocations
 from .signin import OWNER, SignIn
 
 logger = logging.getLogger("tokens")
+OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; no mistake of ours
 Visitor = AbstractBaseUser | AnonymousUser
 
 
@@ -57,7 +58,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         return None
 
     def process_exception(self, request: Any, exception: Exception) -> HttpResponseBase | None:
-        if isinstance(exception, RevocationListUnavailable):
+        if isinstance(exception, (RevocationListUnavailable, *OUTAGES)):
+            logger.error("A page could not be made during an outage.", exc_info=exception)
             return _unavailable()
         if not isinstance(exception, users.UserVanished):
             return None

@@ -23,10 +23,11 @@ def elapse(seconds: float, *clients: Any) -> None:
             expires_at=F("expires_at") - gone,
         )
     for client in clients:
-        _age(client, seconds)
+        age(client, seconds)
 
 
-def _age(client: Any, seconds: float) -> None:
+def age(client: Any, seconds: float) -> None:
+    """Moves the tokens in the jar of `client` back, where no row has confirmed them."""
     ring, issuer = conf.key_ring, conf.issuer
     if token := jar(client).get("access"):
         claims = verified.access(token)

@@ -162,7 +162,9 @@ class TestRegister:
 class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
-        assert sorted(written) == sorted({wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "W001", "W002", "W003"})
+        assert sorted(written) == sorted(
+            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "W001", "W002", "W003"}
+        )
 
 
 def plain(get_response):
