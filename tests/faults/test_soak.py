@@ -55,12 +55,18 @@ async def everybody(browsers: list[Browser]) -> Counter[str]:
 
 
 async def use(browser: Browser, random: Random, until: float, seen: Counter[str]) -> None:
-    """Pages with a few requests each, and somebody who reads them for a while; whoever is signed out is gone."""
+    """Tabs that all wake up at once, and somebody who reads them for a while; whoever is signed out is gone."""
     await asyncio.sleep(random.uniform(0, 2))
     while time.monotonic() < until and not browser.out:
-        await asyncio.gather(*(visit(browser, random, seen) for _ in range(random.randint(1, 4))))
+        await asyncio.gather(*(page(browser, random, seen) for _ in range(random.randint(1, 3))))
         await asyncio.sleep(random.expovariate(1 / 2))
     browser.close()
+
+
+async def page(browser: Browser, random: Random, seen: Counter[str]) -> None:
+    """A page, and what it asks for once it is there, while answers to other tabs are still on their way."""
+    await visit(browser, random, seen)
+    await asyncio.gather(*(visit(browser, random, seen) for _ in range(random.randint(0, 2))))
 
 
 async def visit(browser: Browser, random: Random, seen: Counter[str]) -> None:
