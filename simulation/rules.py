@@ -6,7 +6,8 @@ the rule is the same for all: the lifetimes, the browser, the network, and that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from tokens.rotation import Refresh, born_at, new_jti
@@ -30,6 +31,10 @@ class Family:
     parents: dict[str, str] = field(default_factory=dict)
     superseded: set[str] = field(default_factory=set)  # tokens of which a successor has been used
     probes: dict[str, int] = field(default_factory=dict)  # of the stale token that was probed last
+
+    def copy(self) -> Family:
+        used, parents, superseded, probes = map(copy, (self.used, self.parents, self.superseded, self.probes))
+        return replace(self, used=used, parents=parents, superseded=superseded, probes=probes)
 
 
 class Rule:
