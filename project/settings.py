@@ -19,6 +19,7 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", default="")
 DEBUG = env.switch("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", default=0)
+METRICS_TOKEN = env.text("METRICS_TOKEN", default="")
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"

@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from project import health
+from project.metrics import metrics
 from tokens.views import jwks
 
 urlpatterns = [
@@ -10,4 +11,5 @@ urlpatterns = [
     path(".well-known/jwks.json", jwks, name="jwks"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]

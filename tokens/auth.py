@@ -6,10 +6,8 @@ The middleware says when. What is decided here, before the view runs, is written
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from time import monotonic, time
+from time import monotonic
 from typing import Any
-from uuid import uuid4
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,26 +15,16 @@ from django.db import Error
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
-from . import cookies, issue, jwts, origin, rotation, signals, users, verified
+from . import cookies, issue, origin, presented, signals, verdict
 from .branches import Branch, take
 from .conf import conf
-from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken, StaleToken
-from .jwts import AccessClaims, RefreshClaims
+from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken
 from .models import RefreshToken
-from .probe import Probe
 from .revocations import revocations
-from .rotation import Outcome, Refresh
 from .signin import SignIn, TokenRequest
 
 Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
-
-TAKEN = {
-    Outcome.CHILD: Branch.CHILD,
-    Outcome.KEEP: Branch.KEPT,
-    Outcome.CONFIRM: Branch.CONFIRMED_BY_REFRESH,
-    Outcome.BEHIND: Branch.BEHIND,
-}
 
 
 def resume(request: TokenRequest, *, guarded: bool = False, judged: bool = True) -> AbstractBaseUser | None:
@@ -48,12 +36,12 @@ def resume(request: TokenRequest, *, guarded: bool = False, judged: bool = True)
     """
     sign_in = request.tokens
     sign_in.looked = True
-    for by in (_by_access, _by_refresh):
+    for by in (presented.by_access, presented.by_refresh):
         try:
             person = by(request, guarded=guarded, judged=judged)
             if person and sign_in.claims:
                 sign_in.ended = None
-                _answered(request, sign_in.claims.sid)
+                verdict.answered(request, sign_in.claims.sid)
                 return person
         except InvalidToken as error:
             logger.info("%s", error)
@@ -136,135 +124,11 @@ def _deliver(request: TokenRequest, response: HttpResponseBase) -> bool:
     return True
 
 
-def _by_access(request: TokenRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
-    sign_in = request.tokens
-    if sign_in.access is None:
-        return None
-    claims = verified.access(sign_in.access)
-    jwts.check_times(claims, now=time(), lifetime=conf.access_lifetime)
-    heard = revocations().entry(claims.sid, RefreshToken.objects.changed_within)
-    if heard or guarded:
-        sign_in.row = RefreshToken.objects.read(claims.sid, claims.sub)
-    current = _settled(sign_in, claims)
-    if current and sign_in.row and sign_in.row.version != claims.ver:
-        current = replace(current, ver=sign_in.row.version, user=users.claims_of(sign_in.row.user))
-    if current is None:
-        return None
-    if current is not claims:
-        _send(sign_in, replace(current, jti=str(uuid4())), heard=heard)
-    sign_in.claims = current
-    return sign_in.row.user if sign_in.row else users.from_claims(current.sub, current.user)
-
-
-def _settled(sign_in: SignIn, claims: AccessClaims) -> AccessClaims | None:
-    """`claims` without the mark of a new generation, once that is confirmed; None if they count as expired."""
-    if not claims.new or not rotation.settled(claims.rti, time(), conf.confirm_after):
-        return claims
-    refresh = Refresh(claims.gen, claims.rti)
-    if sign_in.refresh is None:  # no jar that could have settled on anything: the row is asked, and nothing written
-        row = sign_in.row or RefreshToken.objects.read(claims.sid, claims.sub)
-        return claims if row.confirmed == refresh or row.generation == claims.gen - 1 else None
-    try:
-        if verified.refresh(sign_in.refresh).jti != claims.rti:
-            return None
-    except InvalidToken:
-        return None
-    confirmed = _confirm(claims.sid, refresh)
-    if confirmed is None:
-        return claims
-    if confirmed:
-        take(Branch.CONFIRMED_BY_ACCESS, claims.sid)
-    elif RefreshToken.objects.read(claims.sid, claims.sub).confirmed != refresh:
-        return None
-    return replace(claims, new=False)
-
-
-def _by_refresh(request: TokenRequest, *, guarded: bool, judged: bool) -> AbstractBaseUser | None:
-    sign_in = request.tokens
-    if sign_in.refresh is None:
-        return None
-    claims = verified.refresh(sign_in.refresh)
-    jwts.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
-    heard = revocations().known(claims.sid)
-    row = RefreshToken.objects.read(claims.sid, claims.sub)
-    refresh = Refresh(claims.gen, claims.jti)
-    outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
-    if outcome in (Outcome.CONFIRM, Outcome.BEHIND):
-        confirmed = _confirm(claims.sid, refresh)
-        if confirmed is None:
-            outcome = Outcome.KEEP
-        elif not confirmed:  # another request was first
-            row = RefreshToken.objects.read(claims.sid, claims.sub)
-            outcome = rotation.decide(row.confirmed, refresh, time(), conf.confirm_after)
-    if outcome is Outcome.STALE:
-        if judged:
-            _judge(request, row, claims)
-        return None
-    take(TAKEN[outcome], claims.sid)
-    _see(row)
-    newer = None if outcome is Outcome.KEEP else issue.child(row, claims)
-    sign_in.row, sign_in.claims = row, issue.access(row, newer or claims, new=True)
-    _send(sign_in, sign_in.claims, newer, row.persistent, heard)
-    return row.user
-
-
-def _confirm(sid: str, refresh: Refresh) -> bool | None:
-    """Whether this was the request that confirmed `refresh`; None while the database can be read and not written:
-    whoever is signed in stays so, and the next use confirms."""
-    try:
-        return RefreshToken.objects.confirm(sid, refresh)
-    except Error:
-        logger.warning("A refresh token could not be confirmed: the database takes no writes.")
-        return None
-
-
-def _see(row: RefreshToken) -> None:
-    try:
-        row.see()
-    except Error:
-        logger.warning("A sign-in could not be stamped: the database takes no writes.")
-
-
-def _judge(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> None:
-    """Asks the browser of a stale token for something newer, or finds that it has nothing. Nobody can tell then which
-    of the two who hold the sign-in is the thief: it ends for both (RFC 9700 §4.14.2)."""
-    sign_in = request.tokens
-    if sign_in.probe == Probe(claims.sid, claims.jti):
-        take(Branch.REUSED, claims.sid)
-        if count := RefreshToken.objects.revoke_reused(row):
-            signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)
-        row.refresh_from_db(fields=["reason"])  # another request may have ended it, and for another reason
-        raise ReusedToken(claims.sid, row.reason)
-    sign_in.probe = None  # of another token, or none
-    if not row.probed_in_vain(claims.jti):
-        take(Branch.PROBED, claims.sid)
-        if row.probe(claims.jti):
-            signals.probe_sent.send_robust(RefreshToken, request=request, row=row)
-        raise StaleToken(claims.sid, claims.jti)
-
-
-def _answered(request: TokenRequest, sid: str) -> None:
-    probe = request.tokens.probe
-    if probe and probe.sid == sid and RefreshToken.objects.answered(probe.sid, probe.jti):
-        take(Branch.ANSWERED, sid)
-        signals.probe_answered.send_robust(RefreshToken, request=request, sid=sid)
-
-
 def _open(sign_in: SignIn, row: RefreshToken) -> None:
     refresh = issue.first(row)
     sign_in.row, sign_in.claims = row, issue.access(row, refresh, new=False)
     sign_in.started, sign_in.gone, sign_in.ended = True, False, None
-    _send(sign_in, sign_in.claims, refresh, row.persistent)
-
-
-def _send(
-    sign_in: SignIn,
-    access: AccessClaims,
-    refresh: RefreshClaims | None = None,
-    persistent: bool = False,
-    heard: object = None,
-) -> None:
-    sign_in.outgoing = issue.Outgoing(access, refresh, persistent, monotonic(), heard)
+    sign_in.send(sign_in.claims, refresh, row.persistent)
 
 
 def _still_good(sign_in: SignIn, outgoing: issue.Outgoing) -> bool:

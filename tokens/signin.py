@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import monotonic
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -59,3 +60,13 @@ class SignIn:
                     yield read(token)
             except InvalidToken:
                 continue
+
+    def send(
+        self,
+        access: AccessClaims,
+        refresh: RefreshClaims | None = None,
+        persistent: bool = False,
+        heard: object = None,
+    ) -> None:
+        """Has the response carry these; `heard` is what the revocation list knew of the row before they were made."""
+        self.outgoing = Outgoing(access, refresh, persistent, monotonic(), heard)

@@ -20,6 +20,7 @@ OPEN = {
     "/accounts/signup/",
     "/admin/login/",
     "/healthz",
+    "/metrics",
     "/readyz",
 }
 

@@ -17,6 +17,8 @@ LAYERS = [
     {"checks", "receivers", "testing"},  # checks look for the middleware, and testing passes through it
     {"admin", "management", "middleware", "migrations", "views"},
     {"auth"},
+    {"presented"},
+    {"verdict"},
     {"signin"},
     {"issue"},
     {"models", "probe", "verified"},
@@ -115,5 +117,5 @@ class TestTheWalkItself:
         assert "django" in tops(path)
 
     def test_it_sees_how_the_modules_hang_together(self):
-        assert rooms(FOLDER / "auth.py") >= {"cookies", "jwts", "rotation", "models", "revocations", "users"}
+        assert rooms(FOLDER / "presented.py") >= {"issue", "jwts", "rotation", "models", "revocations", "users"}
         assert rooms(FOLDER / "management" / "commands" / "cleartokens.py") == {"models"}

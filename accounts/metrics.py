@@ -1,0 +1,19 @@
+"""What is counted, for Prometheus: each branch that a token took, so that false verdicts show in production."""
+
+from typing import Any
+
+from django.dispatch import receiver
+from prometheus_client import Counter
+
+from tokens.signals import branch_taken
+
+BRANCHES = Counter(
+    "sojourn_tokens",
+    "Refresh tokens, and access tokens that had to be looked at, by what became of them.",
+    ["branch", "reason"],
+)
+
+
+@receiver(branch_taken)
+def count_branch(branch: str, reason: str, **kwargs: Any) -> None:
+    BRANCHES.labels(branch, reason).inc()
