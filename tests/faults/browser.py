@@ -55,6 +55,7 @@ class Browser:
     out: bool = False  # whoever drives it has seen that it is signed out
     deleted: int = 0  # how often an answer took a token away
     longest: float = 0  # of its round trips, in seconds
+    lost: int = 0  # answers that never came, or were trouble
     resent: int = 0  # requests that met a kept connection which the server had just closed
 
     async def get(self, path: str, fate: Fate = FAIR) -> Answer:
@@ -77,6 +78,7 @@ class Browser:
                 answer = await self.get(path)
                 if answer.status < 500:
                     return answer
+            self.lost += 1
             assert monotonic() < until, "The server stays away."
             await asyncio.sleep(0.02)
 

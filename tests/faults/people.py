@@ -9,13 +9,16 @@ import sys
 
 import django
 from django.core.management import call_command
+from django.db import transaction
 
 
 def main(number: int) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.faults.settings")
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
-    print(json.dumps([jar_of(f"person{n}") for n in range(number)]))
+    with transaction.atomic():  # one commit for all
+        jars = [jar_of(f"person{n}") for n in range(number)]
+    print(json.dumps(jars))
 
 
 def jar_of(name: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The production server as processes of their own, and what they leave in their log.
 
-`python -m tests.faults.server DESCRIPTOR` serves on a socket that it inherits. The socket stays open here: whoever
-comes while the server is dead waits for the next one, as behind systemd's socket activation, and no port is fixed.
+`python -m tests.faults.server DESCRIPTOR PRELOAD` serves on a socket that it inherits. The socket stays open here:
+whoever comes while the server is dead waits for the next one, as behind systemd's socket activation, and no port is
+fixed.
 """
 
 import json
@@ -13,7 +14,6 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 
 from tokens.branches import SENTENCES
 
@@ -62,9 +62,10 @@ class Site:
         jars: list[dict[str, str]] = json.loads(done.stdout)
         return jars
 
-    def serve(self) -> "Server":
-        """One more server of this installation, which answers already."""
-        server = Server(self)
+    def serve(self, *, preload: bool = False) -> "Server":
+        """One more server of this installation, which answers already. With `preload`, a new worker is there in no
+        time, because its master has loaded the site for it."""
+        server = Server(self, preload)
         self.servers.append(server)
         server.start()
         server.wait()
@@ -79,8 +80,8 @@ class Site:
 class Server:
     """gunicorn's master and its workers, in a process group of their own, on one socket."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
+    def __init__(self, site: Site, preload: bool) -> None:
+        self.site, self.preload = site, preload
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self.socket.getsockname()[1]
         self.masters: list[subprocess.Popen[bytes]] = []
@@ -94,7 +95,7 @@ class Server:
         descriptor = self.socket.fileno()
         with self.site.log.open("ab") as log:
             master = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.server", str(descriptor)],
+                [sys.executable, "-m", "tests.faults.server", str(descriptor), str(self.preload)],
                 cwd=ROOT,
                 env=self.site.environment,
                 stdout=log,
@@ -106,11 +107,9 @@ class Server:
 
     def wait(self, seconds: float = 30) -> None:
         """Until it answers."""
-        until = monotonic() + seconds
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as asking:
             asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert asking.recv(12) == b"HTTP/1.1 200", self.site.log.read_text()
-        assert monotonic() < until
 
     def workers(self) -> list[int]:
         found = subprocess.run(["pgrep", "-P", str(self.master.pid)], capture_output=True, text=True)
@@ -142,15 +141,9 @@ def kill(pid: int) -> bool:
     return True
 
 
-def wait_until(what: object, seconds: float = 10) -> None:
-    """Until `what()` is true."""
-    until = monotonic() + seconds
-    while not what():  # type: ignore[operator]
-        assert monotonic() < until
-        sleep(0.02)
-
-
 if __name__ == "__main__":
     from project.server import Server as Gunicorn
 
-    Gunicorn([socket.socket(fileno=int(sys.argv[1]))]).run()
+    gunicorn = Gunicorn([socket.socket(fileno=int(sys.argv[1]))])
+    gunicorn.cfg.set("preload_app", sys.argv[2] == "True")
+    gunicorn.run()

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.urls import path
 
+from project import health
 from tests.tokens import urls
 
 logger = logging.getLogger("uploads")
@@ -26,5 +27,5 @@ def upload(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{request.user.get_username()} {request.POST['text']} {digest}")
 
 
-urlpatterns = [*urls.urlpatterns, path("upload/", upload)]
+urlpatterns = [*urls.urlpatterns, path("upload/", upload), path("healthz", health.alive)]
 handler404 = urls.handler404

@@ -1,0 +1,65 @@
+"""A form with a file that waited until its browser had long moved on, in Chromium."""
+
+import hashlib
+import threading
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.faults import database
+from tests.faults.fate import FAIR, Fate, seeded
+from tests.faults.proxy import Proxy
+
+pytestmark = pytest.mark.once
+
+LIFETIME = 3  # seconds; what is used a second after it was made is confirmed
+UPLOAD = "/upload/?from=form&to=%2Felsewhere"
+
+
+@pytest.fixture
+def site(installed, postgres_database):
+    return installed(postgres_database, FAULTS_URLS="tests.faults.urls", TOKENS_ACCESS_LIFETIME=str(LIFETIME))
+
+
+def test_a_file_that_waited_too_long_arrives_whole_and_once_and_nobody_is_signed_out(
+    site, postgres_database, browser, tell
+):
+    [jar] = site.jars(1)
+    release = threading.Event()
+    file = seeded(7).randbytes(3_000_000)
+
+    def plan(method: str, path: str) -> Fate:
+        return Fate(held=release) if method == "POST" else FAIR
+
+    with Proxy(site.serve().port, plan) as proxy:
+        address = f"http://127.0.0.1:{proxy.port}"
+        context = browser.new_context(base_url=address)
+        context.add_cookies(
+            [{"name": name, "value": value, "url": address, "secure": True} for name, value in jar.items()]
+        )
+        form, other = context.new_page(), context.new_page()
+        form.goto(UPLOAD)
+        form.wait_for_timeout(LIFETIME * 1000)
+        form.locator("[name=text]").fill("Zoë & Co")
+        form.locator("[name=file]").set_input_files({"name": "f.bin", "mimeType": "image/png", "buffer": file})
+        form.get_by_role("button").click(no_wait_after=True)
+        for _ in range(2):
+            other.goto("/who/")  # the first gets a child, the second confirms it
+            expect(other.locator("body")).to_have_text("person0")
+            other.wait_for_timeout(LIFETIME * 1000 / 3 + 100)
+        release.set()
+        expect(form.locator("body")).to_have_text(f"person0 Zoë & Co {hashlib.sha256(file).hexdigest()}")
+        assert form.url == address + UPLOAD
+        other.goto("/guarded/")
+        expect(other.locator("body")).to_have_text("person0")
+        context.close()
+
+    posts = [(path, status) for method, path, status in proxy.log if method == "POST"]
+    assert posts == [(UPLOAD, 307), (UPLOAD, 200)]
+    assert site.log.read_text().count("An upload was processed.") == 1
+    branches = site.branches()
+    tell(f"a form of 3 MB, a probe, in Chromium: {posts}; {dict(+branches)}")
+    assert (branches["probed"], branches["answered"], branches["reused"]) == (1, 1, 0)
+    [(events,)] = database.execute(postgres_database, "SELECT string_agg(kind, ',') FROM accounts_securityevent")
+    assert events == "signed_in"
+    assert database.execute(postgres_database, "SELECT revoked_at FROM tokens_refreshtoken") == [(None,)]
