@@ -1,0 +1,158 @@
+"""Browsers, thieves, people, administrators, time, a restored database: in any order, on the real site."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.machine import changes
+from tests.machine.browsers import Browser
+from tests.machine.world import NOBODY, PAGES, World
+from tokens import signals
+
+settings.register_profile(
+    "machine", max_examples=100, stateful_step_count=50, deadline=None, database=None, print_blob=True
+)
+settings.register_profile("machine-ci", parent=settings.get_profile("machine"), max_examples=300)
+
+MOMENTS = [1, 10, 35]  # seconds in which answers are still under way
+SPANS = [125, 300, 16 * 60, 2 * 3600, 20 * 3600, 5 * 24 * 3600]
+
+IN_A_BROWSER = [
+    changes.log_out,
+    changes.change_password,
+    changes.end_others,
+    changes.end_in_another_process,
+    changes.sign_in_again,
+    changes.restart,
+]
+TO_AN_ACCOUNT = [
+    changes.end_all,
+    changes.reset_password,
+    changes.deactivate,
+    changes.reactivate,
+    changes.rename,
+    changes.delete,
+    changes.reset_password_behind,
+    changes.deactivate_behind,
+]
+TO_THE_SITE = [changes.back_up, changes.restore, changes.rotate_keys, changes.another_process]
+
+
+def any_of(name):
+    """One of the things that the world has at the moment."""
+    return st.runner().flatmap(lambda machine: st.sampled_from(getattr(machine.world, name)))
+
+
+def there_are(name):
+    return precondition(lambda machine: getattr(machine.world, name))
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.stack = ExitStack()
+        self.stack.enter_context(transaction.atomic())
+        self.stack.callback(transaction.set_rollback, True)
+        self.stack.enter_context(override_settings(TOKENS_REVOCATION_LAG=0))
+        self.world = World()
+        signals.reuse_found.connect(self.world.reuse_found)
+        self.stack.callback(signals.reuse_found.disconnect, self.world.reuse_found)
+
+    def teardown(self):
+        self.stack.close()
+
+    @invariant()
+    def rows_are_as_they_should(self):
+        self.world.check_rows()
+
+    # Browsers, honest ones and thieves'.
+
+    @initialize()
+    def begin(self):
+        for browser, person in zip(self.world.browsers, self.world.people, strict=True):
+            changes.sign_in(self.world, browser, person, kept=True)
+
+    @rule(browser=any_of("browsers"), page=st.sampled_from(PAGES), person=any_of("people"), kept=st.booleans())
+    def visit(self, browser, page, person, kept):
+        """Whoever is not known any more signs in again, or the world would soon be empty."""
+        name = self.world.visit(browser, page)
+        if name == NOBODY and not browser.thief:
+            changes.sign_in(self.world, browser, person, kept)
+
+    @rule(browser=any_of("browsers"), page=st.sampled_from(PAGES), seconds=st.sampled_from(SPANS))
+    def visit_later(self, browser, page, seconds):
+        self.world.wait(seconds)
+        self.world.visit(browser, page)
+
+    @rule(browser=any_of("browsers"), page=st.sampled_from(PAGES))
+    def send(self, browser, page):
+        self.world.messages.append(self.world.send(browser, page))
+
+    @there_are("messages")
+    @rule(message=any_of("messages"))
+    def go_on(self, message):
+        """A request reaches the site, or its response the browser."""
+        world = self.world
+        if world.is_overdue(message):
+            world.messages.remove(message)
+        elif message.response is None:
+            world.answer(message)
+        else:
+            world.messages.remove(message)
+            if not message.is_lost:
+                world.arrive(message)
+
+    @there_are("messages")
+    @rule(message=any_of("messages"))
+    def lose(self, message):
+        message.is_lost = True
+
+    @rule(seconds=st.sampled_from(MOMENTS))
+    def wait(self, seconds):
+        self.world.wait(seconds)
+
+    @rule(browser=any_of("honest"))
+    def crash(self, browser):
+        self.world.lose_messages(browser)
+        browser.crash(self.world.now)
+
+    @precondition(lambda machine: len(machine.world.browsers) < 4)
+    @rule(browser=any_of("browsers"), declines=st.booleans())
+    def steal(self, browser, declines):
+        if browser.jar.sids:
+            self.world.copied |= browser.jar.sids
+            self.world.browsers.append(Browser(thief=True, declines=declines, jar=browser.jar.copy()))
+
+    @rule(
+        change=st.one_of(
+            st.tuples(st.sampled_from(IN_A_BROWSER), any_of("browsers")),
+            st.tuples(st.sampled_from(TO_AN_ACCOUNT), any_of("people")),
+            st.tuples(st.sampled_from(TO_THE_SITE)),
+        )
+    )
+    def change(self, change):
+        """One rule for many, or nobody would stay signed in for long."""
+        do, *whom = change
+        do(self.world, *whom)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.urls("tests.tokens.urls")
+def test_whatever_happens_nobody_is_signed_out_by_mistake_and_nobody_stays_who_should_not(db):
+    profile = "machine-ci" if os.environ.get("CI") else "machine"
+    run_state_machine_as_test(Machine, settings=settings.get_profile(profile))
