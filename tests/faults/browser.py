@@ -146,6 +146,11 @@ class Browser:
                 self.deleted += name in (ACCESS, REFRESH)
 
 
+def as_set(jar: dict[str, str]) -> list[dict[str, str]]:
+    """`jar` for Playwright. Cookies know no port; and to set a Secure one from outside takes an https address."""
+    return [{"name": name, "value": value, "url": "https://127.0.0.1"} for name, value in jar.items()]
+
+
 async def _read(reader: asyncio.StreamReader) -> Answer:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines[1:-2])]

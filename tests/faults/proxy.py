@@ -1,4 +1,4 @@
-"""A bad network between a real browser and the server: each request and each response has the fate that a plan gives it.
+"""A bad network between a real browser and the server: each request and response has the fate that a plan gives it.
 
 Requests come over several connections, so unequal delays put them out of order.
 """

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.faults import database
+from tests.faults.browser import as_set
 from tests.faults.fate import FAIR, Fate, seeded
 from tests.faults.proxy import Proxy
 
@@ -34,15 +35,13 @@ def test_a_file_that_waited_too_long_arrives_whole_and_once_and_nobody_is_signed
     with Proxy(site.serve().port, plan) as proxy:
         address = f"http://127.0.0.1:{proxy.port}"
         context = browser.new_context(base_url=address)
-        context.add_cookies(
-            [{"name": name, "value": value, "url": address, "secure": True} for name, value in jar.items()]
-        )
+        context.add_cookies(as_set(jar))
         form, other = context.new_page(), context.new_page()
         form.goto(UPLOAD)
         form.wait_for_timeout(LIFETIME * 1000)
         form.locator("[name=text]").fill("Zoë & Co")
         form.locator("[name=file]").set_input_files({"name": "f.bin", "mimeType": "image/png", "buffer": file})
-        form.get_by_role("button").click(no_wait_after=True)
+        form.get_by_role("button", name="Send").click(no_wait_after=True)
         for _ in range(2):
             other.goto("/who/")  # the first gets a child, the second confirms it
             expect(other.locator("body")).to_have_text("person0")
