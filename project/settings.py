@@ -136,6 +136,7 @@ TOKENS_TYPES: dict[str, Callable[[str], object]] = {
     "TOKENS_BROWSER_LIFETIME": env.seconds,
     "TOKENS_CONFIRM_AFTER": env.seconds,
     "TOKENS_REUSE_REVOKES": env.text,
+    "TOKENS_KEYS": env.text,
     "TOKENS_COOKIE_SECURE": env.switch,
     "TOKENS_REVOCATION_LAG": env.seconds,
     "TOKENS_REVOCATION_GRACE": env.seconds,

@@ -13,6 +13,7 @@ from django.core.checks import register as register_check
 from django.utils.module_loading import import_string
 
 from .conf import conf
+from .exceptions import InvalidKeys
 
 SPANS = (
     "TOKENS_ACCESS_LIFETIME",
@@ -32,8 +33,8 @@ def register() -> None:
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001-E009 and E011: values that cannot work. Lifetimes are compared only once each is a number."""
-    return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_claims()]
+    """E001-E009, E011 and E012: values that cannot work. Lifetimes are compared only once each is a number."""
+    return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_keys(), *_claims()]
 
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
@@ -129,6 +130,13 @@ def _choices() -> Iterator[CheckMessage]:
 def _cache() -> Iterator[CheckMessage]:
     if conf.revocation_cache and conf.revocation_cache not in settings.CACHES:
         yield Error("TOKENS_REVOCATION_CACHE has to name one of CACHES.", id="tokens.E011")
+
+
+def _keys() -> Iterator[CheckMessage]:
+    try:
+        conf.key_ring  # noqa: B018
+    except InvalidKeys as error:
+        yield Error(str(error), hint="See manage.py tokenkeys.", id="tokens.E012")
 
 
 def _claims() -> Iterator[CheckMessage]:

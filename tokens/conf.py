@@ -7,6 +7,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from .keyfile import key_file
 from .keys import KeyRing, derived_ring
 
 T = TypeVar("T")
@@ -88,8 +89,18 @@ class Conf:
         return _setting("TOKENS_MAX_SESSIONS", 100)
 
     @property
+    def keys(self) -> str:
+        """A file with a JWK Set; empty: the key is derived from SECRET_KEY."""
+        return _setting("TOKENS_KEYS", "")
+
+    @property
     def key_ring(self) -> KeyRing:
-        """Keys derived from SECRET_KEY (signs) and SECRET_KEY_FALLBACKS (verify)."""
+        """The keys in the file, or those derived from SECRET_KEY (signs) and SECRET_KEY_FALLBACKS (verify).
+
+        Raises InvalidKeys if the file has never been good.
+        """
+        if self.keys:
+            return key_file(self.keys).ring()
         return derived_ring(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
 
 

@@ -35,5 +35,9 @@ class StaleToken(TokenError):
         self.jti = jti
 
 
+class InvalidKeys(TokenError):
+    """A set of keys that must not be used. Its message says what is wrong, and shows no key."""
+
+
 class RevocationListUnavailable(TokenError):
     """Nobody can say at the moment whether a sign-in has ended. Answered with a 503, never with "signed out"."""

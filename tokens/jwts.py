@@ -170,7 +170,7 @@ def _header(segment: str) -> dict[str, str]:
 
 def _verified(token: str, key: Key) -> bytes:
     try:
-        payload: bytes = _jws.decode_complete(token, key.secret, algorithms=[key.alg])["payload"]
+        payload: bytes = _jws.decode_complete(token, key.verifier, algorithms=[key.alg])["payload"]
     except jwt.InvalidSignatureError:
         raise InvalidToken("The signature does not fit.") from None
     except jwt.InvalidTokenError:

@@ -20,7 +20,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.http import escape_leading_slashes
 
 from . import auth, probe, users
-from .exceptions import RevocationListUnavailable, StaleToken
+from .conf import conf
+from .exceptions import InvalidKeys, RevocationListUnavailable, StaleToken
 from .models import RefreshToken
 from .revocations import revocations
 from .signin import OWNER, SignIn
@@ -32,6 +33,13 @@ Visitor = AbstractBaseUser | AnonymousUser
 
 class TokenMiddleware(middleware.AuthenticationMiddleware):
     """Hangs `request.tokens` and `request.user` on the request, before the view and outside its transaction."""
+
+    def __init__(self, get_response: Any) -> None:
+        try:
+            conf.key_ring  # noqa: B018  (a server whose keys cannot be used must not start)
+        except InvalidKeys as error:
+            raise ImproperlyConfigured(str(error)) from error
+        super().__init__(get_response)
 
     def process_request(self, request: Any) -> None:
         if not hasattr(request, "session"):

@@ -70,7 +70,7 @@ def user_deleted(sender: Any, instance: AbstractBaseUser, **_: Any) -> None:
 def setting_changed(setting: str, **_: Any) -> None:
     """Forgets what was remembered under other settings; in tests alone do they change."""
     if setting.startswith(("TOKENS_", "SECRET_KEY")):
-        verified.access.cache_clear()
+        verified.forget()
         revocations().forget()
 
 

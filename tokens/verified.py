@@ -7,17 +7,27 @@ from functools import lru_cache
 from . import jwts, users
 from .conf import conf
 from .jwts import AccessClaims, RefreshClaims
+from .keys import KeyRing
 
 
-@lru_cache(maxsize=4096)
 def access(token: str) -> AccessClaims:
     """The claims of an authentic access token, remembered: a signature is checked once for each token and process.
 
     Whether it has expired is another question, asked at each use. Raises InvalidToken, which is not remembered.
     """
-    claims = jwts.read_access(token, ring=conf.key_ring, issuer=conf.issuer, audience=conf.audience)
+    return _access(token, conf.key_ring)
+
+
+@lru_cache(maxsize=4096)
+def _access(token: str, ring: KeyRing) -> AccessClaims:
+    """A ring that changes is another ring: what was signed with a key that has gone is not remembered."""
+    claims = jwts.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
     users.key_of(claims.sub)
     return claims
+
+
+remembered = _access.cache_info
+forget = _access.cache_clear
 
 
 def refresh(token: str) -> RefreshClaims:

@@ -124,6 +124,12 @@ class TestCheckMiddleware:
         assert checks.check_middleware() == []
 
 
+def test_keys_that_cannot_be_used(settings, tmp_path):
+    settings.TOKENS_KEYS = str(tmp_path / "nowhere.json")
+    (message,) = checks.check_settings()
+    assert (message.id, message.msg) == ("tokens.E012", "TOKENS_KEYS: the file cannot be read (FileNotFoundError).")
+
+
 def test_a_cache_that_is_not_there(settings):
     settings.TOKENS_REVOCATION_CACHE = "nowhere"
     assert ids(checks.check_settings()) == ["tokens.E011"]
@@ -163,7 +169,7 @@ class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
         assert sorted(written) == sorted(
-            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "W001", "W002", "W003"}
+            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "E012", "W001", "W002", "W003"}
         )
 
 

@@ -26,7 +26,8 @@ LAYERS = [
     {"shared_revocation"},
     {"revocation"},
     {"conf"},
-    {"jwts"},
+    {"jwts", "keyfile"},
+    {"jwks"},
     {"keys", "rotation"},
     {"exceptions", "signals"},
 ]

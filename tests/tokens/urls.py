@@ -12,6 +12,7 @@ from django.views.decorators.cache import cache_control
 
 from tokens.decorators import cookieless, guards_account, signs_in_or_out
 from tokens.models import RefreshToken
+from tokens.views import jwks
 
 
 @login_not_required
@@ -155,6 +156,7 @@ urlpatterns = [
     path("rolls-back/", rolls_back),
     path("boom/", boom),
     path("closed/", closed),
+    path("jwks/", jwks),
 ]
 
 

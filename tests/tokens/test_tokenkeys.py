@@ -1,0 +1,97 @@
+"""`manage.py tokenkeys`, and the file that it keeps."""
+
+import json
+import stat
+from io import StringIO
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.http import HttpResponse
+
+from tokens import jwks, keyfile
+from tokens.exceptions import InvalidKeys
+from tokens.middleware import TokenMiddleware
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "keys.json"
+
+
+@pytest.fixture
+def tokenkeys(path):
+    def tokenkeys(*words):
+        out = StringIO()
+        call_command("tokenkeys", "--file", str(path), *words, stdout=out)
+        secrets = {
+            value for key in keyfile.read(path)["keys"] for name, value in key.items() if name in ("d", "k", "p")
+        }
+        assert not any(secret in out.getvalue() for secret in secrets)
+        return [line.split() for line in out.getvalue().splitlines()]
+
+    return tokenkeys
+
+
+class TestCommand:
+    @pytest.mark.parametrize("alg", ["HS256", "ES256", "EdDSA"])
+    def test_create_makes_a_current_and_a_next_key_for_its_owners_eyes(self, tokenkeys, path, alg):
+        lines = tokenkeys("create", alg)
+        assert [(line[1], line[2]) for line in lines] == [(alg, "next"), (alg, "current")]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_create_overwrites_nothing(self, tokenkeys, path):
+        tokenkeys("create", "ES256")
+        before = path.read_bytes()
+        with pytest.raises(CommandError, match="is there already"):
+            tokenkeys("create", "ES256")
+        assert path.read_bytes() == before
+
+    def test_rotate_moves_each_key_on(self, tokenkeys):
+        (following, _, _), (current, _, _) = tokenkeys("create", "EdDSA")
+        lines = tokenkeys("rotate")
+        assert [line[2] for line in lines] == ["next", "current", "previous"]
+        assert [line[0] for line in lines[1:]] == [following, current]
+        assert tokenkeys("list") == lines
+
+    def test_retire_drops_a_previous_key_and_no_other(self, tokenkeys):
+        _, (current, _, _) = tokenkeys("create", "EdDSA")
+        with pytest.raises(CommandError, match="No previous key"):
+            tokenkeys("retire", current)
+        tokenkeys("rotate")
+        assert [line[2] for line in tokenkeys("retire", current)] == ["next", "current"]
+
+    def test_check_says_what_is_wrong(self, tokenkeys, path):
+        tokenkeys("create", "ES256")
+        assert " ".join(tokenkeys("check")[0]).endswith("can be used: 2 keys.")
+        path.write_text(json.dumps({"keys": [jwks.generate("ES256"), jwks.generate("ES256")]}))
+        with pytest.raises(CommandError, match="Exactly one key has to be current"):
+            tokenkeys("check")
+
+    def test_without_a_file_it_asks_for_one(self):
+        with pytest.raises(CommandError, match="Name the file"):
+            call_command("tokenkeys", "list")
+
+    def test_a_file_that_is_not_there_or_no_json_is_one_sentence(self, path):
+        with pytest.raises(CommandError, match="No such file"):
+            call_command("tokenkeys", "--file", str(path), "list")
+        path.write_text("no json")
+        with pytest.raises(CommandError, match=r"The file is no JSON\."):
+            call_command("tokenkeys", "--file", str(path), "list")
+
+
+class TestWrite:
+    def test_a_set_that_is_not_good_changes_nothing(self, path):
+        keyfile.write(path, {"keys": [jwks.generate("ES256")]})
+        before = path.read_bytes()
+        with pytest.raises(InvalidKeys):
+            keyfile.write(path, {"keys": []})
+        assert path.read_bytes() == before
+        assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_server_whose_keys_cannot_be_used_does_not_start(settings, path):
+    path.write_text(json.dumps({"keys": [jwks.generate("HS256") | {"k": "c2hvcnQ"}]}))
+    settings.TOKENS_KEYS = str(path)
+    with pytest.raises(ImproperlyConfigured, match=r"TOKENS_KEYS: An HMAC key is shorter than 32 bytes\."):
+        TokenMiddleware(lambda request: HttpResponse())

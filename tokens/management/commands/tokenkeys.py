@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tokens import jwks, keyfile
+from tokens.exceptions import InvalidKeys
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes, lists, rotates, retires and checks the keys that sign tokens (TOKENS_KEYS). Never shows a private one."
+    )
+    requires_system_checks: list[str] = []  # noqa: RUF012  (it mends what they complain of)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--file", help="the JWK Set; without it, the one that TOKENS_KEYS names")
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        create = verbs.add_parser("create", help="make a file with a current and a next key")
+        create.add_argument("alg", choices=list(jwks.KINDS))
+        verbs.add_parser("list", help="show kid, algorithm and state of each key")
+        verbs.add_parser("rotate", help="next becomes current, current previous, and there is a new next")
+        retire = verbs.add_parser("retire", help="drop a previous key, once the last token it signed has expired")
+        retire.add_argument("kid")
+        verbs.add_parser("check", help="say whether the file can be used")
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        name = options["file"] or getattr(settings, "TOKENS_KEYS", "")
+        if not name:
+            raise CommandError("Name the file: --file, or the setting TOKENS_KEYS.")
+        try:
+            getattr(self, f"_{verb}")(Path(name), **options)
+        except (InvalidKeys, OSError) as error:
+            raise CommandError(str(error)) from error
+
+    def _create(self, path: Path, alg: str, **_: Any) -> None:
+        if path.exists():
+            raise CommandError(f"{path} is there already.")
+        keyfile.write(path, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]})
+        self._list(path)
+
+    def _list(self, path: Path, **_: Any) -> None:
+        keys = keyfile.read(path)
+        ring = jwks.ring(keys)
+        for entry, key in zip(keys["keys"], ring.verifying.values(), strict=True):
+            self.stdout.write(f"{key.kid}  {key.alg:<5}  {entry.get('state', jwks.CURRENT)}")
+
+    def _rotate(self, path: Path, **_: Any) -> None:
+        keyfile.write(path, jwks.rotated(keyfile.read(path)))
+        self._list(path)
+
+    def _retire(self, path: Path, kid: str, **_: Any) -> None:
+        keyfile.write(path, jwks.retired(keyfile.read(path), kid))
+        self._list(path)
+
+    def _check(self, path: Path, **_: Any) -> None:
+        count = len(jwks.ring(keyfile.read(path)).verifying)
+        self.stdout.write(f"{path} can be used: {count} keys.")
