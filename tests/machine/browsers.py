@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.cookies import SimpleCookie
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,8 @@ ALWAYS = float("-inf")
 ON_DISK = 30  # seconds after which a jar is on disk: a machine that dies then loses nothing of it
 ROUND_TRIP = 38  # seconds; three of the longest fit into TOKENS_CONFIRM_AFTER, and what the test takes besides
 MARGIN = 5  # seconds before an expiry in which a token may be found over
+
+read_refresh = lru_cache(verified.refresh)
 
 Token = tuple[str, int, int]  # of which row, the generation, and what stays of the id when time is made to pass
 
@@ -51,7 +54,7 @@ class Jar:
     @property
     def refresh(self) -> RefreshClaims | None:
         text = clock.jar(self).get("refresh")
-        return verified.refresh(text) if text else None
+        return read_refresh(text) if text else None
 
     @property
     def sid(self) -> str | None:

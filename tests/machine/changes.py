@@ -8,9 +8,8 @@ from django.db.models.functions import Now
 from tests.machine.browsers import Browser
 from tests.machine.people import Person, fresh
 from tests.machine.world import CHANGE_PASSWORD, LOG_IN, LOG_OUT, World
-from tokens import verified
 from tokens.models import RefreshToken
-from tokens.revocation import revocation_list
+from tokens.revocations import revocations
 
 Reason = RefreshToken.Reason
 
@@ -36,7 +35,7 @@ def log_out(world: World, browser: Browser) -> None:
 
 
 def change_password(world: World, browser: Browser) -> None:
-    person, password = world.owner(browser.jar), fresh("password")
+    person, password = world.owner(world.row(browser.jar)), fresh("password")
     before = person.sids if person else set()
     response = world.ask(browser.jar, CHANGE_PASSWORD, {"password": password})
     if person and response.status_code == 200:
@@ -46,7 +45,7 @@ def change_password(world: World, browser: Browser) -> None:
 
 
 def end_others(world: World, browser: Browser) -> None:
-    if person := world.owner(browser.jar):
+    if person := world.owner(world.row(browser.jar)):
         person.rows.exclude(pk=browser.jar.sid).revoke(Reason.ENDED)
         world.over |= person.sids - browser.jar.sids
 
@@ -120,8 +119,7 @@ def restore(world: World) -> None:
 
 def another_process(world: World) -> None:
     """One that answers from now on; it has yet to hear what has ended."""
-    revocation_list.forget()
-    verified.access.cache_clear()
+    revocations().forget()
 
 
 def rotate_keys(world: World) -> None:

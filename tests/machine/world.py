@@ -44,15 +44,19 @@ class World:
     def honest(self) -> list[Browser]:
         return [browser for browser in self.browsers if not browser.thief]
 
-    def owner(self, jar: Jar) -> Person | None:
-        """Whose sign-in the tokens of `jar` belong to."""
-        row = self._row(jar.sid)
+    def owner(self, row: RefreshToken | None) -> Person | None:
         return next((person for person in self.people if row and person.pk == row.user_id), None)
+
+    def row(self, jar: Jar) -> RefreshToken | None:
+        """The row of the sign-in that `jar` holds."""
+        return RefreshToken.objects.filter(pk=jar.sid).first() if jar.sid else None
 
     # What happens.
 
     def wait(self, seconds: float) -> None:
         """Everything there is becomes older: rows, jars, messages."""
+        if not seconds:
+            return
         jars: list[Any] = [message.jar for message in self.messages]
         jars += [message.response for message in self.messages if message.response]
         jars += [jar for browser in self.browsers for jar in (browser.jar, *(jar for _, jar in browser.past))]
@@ -92,6 +96,14 @@ class World:
             assert not names or shown(response) in names, "an honest browser was signed out"
         raise AssertionError("a redirect without end")
 
+    def go_on(self, message: Message) -> None:
+        if message.response is None and not self.is_overdue(message):
+            self.answer(message)
+            return
+        self.messages.remove(message)
+        if not message.is_lost and not self.is_overdue(message):
+            self.arrive(message)
+
     def is_overdue(self, message: Message) -> bool:
         """Whether nothing is promised about it any more: it took longer than a round trip may, and its token would
         confirm something, or its response would set something."""
@@ -99,7 +111,7 @@ class World:
             return False
         if message.response:
             return bool(clock.jar(message.response))
-        row, shows = self._row(message.jar.sid), message.jar.token
+        row, shows = self.row(message.jar), message.jar.token
         return bool(row and shows and shows[1] > row.generation)
 
     def lose_messages(self, browser: Browser, *, answered: bool = False) -> None:
@@ -165,14 +177,15 @@ class World:
         if page in PAGES and handed.access and jar.token in self.dead:
             assert jar.access and handed.access.exp <= jar.access.exp, "a dead token gains nothing"
         if handed.token:
-            confirmed = confirmed_by(self._row(handed.sid))
+            confirmed = confirmed_by(self.row(handed))
             parent = handed.token if page in (LOG_IN, CHANGE_PASSWORD) else jar.token
             assert parent == confirmed, "only the confirmed token has children"
             assert handed.token[1] - confirmed[1] == (handed.token != confirmed)
             self.issued[confirmed[0]].add(handed.token)
 
     def _check_visitor(self, jar: Jar, page: str, name: str) -> None:
-        row, person = self._row(jar.sid), self.owner(jar)
+        row = self.row(jar)
+        person = self.owner(row)
         assert row and person and name in self._names(person)
         assert jar.sid not in self.over, "revoked is for ever"
         assert row.expires_at > timezone.now() - timedelta(seconds=MARGIN)
@@ -199,9 +212,10 @@ class World:
 
     def _due(self, browser: Browser, jar: Jar) -> set[str]:
         """The names by which the site has to know whoever comes with `jar`; none if it need not."""
-        row, person = self._row(jar.sid), self.owner(jar)
         if browser.thief or not jar.is_good or jar.sid in self.over | self.copied:
             return set()
+        row = self.row(jar)
+        person = self.owner(row)
         return self._names(person) if row and person and self._fits(row) else set()
 
     def _fits(self, row: RefreshToken) -> bool:
@@ -211,9 +225,6 @@ class World:
 
     def _names(self, person: Person) -> set[str]:
         return person.names if self.was_restored else {person.name}  # a restored row has lost count of its changes
-
-    def _row(self, sid: str | None) -> RefreshToken | None:
-        return RefreshToken.objects.filter(pk=sid).first()
 
 
 def shown(response: Any) -> str:
