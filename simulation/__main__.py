@@ -7,11 +7,12 @@ from time import monotonic
 
 from . import report
 from .hunt import hunt
-from .runs import FULL, QUICK, run
+from .runs import FULL, QUICK, overload, run
 from .search import search
 from .siblings import Siblings
 
-SEARCHES = ((4, 7, 2), (4, 6, 2), (4, 6, 3))  # messages, ticks in CONFIRM_AFTER, ticks in the longest round trip
+# Messages, ticks in CONFIRM_AFTER, ticks in the longest round trip: under the bound, at it, above it.
+SEARCHES = ((4, 7, 2), (3, 6, 2), (3, 6, 3))
 DEEP = ((5, 7, 2), *SEARCHES[1:])
 
 
@@ -21,11 +22,13 @@ def main() -> None:
     size = QUICK if options.quick else FULL
     results = run(size, options.seed)
     print(report.text(report.summary(results)), end="\n\n")
-    print(report._BY_KIND, report.text(report.by_kind(results)), sep="\n", end="\n\n")
+    print(report.KINDS, report.text(report.by_kind(results)), sep="\n", end="\n\n")
+    overloads = overload(size, options.seed)
+    print(report.QUEUES, report.text(report.by_queue(overloads)), sep="\n", end="\n\n")
     _search(quick=options.quick)
     _hunt(quick=options.quick)
     if options.write:
-        report.write(results, _how(results[0].user_days, size.thefts, options.seed))
+        report.write(results, overloads, _how(results[0].user_days, size.thefts, options.seed))
     print(f"In {monotonic() - began:.0f} s.")
 
 
@@ -34,19 +37,27 @@ def _search(*, quick: bool) -> None:
         rule = Siblings()
         found = search(rule, messages=messages, ticks=ticks, round_trip=round_trip)
         longest = round_trip * rule.parameters.confirm_after / ticks
-        print(f"{messages} messages, round trips up to {longest:.0f} s: {found.orders:,} orders, {found.states:,} states;")
+        print(
+            f"{messages} messages, round trips up to {longest:.0f} s: {found.orders:,} orders, {found.states:,} states;"
+        )
         print("  no false verdict" if found.counterexample is None else "  a false verdict, at the earliest so:")
-        print(*(f"    {step}" for step in found.counterexample or ()), sep="\n")
+        _steps(found.counterexample)
 
 
 def _hunt(*, quick: bool) -> None:
     for young in (False, True):
         hunted = hunt(Siblings(), 5 if quick else 6, young=young)
         print(
-            f"Victim and thief, from a{' young' if young else ' confirmed'} stolen token: {hunted.orders:,} orders,"
-            f" {hunted.settled:,} times the victim had settled; a token of the thief was good then:"
-            f" {'never' if hunted.escape is None else hunted.escape}"
+            f"Victim and thief, {'a young' if young else 'a confirmed'} token stolen: {hunted.orders:,} orders;"
+            f" {hunted.settled:,} times the victim had settled."
         )
+        print("  every token of the thief was dead" if hunted.escape is None else "  one was still good, after:")
+        _steps(hunted.escape)
+
+
+def _steps(steps: list[str] | None) -> None:
+    for step in steps or ():
+        print(f"    {step}")
 
 
 def _how(user_days: int, thefts: int, seed: int) -> str:

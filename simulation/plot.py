@@ -10,9 +10,10 @@ from .runs import Result
 from .thieves import Kind
 
 WIDTH, HEIGHT = 900, 520
-LEFT, RIGHT, TOP, BOTTOM = 96, 40, 96, 84
+LEFT, RIGHT, TOP, BOTTOM = 96, 40, 124, 84
 SIGN_OUTS = (0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
 STAYS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 168.0)
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 STYLE = """text { fill: #1b1f24 } .soft { fill: #5b6470 } .b { font-weight: 600 } .grid { stroke: #e4dfd6 }
     .axis { stroke: #8a939d } .ours { fill: #0b6e5f } .other { fill: #a4341f }"""
 
@@ -40,7 +41,7 @@ def _frame() -> list[str]:
         f"  <style>\n    {STYLE}\n  </style>",
         f'  <rect width="{WIDTH}" height="{HEIGHT}" fill="#faf8f5" rx="12"/>',
         '  <text x="24" y="36" class="b" font-size="16">Honest people signed out, and thieves left in</text>',
-        '  <text x="24" y="58" class="soft">Lower left is better. Both scales begin at nought and grow by powers.</text>',
+        '  <text x="24" y="58" class="soft">Lower left is better. Both scales begin at 0 and grow by powers.</text>',
     ]
 
 
@@ -49,31 +50,57 @@ def _axes() -> list[str]:
     parts = []
     for value in SIGN_OUTS:
         parts.append(f'  <path class="grid" d="M{_x(value):.0f} {TOP}V{bottom}"/>')
-        parts.append(f'  <text class="soft" x="{_x(value):.0f}" y="{bottom + 22}" text-anchor="middle">{value:,.0f}</text>')
+        parts.append(
+            f'  <text class="soft" x="{_x(value):.0f}" y="{bottom + 22}" text-anchor="middle">{value:,.0f}</text>'
+        )
     for value in STAYS:
         parts.append(f'  <path class="grid" d="M{LEFT} {_y(value):.0f}H{right}"/>')
-        parts.append(f'  <text class="soft" x="{LEFT - 10}" y="{_y(value) + 4:.0f}" text-anchor="end">{value:.0f} h</text>')
+        parts.append(
+            f'  <text class="soft" x="{LEFT - 10}" y="{_y(value) + 4:.0f}" text-anchor="end">{value:.0f} h</text>'
+        )
     return [
         *parts,
         f'  <path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}" fill="none"/>',
         f'  <text x="{(LEFT + right) / 2:.0f}" y="{HEIGHT - 24}" text-anchor="middle">'
         "forced sign-outs of honest people, for each 1,000 user-days</text>",
-        f'  <text x="{LEFT - 72}" y="{TOP - 14}">median stay of the kind of thief that stays longest</text>',
+        f'  <text x="{LEFT - 72}" y="{TOP - 38}">median stay of the thief that stays longest</text>',
     ]
 
 
 def _dots(results: Sequence[Result]) -> list[str]:
+    dots = [(_x(result.sign_outs), _y(worst_stay(result)[1])) for result in results]
+    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in dots]
     parts = []
-    for place, result in enumerate(results):
+    for place, (result, (x, y)) in enumerate(zip(results, dots, strict=True)):
         kind, stay = worst_stay(result)
-        x, y = _x(result.sign_outs), _y(stay)
-        side, anchor = (-14, "end") if x > WIDTH * 0.7 else (14, "start")
+        words = f"{kind.value}, {stay:.1f} h"
+        left, top, anchor = _free_place(x, y, 7.4 * max(len(result.rule), len(words)), taken)
         parts += [
             f'  <circle class="{"other" if place else "ours"}" cx="{x:.0f}" cy="{y:.0f}" r="7"/>',
-            f'  <text class="b" x="{x + side:.0f}" y="{y - 2:.0f}" text-anchor="{anchor}">{escape(result.rule)}</text>',
-            f'  <text class="soft" x="{x + side:.0f}" y="{y + 14:.0f}" text-anchor="{anchor}">{kind.value}, {stay:.1f} h</text>',
+            _text(left, top + 13, result.rule, anchor, "b"),
+            _text(left, top + 29, words, anchor, "soft"),
         ]
     return [*parts, "</svg>"]
+
+
+def _free_place(x: float, y: float, width: float, taken: list[Box]) -> tuple[float, float, str]:
+    """Where a label of two lines covers nothing, beside its dot if it can be; the place is taken then."""
+    places = [(x + 14, y - 17, "start"), (x - 14, y - 17, "end"), (x, y - 46, "middle"), (x, y + 10, "middle")]
+    for left, top, anchor in places:
+        from_left = left - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        box = (from_left, top, from_left + width, top + 34)
+        if box[0] >= 8 and box[2] <= WIDTH - 8 and not any(_overlap(box, other) for other in taken):
+            taken.append(box)
+            return left, top, anchor
+    return places[0]
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _text(x: float, y: float, words: str, anchor: str, look: str) -> str:
+    return f'  <text class="{look}" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def _x(sign_outs: float) -> float:

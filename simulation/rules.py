@@ -6,7 +6,6 @@ the rule is the same for all: the lifetimes, the browser, the network, and that 
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -33,8 +32,13 @@ class Family:
     probes: dict[str, int] = field(default_factory=dict)  # of the stale token that was probed last
 
     def copy(self) -> Family:
-        used, parents, superseded, probes = map(copy, (self.used, self.parents, self.superseded, self.probes))
-        return replace(self, used=used, parents=parents, superseded=superseded, probes=probes)
+        return replace(
+            self,
+            used={**self.used},
+            parents={**self.parents},
+            superseded={*self.superseded},
+            probes={**self.probes},
+        )
 
 
 class Rule:
@@ -102,7 +106,9 @@ class Leeway(Rule):
     successor has been used: only the last token but one may be shown again."""
 
     name = "leeway after rotation"
-    document = "Auth0, *Configure refresh token rotation* (overlap period); Okta, *Refresh token rotation* (grace period)"
+    document = (
+        "Auth0, *Configure refresh token rotation* (overlap period); Okta, *Refresh token rotation* (grace period)"
+    )
 
     def by_refresh(self, family: Family, jar: Jar, shown: Refresh, now: float) -> Answer:
         first_used = family.used.setdefault(shown.jti, now)

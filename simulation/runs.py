@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from random import Random
 from statistics import median, quantiles
 
 from .browsers import Browser, Counts
-from .parameters import DAY, DEFAULT, HOUR, Parameters
+from .parameters import DAY, DEFAULT, HOUR
 from .people import Person
 from .rules import AnchoredGrace, Leeway, ParentOfActive, PromoteOnUse, Rule, SingleUse
 from .siblings import Siblings
@@ -29,7 +29,9 @@ class Size:
     thefts: int  # by each kind of thief
 
 
-FULL, QUICK = Size(people=250, days=20, thefts=100), Size(people=20, days=10, thefts=8)
+FULL, QUICK = Size(people=200, days=20, thefts=60), Size(people=20, days=10, thefts=8)
+QUEUES = (60.0, 90.0, 120.0, 300.0)  # seconds that a request may wait in an overload, up to far too long
+OVERLOADS_A_DAY = 8.0  # while that is tried
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class Task:
     seed: str
     days: int
     kind: Kind | None = None
+    queue: float | None = None  # a life full of overloads, with queues so long
 
 
 def run(size: Size, seed: int, rules: Sequence[type[Rule]] = RULES, processes: int | None = None) -> list[Result]:
@@ -113,12 +116,26 @@ def run(size: Size, seed: int, rules: Sequence[type[Rule]] = RULES, processes: i
         return [_sum(rule, lived) for rule, lived in groupby(lives, key=lambda life: life[0].rule)]
 
 
+def overload(size: Size, seed: int, processes: int | None = None) -> list[tuple[float, Result]]:
+    """The rule of this project under each of QUEUES, for a seventh of the people of `size`."""
+    people = range(max(1, size.people // 7))
+    tasks = [Task(Siblings, f"{seed} queue {number}", size.days, queue=queue) for queue in QUEUES for number in people]
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        lives = zip(tasks, pool.imap(live, tasks), strict=True)
+        return [(queue or 0, _sum(Siblings, lived)) for queue, lived in groupby(lives, key=lambda life: life[0].queue)]
+
+
 def live(task: Task) -> Counts | Theft:
     """One life: what happened to an honest person, or what came of a theft."""
-    return live_under(task.rule(), task)
+    parameters = DEFAULT
+    if task.queue is not None:
+        parameters = replace(DEFAULT, queue=task.queue, overloads_a_day=OVERLOADS_A_DAY)
+    return live_under(task.rule(parameters), task)
 
 
-def live_under(rule: Rule, task: Task, parameters: Parameters = DEFAULT) -> Counts | Theft:
+def live_under(rule: Rule, task: Task) -> Counts | Theft:
+    """The same under a rule made beforehand."""
+    parameters = rule.parameters
     random, world = Random(task.seed), World()
     days = task.days if task.kind is None else (parameters.steals_on + DAY + parameters.watched_for) / DAY
     browser = Browser(world, rule, Network(parameters, random, days), random, parameters)

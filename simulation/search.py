@@ -81,9 +81,8 @@ def moves(
             yield from _arrivals(state, flight, rest, told)
         else:
             yield _decision(rule, state, flight, rest, tick, told)
-    if all(flight.age < round_trip for flight in flights):
-        if (later := older(state, ticks)) != state:
-            yield "tick", later
+    if all(flight.age < round_trip for flight in flights) and (later := older(state, ticks)) != state:
+        yield "tick", later
     if not left and not flights and _is_stale(rule, state, tick):
         yield "nothing is under way, and the jar holds a stale token", None
 
@@ -111,15 +110,11 @@ def _decision(
         return f"{told} arrives: {answer.verdict.value}", None
     name = 1 + max(token.name for token in tokens(state))
     cookies = _received(answer, known, name)
-    arrived = state._replace(
-        row=known[family.row], flights=(*rest, Flight(flight.age, answer.verdict.value, cookies))
-    )
+    arrived = state._replace(row=known[family.row], flights=(*rest, Flight(flight.age, answer.verdict.value, cookies)))
     return f"{told} arrives: {_gets(answer, cookies)}", plain(arrived)
 
 
-def _arrivals(
-    state: State, flight: Flight, rest: tuple[Flight, ...], told: str
-) -> Iterator[tuple[str, State | None]]:
+def _arrivals(state: State, flight: Flight, rest: tuple[Flight, ...], told: str) -> Iterator[tuple[str, State | None]]:
     """The browser takes a response; a redirect makes it ask again at once."""
     sent, jar = flight.cookies, state.jar
     jar = Cookies(
@@ -192,5 +187,3 @@ def _told(steps: Steps, tick: float) -> Iterator[str]:
             elapsed += tick
         else:
             yield f"{elapsed:3.0f} s  {step}"
-
-

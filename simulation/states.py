@@ -49,9 +49,7 @@ def plain(state: State) -> State:
     generations counted from the row's."""
     state = state._replace(flights=tuple(sorted(state.flights, key=repr)))
     base, names = state.row.generation, dict.fromkeys(tokens(state))
-    renamed = {
-        token: Token(token.generation - base, token.age, name) for name, token in enumerate(names)
-    }
+    renamed = {token: Token(token.generation - base, token.age, name) for name, token in enumerate(names)}
     return _renamed(state, renamed)
 
 
@@ -73,5 +71,3 @@ def _renamed(state: State, names: dict[Token, Token]) -> State:
 
     flights = tuple(Flight(age, verdict, renamed(cookies)) for age, verdict, cookies in state.flights)
     return State(names[state.row], renamed(state.jar), flights, state.left)
-
-

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from heapq import heappop, heappush
-from math import log
+from math import exp
 from random import Random
 
 from .parameters import DAY, Parameters
@@ -36,13 +37,15 @@ class Network:
 
     def __init__(self, parameters: Parameters, random: Random, days: float) -> None:
         self.p, self.random = parameters, random
-        self.overloads = [random.uniform(0, days * DAY) for _ in range(round(days * parameters.overloads_a_day))]
+        number = round(days * parameters.overloads_a_day)
+        self.overloads = sorted(random.uniform(0, days * DAY) for _ in range(number))  # when they begin
 
     def request(self, now: float) -> float | None:
         """How long a request that is sent at `now` takes until the server looks at its cookies."""
         if self.random.random() < self.p.lost_requests:
             return None
-        overloaded = any(begin <= now < begin + self.p.overload for begin in self.overloads)
+        last = bisect_right(self.overloads, now) - 1
+        overloaded = last >= 0 and now < self.overloads[last] + self.p.overload
         return self._travel() + (self.random.uniform(0, self.p.queue) if overloaded else 0)
 
     def work(self) -> float:
@@ -61,4 +64,4 @@ class Network:
 
 
 def lognormal(random: Random, median: float, sigma: float) -> float:
-    return random.lognormvariate(log(median), sigma)
+    return median * exp(sigma * random.gauss(0, 1))

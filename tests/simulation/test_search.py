@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pytest
+
+from simulation.hunt import hunt
+from simulation.rules import AnchoredGrace, Leeway, ParentOfActive
+from simulation.search import search
+from simulation.siblings import Siblings
+from tokens.rotation import decide
+
+pytestmark = pytest.mark.once
+
+
+class SharedSuccessor(Siblings):
+    """A broken rule: all who show a token get one and the same child."""
+
+    def child(self, family, parent, now):
+        if family.successor is None or family.successor.generation != parent.generation + 1:
+            family.successor = super().child(family, parent, now)
+        return family.successor
+
+
+class Forgetful(Siblings):
+    """A broken rule: an access token confirms beside any refresh cookie."""
+
+    def by_access(self, family, jar, access, now):
+        return super().by_access(family, replace(jar, refresh=access.refresh), access, now)
+
+
+def at_once(row, presented, now, confirm_after):
+    return decide(row, presented, now, 0)
+
+
+def never_stale(row, presented, now, confirm_after):
+    return decide(min(row, presented, key=lambda token: token.generation), presented, now, confirm_after)
+
+
+class TestSearch:
+    @pytest.mark.parametrize(
+        ("messages", "ticks", "round_trip", "overlap"), [(3, 7, 2, 2), (3, 10, 3, 3), (4, 4, 1, 4), (4, 7, 2, 2)]
+    )
+    def test_no_jar_is_taken_for_a_copy_while_three_round_trips_fit(self, messages, ticks, round_trip, overlap):
+        found = search(Siblings(), messages=messages, ticks=ticks, round_trip=round_trip, overlap=overlap)
+        assert found.counterexample is None
+        assert found.orders > 100_000
+
+    @pytest.mark.parametrize(("messages", "ticks", "round_trip"), [(3, 6, 2), (3, 6, 3)])
+    def test_false_verdicts_are_found_at_the_bound_and_above(self, messages, ticks, round_trip):
+        found = search(Siblings(), messages=messages, ticks=ticks, round_trip=round_trip)
+        assert found.counterexample is not None
+        assert "stale" in found.counterexample[-1]
+
+    def test_two_messages_need_longer_round_trips_to_go_wrong(self):
+        assert search(Siblings(), messages=2, ticks=6, round_trip=2).counterexample is None
+
+    def test_a_rule_that_confirms_at_once_is_caught(self):
+        assert search(Siblings(decide=at_once), messages=3, ticks=7, round_trip=2).counterexample
+
+    def test_a_rule_that_confirms_by_any_access_token_is_caught(self):
+        assert search(Forgetful(), messages=4, ticks=7, round_trip=2).counterexample
+
+    def test_the_same_search_sees_the_same(self):
+        once, again = (search(Siblings(), messages=3, ticks=6, round_trip=2) for _ in range(2))
+        assert once == again
+
+
+class TestHunt:
+    @pytest.mark.parametrize(("length", "young"), [(5, False), (6, True)])
+    def test_when_the_victim_has_settled_every_token_of_the_thief_is_dead(self, length, young):
+        hunted = hunt(Siblings(), length, young=young)
+        assert hunted.escape is None
+        assert hunted.settled > 0
+
+    @pytest.mark.parametrize(
+        "rule", [SharedSuccessor(), Siblings(decide=never_stale), Leeway(), ParentOfActive(), AnchoredGrace()]
+    )
+    def test_a_rule_that_leaves_the_thief_a_token_is_caught(self, rule):
+        assert hunt(rule, 5).escape
