@@ -1,4 +1,4 @@
-"""The rule of this project: the real `tokens.rotation`, applied as `tokens.auth` applies it."""
+"""The rule of this project: the real `tokens.rotation`, applied as `tokens.presented` applies it."""
 
 from __future__ import annotations
 
