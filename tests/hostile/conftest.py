@@ -11,6 +11,7 @@ from tests.hostile.wire import Asgi, Socket, Way, Wsgi
 from tests.test_demo import Demo, running
 from tests.tokens.clock import jar
 from tokens.keys import derive
+from tokens.testing import Client
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +25,11 @@ def asgi() -> Asgi:
 
 
 @pytest.fixture
-def real(bob, client) -> Real:
+def real(bob) -> Real:
     """The tokens of Bob, who is signed in."""
-    client.force_login(bob)
-    return Real(**jar(client), key=derive(settings.SECRET_KEY))
+    browser = Client()
+    browser.force_login(bob)
+    return Real(**jar(browser), key=derive(settings.SECRET_KEY))
 
 
 @pytest.fixture(scope="session")
