@@ -35,7 +35,7 @@ class Siblings(Rule):
             family.row = access.refresh
         elif family.row != access.refresh:
             return None
-        return self.answered(family, jar, Answer(Verdict.SIGNED_IN, replace(access, new=False)))
+        return self.answered(family, jar, Answer(Verdict.SIGNED_IN, replace(access, new=False), access.refresh))
 
     def by_refresh(self, family: Family, jar: Jar, shown: Refresh, now: float) -> Answer:
         outcome = self.decide(family.row, shown, now, self.parameters.confirm_after)

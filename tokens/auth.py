@@ -128,7 +128,7 @@ def _open(sign_in: SignIn, row: RefreshToken) -> None:
     refresh = issue.first(row)
     sign_in.row, sign_in.claims = row, issue.access(row, refresh, new=False)
     sign_in.started, sign_in.gone, sign_in.ended = True, False, None
-    sign_in.send(sign_in.claims, refresh, row.persistent)
+    sign_in.send(sign_in.claims, refresh)
 
 
 def _still_good(sign_in: SignIn, outgoing: issue.Outgoing) -> bool:

@@ -20,7 +20,6 @@ class Outgoing:
 
     access: AccessClaims
     refresh: RefreshClaims | None
-    persistent: bool  # whether the refresh cookie outlives the browser
     made_at: float  # by the monotonic clock
     heard: object  # what the revocation list knew of the row before they were made
 
@@ -58,7 +57,7 @@ def write(outgoing: Outgoing, response: HttpResponseBase) -> None:
     refresh, max_age = None, None
     if outgoing.refresh:
         refresh = jwts.write_refresh(outgoing.refresh, ring=ring, issuer=issuer)
-        max_age = outgoing.refresh.exp - int(time()) if outgoing.persistent else None
+        max_age = outgoing.refresh.exp - int(time()) if outgoing.refresh.kept else None
     access = jwts.write_access(outgoing.access, ring=ring, issuer=issuer, audience=conf.audience)
     cookies.write(response, access=access, refresh=refresh, max_age=max_age)
 
@@ -66,7 +65,8 @@ def write(outgoing: Outgoing, response: HttpResponseBase) -> None:
 def _refresh(row: RefreshToken, generation: int, jti: str) -> RefreshClaims:
     now = int(time())
     exp = _until(row, now + conf.idle_lifetime)
-    return RefreshClaims(sub=str(row.user_id), sid=str(row.pk), jti=jti, gen=generation, iat=now, exp=exp)
+    sub, sid = str(row.user_id), str(row.pk)
+    return RefreshClaims(sub=sub, sid=sid, jti=jti, gen=generation, iat=now, exp=exp, kept=row.persistent)
 
 
 def _until(row: RefreshToken, moment: float) -> int:

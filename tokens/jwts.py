@@ -35,7 +35,8 @@ _jws = jwt.PyJWS()
 
 @dataclass(frozen=True, slots=True)
 class RefreshClaims:
-    """What a refresh token says: whose (`sub`), of which row (`sid`), and its place in the family (`gen`, `jti`)."""
+    """What a refresh token says: whose (`sub`), of which row (`sid`), its place in the family (`gen`, `jti`), and
+    whether its cookie outlives the browser (`kept`)."""
 
     sub: str
     sid: str
@@ -43,6 +44,7 @@ class RefreshClaims:
     gen: int
     iat: int
     exp: int
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ def write_access(claims: AccessClaims, *, ring: KeyRing, issuer: str, audience: 
 def write_refresh(claims: RefreshClaims, *, ring: KeyRing, issuer: str) -> str:
     """The refresh token for `claims`. Its audience is the issuer itself: nobody else has a use for it."""
     payload = {name: getattr(claims, name) for name in ("sub", "sid", "jti", "gen", "iat", "exp")}
-    return _write(payload | {"iss": issuer, "aud": issuer, "type": "refresh"}, REFRESH, ring.current)
+    payload |= {"iss": issuer, "aud": issuer, "type": "refresh"}
+    if claims.kept:
+        payload["kept"] = True
+    return _write(payload, REFRESH, ring.current)
 
 
 def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> AccessClaims:
@@ -83,9 +88,6 @@ def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> Acc
     Raises InvalidToken, with the exact cause, for anything else.
     """
     claims = _read(token, ACCESS, "access", ring, issuer, audience)
-    new = claims.pop("new", False)
-    if type(new) is not bool:
-        raise InvalidToken("The mark of a new generation is not a boolean.")
     return AccessClaims(
         sub=_text(claims, "sub"),
         sid=_uuid(claims, "sid"),
@@ -95,7 +97,7 @@ def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> Acc
         ver=_number(claims, "ver"),
         iat=_number(claims, "iat"),
         exp=_number(claims, "exp"),
-        new=new,
+        new=_mark(claims, "new"),
         user=_user_claims(claims),
     )
 
@@ -110,6 +112,7 @@ def read_refresh(token: str, *, ring: KeyRing, issuer: str) -> RefreshClaims:
         gen=_number(claims, "gen"),
         iat=_number(claims, "iat"),
         exp=_number(claims, "exp"),
+        kept=_mark(claims, "kept"),
     )
     if claims:
         raise InvalidToken("The token has a claim that does not belong to its kind.")
@@ -223,6 +226,13 @@ def _number(claims: dict[str, Any], name: str) -> int:
     value = claims.pop(name, None)
     if type(value) is not int or not 0 <= value < LARGEST:  # bool is an int, too: type() and not isinstance()
         raise InvalidToken(f"The claim `{name}` is missing or not a plain integer.")
+    return value
+
+
+def _mark(claims: dict[str, Any], name: str) -> bool:
+    value = claims.pop(name, False)
+    if type(value) is not bool:
+        raise InvalidToken(f"The mark `{name}` is not a boolean.")
     return value
 
 

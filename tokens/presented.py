@@ -46,7 +46,10 @@ def by_access(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstract
     if current is None:
         return None
     if current is not claims:
-        sign_in.send(replace(current, jti=str(uuid4())), heard=heard)
+        # What was confirmed is set again: an older response may have put a sibling into the jar meanwhile, and that
+        # would be found stale only when this access token is over.
+        confirmed = verified.refresh(sign_in.refresh) if sign_in.refresh and claims.new and not current.new else None
+        sign_in.send(replace(current, jti=str(uuid4())), confirmed, heard)
     sign_in.claims = current
     return sign_in.row.user if sign_in.row else users.from_claims(current.sub, current.user)
 
@@ -92,7 +95,7 @@ def by_refresh(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstrac
     _see(row)
     newer = None if outcome is Outcome.KEEP else issue.child(row, claims)
     sign_in.row, sign_in.claims = row, issue.access(row, newer or claims, new=True)
-    sign_in.send(sign_in.claims, newer, row.persistent, heard)
+    sign_in.send(sign_in.claims, newer, heard)
     return row.user
 
 

@@ -65,8 +65,7 @@ class SignIn:
         self,
         access: AccessClaims,
         refresh: RefreshClaims | None = None,
-        persistent: bool = False,
         heard: object = None,
     ) -> None:
         """Has the response carry these; `heard` is what the revocation list knew of the row before they were made."""
-        self.outgoing = Outgoing(access, refresh, persistent, monotonic(), heard)
+        self.outgoing = Outgoing(access, refresh, monotonic(), heard)

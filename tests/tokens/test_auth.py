@@ -200,13 +200,29 @@ class TestResume:
         elapse(EXPIRED, browser)
         browser.get("/who/")
         elapse(SETTLED, browser)
-        before = verified.access(jar(browser)["access"])
-        response = browser.get("/who/")
+        before, refresh = verified.access(jar(browser)["access"]), jar(browser)["refresh"]
+        browser.get("/who/")
         after = verified.access(jar(browser)["access"])
-        assert cookies_set(response) == {"__Host-access"}
+        assert jar(browser)["refresh"] == refresh
         assert (before.new, after.new) == (True, False)
         for name in ("sub", "sid", "rti", "gen", "ver", "iat", "exp", "user"):
             assert getattr(after, name) == getattr(before, name)
+
+    @pytest.mark.parametrize("fields", [{}, {"remember": "on"}], ids=["until the browser closes", "kept"])
+    def test_what_is_confirmed_takes_the_place_of_a_sibling_that_came_late(self, bob, signed_in, name_on, fields):
+        """A request that confirms was under way when an older one's response put a sibling into the jar."""
+        browser = signed_in(bob, **fields)
+        elapse(EXPIRED, browser)
+        under_way, late = copy_of(browser), copy_of(browser)
+        assert [name_on(under_way), name_on(late)] == ["bob", "bob"]
+        elapse(SETTLED, browser, under_way, late)
+        browser.cookies = late.cookies
+        response = under_way.get("/who/")
+        browser.cookies.update(response.cookies)
+        assert response.cookies["__Host-refresh"]["max-age"] == ("" if not fields else pytest.approx(604620, abs=5))
+        elapse(EXPIRED, browser)
+        assert name_on(browser) == "bob"
+        assert RefreshToken.objects.get().is_live
 
     def test_a_new_token_beside_another_refresh_cookie_counts_as_expired(self, bob, signed_in, name_on):
         browser = signed_in(bob)

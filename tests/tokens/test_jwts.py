@@ -206,7 +206,7 @@ class TestReadAccess:
     @pytest.mark.parametrize("mark", [1, 0, "true", None, [], 1.0])
     def test_a_mark_that_is_no_boolean_is_refused(self, mark):
         token = altered(access_token(), KEY, payload={"new": mark})
-        assert cause(token) == "The mark of a new generation is not a boolean."
+        assert cause(token) == "The mark `new` is not a boolean."
 
     @pytest.mark.parametrize("value", [1.5, [], ["a"], {}, {"a": 1}])
     def test_a_claim_about_the_person_is_a_plain_value(self, value):
