@@ -53,17 +53,13 @@ def end_others(world: World, browser: Browser) -> None:
 def end_in_another_process(world: World, browser: Browser) -> None:
     RefreshToken.objects.filter(pk=browser.jar.sid).update(revoked_at=Now(), changed_at=Now(), reason=Reason.ENDED)
     world.over |= browser.jar.sids
+    world.unheard |= browser.jar.sids
 
 
 def sign_in_again(world: World, browser: Browser) -> None:
     """As whoever it is that is first: the sign-in that is there is replaced."""
     if not browser.thief:
         sign_in(world, browser, world.people[0], kept=True)
-
-
-def restart(world: World, browser: Browser) -> None:
-    world.lose_messages(browser)
-    browser.restart()
 
 
 # To an account: so that Django's signals tell of it, or behind its back.
@@ -120,6 +116,7 @@ def restore(world: World) -> None:
 def another_process(world: World) -> None:
     """One that answers from now on; it has yet to hear what has ended."""
     revocations().forget()
+    world.unheard.clear()
 
 
 def rotate_keys(world: World) -> None:

@@ -38,7 +38,6 @@ IN_A_BROWSER = [
     changes.end_others,
     changes.end_in_another_process,
     changes.sign_in_again,
-    changes.restart,
 ]
 TO_AN_ACCOUNT = [
     changes.end_all,
@@ -68,7 +67,6 @@ class Machine(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.stack.enter_context(transaction.atomic())
         self.stack.callback(transaction.set_rollback, True)
-        self.stack.enter_context(override_settings(TOKENS_REVOCATION_LAG=0))
         self.world = World()
         signals.reuse_found.connect(self.world.reuse_found)
         self.stack.callback(signals.reuse_found.disconnect, self.world.reuse_found)
@@ -82,9 +80,11 @@ class Machine(RuleBasedStateMachine):
 
     # Browsers, honest ones and thieves'.
 
-    @initialize()
-    def begin(self):
-        for browser, person in zip(self.world.browsers, self.world.people, strict=True):
+    @initialize(lag=st.sampled_from([0, 3600]))
+    def begin(self, lag):
+        self.stack.enter_context(override_settings(TOKENS_REVOCATION_LAG=lag))
+        one, other = self.world.people
+        for browser, person in zip(self.world.browsers, [one, one, other], strict=True):
             changes.sign_in(self.world, browser, person, kept=True)
 
     @rule(browser=any_of("browsers"), page=PAGE, seconds=SPAN, person=any_of("people"), kept=st.booleans())
@@ -108,23 +108,30 @@ class Machine(RuleBasedStateMachine):
 
     @rule(browser=any_of("browsers"), page=PAGE, seconds=SPAN)
     def send(self, browser, page, seconds):
+        """A request that takes its time, while the browser goes on."""
         self.world.wait(seconds)
         self.world.messages.append(self.world.send(browser, page))
-
-    @there_are("messages")
-    @rule(message=any_of("messages"), seconds=SPAN)
-    def go_on(self, message, seconds):
-        """A request reaches the site, or its response the browser."""
-        self.world.wait(seconds)
-        self.world.go_on(message)
-
-    @rule(browser=any_of("honest"), page=PAGE)
-    def crash(self, browser, page):
-        self.world.lose_messages(browser)
-        browser.crash(self.world.now)
         self.world.visit(browser, page)
 
-    @precondition(lambda machine: len(machine.world.browsers) < 4)
+    @there_are("messages")
+    @rule(message=any_of("messages"), seconds=SPAN, at_once=st.booleans())
+    def go_on(self, message, seconds, at_once):
+        """A request reaches the site, or its response the browser; or one after the other, at once."""
+        self.world.wait(seconds)
+        self.world.go_on(message)
+        if at_once and message in self.world.messages:
+            self.world.go_on(message)
+
+    @rule(browser=any_of("honest"), page=PAGE, dies=st.booleans())
+    def start_again(self, browser, page, dies):
+        self.world.lose_messages(browser)
+        if dies:
+            browser.crash(self.world.now)
+        else:
+            browser.restart()
+        self.world.visit(browser, page)
+
+    @precondition(lambda machine: len(machine.world.browsers) < 5)
     @rule(browser=any_of("browsers"), declines=st.booleans())
     def steal(self, browser, declines):
         if browser.jar.sids:
@@ -136,12 +143,16 @@ class Machine(RuleBasedStateMachine):
             st.tuples(st.sampled_from(IN_A_BROWSER), any_of("browsers")),
             st.tuples(st.sampled_from(TO_AN_ACCOUNT), any_of("people")),
             st.tuples(st.sampled_from(TO_THE_SITE)),
-        )
+        ),
+        page=st.none() | PAGE,
     )
-    def change(self, change):
-        """One rule for many, or nobody would stay signed in for long."""
+    def change(self, change, page):
+        """One rule for many, or nobody would stay signed in for long. Then, mostly, everybody looks what they see."""
         do, *whom = change
         do(self.world, *whom)
+        if page:
+            for browser in self.world.browsers:
+                self.world.visit(browser, page)
 
 
 @pytest.mark.timeout(300)

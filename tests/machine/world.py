@@ -27,11 +27,12 @@ class World:
     def __init__(self) -> None:
         self.now = 0.0
         self.people = [Person.new(), Person.new()]
-        self.browsers = [Browser(), Browser()]
+        self.browsers = [Browser(), Browser(), Browser()]
         self.messages: list[Message] = []
         self.backup: tuple[float, list[dict[str, Any]]] = (0.0, [])
         self.was_restored = False
         self.over: set[str] = set()  # sign-ins that have ended, for ever
+        self.unheard: set[str] = set()  # those of them that ended in another process
         self.copied: set[str] = set()  # sign-ins of which somebody has a copy
         self.found: Counter[str] = Counter()  # sign-ins of which a copy was found
         self.password_of: dict[str, str] = {}  # with which a sign-in was opened
@@ -187,7 +188,7 @@ class World:
         row = self.row(jar)
         person = self.owner(row)
         assert row and person and name in self._names(person)
-        assert jar.sid not in self.over, "revoked is for ever"
+        assert jar.sid not in self.over or (page != GUARDED and self._may_lag(jar)), "revoked is for ever"
         assert row.expires_at > timezone.now() - timedelta(seconds=MARGIN)
         assert page != GUARDED or self._fits(row), "a guarded page looks at the person"
         died_at = self.dead.get(jar.token) if jar.token else None
@@ -204,11 +205,15 @@ class World:
                 assert sid in self.over or not self._fits(row), "a session was ended that nobody ended"
                 self.over.add(sid)
             assert row.revoked_at or sid not in self.over or row.expires_at < timezone.now(), "revoked is for ever"
+            assert confirmed_by(row) not in self.dead, "a dead token is confirmed"
             for issued in self.issued[sid]:
                 if issued[1] <= row.generation and issued != confirmed_by(row):
                     self.dead.setdefault(issued, self.now)
         assert self.found.keys() <= self.copied, "a theft that never was"
         assert all(times == 1 for times in self.found.values()), "a theft is told twice"
+
+    def _may_lag(self, jar: Jar) -> bool:
+        return conf.revocation_lag > 0 and jar.sid in self.unheard
 
     def _due(self, browser: Browser, jar: Jar) -> set[str]:
         """The names by which the site has to know whoever comes with `jar`; none if it need not."""
