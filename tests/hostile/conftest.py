@@ -32,6 +32,20 @@ def real(bob) -> Real:
     return Real(**jar(browser), key=derive(settings.SECRET_KEY))
 
 
+@pytest.fixture
+def opens(wsgi):
+    """`opens(header)`: whether somebody is signed in by this Cookie header, on an open or on a closed page."""
+
+    def opens(header):
+        octets = header if isinstance(header, bytes) else header.encode()
+        home, closed = wsgi.get("/", octets), wsgi.get("/accounts/sessions/", octets)
+        assert home.status == 200
+        assert closed.status in (200, 302)
+        return b'action="/accounts/logout/"' in home.body or closed.status == 200
+
+    return opens
+
+
 @pytest.fixture(scope="session")
 def production(tmp_path_factory) -> Iterator[Demo]:
     """The production server, on a socket; access tokens last three seconds. `production.secret` is its SECRET_KEY."""

@@ -62,7 +62,10 @@ def forms(alice, here):
         "admin:accounts_user_add": ("/admin/accounts/user/add/", {"username": "eve"}),
         "admin:accounts_user_change": (f"/admin/accounts/user/{alice.pk}/change/", {"username": "eve"}),
         "admin:accounts_user_delete": (f"/admin/accounts/user/{alice.pk}/delete/", {"post": "yes"}),
-        "admin:tokens_refreshtoken_changelist": ("/admin/tokens/refreshtoken/", {**admin}),
+        "admin:tokens_refreshtoken_changelist": (
+            "/admin/tokens/refreshtoken/",
+            admin | {"_selected_action": str(row.pk)},
+        ),
     }
 
 
