@@ -6,6 +6,7 @@ the rule is the same for all: the lifetimes, the browser, the network, and that 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -41,7 +42,7 @@ class Family:
         )
 
 
-class Rule:
+class Rule(ABC):
     """A rule of rotation. A request is decided at one moment; time is in seconds."""
 
     name: ClassVar[str]
@@ -70,9 +71,9 @@ class Rule:
         """By an access token that has not expired; None if it counts as expired. A signature alone decides."""
         return SIGNED_IN
 
+    @abstractmethod
     def by_refresh(self, family: Family, jar: Jar, shown: Refresh, now: float) -> Answer:
         """By a refresh token: where the rules differ."""
-        raise NotImplementedError
 
     def access(self, refresh: Refresh, now: float, *, new: bool) -> Access:
         return Access(refresh, now + self.parameters.access_lifetime, new)

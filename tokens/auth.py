@@ -9,13 +9,12 @@ import logging
 from time import monotonic
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
-from . import cookies, issue, origin, presented, signals, verdict
+from . import cookies, issue, origin, presented, signals, users, verdict
 from .branches import Branch, take
 from .conf import conf
 from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevocationListUnavailable, RevokedToken
@@ -74,7 +73,7 @@ def start(request: TokenRequest, user: AbstractBaseUser) -> RefreshToken:
 def renew(request: TokenRequest, session_hash: str) -> None:
     """Goes on in a new sign-in after a change of password that left `session_hash`; all others end."""
     sign_in = request.tokens
-    person = get_user_model()._base_manager.filter(pk__in=[request.user.pk]).first()
+    person = users.fresh(request.user.pk)
     if person is None or not constant_time_compare(person.get_session_auth_hash(), session_hash):
         return
     old = RefreshToken.objects.filter(pk=sign_in.session_id).first()

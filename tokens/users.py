@@ -65,6 +65,11 @@ def whole(user: AbstractBaseUser) -> AbstractBaseUser:
     return user
 
 
+def fresh(key: Any) -> AbstractBaseUser | None:
+    """The person as the table has them now; None if gone."""
+    return get_user_model()._base_manager.filter(pk=key).first()
+
+
 def lock(key: Any, **stamp: Any) -> AbstractBaseUser | None:
     """The person, read under the lock that sign-ins and mass revocations share; None if gone.
 

@@ -30,6 +30,7 @@ def judge(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> No
 
 
 def answered(request: TokenRequest, sid: str) -> None:
+    """Takes back the probe that this request came with, if it comes with something newer of the same row `sid`."""
     probe = request.tokens.probe
     if probe and probe.sid == sid and RefreshToken.objects.answered(probe.sid, probe.jti):
         take(Branch.ANSWERED, sid)
