@@ -80,7 +80,7 @@ class Browser:
                     return answer
             self.lost += 1
             assert monotonic() < until, "The server stays away."
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     def claims(self) -> dict[str, Any]:
         """What the refresh token in the jar says."""

@@ -1,6 +1,7 @@
 """Databases of one test each: a file, one more on the tests' PostgreSQL, or a PostgreSQL that can be killed."""
 
 import os
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -16,7 +17,6 @@ import psycopg
 
 from project.environment import Env
 from tests import postgres
-from tests.faults.server import kill
 
 
 @contextmanager
@@ -73,7 +73,7 @@ class Postgres:
 
     def kill(self) -> None:
         """kill -9 of the postmaster."""
-        kill(int((self.data / "postmaster.pid").read_text().split()[0]))
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
     def stop(self) -> None:
         postgres.run(self.binaries / "pg_ctl", "-D", self.data, "-s", "-m", "immediate", "stop")

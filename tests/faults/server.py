@@ -50,8 +50,12 @@ class Site:
 
     def jars(self, number: int) -> list[dict[str, str]]:
         """The cookies of `number` people, each newly signed in."""
+        return [jar for [jar] in self.people(number, each=1)]
+
+    def people(self, number: int, each: int) -> list[list[dict[str, str]]]:
+        """For each of `number` people the jars of `each` browsers, newly signed in."""
         done = subprocess.run(
-            [sys.executable, "-m", "tests.faults.people", str(number)],
+            [sys.executable, "-m", "tests.faults.people", str(number), str(each)],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -59,8 +63,8 @@ class Site:
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
-        jars: list[dict[str, str]] = json.loads(done.stdout)
-        return jars
+        people: list[list[dict[str, str]]] = json.loads(done.stdout)
+        return people
 
     def serve(self, *, preload: bool = False) -> "Server":
         """One more server of this installation, which answers already. With `preload`, a new worker is there in no
@@ -85,6 +89,7 @@ class Server:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self.socket.getsockname()[1]
         self.masters: list[subprocess.Popen[bytes]] = []
+        self.killed: set[int] = set()
 
     @property
     def master(self) -> subprocess.Popen[bytes]:
@@ -112,8 +117,17 @@ class Server:
             assert asking.recv(12) == b"HTTP/1.1 200", self.site.log.read_text()
 
     def workers(self) -> list[int]:
+        """The processes of the newest master, the oldest first; none that was killed here and is not buried yet."""
         found = subprocess.run(["pgrep", "-P", str(self.master.pid)], capture_output=True, text=True)
-        return [int(pid) for pid in found.stdout.split()]
+        return sorted({int(pid) for pid in found.stdout.split()} - self.killed)
+
+    def kill_worker(self) -> bool:
+        """kill -9 of the oldest worker, which is sure to serve; False if there is none yet."""
+        for worker in self.workers()[:1]:
+            os.kill(worker, signal.SIGKILL)
+            self.killed.add(worker)
+            return True
+        return False
 
     def kill(self) -> None:
         """kill -9 of the master; its workers find themselves orphaned, and leave."""
@@ -130,15 +144,6 @@ class Server:
             with suppress(ProcessLookupError):
                 os.killpg(master.pid, signal.SIGKILL)
             master.wait()
-
-
-def kill(pid: int) -> bool:
-    """kill -9; whether there was such a process."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

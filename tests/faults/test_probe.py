@@ -26,11 +26,14 @@ def test_a_file_that_waited_too_long_arrives_whole_and_once_and_nobody_is_signed
     site, postgres_database, browser, tell
 ):
     [jar] = site.jars(1)
-    release = threading.Event()
+    arrived, release = threading.Event(), threading.Event()
     file = seeded(7).randbytes(3_000_000)
 
     def plan(method: str, path: str) -> Fate:
-        return Fate(held=release) if method == "POST" else FAIR
+        if method != "POST":
+            return FAIR
+        arrived.set()
+        return Fate(held=release)
 
     with Proxy(site.serve().port, plan) as proxy:
         address = f"http://127.0.0.1:{proxy.port}"
@@ -42,6 +45,7 @@ def test_a_file_that_waited_too_long_arrives_whole_and_once_and_nobody_is_signed
         form.locator("[name=text]").fill("Zoë & Co")
         form.locator("[name=file]").set_input_files({"name": "f.bin", "mimeType": "image/png", "buffer": file})
         form.get_by_role("button", name="Send").click(no_wait_after=True)
+        assert arrived.wait(20)
         for _ in range(2):
             other.goto("/who/")  # the first gets a child, the second confirms it
             expect(other.locator("body")).to_have_text("person0")

@@ -21,9 +21,9 @@ def test_an_ended_session_is_out_at_the_other_within_the_lag_and_at_once_where_i
     installed, postgres_database, tell
 ):
     site = installed(postgres_database)
-    jars = [site.jars(ENDS) for _ in range(3)]
+    people = site.people(ENDS, each=3)
     here, there = site.serve(), site.serve()
-    lags = asyncio.run(all_ends(here.port, there.port, list(zip(*jars, strict=True))))
+    lags = asyncio.run(all_ends(here.port, there.port, people))
     tell(
         f"{ENDS} sessions ended at one server were out at the other after {min(lags):.2f} to {max(lags):.2f} s "
         f"(lag {LAG} s), at once on guarded pages"
@@ -32,7 +32,7 @@ def test_an_ended_session_is_out_at_the_other_within_the_lag_and_at_once_where_i
     assert max(lags) > LAG / 4  # or it was not the list that was measured
 
 
-async def all_ends(here: int, there: int, people: list[tuple[dict, ...]]) -> list[float]:
+async def all_ends(here: int, there: int, people: list[list[dict]]) -> list[float]:
     return await asyncio.gather(*(end_after(n * 0.08, here, there, *jars) for n, jars in enumerate(people)))
 
 
