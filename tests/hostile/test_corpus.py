@@ -131,12 +131,13 @@ def test_each_cookie_in_a_header_of_its_own_is_read_as_one(real, asgi):
     assert b'action="/accounts/logout/"' not in asgi.get_in_pieces("/", [*pieces, b"__Host-access=x"]).body
 
 
+@pytest.fixture(scope="module")
+def stolen(production, server):
+    return real_of(server, "bob", production.passwords["bob"], production.secret)
+
+
 class TestOverASocket:
     """The production server, bytes exactly as written."""
-
-    @pytest.fixture(scope="session")
-    def stolen(self, production, server):
-        return real_of(server, "bob", production.passwords["bob"], production.secret)
 
     def refused_by_the_server(self, header):
         return len(header) > 8180 or re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", header)

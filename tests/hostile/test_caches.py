@@ -1,0 +1,300 @@
+"""Caches between the site and its visitors: nobody ever gets another's page, another's cookie, or a kept redirect."""
+
+import shutil
+import subprocess
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+
+import pytest
+from django.conf import settings as configured
+from django.core.cache import cache
+
+from tests.hostile import pages
+from tests.hostile.corpus import ACCESS, OURS, PROBE, REFRESH
+from tests.hostile.wire import Socket, jar_after
+from tests.postgres import give_up
+from tests.test_demo import free_port
+from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.forge import part
+from tokens.testing import Client
+
+UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
+FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
+CONDITIONAL = "django.middleware.http.ConditionalGetMiddleware"
+SITE = configured.MIDDLEWARE
+STACKS = {
+    "as Django's documentation has it": [UPDATE, *SITE, FETCH],
+    "with conditional GET outside": [CONDITIONAL, UPDATE, *SITE, FETCH],
+    "with conditional GET inside": [UPDATE, CONDITIONAL, *SITE, FETCH],
+    "asked before everything else": [UPDATE, FETCH, *SITE],
+    "asked before the visitor is known": [*SITE[:6], UPDATE, FETCH, *SITE[6:]],
+}
+SAYS = ["", "max-age=60", "public, max-age=60", "PUBLIC, Max-Age=60", "s-maxage=60", "private", "no-store", "no-cache"]
+EXPIRED = 16 * 60
+
+
+@pytest.fixture
+def people(alice, bob):
+    """Two who are signed in, one who was, and two who never were, one of them with a neighbour's cookies."""
+    browsers = {name: Client() for name in ("alice", "bob", "nobody", "stranger", "leaver")}
+    browsers["alice"].force_login(alice)
+    browsers["bob"].force_login(bob)
+    browsers["leaver"].force_login(bob)
+    browsers["leaver"].logout()
+    browsers["stranger"].cookies["theme"] = "dark"
+    return browsers
+
+
+def own(name):
+    return f"<{name}>" if name in ("alice", "bob") else "<nobody>"
+
+
+def walk(people, url):
+    """Everybody in turn, twice; each gets a page of their own, and cookies that are their own."""
+    for name, browser in [*people.items(), *reversed(people.items())]:
+        response = browser.get(url)
+        assert response.content.decode() == own(name), (name, url)
+        for cookie in response.cookies.values():
+            assert cookie.key != "basket" or f"<{cookie.value}>" == own(name), (name, url)
+            assert cookie.key not in OURS or name in part(response.cookies[ACCESS].value, 1).decode(), (name, url)
+        browser.cookies.pop("basket", None)
+
+
+@pytest.mark.urls("tests.hostile.pages")
+@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
+class TestDjangosOwn:
+    @pytest.fixture(autouse=True)
+    def cached(self, settings, stack):
+        settings.MIDDLEWARE = stack
+
+    def test_it_does_keep_what_is_the_same_for_all(self, people):
+        """Or else nothing here could fail."""
+        asked = pages.machine.asked
+        for browser in [*people.values(), *people.values()]:
+            assert browser.get("/machine/").content == browser.get("/kept-machine/").content == b"<nobody>"
+        assert pages.machine.asked - asked <= 2
+
+    @pytest.mark.parametrize("says", SAYS, ids=lambda says: says or "nothing")
+    @pytest.mark.parametrize("cookie", ["", "&cookie=1"], ids=["no cookie", "a cookie"])
+    def test_whatever_a_view_says_of_itself(self, people, says, cookie):
+        walk(people, f"/who/?says={says}{cookie}")
+        elapse(EXPIRED, people["alice"], people["bob"])
+        walk(people, f"/who/?says={says}{cookie}")  # each first answer sets new tokens
+        assert not [kept for kept in stored() if REFRESH in kept or "alice" in kept or "bob" in kept]
+
+    @pytest.mark.parametrize("vary", ["Accept-Language", " Cookie ", "cookie", "*"])
+    def test_whatever_a_view_varies_by(self, people, vary):
+        walk(people, f"/who/?vary={vary}&says=public, max-age=60")
+
+    def test_a_view_that_is_kept_by_a_decorator_and_varies_by_cookie(self, people):
+        for _ in range(2):
+            walk(people, "/kept/")
+            elapse(EXPIRED, people["alice"], people["bob"])
+
+    def test_a_page_that_guards_the_account(self, people):
+        for name in ("alice", "bob", "alice"):
+            assert people[name].get("/guarded/?says=public, max-age=60").content.decode() == own(name)
+        assert people["nobody"].get("/guarded/?says=public, max-age=60").status_code == 302
+
+    def test_somebody_who_signs_out_is_out(self, people):
+        url = "/who/?says=public, max-age=60"
+        walk(people, url)
+        before = copy_of(people["alice"])
+        people["alice"].logout()
+        assert before.get(url).content == people["alice"].get(url).content == b"<nobody>"
+
+    def test_a_probe_is_kept_by_nobody(self, people):
+        old = copy_of(people["bob"])
+        for _ in range(2):
+            elapse(EXPIRED, people["bob"], old)
+            people["bob"].get("/who/")
+        url = "/who/?says=public, max-age=60"
+        response = old.get(url)
+        assert (response.status_code, list(response.cookies)) == (307, [PROBE])
+        walk(people, url)
+        assert jar(old)
+
+
+def stored():
+    """What Django's cache holds, as text."""
+    return [repr(value) for value in cache._cache.values()]
+
+
+class TestHeaders:
+    """What any shared cache may keep (RFC 9111 §3): never a page for somebody, nor a cookie."""
+
+    ADDRESSES = (
+        *("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/accounts/sessions/"),
+        *("/accounts/profile/", "/accounts/activity/", "/accounts/password/change/", "/admin/", "/admin/login/"),
+        *("/admin/accounts/user/", "/no/such/page/", "/accounts/logout/"),
+    )
+
+    def private(self, response):
+        told = {directive.strip().lower() for directive in response.headers.get("Cache-Control", "").split(",")}
+        return {"private", "no-store"} <= told and not {"public", "s-maxage"} & told
+
+    @pytest.mark.parametrize("url", ADDRESSES)
+    def test_an_answer_to_somebody_is_private_and_stored_nowhere(self, client, alice, url):
+        client.force_login(alice)
+        for _ in range(2):  # with new tokens, and without
+            elapse(EXPIRED, client)
+            for response in (client.get(url), client.get(url)):
+                # A page that was not found looks at nobody until its template does.
+                assert self.private(response) or url == "/no/such/page/" or response.status_code == 405
+                assert self.private(response) or not response.cookies
+                assert "Cookie" in response.headers.get("Vary", "") or not self.private(response)
+
+    @pytest.mark.parametrize("url", ADDRESSES)
+    def test_any_answer_with_a_cookie_is(self, db, url):
+        response = Client().get(url)
+        assert self.private(response) or not response.cookies
+
+    def test_so_are_the_answers_to_forms(self, client, bob, sign_in):
+        assert self.private(sign_in(client, bob))
+        assert self.private(client.post("/accounts/profile/", {"first_name": "Bob"}))
+        assert self.private(client.post("/accounts/logout/"))
+
+    def test_an_answer_that_varies_by_nothing_is_the_same_for_all(self, client, bob, db):
+        client.force_login(bob)
+        for url in ("/healthz", "/readyz", "/.well-known/jwks.json"):
+            theirs, nobodys = client.get(url), Client().get(url)
+            assert theirs.content == nobodys.content
+            assert not theirs.cookies
+            assert "Cookie" not in theirs.headers.get("Vary", "")
+
+
+# One server of each kind: as it comes; one that keeps Set-Cookie, as is often advised to make caching work; and
+# one that does not understand Vary, as many content networks do not.
+NGINX = """
+{user}
+daemon off;
+pid {folder}/pid;
+error_log stderr warn;
+worker_processes 1;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    proxy_cache_path {folder}/cache keys_zone=shared:1m;
+    proxy_cache shared;
+    proxy_cache_valid any 60s;
+    proxy_cache_key $server_port$request_uri;
+    proxy_set_header Host localhost:{site};
+    add_header X-Kept $upstream_cache_status always;
+    server {{ listen 127.0.0.1:{careful}; location / {{ proxy_pass http://127.0.0.1:{site}; }} }}
+    server {{
+        listen 127.0.0.1:{careless};
+        proxy_ignore_headers Set-Cookie;
+        location / {{ proxy_pass http://127.0.0.1:{site}; }}
+    }}
+    server {{
+        listen 127.0.0.1:{blind};
+        proxy_ignore_headers Set-Cookie Vary;
+        location / {{ proxy_pass http://127.0.0.1:{site}; }}
+    }}
+}}
+"""
+KINDS = ("careful", "careless", "blind")
+
+
+@pytest.fixture(scope="module")
+def proxies(production, tmp_path_factory):
+    """The site through each kind of proxy, by its name."""
+    nginx = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if nginx is None:
+        give_up("No nginx here: `apt install nginx-light`.")
+    folder = tmp_path_factory.mktemp("nginx")
+    ports = {kind: free_port() for kind in KINDS}
+    user = "user root;" if folder.owner() == "root" else ""
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=user, site=production.port, **ports))
+    process = subprocess.Popen([nginx, "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"])
+    try:
+        for port in ports.values():
+            wait_until_it_answers(port)
+        yield {kind: Socket(port, f"localhost:{production.port}") for kind, port in ports.items()}
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def wait_until_it_answers(port):
+    end = time.monotonic() + 10
+    while True:
+        try:
+            with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/healthz")
+                return connection.getresponse().read()
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+@pytest.mark.once
+class TestNginx:
+    @pytest.fixture
+    def jars(self, proxies, production):
+        """The jars of alice, bob and a visitor, each with each proxy."""
+        signed_in = {
+            (kind, name): way.sign_in(name, production.passwords[name])[1]
+            for kind, way in proxies.items()
+            for name in ("alice", "bob")
+        }
+        return signed_in | {(kind, "nobody"): b"" for kind in KINDS}
+
+    ADDRESSES = (
+        "/",
+        "/accounts/sessions/",
+        "/accounts/profile/",
+        "/accounts/login/",
+        "/no/such/page/",
+        "/admin/login/",
+    )
+
+    def visit(self, proxies, jars, url):
+        """Everybody once, through each proxy; returns who got new tokens."""
+        refreshed = []
+        for (kind, name), header in list(jars.items()):
+            answer = proxies[kind].get(url, header)
+            where = (kind, name, url, answer)
+            for other in {"alice", "bob"} - {name}:
+                assert other not in answer.text, where
+            given = answer.cookies.keys() & {ACCESS, REFRESH}
+            assert not given or name in part(answer.cookies[ACCESS], 1).decode(), where
+            assert PROBE not in answer.cookies, where
+            assert answer.status != 307, where
+            if name != "nobody":
+                assert answer.header("X-Kept") != "HIT" or kind == "blind", where
+                refreshed += [(kind, name)] * bool(given)
+            jars[kind, name] = jar_after(header, answer)
+        return refreshed
+
+    def test_each_keeps_what_is_for_all(self, proxies):
+        for way in proxies.values():
+            assert way.get("/.well-known/jwks.json").status == 200
+            assert way.get("/.well-known/jwks.json").header("X-Kept") == "HIT"
+
+    def test_nobody_gets_what_is_anothers_while_tokens_are_renewed(self, proxies, jars):
+        renewed, end = [], time.monotonic() + 20
+        while any(renewed.count(who) < 2 for who in jars if "nobody" not in who):
+            assert time.monotonic() < end, renewed
+            for url in self.ADDRESSES:
+                renewed += self.visit(proxies, jars, url)
+            time.sleep(0.3)
+
+    def test_nobody_gets_the_redirect_that_was_another_browsers(self, proxies, jars):
+        """Made stale by two refreshes of the same sign-in, the second after the first was confirmed."""
+        old, site = dict(jars), [("careful", "bob"), ("careless", "bob"), ("blind", "bob")]
+        for _ in range(2):
+            time.sleep(3.2)
+            for who in site:
+                jars[who] = jar_after(jars[who], proxies[who[0]].get("/accounts/sessions/", jars[who]))
+        for who in site:
+            answer = proxies[who[0]].get("/accounts/profile/?once=1", old[who])
+            assert (answer.status, answer.header("X-Kept")) == (307, "MISS")
+            assert PROBE in answer.cookies
+        self.visit(proxies, jars, "/accounts/profile/?once=1")
