@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.cookies import SimpleCookie
@@ -21,6 +22,7 @@ MARGIN = 5  # seconds before an expiry in which a token may be found over
 
 read_refresh = lru_cache(verified.refresh)
 
+Cookies = Mapping[str, Any]
 Token = tuple[str, int, int]  # of which row, the generation, and what stays of the id when time is made to pass
 
 
@@ -32,19 +34,19 @@ def token(sid: Any, generation: int, jti: Any) -> Token:
 class Jar:
     """Cookies, each with the attributes that it was set with."""
 
-    def __init__(self, cookies: SimpleCookie | None = None) -> None:
+    def __init__(self, cookies: Cookies | None = None) -> None:
         self.cookies = SimpleCookie()
-        self.take(cookies or SimpleCookie())
+        self.take(cookies or {})
 
-    def take(self, cookies: SimpleCookie) -> None:
+    def take(self, cookies: Cookies) -> None:
         for name, morsel in cookies.items():
             if morsel["max-age"] == 0:
                 self.cookies.pop(name, None)
             else:
                 self.cookies[name] = morsel.copy()
 
-    def copy(self) -> Jar:
-        return Jar(self.cookies)
+    def copy(self, without: str = "") -> Jar:
+        return Jar({name: morsel for name, morsel in self.cookies.items() if name != without})
 
     @property
     def access(self) -> AccessClaims | None:
@@ -67,8 +69,10 @@ class Jar:
 
     @property
     def token(self) -> Token | None:
-        claims = self.refresh
-        return token(claims.sid, claims.gen, claims.jti) if claims else None
+        """The refresh token, or the one that a mere access token was born with."""
+        if refresh := self.refresh:
+            return token(refresh.sid, refresh.gen, refresh.jti)
+        return token(self.access.sid, self.access.gen, self.access.rti) if self.access else None
 
     @property
     def is_good(self) -> bool:
@@ -86,7 +90,7 @@ class Browser:
     jar: Jar = field(default_factory=Jar)
     past: list[tuple[float, Jar]] = field(default_factory=lambda: [(ALWAYS, Jar())])  # what the jar was, since when
 
-    def take(self, cookies: SimpleCookie, now: float) -> None:
+    def take(self, cookies: Cookies, now: float) -> None:
         self.jar.take(cookies)
         if self.declines:
             self.jar.cookies.pop(probe_name(), None)

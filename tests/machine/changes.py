@@ -9,7 +9,6 @@ from tests.machine.browsers import Browser
 from tests.machine.people import Person, fresh
 from tests.machine.world import CHANGE_PASSWORD, LOG_IN, LOG_OUT, World
 from tokens.models import RefreshToken
-from tokens.revocations import revocations
 
 Reason = RefreshToken.Reason
 
@@ -114,9 +113,7 @@ def restore(world: World) -> None:
 
 
 def another_process(world: World) -> None:
-    """One that answers from now on; it has yet to hear what has ended."""
-    revocations().forget()
-    world.unheard.clear()
+    world.hear()
 
 
 def rotate_keys(world: World) -> None:

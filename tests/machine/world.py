@@ -16,6 +16,7 @@ from tokens.conf import conf
 from tokens.cookies import probe_name
 from tokens.models import RefreshToken
 from tokens.probe import LIFETIME as PROBE_LIFETIME
+from tokens.revocations import revocations
 from tokens.testing import Client
 
 LOG_IN, LOG_OUT, CHANGE_PASSWORD = "/log-in/", "/log-out/", "/change-password/"
@@ -55,7 +56,7 @@ class World:
     # What happens.
 
     def wait(self, seconds: float) -> None:
-        """Everything there is becomes older: rows, jars, messages."""
+        """Everything there is becomes older: rows, jars, messages. By then each process has heard what has ended."""
         if not seconds:
             return
         jars: list[Any] = [message.jar for message in self.messages]
@@ -68,6 +69,13 @@ class World:
             for jar in jars:
                 jar.cookies.pop(probe_name(), None)
         self.now += seconds
+        self.hear()
+
+    def hear(self) -> None:
+        """As a new process does, which knows nothing but what the database says."""
+        revocations().forget()
+        revocations().entry("", RefreshToken.objects.changed_within)
+        self.unheard.clear()
 
     def visit(self, browser: Browser, page: str) -> str:
         """A whole round trip; whom the page takes its visitor for."""
@@ -82,7 +90,7 @@ class World:
         """The site answers: whoever should be known is known, or is asked to come back."""
         names = self._due(message.browser, message.jar)
         message.response = self.ask(message.jar, message.page)
-        assert not names or shown(message.response) in {"", *names}, "an honest browser was signed out"
+        self._check_known(message.jar, {"", *names} if names else set(), message.response)
 
     def arrive(self, message: Message) -> str:
         """The response reaches its browser, which goes where it is sent; whom the page takes its visitor for."""
@@ -94,7 +102,7 @@ class World:
             names = self._due(browser, browser.jar)
             response = self.ask(browser.jar, message.page)
             browser.take(response.cookies, self.now)
-            assert not names or shown(response) in names, "an honest browser was signed out"
+            self._check_known(browser.jar, names, response)
         raise AssertionError("a redirect without end")
 
     def go_on(self, message: Message) -> None:
@@ -177,7 +185,7 @@ class World:
         assert not handed.sids & self.over, "tokens of a sign-in that is over"
         if page in PAGES and handed.access and jar.token in self.dead:
             assert jar.access and handed.access.exp <= jar.access.exp, "a dead token gains nothing"
-        if handed.token:
+        if handed.refresh and handed.token:
             confirmed = confirmed_by(self.row(handed))
             parent = handed.token if page in (LOG_IN, CHANGE_PASSWORD) else jar.token
             assert parent == confirmed, "only the confirmed token has children"
@@ -193,6 +201,10 @@ class World:
         assert page != GUARDED or self._fits(row), "a guarded page looks at the person"
         died_at = self.dead.get(jar.token) if jar.token else None
         assert died_at is None or self.now - died_at <= conf.access_lifetime, "a dead token opens no page"
+
+    def _check_known(self, jar: Jar, names: set[str], response: Any) -> None:
+        robbed = jar.sid in self.copied & self.over
+        assert not names or shown(response) in names or robbed, "an honest browser was signed out"
 
     # What must hold of every row.
 
@@ -217,7 +229,7 @@ class World:
 
     def _due(self, browser: Browser, jar: Jar) -> set[str]:
         """The names by which the site has to know whoever comes with `jar`; none if it need not."""
-        if browser.thief or not jar.is_good or jar.sid in self.over | self.copied:
+        if browser.thief or not jar.is_good or jar.sid in self.over:
             return set()
         row = self.row(jar)
         person = self.owner(row)
