@@ -1,13 +1,10 @@
 """Requests as the middleware hands them to the views of this app."""
 
-from django.http import HttpRequest
-
 from accounts.models import User
-from tokens.signin import SignIn
+from tokens.signin import TokenRequest
 
 
-class Request(HttpRequest):
+class Request(TokenRequest):
     """Only a type: what every request bears. On closed pages, `user` is the person who asks."""
 
     user: User
-    tokens: SignIn

@@ -8,6 +8,7 @@ from tokens.views import jwks
 urlpatterns = [
     path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
+    path("api/", include("accounts.api.urls")),
     path(".well-known/jwks.json", jwks, name="jwks"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

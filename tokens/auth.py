@@ -109,6 +109,8 @@ def _deliver(request: TokenRequest, response: HttpResponseBase) -> bool:
         if sign_in.started and sign_in.row:  # nobody will ever hold its tokens
             RefreshToken.objects.filter(pk=sign_in.row.pk).delete()
         return False
+    if sign_in.bearer:
+        return False
     if sign_in.probe:
         cookies.delete_probe(response)
     if sign_in.gone:

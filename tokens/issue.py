@@ -51,14 +51,17 @@ def access(row: RefreshToken, refresh: RefreshClaims, *, new: bool) -> AccessCla
     )
 
 
+def signed(outgoing: Outgoing) -> tuple[str, str | None]:
+    """The access token, and the refresh token if there is a new one."""
+    ring, issuer = conf.key_ring, conf.issuer
+    access = jwts.write_access(outgoing.access, ring=ring, issuer=issuer, audience=conf.audience)
+    return access, jwts.write_refresh(outgoing.refresh, ring=ring, issuer=issuer) if outgoing.refresh else None
+
+
 def write(outgoing: Outgoing, response: HttpResponseBase) -> None:
     """Signs the tokens and sets their cookies on `response`."""
-    ring, issuer = conf.key_ring, conf.issuer
-    refresh, max_age = None, None
-    if outgoing.refresh:
-        refresh = jwts.write_refresh(outgoing.refresh, ring=ring, issuer=issuer)
-        max_age = outgoing.refresh.exp - int(time()) if outgoing.refresh.kept else None
-    access = jwts.write_access(outgoing.access, ring=ring, issuer=issuer, audience=conf.audience)
+    access, refresh = signed(outgoing)
+    max_age = outgoing.refresh.exp - int(time()) if outgoing.refresh and outgoing.refresh.kept else None
     cookies.write(response, access=access, refresh=refresh, max_age=max_age)
 
 

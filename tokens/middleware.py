@@ -44,7 +44,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
     def process_request(self, request: Any) -> None:
         if not hasattr(request, "session"):
             raise ImproperlyConfigured("TokenMiddleware stands after SessionMiddleware in MIDDLEWARE.")
-        request.tokens = SignIn(request)
+        request.tokens = SignIn.of_cookies(request)
         request.user = SimpleLazyObject(partial(_visitor, request))
         request.auser = partial(sync_to_async(_whole_visitor), request)
 

@@ -139,6 +139,7 @@ class RefreshToken(models.Model):
         """How a sign-in was opened."""
 
         PASSWORD = "password", _("with your password")
+        API = "api", _("by a program, with your password")
         OTHER = "other", _("in another way")
 
     class Reason(models.TextChoices):

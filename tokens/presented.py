@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from time import time
 from uuid import uuid4
@@ -21,6 +22,8 @@ from .rotation import Outcome, Refresh
 from .signin import SignIn, TokenRequest
 
 logger = logging.getLogger("tokens")
+
+By = Callable[..., AbstractBaseUser | None]
 
 TAKEN = {
     Outcome.CHILD: Branch.CHILD,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -13,6 +14,7 @@ from .exceptions import InvalidToken
 from .issue import Outgoing
 from .jwts import AccessClaims, RefreshClaims
 from .models import RefreshToken
+from .probe import Probe
 
 OWNER = "_tokens_sub"  # the key in a Django session that says whose it is
 
@@ -21,18 +23,20 @@ class TokenRequest(HttpRequest):
     """A request that has passed the middleware, for type checkers."""
 
     tokens: SignIn
+    user: Any
 
 
 class SignIn:
-    """What the cookies of `request` brought, and what the response takes back.
+    """What a request brought, and what the response takes back.
 
     A view sets `remember` ("keep me signed in") and `method` before `login()`.
     """
 
-    def __init__(self, request: HttpRequest) -> None:
-        self.access = cookies.read(request, cookies.access_name())
-        self.refresh = cookies.read(request, cookies.refresh_name())
-        self.probe = probe.read(request)
+    def __init__(self, access: str | None = None, refresh: str | None = None, probe: Probe | None = None) -> None:
+        self.access = access
+        self.refresh = refresh
+        self.probe = probe
+        self.bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
         self.remember = False
         self.method: str = RefreshToken.Method.OTHER
         self.claims: AccessClaims | None = None
@@ -42,6 +46,19 @@ class SignIn:
         self.started = False  # whether this request opened it
         self.gone = False  # whether this request ended it
         self.outgoing: Outgoing | None = None
+
+    @classmethod
+    def of_cookies(cls, request: HttpRequest) -> SignIn:
+        """What the cookies of `request` brought."""
+        access, refresh = (cookies.read(request, name()) for name in (cookies.access_name, cookies.refresh_name))
+        return cls(access, refresh, probe.read(request))
+
+    @classmethod
+    def of_bearer(cls, access: str | None = None, refresh: str | None = None) -> SignIn:
+        """What a client without a jar brought in its Authorization header (RFC 6750)."""
+        made = cls(access, refresh)
+        made.bearer = True
+        return made
 
     @property
     def session_id(self) -> UUID | None:

@@ -13,9 +13,10 @@ from .signin import TokenRequest
 
 def judge(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> None:
     """Asks the browser of a stale token for something newer, or finds that it has nothing. Nobody can tell then which
-    of the two who hold the sign-in is the thief: it ends for both (RFC 9700 §4.14.2)."""
+    of the two who hold the sign-in is the thief: it ends for both (RFC 9700 §4.14.2). A client without a jar shows
+    what it has: there is nothing to ask."""
     sign_in = request.tokens
-    if sign_in.probe == Probe(claims.sid, claims.jti):
+    if sign_in.bearer or sign_in.probe == Probe(claims.sid, claims.jti):
         take(Branch.REUSED, claims.sid)
         if count := RefreshToken.objects.revoke_reused(row):
             signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)

@@ -35,7 +35,24 @@ def patterns(resolver, prefix="/"):
 
 
 def test_these_pages_are_open_and_no_others():
-    assert {route for route, view in patterns(get_resolver()) if not getattr(view, "login_required", True)} == OPEN
+    routes = {route for route, view in patterns(get_resolver()) if not getattr(view, "login_required", True)}
+    assert {route for route in routes if not route.startswith("/api/")} == OPEN
+
+
+def test_the_api_has_these_addresses_and_asks_for_tokens_by_itself():
+    routes = {route for route, _ in patterns(get_resolver()) if route.startswith("/api/")}
+    assert routes == {
+        "/api/",
+        "/api/admin/dashboard",
+        "/api/auth/login",
+        "/api/auth/logout",
+        "/api/auth/logout-everywhere",
+        "/api/auth/refresh",
+        "/api/me",
+        "/api/public",
+        "/api/sessions",
+        "/api/sessions/<uuid:pk>",
+    }
 
 
 @pytest.mark.parametrize(

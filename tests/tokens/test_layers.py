@@ -15,7 +15,7 @@ SITE = {"accounts", "project", "tests"}
 LAYERS = [
     {"apps"},
     {"checks", "receivers", "testing"},  # checks look for the middleware, and testing passes through it
-    {"admin", "management", "middleware", "migrations", "views"},
+    {"admin", "bearer", "management", "middleware", "migrations", "views"},
     {"auth"},
     {"presented"},
     {"verdict"},
@@ -81,15 +81,15 @@ def test_tokens_knows_no_site(path):
     assert tops(path) & SITE == set()
 
 
-@pytest.mark.parametrize("room", ["exceptions", "jwts", "keys", "rotation"])
+@pytest.mark.parametrize("room", ["exceptions", "jwks", "jwts", "keyfile", "keys", "rotation"])
 def test_what_is_pure_knows_no_django(room):
     assert "django" not in tops(FOLDER / f"{room}.py")
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "accounts").rglob("*.py")), ids=short)
 def test_accounts_uses_what_is_meant_for_a_site(path):
-    """`signin` for the type of `request.tokens`, `origin` for where a request comes from."""
-    assert rooms(path) <= {"auth", "decorators", "models", "origin", "signals", "signin"}
+    """`signin` for the type of `request.tokens`, `origin` for where a request comes from, `bearer` for the API."""
+    assert rooms(path) <= {"auth", "bearer", "decorators", "exceptions", "models", "origin", "signals", "signin"}
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "project").rglob("*.py")), ids=short)

@@ -1,0 +1,114 @@
+"""What all endpoints have in common: who asks, and how errors are told. No cookie is read or set."""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+
+from accounts.api.problems import EXPIRED, Problem, forbidden, unauthorized
+from accounts.http import Request
+from tokens import bearer
+from tokens.decorators import cookieless
+from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+
+View = Callable[..., HttpResponse]
+LARGEST_BODY = 16 * 1024  # bytes
+
+
+def endpoint(**views: View) -> View:
+    """One address: a view for each method, as `get=`, `post=`, `delete=`. Views raise Problem and TokenError."""
+
+    @csrf_exempt  # nothing here is authenticated by a cookie
+    @login_not_required
+    @cookieless
+    def answer(request: Request, **kwargs: Any) -> HttpResponse:
+        try:
+            response = _view(request, views)(request, **kwargs)
+        except Problem as problem:
+            response = problem.response()
+        except TokenError as error:
+            response = _told(request, error).response()
+        except (OperationalError, InterfaceError):
+            response = _UNAVAILABLE.response()
+        response.headers["Cache-Control"] = "no-store"
+        patch_vary_headers(response, ("Authorization",))
+        return response
+
+    return answer
+
+
+def signed_in(view: View) -> View:
+    """For whoever has a good access token."""
+
+    @wraps(view)
+    def checked(request: Request, **kwargs: Any) -> HttpResponse:
+        bearer.resume(request)
+        return view(request, **kwargs)
+
+    return checked
+
+
+def guarded(view: View) -> View:
+    """The same, with the row read: for what guards the account itself."""
+
+    @wraps(view)
+    def checked(request: Request, **kwargs: Any) -> HttpResponse:
+        bearer.resume(request, guarded=True)
+        return view(request, **kwargs)
+
+    return checked
+
+
+def staff(view: View) -> View:
+    """For administrators, as the row has them now."""
+
+    @guarded
+    @wraps(view)
+    def checked(request: Request, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_staff:
+            raise forbidden()
+        return view(request, **kwargs)
+
+    return checked
+
+
+def body(request: Request, *names: str) -> list[str]:
+    """The texts `names` of the JSON object that was sent. Raises Problem 400, 413 or 415."""
+    if request.content_type != "application/json":
+        raise Problem(415, "unsupported_media_type", "Send application/json.")
+    if len(request.body) > LARGEST_BODY:
+        raise Problem(413, "content_too_large", f"Send at most {LARGEST_BODY} bytes.")
+    try:
+        sent = json.loads(request.body)
+    except (ValueError, RecursionError):
+        raise Problem(400, "bad_request", "The body is no JSON.") from None
+    if not isinstance(sent, dict) or not all(isinstance(sent.get(name), str) for name in names):
+        raise Problem(400, "bad_request", f"Send an object with these texts: {', '.join(names)}.")
+    return [sent[name] for name in names]
+
+
+def _view(request: Request, views: dict[str, View]) -> View:
+    view = views.get((request.method or "").lower())
+    if view is None:
+        raise Problem(405, "method_not_allowed", Allow=", ".join(method.upper() for method in views))
+    return view
+
+
+def _told(request: Request, error: TokenError) -> Problem:
+    """The browser learns nothing, a client only whether to refresh (RFC 6750 §3.1)."""
+    if isinstance(error, RevocationListUnavailable):
+        return _UNAVAILABLE
+    if isinstance(error, InvalidToken) and "Authorization" not in request.headers:
+        return unauthorized()
+    if isinstance(error, ExpiredToken) and not isinstance(error, RevokedToken):
+        return unauthorized("invalid_token", EXPIRED)
+    return unauthorized("invalid_token")
+
+
+_UNAVAILABLE = Problem(503, "unavailable", "Please try again in a moment.", Retry_After="5")

@@ -1,0 +1,40 @@
+"""Errors as clients read them: problem details (RFC 9457), and the challenge of RFC 6750 §3."""
+
+from django.http import JsonResponse
+
+REALM = 'Bearer realm="sojourn"'
+EXPIRED = "expired: please refresh"
+
+
+class Problem(Exception):
+    """An error that a client is told of: a status, a short title, and what to do."""
+
+    def __init__(self, status: int, title: str, detail: str = "", **headers: str) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def response(self) -> JsonResponse:
+        body = {"type": "about:blank", "title": self.title, "status": self.status}
+        if self.detail:
+            body["detail"] = self.detail
+        return JsonResponse(body, status=self.status, content_type="application/problem+json", headers=self.headers)
+
+
+def unauthorized(error: str = "", description: str = "") -> Problem:
+    """401. Without credentials the challenge says nothing else (RFC 6750 §3.1)."""
+    challenge = REALM
+    if error:
+        challenge += f', error="{error}"'
+    if description:
+        challenge += f', error_description="{description}"'
+    return Problem(
+        401, error or "unauthorized", description or "A good access token is needed.", WWW_Authenticate=challenge
+    )
+
+
+def forbidden() -> Problem:
+    """403: the token is good, and its person may not."""
+    return Problem(403, "forbidden", "This is for the staff.")

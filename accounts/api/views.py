@@ -1,0 +1,131 @@
+"""What clients may do. An API sign-in is a session like any other."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import authenticate
+from django.http import HttpResponse, JsonResponse
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import sessions
+from accounts.api.endpoint import body, endpoint, guarded, signed_in, staff
+from accounts.api.problems import Problem, unauthorized
+from accounts.http import Request
+from accounts.models import SecurityEvent, User
+from tokens import bearer
+from tokens.exceptions import RevokedToken
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+Reason = RefreshToken.Reason
+
+
+@sensitive_variables()
+def _login(request: Request) -> HttpResponse:
+    username, password = body(request, "username", "password")
+    user = authenticate(request, username=username, password=password)
+    try:
+        if user is not None:
+            return _pair(bearer.start(request, user))
+    except RevokedToken:  # deactivated this very moment
+        pass
+    raise unauthorized(description="The user name or the password is not right.")
+
+
+def _refresh(request: Request) -> HttpResponse:
+    return _pair(bearer.refresh(request))
+
+
+def _logout(request: Request) -> HttpResponse:
+    bearer.end(request)
+    return HttpResponse(status=204)
+
+
+@guarded
+def _logout_everywhere(request: Request) -> HttpResponse:
+    ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
+    SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
+    return JsonResponse({"ended": ended})
+
+
+@signed_in
+def _me(request: Request) -> HttpResponse:
+    user = request.user
+    return JsonResponse(
+        {
+            "id": str(user.pk),
+            "username": user.username,
+            "email": user.email,
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "is_staff": user.is_staff,
+        }
+    )
+
+
+@guarded
+def _sessions(request: Request) -> HttpResponse:
+    live = sessions.live(request.user, here=request.tokens.session_id)
+    return JsonResponse({"sessions": [_session(session) for session in live]})
+
+
+@guarded
+def _end_session(request: Request, pk: UUID) -> HttpResponse:
+    row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()
+    if row is None:
+        raise Problem(404, "not_found", "You have no such session.")
+    if row.revoke(Reason.ENDED):
+        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session=row.pk)
+    return HttpResponse(status=204)
+
+
+@staff
+def _dashboard(request: Request) -> HttpResponse:
+    return JsonResponse({"users": User.objects.count(), "live_sessions": RefreshToken.objects.live().count()})
+
+
+def _public(request: Request) -> HttpResponse:
+    return JsonResponse({"name": "Sojourn", "message": "Anybody may read this."})
+
+
+def _not_found(request: Request, **kwargs: Any) -> HttpResponse:
+    raise Problem(404, "not_found")
+
+
+def _pair(pair: bearer.Pair) -> HttpResponse:
+    """RFC 6749 §5.1, with the names of this API."""
+    return JsonResponse(
+        {
+            "access": pair.access,
+            "refresh": pair.refresh,
+            "token_type": "bearer",
+            "expires_in": pair.expires_in,
+        }
+    )
+
+
+def _session(session: sessions.Session) -> dict[str, Any]:
+    row = session.row
+    return {
+        "id": str(row.pk),
+        "name": row.name,
+        "device": str(session.device),
+        "address": row.address,
+        "opened": row.method,
+        "started_at": row.started_at.isoformat(),
+        "seen_at": row.seen_at.isoformat(),
+        "expires_at": row.expires_at.isoformat(),
+        "current": session.here,
+    }
+
+
+login = endpoint(post=_login)
+refresh = endpoint(post=_refresh)
+logout = endpoint(post=_logout)
+logout_everywhere = endpoint(post=_logout_everywhere)
+me = endpoint(get=_me)
+sessions_ = endpoint(get=_sessions)
+session = endpoint(delete=_end_session)
+dashboard = endpoint(get=_dashboard)
+public = endpoint(get=_public)
+not_found = endpoint(get=_not_found, post=_not_found, put=_not_found, patch=_not_found, delete=_not_found)

@@ -1,0 +1,246 @@
+"""The API for clients without a browser, by the URLs and the headers that they use."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from accounts.models import SecurityEvent
+from tests.conftest import PASSWORD
+from tests.tokens.clock import age, elapse
+from tests.tokens.outage import gone
+from tokens import jwts, verified
+from tokens.models import RefreshToken
+
+pytestmark = pytest.mark.django_db
+
+Reason = RefreshToken.Reason
+EXPIRED = 16 * 60
+SETTLED = 3 * 60
+
+
+class App:
+    """A phone app: keeps a pair of tokens, and neither sends nor keeps cookies."""
+
+    def __init__(self):
+        self.access = self.refresh = ""
+
+    def call(self, method, url, token="", body=None, **headers):
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        data = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
+        response = Client(enforce_csrf_checks=True).generic(method, f"/api/{url}", headers=headers, **data)
+        assert not response.cookies
+        assert "no-store" in response.headers["Cache-Control"]
+        assert "Authorization" in response.headers["Vary"]
+        return response
+
+    def sign_in(self, name, password=PASSWORD):
+        return self._keep(self.call("POST", "auth/login", body={"username": name, "password": password}))
+
+    def renew(self):
+        return self._keep(self.call("POST", "auth/refresh", self.refresh))
+
+    def get(self, url):
+        return self.call("GET", url, self.access)
+
+    def _keep(self, response):
+        if response.status_code == 200:
+            pair = response.json()
+            assert (pair["token_type"], set(pair)) == ("bearer", {"access", "refresh", "token_type", "expires_in"})
+            self.access, self.refresh = pair["access"], pair["refresh"]
+        return response
+
+
+@pytest.fixture
+def app(bob):
+    app = App()
+    assert app.sign_in("bob").status_code == 200
+    return app
+
+
+def pass_time(app, seconds):
+    """Time passes for the table, and for the two tokens that the app holds."""
+
+    class Jar:
+        cookies = Client().cookies
+
+    jar = Jar()
+    jar.cookies["__Host-access"], jar.cookies["__Host-refresh"] = app.access, app.refresh
+    elapse(seconds)
+    age(jar, seconds)
+    app.access, app.refresh = jar.cookies["__Host-access"].value, jar.cookies["__Host-refresh"].value
+
+
+def challenge(response):
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["status"] == response.status_code
+    return response.headers["WWW-Authenticate"]
+
+
+class TestLogin:
+    def test_gives_a_pair_that_opens_the_api(self, app):
+        assert app.get("me").json()["username"] == "bob"
+
+    def test_is_a_session_like_any_other(self, app, client, bob, sign_in):
+        row = RefreshToken.objects.get()
+        assert (row.user, row.method, row.persistent) == (bob, RefreshToken.Method.API, True)
+        assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGNED_IN, session=row.pk).exists()
+        sign_in(client, bob)
+        assert "by a program, with your password" in client.get("/accounts/sessions/").content.decode()
+
+    def test_takes_an_e_mail_address_as_well(self, bob):
+        assert App().sign_in("bob@example.org").status_code == 200
+
+    @pytest.mark.parametrize("name", ["bob", "nobody", "inactive"])
+    def test_answers_alike_whatever_is_wrong(self, bob, django_user_model, name):
+        django_user_model.objects.create_user("inactive", "inactive@example.org", PASSWORD, is_active=False)
+        password = PASSWORD if name == "inactive" else "wrong password"
+        response = App().sign_in(name, password)
+        assert response.status_code == 401
+        assert challenge(response) == (
+            'Bearer realm="sojourn", error_description="The user name or the password is not right."'
+        )
+
+    @pytest.mark.parametrize(
+        "body", ["no json", "[]", "{}", '{"username": "bob"}', '{"username": 1, "password": "x"}', "[" * 9999]
+    )
+    def test_says_what_is_wrong_with_a_body(self, db, body):
+        response = Client().post("/api/auth/login", body, content_type="application/json")
+        assert (response.status_code, response.json()["title"]) == (400, "bad_request")
+
+    def test_takes_json_alone_and_not_too_much_of_it(self, db):
+        assert Client().post("/api/auth/login", {"username": "bob", "password": PASSWORD}).status_code == 415
+        assert Client().post("/api/auth/login", " " * 17000, content_type="application/json").status_code == 413
+
+
+class TestRefresh:
+    def test_gives_a_new_pair_and_the_old_refresh_token_stays_good_for_a_retry(self, app):
+        pass_time(app, EXPIRED)
+        before = app.refresh
+        assert app.renew().status_code == 200
+        assert app.refresh != before
+        app.refresh = before
+        assert app.renew().status_code == 200
+
+    def test_a_stale_token_is_reuse_at_once(self, app):
+        old = app.refresh
+        for _ in range(2):
+            pass_time(app, EXPIRED)
+            assert app.renew().status_code == 200
+        response = app.call("POST", "auth/refresh", old)
+        assert (response.status_code, challenge(response)) == (401, 'Bearer realm="sojourn", error="invalid_token"')
+        assert RefreshToken.objects.get().reason == Reason.REUSED
+        assert app.get("me").status_code == 401
+
+    def test_a_young_pair_keeps_its_refresh_token(self, app):
+        pass_time(app, EXPIRED)
+        app.renew()
+        before = app.refresh
+        assert app.renew().status_code == 200
+        assert app.refresh == before
+
+    def test_an_access_token_is_none(self, app):
+        assert app.call("POST", "auth/refresh", app.access).status_code == 401
+        assert app.call("GET", "me", app.refresh).status_code == 401
+
+
+class TestErrors:
+    def test_without_a_token_the_challenge_says_nothing_else(self, db):
+        assert challenge(App().get("me")) == 'Bearer realm="sojourn"'
+
+    def test_an_expired_token_says_so(self, app):
+        pass_time(app, EXPIRED)
+        expected = 'Bearer realm="sojourn", error="invalid_token", error_description="expired: please refresh"'
+        assert challenge(app.get("me")) == expected
+
+    def test_any_other_says_only_that_it_is_invalid(self, app):
+        RefreshToken.objects.get().revoke(Reason.ENDED)
+        for token in (app.access, app.access[:-2], "garbage", "a.b.c"):
+            assert challenge(app.call("GET", "me", token)) == 'Bearer realm="sojourn", error="invalid_token"'
+
+    @pytest.mark.parametrize("scheme", ["Basic", "Token", "bearertoken"])
+    def test_another_scheme_is_no_token(self, app, scheme):
+        response = Client().get("/api/me", headers={"authorization": f"{scheme} {app.access}"})
+        assert response.status_code == 401
+
+    def test_a_cookie_alone_never_authenticates(self, client, bob, sign_in):
+        sign_in(client, bob)
+        response = client.get("/api/me")
+        assert response.status_code == 401 and not response.cookies
+
+    def test_another_method_says_which_there_are(self, db):
+        response = App().call("DELETE", "me")
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET")
+
+    def test_another_address_is_a_problem_too(self, db):
+        response = App().get("nowhere")
+        assert (response.status_code, response.headers["Content-Type"]) == (404, "application/problem+json")
+
+    def test_an_outage_is_a_503(self, app):
+        pass_time(app, EXPIRED)
+        with gone():
+            response = app.call("POST", "auth/refresh", app.refresh)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+
+
+class TestSessions:
+    def test_are_ones_own_with_this_one_marked(self, app, alice, bob):
+        other, stranger = App(), App()
+        other.sign_in("bob")
+        stranger.sign_in("alice")
+        shown = app.get("sessions").json()["sessions"]
+        assert [session["current"] for session in shown] == [True, False]
+        assert {session["opened"] for session in shown} == {"api"}
+
+    def test_one_is_ended(self, app):
+        other = App()
+        other.sign_in("bob")
+        (pk,) = (session["id"] for session in app.get("sessions").json()["sessions"] if not session["current"])
+        assert app.call("DELETE", f"sessions/{pk}", app.access).status_code == 204
+        assert other.get("me").status_code == 401
+        assert app.get("me").status_code == 200
+
+    def test_somebody_elses_is_not_there(self, app, alice):
+        stranger = App()
+        stranger.sign_in("alice")
+        pk = RefreshToken.objects.get(user=alice).pk
+        assert app.call("DELETE", f"sessions/{pk}", app.access).status_code == 404
+        assert stranger.get("me").status_code == 200
+
+    def test_everywhere(self, app):
+        other = App()
+        other.sign_in("bob")
+        assert app.call("POST", "auth/logout-everywhere", app.access).json() == {"ended": 2}
+        assert [app.get("me").status_code, other.get("me").status_code] == [401, 401]
+
+    @pytest.mark.parametrize("kind", ["access", "refresh"])
+    def test_logout_ends_by_either_token_however_old(self, app, kind):
+        pass_time(app, EXPIRED)
+        assert app.call("POST", "auth/logout", getattr(app, kind)).status_code == 204
+        assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
+        assert app.renew().status_code == 401
+
+
+class TestRoles:
+    def test_the_dashboard_is_for_the_staff(self, app, alice):
+        assert app.get("admin/dashboard").status_code == 403
+        admin = App()
+        admin.sign_in("alice")
+        assert admin.get("admin/dashboard").json() == {"users": 2, "live_sessions": 2}
+
+    def test_a_role_that_was_taken_counts_at_once(self, alice):
+        admin = App()
+        admin.sign_in("alice")
+        type(alice).objects.filter(pk=alice.pk).update(is_staff=False)
+        assert admin.get("admin/dashboard").status_code == 403
+
+    def test_anybody_may_read_what_is_public(self, db):
+        assert App().get("public").status_code == 200
+
+
+def test_a_pair_is_what_the_cookies_are(app):
+    """Neighbours and the site verify the same tokens."""
+    claims = verified.access(app.access)
+    assert isinstance(claims, jwts.AccessClaims) and not claims.new
+    assert verified.refresh(app.refresh).kept
