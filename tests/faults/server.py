@@ -121,13 +121,9 @@ class Server:
         found = subprocess.run(["pgrep", "-P", str(self.master.pid)], capture_output=True, text=True)
         return sorted({int(pid) for pid in found.stdout.split()} - self.killed)
 
-    def kill_worker(self) -> bool:
-        """kill -9 of the oldest worker, which is sure to serve; False if there is none yet."""
-        for worker in self.workers()[:1]:
-            os.kill(worker, signal.SIGKILL)
-            self.killed.add(worker)
-            return True
-        return False
+    def kill_worker(self, worker: int) -> None:
+        os.kill(worker, signal.SIGKILL)
+        self.killed.add(worker)
 
     def kill(self) -> None:
         """kill -9 of the master; its workers find themselves orphaned, and leave."""

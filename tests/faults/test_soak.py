@@ -11,7 +11,7 @@ import pytest
 from tests.faults.browser import Browser, Lost
 from tests.faults.fate import draw, seeded
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", 18))
+SECONDS = float(os.environ.get("SOAK_SECONDS", 15))
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(SECONDS + 90)]
 
