@@ -1,7 +1,12 @@
 import os
 
 from django.core.asgi import get_asgi_application
+from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 application = get_asgi_application()
+
+# A connection that is kept belongs to its thread; here each request may have a thread of its own, and they would pile up.
+for alias in connections:
+    connections.settings[alias]["CONN_MAX_AGE"] = 0

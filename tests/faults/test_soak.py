@@ -16,7 +16,7 @@ SECONDS = float(os.environ.get("SOAK_SECONDS", 15))
 pytestmark = [pytest.mark.once, pytest.mark.timeout(SECONDS + 90)]
 
 BROWSERS = 200
-LIFETIME = 6  # seconds; CONFIRM_AFTER is a third of it, and three round trips have to fit into that
+LIFETIME = 9  # seconds; CONFIRM_AFTER is a third of it, and three round trips have to fit into that
 BOUND = LIFETIME / 3 / 3
 LONGEST = 0.12  # seconds that the network takes, each way
 LOSSES = 0.1
