@@ -287,14 +287,25 @@ class TestNginx:
             time.sleep(0.3)
 
     def test_nobody_gets_the_redirect_that_was_another_browsers(self, proxies, jars):
-        """Made stale by two refreshes of the same sign-in, the second after the first was confirmed."""
-        old, site = dict(jars), [("careful", "bob"), ("careless", "bob"), ("blind", "bob")]
-        for _ in range(2):
-            time.sleep(3.2)
-            for who in site:
-                jars[who] = jar_after(jars[who], proxies[who[0]].get("/accounts/sessions/", jars[who]))
-        for who in site:
-            answer = proxies[who[0]].get("/accounts/profile/?once=1", old[who])
+        """Of a token that two refreshes of the same sign-in have made stale."""
+        address = "/accounts/profile/?once=1"
+        old = {(kind, "bob"): jars[kind, "bob"] for kind in KINDS}
+        for who in old:
+            for _ in range(2):
+                jars[who] = self.refreshed(proxies[who[0]], jars[who])
+        for who, header in old.items():
+            answer = proxies[who[0]].get(address, header)
             assert (answer.status, answer.header("X-Kept")) == (307, "MISS")
             assert PROBE in answer.cookies
-        self.visit(proxies, jars, "/accounts/profile/?once=1")
+        self.visit(proxies, jars, address)
+
+    def refreshed(self, way, header):
+        """The jar once it has got another refresh token. A slow machine's answers may come too late to bring one."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            time.sleep(0.4)
+            answer = way.get(f"/accounts/sessions/?{time.monotonic()}", header)  # which none has kept
+            header = jar_after(header, answer)
+            if REFRESH in answer.cookies:
+                return header
+        raise AssertionError(answer)
