@@ -7,6 +7,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 application = get_asgi_application()
 
-# A connection that is kept belongs to its thread; here each request may have a thread of its own, and they would pile up.
+# A connection that is kept belongs to its thread. Here each request may have one of its own, and they would pile up.
 for alias in connections:
     connections.settings[alias]["CONN_MAX_AGE"] = 0

@@ -74,11 +74,13 @@ class SecurityEvent(models.Model):
         DEACTIVATED = "deactivated", _("The account was closed")
         ACTIVATED = "activated", _("The account was opened again")
 
+    # No constraint: an event that is written while its person is being deleted must fail neither of the two.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),
         null=True,
         on_delete=models.SET_NULL,
+        db_constraint=False,
         related_name="security_events",
         db_index=False,  # the index below begins with it
     )
@@ -93,6 +95,7 @@ class SecurityEvent(models.Model):
         verbose_name=_("done by"),
         null=True,
         on_delete=models.SET_NULL,
+        db_constraint=False,
         related_name="+",
     )
 
