@@ -19,6 +19,8 @@ from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.forge import part
 from tokens.testing import Client
 
+pytestmark = pytest.mark.once
+
 UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
 FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
 CONDITIONAL = "django.middleware.http.ConditionalGetMiddleware"
@@ -234,7 +236,6 @@ def wait_until_it_answers(port):
             time.sleep(0.05)
 
 
-@pytest.mark.once
 class TestNginx:
     @pytest.fixture
     def jars(self, proxies, production):

@@ -195,6 +195,7 @@ def leaves(location):
     return found.scheme not in ("http", "https") or found.hostname != "testserver"
 
 
+@pytest.mark.once
 class TestRedirects:
     def test_the_corpus_does_lead_elsewhere(self):
         assert sum(map(leaves, ELSEWHERE)) > 35
@@ -293,6 +294,7 @@ class TestHost:
         assert "203.0.113.9" not in server.get(SESSIONS, jar, **said, X_Real_IP="203.0.113.9").text
 
 
+@pytest.mark.once
 class TestFrames:
     @pytest.mark.parametrize("kind", ["visitor", "alice"])
     def test_no_answer_can_be_framed(self, client, alice, kind):

@@ -11,6 +11,8 @@ from tokens import probe
 from tokens.branches import Branch
 from tokens.conf import conf
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(settings.BASE_DIR)
 PAGE = (ROOT / "docs/security.md").read_text()
 CRYPTOGRAPHY = re.compile(
