@@ -20,8 +20,8 @@ from tokens.decorators import cookieless
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
     """404 without `Authorization: Bearer` and the token: nobody learns that there is anything here."""
-    shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not settings.METRICS_TOKEN or not constant_time_compare(shown, settings.METRICS_TOKEN):
+    shown = request.headers.get("Authorization", "")
+    if not settings.METRICS_TOKEN or not constant_time_compare(shown, f"Bearer {settings.METRICS_TOKEN}"):
         raise Http404
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several workers: each writes a file there

@@ -1,6 +1,7 @@
 """The production server, gunicorn, inside this process: on sockets that are bound before anything else is done."""
 
 import errno
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,11 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return listener
 
 
+def leave_interrupts_to_the_master(worker: Any) -> None:
+    """Ctrl-C reaches the workers, too; they would wait for open connections while the master ends them at once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Server(BaseApplication):
     """Serves `project.wsgi` on bound sockets until SIGINT or SIGTERM; `run()` then exits with 0."""
 
@@ -42,7 +48,8 @@ class Server(BaseApplication):
             "worker_class": "gthread",
             "workers": 2,
             "threads": 8,
-            "graceful_timeout": 5,
+            "graceful_timeout": 2,
+            "post_worker_init": leave_interrupts_to_the_master,
             "loglevel": "warning",
             "control_socket_disable": True,
             # Nobody stands in front, so nobody may say that a request came by TLS.

@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "project.middleware.PrivateCookies",
     "project.middleware.IsolationHeaders",
     "project.middleware.ClientAddress",
+    "tokens.middleware.StrictCookies",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -49,7 +49,7 @@ def resume(request: TokenRequest, *, guarded: bool = False, judged: bool = True)
         except ReusedToken as error:
             sign_in.ended = error.reason
         except RevokedToken as error:
-            sign_in.ended = error.reason or Reason.ENDED
+            sign_in.ended = error.reason or Reason.DELETED
             take(Branch.DEAD, error.sid, error.reason or "")
         sign_in.drop()
     return None

@@ -33,7 +33,7 @@ def register() -> None:
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001-E009, E011 and E012: values that cannot work. Lifetimes are compared only once each is a number."""
+    """E001-E009 and E011-E013: values that cannot work. Lifetimes are compared only once each is a number."""
     return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_keys(), *_claims()]
 
 
@@ -64,14 +64,12 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:
-    """W001-W003: what is fit for one's own machine only."""
+    """W001-W002: what is fit for one's own machine only."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
         found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
     if not hasattr(settings, "TOKENS_ISSUER"):
         found.append(Warning("TOKENS_ISSUER is not set: give it the address of this site.", id="tokens.W002"))
-    if _is_private(conf.revocation_cache):
-        found.append(Warning("TOKENS_REVOCATION_CACHE is a cache that no other process sees.", id="tokens.W003"))
     return found
 
 
@@ -130,6 +128,8 @@ def _choices() -> Iterator[CheckMessage]:
 def _cache() -> Iterator[CheckMessage]:
     if conf.revocation_cache and conf.revocation_cache not in settings.CACHES:
         yield Error("TOKENS_REVOCATION_CACHE has to name one of CACHES.", id="tokens.E011")
+    if _is_private(conf.revocation_cache):
+        yield Error("TOKENS_REVOCATION_CACHE names a cache that no other process sees.", id="tokens.E013")
 
 
 def _keys() -> Iterator[CheckMessage]:

@@ -248,6 +248,8 @@ def _uuid(claims: dict[str, Any], name: str) -> str:
 
 
 def _user_claims(claims: dict[str, Any]) -> dict[str, Claim]:
+    if "nbf" in claims:
+        raise InvalidToken("The token has a claim that does not belong to its kind.")
     if not all(value is None or type(value) in (str, int, bool) for value in claims.values()):
         raise InvalidToken("A claim about the person is not a plain value.")
     return claims

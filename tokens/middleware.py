@@ -13,13 +13,15 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, InterfaceError, InternalError, OperationalError
-from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, parse_cookie
+from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import escape_leading_slashes
 
-from . import auth, probe, users
+from . import auth, cookies, probe, users
 from .conf import conf
 from .exceptions import InvalidKeys, RevocationListUnavailable, StaleToken
 from .models import RefreshToken
@@ -29,6 +31,22 @@ from .signin import OWNER, SignIn
 logger = logging.getLogger("tokens")
 OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; no mistake of ours
 Visitor = AbstractBaseUser | AnonymousUser
+
+
+class StrictCookies(MiddlewareMixin):
+    """No neighbour's cookie passes for one of the site's: theirs cannot be named `__Host-`.
+
+    Django strips Unicode spaces off names and lets the last of two win; so `\\u2000__Host-csrftoken`, which a neighbour
+    may set for the whole domain, would be taken for the real one, and nobody could send a form. Stands first.
+    """
+
+    def process_request(self, request: Any) -> None:
+        for name in [name for name in request.COOKIES if name.startswith("__Host-")]:
+            value = cookies.read(request, name)
+            if value is None:
+                del request.COOKIES[name]
+            else:
+                request.COOKIES |= parse_cookie(f"{name}={value}")
 
 
 class TokenMiddleware(middleware.AuthenticationMiddleware):
@@ -102,6 +120,12 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
         if not getattr(view, "login_required", True):
             return None
         return super().process_view(request, view, args, kwargs)
+
+    def handle_no_permission(self, request: Any, view: Callable[..., Any]) -> HttpResponseRedirect:
+        """Nobody is sent back after a form that is lost: its address may have no page to show."""
+        if request.method in ("GET", "HEAD"):
+            return super().handle_no_permission(request, view)
+        return HttpResponseRedirect(resolve_url(self.get_login_url(view)))
 
 
 def _visitor(request: Any, guarded: bool = False) -> Visitor:

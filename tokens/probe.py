@@ -35,7 +35,7 @@ def read(request: HttpRequest) -> Probe | None:
         return None
     try:
         return Probe(*signing.loads(value, salt=SALT, max_age=LIFETIME))
-    except signing.BadSignature:
+    except (signing.BadSignature, TypeError):
         return None
 
 

@@ -50,7 +50,8 @@ def from_claims(sub: str, claims: Mapping[str, Claim]) -> AbstractBaseUser:
     field loads the whole row, once; from then on it is an ordinary instance, and a stale claim is never written.
     """
     model = get_user_model()
-    known: dict[str, Any] = {model._meta.pk.attname: sub, "is_active": True} | dict(claims)
+    told = {name: claims[name] for name in conf.user_claims if name in claims}
+    known: dict[str, Any] = told | {model._meta.pk.attname: sub, "is_active": True}
     fields = [field for field in model._meta.concrete_fields if field.attname in known]
     values = [field.to_python(known[field.attname]) for field in fields]
     user = model.from_db(model._default_manager.db, [field.attname for field in fields], values)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from django.core.exceptions import ValidationError
+
 from . import jwts, users
 from .conf import conf
+from .exceptions import InvalidToken
 from .jwts import AccessClaims, RefreshClaims
 from .keys import KeyRing
 
@@ -23,6 +26,10 @@ def _access(token: str, ring: KeyRing) -> AccessClaims:
     """A ring that changes is another ring: what was signed with a key that has gone is not remembered."""
     claims = jwts.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
     users.key_of(claims.sub)
+    try:
+        users.from_claims(claims.sub, claims.user)
+    except (ValidationError, TypeError, ValueError):
+        raise InvalidToken("A claim about the person does not fit its field.") from None
     return claims
 
 

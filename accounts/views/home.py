@@ -3,6 +3,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts import reasons
 from accounts.http import Request
 
 
@@ -10,5 +11,6 @@ from accounts.http import Request
 @require_safe
 def home(request: Request) -> HttpResponse:
     """The way in for visitors, and the way on for people who are signed in."""
-    template = "home.html" if request.user.is_authenticated else "welcome.html"
-    return render(request, template)
+    if request.user.is_authenticated:
+        return render(request, "home.html")
+    return render(request, "welcome.html", {"notice": reasons.notice(request.tokens.ended)})

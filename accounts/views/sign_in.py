@@ -1,4 +1,5 @@
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -15,13 +16,16 @@ from django.views.decorators.http import require_POST
 from accounts import reasons
 from accounts.forms import LoginForm
 from accounts.http import Request
-from tokens.decorators import signs_in_or_out
+from tokens.decorators import guards_account, signs_in_or_out
 from tokens.models import RefreshToken
 
 
-@method_decorator(signs_in_or_out, name="dispatch")
+@method_decorator([guards_account, signs_in_or_out], name="dispatch")
 class SignIn(LoginView):
-    """Django's own, with a word on why the sign-in that came along is over."""
+    """Django's own, with a word on why the sign-in that came along is over.
+
+    It reads the row, as the pages do that send here: or it and they would, for a moment, send to each other.
+    """
 
     request: Request
     template_name = "accounts/sign_in.html"
@@ -36,6 +40,11 @@ class SignIn(LoginView):
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
         return super().form_valid(form)
+
+    def get_redirect_url(self) -> str:
+        """Where `next` leads, but not here again: Django calls that a loop, and fails."""
+        url = super().get_redirect_url()
+        return "" if urlsplit(url).path == self.request.path else url
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(notice=reasons.notice(self.request.tokens.ended), **kwargs)

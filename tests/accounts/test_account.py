@@ -125,6 +125,7 @@ class TestActivity:
         for _ in range(25):
             SecurityEvent.objects.record(None, bob, Kind.SIGNED_OUT)
         sign_in(client, bob)
+        client.get("/")
 
         with django_assert_num_queries(3):  # the row, how many events, this page of them
             response = client.get("/accounts/activity/", {"page": number})

@@ -48,7 +48,8 @@ class TestList:
         assert "Firefox 128 on Linux" in page
         assert "127.0.0.1" in page
         assert "127.0.0.1 · Active now" in page
-        assert f"Signed in {timezone.now():%-d %B} with your password" in page
+        started = RefreshToken.objects.order_by("started_at").last().started_at
+        assert f"Signed in {started:%-d %B, %H:%M} with your password" in page
 
     def test_this_device_comes_first(self, here, there):
         for client, mine in ((here, "Firefox"), (there, "Chrome")):

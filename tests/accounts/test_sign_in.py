@@ -1,6 +1,7 @@
 """The log-in page: who gets in, and that it tells nobody else anything."""
 
 import pytest
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from accounts import hashers
@@ -233,3 +234,33 @@ class TestSigningInWhileSignedIn:
     def test_the_form_itself_sends_home(self, client, bob, sign_in):
         sign_in(client, bob)
         assert client.get("/accounts/login/").headers["Location"] == "/"
+
+
+class TestAnEndElsewhere:
+    """Another process has ended the session, and this one has not heard of it yet."""
+
+    @pytest.fixture
+    def ended(self, client, bob, sign_in):
+        sign_in(client, bob)
+        client.get("/")
+        RefreshToken.objects.update(revoked_at=Now(), changed_at=Now(), reason=Reason.ENDED)
+        return client
+
+    def test_leads_to_the_log_in_page_which_says_why_and_not_in_a_circle(self, ended):
+        response = ended.get("/accounts/sessions/", follow=True)
+        assert response.redirect_chain == [("/accounts/login/?next=/accounts/sessions/", 302)]
+        assert b"This session was ended from the list of sessions." in response.content
+
+    def test_is_told_on_the_front_page_too(self, ended):
+        ended.get("/accounts/sessions/")
+        del ended.cookies["__Host-access"]
+        assert b"This session was ended from the list of sessions." in ended.get("/").content
+
+    def test_a_form_that_comes_too_late_leads_to_no_empty_page(self, ended):
+        response = ended.post("/accounts/sessions/end-all/")
+        assert response.headers["Location"] == "/accounts/login/"
+
+
+def test_the_log_in_page_is_no_next_page(client, bob, sign_in):
+    sign_in(client, bob)
+    assert client.get("/accounts/login/?next=/accounts/login/").headers["Location"] == "/"

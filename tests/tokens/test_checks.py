@@ -130,6 +130,11 @@ def test_keys_that_cannot_be_used(settings, tmp_path):
     assert (message.id, message.msg) == ("tokens.E012", "TOKENS_KEYS: the file cannot be read (FileNotFoundError).")
 
 
+def test_a_list_for_all_in_a_cache_of_one(settings):
+    settings.TOKENS_REVOCATION_CACHE = "default"
+    assert ids(checks.check_settings()) == ["tokens.E013"]
+
+
 def test_a_cache_that_is_not_there(settings):
     settings.TOKENS_REVOCATION_CACHE = "nowhere"
     assert ids(checks.check_settings()) == ["tokens.E011"]
@@ -146,10 +151,6 @@ class TestCheckDeployment:
     def test_no_issuer(self, settings):
         del settings.TOKENS_ISSUER
         assert ids(checks.check_deployment()) == ["tokens.W002"]
-
-    def test_a_list_for_all_in_a_cache_of_one(self, settings):
-        settings.TOKENS_REVOCATION_CACHE = "default"
-        assert ids(checks.check_deployment()) == ["tokens.W003"]
 
 
 class TestRegister:
@@ -169,7 +170,7 @@ class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
         assert sorted(written) == sorted(
-            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "E012", "W001", "W002", "W003"}
+            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "E012", "E013", "W001", "W002"}
         )
 
 
