@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ def jar_after(cookie: bytes, answer: Answer, *, first: bool = True) -> bytes:
     return b";".join(old + new if first else new + old).strip()
 
 
-class Way:
+class Way(ABC):
     """A way to the site. `cookie` is the Cookie header's value, octet by octet; a form is posted with `fields`."""
 
     def get(self, path: str, cookie: bytes = b"", **headers: str) -> Answer:
@@ -82,8 +83,8 @@ class Way:
         answer = self.post("/accounts/login/", jar, fields)
         return answer, jar_after(jar, answer, first=first)
 
-    def ask(self, method: str, path: str, cookie: bytes, body: bytes, headers: dict[str, str]) -> Answer:
-        raise NotImplementedError
+    @abstractmethod
+    def ask(self, method: str, path: str, cookie: bytes, body: bytes, headers: dict[str, str]) -> Answer: ...
 
 
 @contextmanager
