@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as live_settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, login
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
@@ -80,6 +80,17 @@ class TestStart:
         assert first.reason == Reason.REPLACED
         assert [name_on(old), name_on(browser)] == ["nobody", "bob"]
         assert [name for name, _ in told] == ["session_started", "session_started", "session_ended"]
+
+    def test_ends_the_one_that_the_same_request_has_just_opened(self, bob, name_on):
+        client = Client()
+
+        def twice(request):
+            for _ in range(2):
+                login(request, bob, live_settings.AUTHENTICATION_BACKENDS[0])
+
+        client._pass(twice)
+        assert sorted(RefreshToken.objects.values_list("reason", flat=True)) == ["", Reason.REPLACED]
+        assert name_on(client, "/guarded/") == "bob"
 
     def test_ends_even_one_whose_tokens_are_old(self, bob, signed_in):
         browser = signed_in(bob)
