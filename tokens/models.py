@@ -173,6 +173,7 @@ class RefreshToken(models.Model):
     address = models.GenericIPAddressField(_("address"), null=True, blank=True)
     started_at = models.DateTimeField(_("signed in"))
     seen_at = models.DateTimeField(_("last seen"))
+    proved_at = models.DateTimeField(_("owner shown"), null=True, blank=True)
     expires_at = models.DateTimeField(_("ends"))
     changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -243,6 +244,11 @@ class RefreshToken(models.Model):
         if now - self.seen_at >= SEEN_EVERY:
             RefreshToken.objects.filter(pk=self.pk).update(seen_at=now)
 
+    def prove(self) -> None:
+        """Stamps that the person has just shown who they are. A silent refresh leaves the stamp alone."""
+        self.proved_at = timezone.now()
+        self.save(update_fields=["proved_at"])
+
     def _outlived(self) -> str | None:
         if self.user is None or not self.user.is_active:
             return self.Reason.DEACTIVATED
@@ -263,5 +269,6 @@ def _new_values(persistent: bool = False, **about: Any) -> dict[str, Any]:
         "jti": rotation.new_jti(now.timestamp()),
         "started_at": now,
         "seen_at": now,
+        "proved_at": now,
         "expires_at": now + timedelta(seconds=lifetime),
     }

@@ -32,6 +32,8 @@ class User(AbstractUser):
         error_messages={"unique": _("This user name is taken.")},
     )
     email = models.EmailField(_("e-mail address"))
+    verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
+    leaving_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
