@@ -5,6 +5,7 @@ A cookie never counts here, and none is set. The rule of rotation is the same; a
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from time import time
 
@@ -15,6 +16,9 @@ from .branches import Branch, take
 from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevokedToken
 from .models import RefreshToken
 from .signin import SignIn, TokenRequest
+
+EXPIRED = "expired: please refresh"  # the one cause that a client is told
+logger = logging.getLogger("tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ def _token(request: TokenRequest) -> str:
 def _looked_up(by: presented.By, request: TokenRequest, guarded: bool) -> AbstractBaseUser:
     try:
         person = by(request, guarded=guarded, judged=True)
+    except InvalidToken as error:
+        logger.info("%s", error)
+        raise
     except ReusedToken:
         raise
     except RevokedToken as error:

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.api.problems import EXPIRED, Problem, forbidden, unauthorized
+from accounts.api.problems import Problem, forbidden, unauthorized
 from accounts.http import Request
 from tokens import bearer
 from tokens.decorators import cookieless
@@ -107,7 +107,7 @@ def _told(request: Request, error: TokenError) -> Problem:
     if isinstance(error, InvalidToken) and "Authorization" not in request.headers:
         return unauthorized()
     if isinstance(error, ExpiredToken) and not isinstance(error, RevokedToken):
-        return unauthorized("invalid_token", EXPIRED)
+        return unauthorized("invalid_token", bearer.EXPIRED)
     return unauthorized("invalid_token")
 
 

@@ -3,7 +3,6 @@
 from django.http import JsonResponse
 
 REALM = 'Bearer realm="sojourn"'
-EXPIRED = "expired: please refresh"
 
 
 class Problem(Exception):

@@ -14,7 +14,7 @@ SITE = {"accounts", "project", "tests"}
 # From the top. Whoever stands here imports from below alone, and nobody of their own line.
 LAYERS = [
     {"apps"},
-    {"checks", "receivers", "testing"},  # checks look for the middleware, and testing passes through it
+    {"checks", "contrib", "receivers", "testing"},  # checks look for the middleware, and testing passes through it
     {"admin", "bearer", "management", "middleware", "migrations", "views"},
     {"auth"},
     {"presented"},
@@ -87,6 +87,13 @@ def test_what_is_pure_knows_no_django(room):
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "accounts").rglob("*.py")), ids=short)
+@pytest.mark.parametrize("path", FILES, ids=short)
+def test_what_serves_another_framework_is_needed_by_nobody(path):
+    """Or whoever takes `tokens` would need that framework."""
+    if room_of(path) != "contrib":
+        assert "contrib" not in rooms(path) and "rest_framework" not in tops(path)
+
+
 def test_accounts_uses_what_is_meant_for_a_site(path):
     """`signin` for the type of `request.tokens`, `origin` for where a request comes from, `bearer` for the API."""
     assert rooms(path) <= {"auth", "bearer", "decorators", "exceptions", "models", "origin", "signals", "signin"}
