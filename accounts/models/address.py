@@ -1,38 +1,80 @@
 """Whether an e-mail address is its account's: asked by a mail, answered by a link or a code."""
 
-from typing import ClassVar
+from datetime import timedelta
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+LINK_LIFETIME = timedelta(hours=1)  # time to find the mail, on another device perhaps
+CODE_LIFETIME = timedelta(minutes=10)  # a code can be guessed at: ASVS 6.5.5, NIST SP 800-63B §3.1.3.2
+CODE_TRIES = 5  # of a million; then only the link is left
+UNDO_LIFETIME = timedelta(days=7)  # time to come back from a journey and read the mail
+KEPT = timedelta(days=8)  # beyond it no link that belongs to a row can be good
+PRUNED_AT_ONCE = 100
+
+
+class AddressProofQuerySet(models.QuerySet["AddressProof"]):
+    """A claim on a row is one conditional UPDATE, and its count decides: of two at once, one has it."""
+
+    def pending(self) -> "AddressProofQuerySet":
+        return self.filter(confirmed_at=None)
+
+    def open(self) -> "AddressProofQuerySet":
+        """What a link can still confirm."""
+        return self.pending().filter(asked_at__gt=timezone.now() - LINK_LIFETIME)
+
+    def changes(self) -> "AddressProofQuerySet":
+        """What the address from before can still take back."""
+        since = timezone.now() - UNDO_LIFETIME
+        return self.filter(confirmed_at__gt=since, undone_at=None).exclude(previous="")
+
+    def confirm(self) -> bool:
+        return bool(self.open().update(confirmed_at=timezone.now()))
+
+    def take_try(self) -> bool:
+        """Counts a try of the code, before it is looked at; whether there was one left."""
+        young = self.pending().filter(asked_at__gt=timezone.now() - CODE_LIFETIME, tries__lt=CODE_TRIES)
+        return bool(young.update(tries=F("tries") + 1))
+
+    def undo(self) -> bool:
+        return bool(self.changes().update(undone_at=timezone.now()))
+
+    def prune(self, limit: int = PRUNED_AT_ONCE) -> int:
+        """Deletes at most `limit` rows that can do nothing any more; the number deleted."""
+        old = self.filter(asked_at__lt=timezone.now() - KEPT).order_by("asked_at")
+        return self.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
+
 
 class AddressProof(models.Model):
-    """One asking: of the account's own address, or of the one that is to replace it.
+    """One asking: of the account's own address, or of the one that is to replace it (then `previous` is its own).
 
     Neither the link's token nor the code is stored, nor a hash of one: both follow from the secret key, this row and
     its person's password and address, so that a change of either kills them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    # No constraint: to ask for a proof while the person is being deleted must fail neither of the two.
+    # No constraint: to ask for a proof while the person is being deleted must fail neither of the two. Without a
+    # person, a sign-up came to nothing: whoever tries codes finds the same row there, and is told the same.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),
+        null=True,
         on_delete=models.CASCADE,
         db_constraint=False,
         related_name="address_proofs",
     )
     address = models.EmailField(_("e-mail address"))
     previous = models.EmailField(_("the one before"), blank=True)
-    asked_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False)
+    asked_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
     tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
 
-    objects: ClassVar[models.Manager["AddressProof"]] = models.Manager()
+    objects = AddressProofQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("proof of an address")
