@@ -8,7 +8,6 @@ from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from accounts import mails
 from accounts.models import User
 from accounts.validators import MAXIMUM_PASSWORD_LENGTH
 from tokens.models import RefreshToken
@@ -68,21 +67,6 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
 
     def validate_password_for_user(self, user: Any, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
         super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]
-
-
-class PasswordResetForm(auth_forms.PasswordResetForm):
-    def send_mail(
-        self,
-        subject_template_name: str,
-        email_template_name: str,
-        context: dict[str, Any],
-        from_email: str | None,
-        to_email: str,
-        html_email_template_name: str | None = None,
-    ) -> None:
-        """The same way as every other mail, with a link to this site as it is configured."""
-        link = mails.link("password_reset_confirm", uidb64=context["uid"], token=context["token"])
-        mails.send("password_reset", to_email, user=context["user"], link=link)
 
 
 class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]

@@ -1,42 +1,43 @@
-"""Mails to people: plain text, from templates/mails/, sent once what they tell is committed."""
+"""Mails to people: kept in the transaction that they tell of, sent once it has committed (accounts/postman.py).
 
-import logging
-from functools import partial
-from typing import Any
+What is kept says what happened, to whom, when and from where. The words (templates/mails/), the links and their tokens
+are made when the mail is sent (accounts/letters.py): no secret waits in the database.
+"""
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.db import transaction
-from django.template.loader import render_to_string
+from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import get_language
 
-logger = logging.getLogger("accounts")
+from accounts.models import OutgoingMail, User
+from tokens import origin
 
 
-def send(template: str, to: str, /, **context: Any) -> None:
-    """Send mails/<template>.txt to the address `to`, after the transaction that is open commits.
+def send(
+    kind: str, user: User | None, request: HttpRequest | None = None, *, to: str = "", **facts: str | int | bool | None
+) -> None:
+    """Keep a mail of this kind for `user`, to the address that is stored of them or to `to`.
 
-    The template's first line is the subject. `{{ site }}` in it is the address of this site as it
-    is configured: a Host header never gets into a mail. A mail that cannot be sent is logged.
+    `request` tells from which address and browser (None: not by a request), `facts` what else the templates are to
+    know; nothing secret is among them. The mail speaks the language that is active. It is part of the open transaction:
+    rolled back, it never was. Without a user and an address it is made like any other, and sent to nobody.
     """
-    text = render_to_string(f"mails/{template}.txt", {"site": site(), **context})
-    subject, _, body = text.strip().partition("\n")
-    message = EmailMessage(subject.strip(), body.lstrip("\n"), to=[to])
-    transaction.on_commit(partial(_deliver, message, template))
+    if request:
+        facts = {"address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
+    OutgoingMail.objects.create(
+        kind=kind,
+        user=user,
+        to=to or (user.email if user else ""),
+        language=get_language() or settings.LANGUAGE_CODE,
+        facts=facts,
+    )
 
 
 def site() -> str:
-    """The address of this site, without a slash at the end."""
+    """The address of this site, without a slash at the end: a Host header never gets into a mail."""
     return str(settings.TOKENS_ISSUER).rstrip("/")
 
 
-def link(url_name: str, **kwargs: Any) -> str:
+def link(url_name: str, **kwargs: object) -> str:
     """The whole address of a page, for a mail."""
     return site() + reverse(url_name, kwargs=kwargs)
-
-
-def _deliver(message: EmailMessage, template: str) -> None:
-    try:
-        message.send()
-    except Exception:  # whatever a mail server may do, the page stands
-        logger.exception("The mail %r could not be sent.", template)

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.signals import user_login_failed
+from django.core.signals import request_started
+from django.db import transaction
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils import timezone
 
-from accounts import mails
-from accounts.models import SecurityEvent, User
+from accounts import mails, postman
+from accounts.models import OutgoingMail, SecurityEvent, User
 from tokens.models import RefreshToken
 from tokens.signals import probe_answered, probe_sent, reuse_found, session_ended, session_started
 
@@ -47,16 +49,18 @@ def withdraw_copy(sid: str, **kwargs: Any) -> None:
 
 @receiver(reuse_found)
 def tell_of_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: Any) -> None:
-    event = SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session=row.pk)
+    SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session=row.pk)
     if row.user:
-        mails.send(
-            "reuse_found",
-            row.user.email,
-            user=row.user,
-            at=timezone.localtime(event.at),
-            address=event.address,
-            device=event.device,
-            password_link=mails.link("password_change"),
-            reset_link=mails.link("password_reset"),
-            activity_link=mails.link("activity"),
-        )
+        mails.send("reuse_found", row.user, request)
+
+
+@receiver(post_save, sender=OutgoingMail)
+def wake_the_postman(created: bool, **kwargs: Any) -> None:
+    if created:
+        transaction.on_commit(lambda: postman.wake(), robust=True)
+
+
+@receiver(request_started)
+def have_a_postman(**kwargs: Any) -> None:
+    """Whatever the server: a process that answers requests also looks for mails that others left."""
+    postman.start()

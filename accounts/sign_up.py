@@ -18,21 +18,15 @@ def sign_up(request: HttpRequest, user: User) -> None:
             user.save()
             SecurityEvent.objects.record(request, user, SecurityEvent.Kind.SIGNED_UP)
     except IntegrityError:
-        _tell_of_conflict(user)
+        _tell_of_conflict(request, user)
     else:
-        mails.send("account_ready", user.email, user=user, link=mails.link("login"))
+        mails.send("account_ready", user, request)
 
 
-def _tell_of_conflict(wanted: User) -> None:
+def _tell_of_conflict(request: HttpRequest, wanted: User) -> None:
     """The owner of the address reads that the account exists; anybody else, that the name is taken."""
     owner = User.objects.named(wanted.email).first()
     if owner:
-        mails.send(
-            "account_exists",
-            owner.email,  # the address as stored: what was typed may only look like it
-            user=owner,
-            login_link=mails.link("login"),
-            reset_link=mails.link("password_reset"),
-        )
+        mails.send("account_exists", owner, request)  # at the address as stored: what was typed may only look like it
     else:
-        mails.send("name_taken", wanted.email, name=wanted.username, link=mails.link("signup"))
+        mails.send("name_taken", None, request, to=wanted.email, name=wanted.username)

@@ -48,6 +48,15 @@ def _fresh_cache() -> None:
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The postman comes in the thread that committed, and finds `mail.outbox`: there is no thread to wait for."""
+    from accounts import postman
+
+    monkeypatch.setattr(postman, "wake", postman.deliver)
+    monkeypatch.setattr(postman, "start", lambda: None)
+
+
 @pytest.fixture
 def client():
     """A browser without JavaScript: keeps cookies, follows nothing by itself."""

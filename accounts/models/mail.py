@@ -1,11 +1,24 @@
 """A mail on its way: kept until a mail server has taken it."""
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+# How long one attempt is left alone by all others. After a crash in the middle of one, the mail waits for this long.
+LEASE = timedelta(minutes=5)
+FIRST_DELAY = timedelta(seconds=30)  # doubled with each attempt that failed ...
+LONGEST_DELAY = timedelta(hours=1)  # ... up to this
+KEPT_FOR = timedelta(days=7)
+
+
+class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
+    def due(self) -> "OutgoingMailQuerySet":
+        """What is to be sent by now, the longest waiting first."""
+        return self.filter(due_at__lte=timezone.now()).order_by("due_at", "pk")
 
 
 class OutgoingMail(models.Model):
@@ -28,7 +41,7 @@ class OutgoingMail(models.Model):
     due_at = models.DateTimeField(_("to be sent"), default=timezone.now, db_index=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
 
-    objects: ClassVar[models.Manager["OutgoingMail"]] = models.Manager()
+    objects: ClassVar[models.Manager["OutgoingMail"]] = models.Manager.from_queryset(OutgoingMailQuerySet)()
 
     class Meta:
         verbose_name = _("outgoing mail")
@@ -36,3 +49,26 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} · {self.made_at:%Y-%m-%d %H:%M}"
+
+    def claim(self) -> bool:
+        """Whether this attempt is the caller's: of all who read the same row, one is told so. Nobody else comes near
+        it until LEASE is over."""
+        return self._move(LEASE, attempts=self.attempts + 1)
+
+    def put_off(self) -> timedelta:
+        """Have it tried again, and return in how long."""
+        delay = min(FIRST_DELAY * (1 << min(self.attempts - 1, 16)), LONGEST_DELAY)
+        self._move(delay)
+        return delay
+
+    @property
+    def is_stale(self) -> bool:
+        return timezone.now() - self.made_at > KEPT_FOR
+
+    def _move(self, ahead: timedelta, **changes: Any) -> bool:
+        changes["due_at"] = timezone.now() + ahead
+        if not OutgoingMail.objects.filter(pk=self.pk, due_at=self.due_at).update(**changes):
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True

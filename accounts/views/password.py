@@ -1,12 +1,15 @@
 from django.contrib import messages
+from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
 from accounts import mails
-from accounts.forms import PasswordChangeForm, PasswordForm, PasswordResetForm
+from accounts.forms import PasswordChangeForm, PasswordForm
+from accounts.letters import may_reset
 from accounts.models import SecurityEvent, User
 from tokens.decorators import guards_account
 
@@ -30,12 +33,13 @@ class PasswordChange(auth_views.PasswordChangeView):
 
 class PasswordReset(auth_views.PasswordResetView):
     template_name = "accounts/password_reset.html"
-    form_class = PasswordResetForm
 
-    def form_valid(self, form: PasswordResetForm) -> HttpResponse:
+    def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
+        """One query and two rows, whether or not there is such a person: the token is made when the mail is."""
         user = User.objects.named(form.cleaned_data["email"]).first()
         SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
-        return super().form_valid(form)
+        mails.send("password_reset", user if user and may_reset(user) else None, self.request)
+        return redirect(self.get_success_url())
 
 
 class PasswordResetDone(auth_views.PasswordResetDoneView):
@@ -60,4 +64,4 @@ class PasswordResetComplete(auth_views.PasswordResetCompleteView):
 
 def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind) -> None:
     SecurityEvent.objects.record(request, user, kind)
-    mails.send("password_changed", user.email, user=user, reset_link=mails.link("password_reset"))
+    mails.send("password_changed", user, request)

@@ -1,0 +1,119 @@
+"""What a mail says beyond its facts: for some kinds a function that makes it, when the mail is sent."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import NAMESPACE_URL, uuid5
+
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from accounts.devices import describe
+from accounts.mails import link, site
+from accounts.models import OutgoingMail, User
+
+Context = dict[str, Any]
+Letter = Callable[[OutgoingMail], Context | None]
+
+_letters: dict[str, Letter] = {}
+
+
+def letter(kind: str) -> Callable[[Letter], Letter]:
+    """Register the function that knows what mails of this kind say beyond their facts.
+
+    It returns more context for the templates, with links and tokens made at this moment, or None if there is nothing
+    to send any more.
+    """
+
+    def register(function: Letter) -> Letter:
+        _letters[kind] = function
+        return function
+
+    return register
+
+
+def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
+    """The message to send, in the language of its reader; None if its person is gone or it has no point any more.
+
+    The first line of mails/<kind>.txt is the subject.
+    """
+    with translation.override(mail.language):
+        context = _context(mail)
+        if context is None:
+            return None
+        text = render_to_string(f"mails/{mail.kind}.txt", context)
+        subject, _, body = text.strip().partition("\n")
+        return EmailMultiAlternatives(subject.strip(), body.lstrip("\n"), to=[mail.to], headers=_headers(mail))
+
+
+def _context(mail: OutgoingMail) -> Context | None:
+    try:
+        user = mail.user
+    except User.DoesNotExist:
+        return None
+    more = _letters[mail.kind](mail) if mail.kind in _letters else {}
+    if more is None:
+        return None
+    return {
+        "site": site(),
+        "user": user,
+        "at": timezone.localtime(mail.made_at),
+        "device": describe(mail.facts.get("user_agent", "")),
+        **mail.facts,
+        **more,
+    }
+
+
+def _headers(mail: OutgoingMail) -> dict[str, str]:
+    """One Message-ID however often it is sent: a mailbox that gets it twice can tell. No program need answer it."""
+    name = uuid5(NAMESPACE_URL, f"{site()}/{mail.pk}/{mail.made_at.isoformat()}")
+    return {"Message-ID": f"<{name}@{urlsplit(site()).hostname}>", "Auto-Submitted": "auto-generated"}
+
+
+@letter("account_ready")
+def _account_ready(mail: OutgoingMail) -> Context:
+    return {"link": link("login")}
+
+
+@letter("account_exists")
+def _account_exists(mail: OutgoingMail) -> Context:
+    return {"login_link": link("login"), "reset_link": link("password_reset")}
+
+
+@letter("name_taken")
+def _name_taken(mail: OutgoingMail) -> Context:
+    return {"link": link("signup")}
+
+
+@letter("password_reset")
+def _password_reset(mail: OutgoingMail) -> Context | None:
+    """Made for nobody as well: what it costs to make one then tells nobody who has an account."""
+    user = mail.user or User()
+    if mail.user and not may_reset(mail.user):
+        return None
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    token = default_token_generator.make_token(user)
+    return {"link": link("password_reset_confirm", uidb64=uid, token=token)}
+
+
+@letter("password_changed")
+def _password_changed(mail: OutgoingMail) -> Context:
+    return {"reset_link": link("password_reset")}
+
+
+@letter("reuse_found")
+def _reuse_found(mail: OutgoingMail) -> Context:
+    return {
+        "password_link": link("password_change"),
+        "reset_link": link("password_reset"),
+        "activity_link": link("activity"),
+    }
+
+
+def may_reset(user: User) -> bool:
+    """Whether `user` may choose a new password by mail: not who was deactivated, nor who never was to have one."""
+    return user.is_active and user.has_usable_password()

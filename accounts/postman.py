@@ -1,0 +1,200 @@
+"""Takes the mails that are kept to the mail server, off everybody's time.
+
+Each process has a postman, a thread: woken when a mail was kept and committed, and looking by itself now and then for
+what other processes left. A mail is claimed by one conditional UPDATE, so no two send it at once; it is deleted once
+the server has it. A process that dies in between leaves it to be sent again: at least once, and under one Message-ID.
+"""
+
+import atexit
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
+
+from django.core.exceptions import ValidationError
+from django.core.mail import get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.validators import validate_email
+from django.db import Error, connections
+
+from accounts import letters
+from accounts.models import OutgoingMail
+
+logger = logging.getLogger("accounts")
+
+_BATCH = 100
+_POLL = 30  # seconds
+_PATIENCE = 5  # seconds that a process which ends waits for the mail in hand
+
+
+def wake() -> None:
+    """Tell this process's postman that there is a mail. It comes a moment later, and never in this thread."""
+    _mine().wake()
+
+
+def start() -> None:
+    """Have this process's postman look for what others left; the next calls change nothing."""
+    _mine().start()
+
+
+def stop() -> None:
+    """Let this process's postman end between two mails."""
+    if os.getpid() in _postmen:
+        _mine().stop()
+
+
+def deliver(leaving: Callable[[], bool] = lambda: False) -> int:
+    """Send every mail that is due, the longest waiting first, and return how many a mail server took.
+
+    What fails is tried again later and stands in nobody's way; if the server cannot be reached, the others wait without
+    being tried. `leaving` is asked between two mails whether to stop. Raises the database's errors alone.
+    """
+    sent = 0
+    connection = get_connection()
+    try:
+        while due := list(OutgoingMail.objects.due()[:_BATCH]):
+            for mail in due:
+                if leaving():
+                    return sent
+                if mail.claim():
+                    sent += _send(mail, connection)
+    except _Away:
+        return sent
+    finally:
+        _hang_up(connection)
+    return sent
+
+
+class Postman:
+    """One process's thread. Nothing is lost when it dies: what it had in hand is due again later."""
+
+    def __init__(self) -> None:
+        self.news = threading.Event()
+        self.leaving = threading.Event()
+        self.blind = False
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self.work, name="postman", daemon=True)
+                self._thread.start()
+
+    def wake(self) -> None:
+        self.start()
+        self.news.set()
+
+    def stop(self) -> None:
+        self.leaving.set()
+        self.news.set()
+        if self._thread:
+            self._thread.join(_PATIENCE)
+
+    def work(self, poll: float = _POLL) -> None:
+        """Go on until `leaving` is set: after each news, and every `poll` seconds without any."""
+        while not self.leaving.wait(_pause()):
+            self._go()
+            self.news.wait(poll)
+            self.news.clear()
+
+    def _go(self) -> None:
+        try:
+            deliver(self.leaving.is_set)
+            self.blind = False
+        except Error:
+            if not self.blind:
+                logger.exception("The mails that wait cannot be read. They are kept, and looked for again.")
+            self.blind = True
+        except Exception:  # the thread outlives whatever it is
+            logger.exception("The postman stumbled.")
+        finally:
+            with suppress(Error):
+                connections.close_all()
+
+
+_postmen: dict[int, Postman] = {}  # by process: a thread does not survive a fork, nor may its locks be trusted
+atexit.register(stop)
+
+
+def _mine() -> Postman:
+    process = os.getpid()
+    return _postmen.get(process) or _postmen.setdefault(process, Postman())
+
+
+def _pause() -> float:
+    """Seconds, never the same: what a mail costs this process falls into no answer's time that means something."""
+    return 0.1 + secrets.randbelow(400) / 1000
+
+
+class _Away(Exception):
+    """The mail server cannot be reached."""
+
+
+def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
+    """Send one mail that was claimed; whether a mail server took it."""
+    try:
+        message = letters.compose(mail)
+        if message and mail.to:
+            validate_email(mail.to)
+            _call(connection)
+            connection.send_messages([message])
+    except Error:
+        raise
+    except Exception as error:  # whatever a mail server or a template may do, the others go on
+        _fail(mail, error)
+        if isinstance(error, _Away):
+            raise
+        _hang_up(connection)
+        return False
+    mail.delete()
+    return bool(message and mail.to)
+
+
+def _call(connection: BaseEmailBackend) -> None:
+    try:
+        connection.open()
+    except OSError as error:
+        raise _Away(_cause(error)) from None
+
+
+def _hang_up(connection: BaseEmailBackend) -> None:
+    with suppress(OSError):  # smtplib's errors are such
+        connection.close()
+
+
+def _fail(mail: OutgoingMail, error: Exception) -> None:
+    whom = "…@" + mail.to.rpartition("@")[2]
+    if _is_final(error):
+        mail.delete()
+        logger.error("The mail %r to %s was refused for good and is dropped: %s.", mail.kind, whom, _cause(error))
+    elif mail.is_stale:
+        mail.delete()
+        logger.error("The mail %r to %s was tried for a week and is dropped: %s.", mail.kind, whom, _cause(error))
+    else:
+        seconds = mail.put_off().total_seconds()
+        logger.warning(
+            "The mail %r could not be sent. It is tried again in %d s: %s.",
+            *(mail.kind, seconds, _cause(error)),
+            exc_info=not isinstance(error, OSError | _Away),  # a fault of ours
+        )
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether there is no such mailbox, or the address is none. All else may be the server's fault, and mended."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return isinstance(error, ValidationError)
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the words of the server, which may quote the address."""
+    if isinstance(error, _Away):
+        return str(error)
+    if isinstance(error, SMTPRecipientsRefused):
+        return f"refused with {', '.join(str(code) for code, _ in error.recipients.values())}"
+    code = f" {error.smtp_code}" if isinstance(error, SMTPResponseException) else ""
+    return type(error).__name__ + code
