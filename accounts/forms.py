@@ -4,23 +4,13 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth import forms as auth_forms
-from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
+from accounts import proof
+from accounts.http import Request
 from accounts.models import User
-from accounts.validators import MAXIMUM_PASSWORD_LENGTH
+from accounts.validators import refuse_long_password
 from tokens.models import RefreshToken
-
-# No `max_length` on a password field: browsers would silently cut what is pasted.
-refuse_long_password = MaxLengthValidator(
-    MAXIMUM_PASSWORD_LENGTH,
-    ngettext_lazy(
-        "A password has at most %(limit_value)d character.",
-        "A password has at most %(limit_value)d characters.",
-        "limit_value",
-    ),
-)
 
 
 class LoginForm(auth_forms.AuthenticationForm):
@@ -85,15 +75,16 @@ class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
 
 
 class PasswordChangeForm(PasswordForm, auth_forms.PasswordChangeForm):
-    error_messages: ClassVar = {  # type: ignore[misc]
-        **auth_forms.PasswordChangeForm.error_messages,
-        "password_incorrect": _("This is not your password. Please try again."),
-    }
+    """The password is always asked for here, which is a proof as good as any."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, request: Request, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.request = request
         self.fields["old_password"].label = _("Your password now")
         self.fields["old_password"].validators.append(refuse_long_password)
+
+    def clean_old_password(self) -> str:
+        return proof.checked(self.request, self.cleaned_data["old_password"])
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

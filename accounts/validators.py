@@ -2,12 +2,22 @@
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxLengthValidator, RegexValidator
 from django.utils.deconstruct import deconstructible
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 MAXIMUM_PASSWORD_LENGTH = 1024
+
+# For the fields in which a password is checked. No `max_length` there: browsers would silently cut what is pasted.
+refuse_long_password = MaxLengthValidator(
+    MAXIMUM_PASSWORD_LENGTH,
+    ngettext_lazy(
+        "A password has at most %(limit_value)d character.",
+        "A password has at most %(limit_value)d characters.",
+        "limit_value",
+    ),
+)
 
 
 @deconstructible

@@ -12,6 +12,7 @@ from accounts import sessions
 from accounts.forms import SessionNameForm
 from accounts.http import Request
 from accounts.models import SecurityEvent
+from accounts.proof import proved
 from tokens.decorators import guards_account
 from tokens.models import RefreshToken
 
@@ -35,16 +36,11 @@ def end(request: Request, pk: UUID) -> HttpResponse:
     row = _own(request, pk)
     if row.pk == request.tokens.session_id:
         return _leave(request, _("You are signed out."))
-    if row.revoke(RefreshToken.Reason.ENDED):
-        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session=row.pk)
-        messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
-    else:
-        messages.info(request, _("This session was over already."))
-    return redirect("sessions")
+    return _end_another(request, row)
 
 
-@guards_account
 @require_POST
+@proved
 def end_others(request: Request) -> HttpResponse:
     others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
     count = others.live().revoke(RefreshToken.Reason.ENDED)
@@ -56,8 +52,8 @@ def end_others(request: Request) -> HttpResponse:
     return redirect("sessions")
 
 
-@guards_account
 @require_POST
+@proved
 def end_all(request: Request) -> HttpResponse:
     RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
@@ -81,6 +77,16 @@ def _own(request: Request, pk: UUID) -> RefreshToken:
     """The visitor's own session of this id. Somebody else's does not exist."""
     row: RefreshToken = get_object_or_404(RefreshToken.objects.for_user(request.user), pk=pk)
     return row
+
+
+@proved
+def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
+    if row.revoke(RefreshToken.Reason.ENDED):
+        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session=row.pk)
+        messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
+    else:
+        messages.info(request, _("This session was over already."))
+    return redirect("sessions")
 
 
 def _leave(request: Request, farewell: str) -> HttpResponse:

@@ -1,0 +1,123 @@
+"""Is it still the same person? Before what could harm an account, its password is asked for once more.
+
+The row of a sign-in says when its person last showed who they are: at the log-in, and at each proof since. To be active
+is no proof, and a silent refresh is none.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from django import forms
+from django.contrib.auth.hashers import check_password
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.http import escape_leading_slashes
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+
+from accounts.http import Request
+from accounts.models import SecurityEvent
+from accounts.validators import refuse_long_password
+from tokens.decorators import guards_account
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+PROVED_FOR = timedelta(minutes=10)  # enough to finish what one came for, and little for who finds a screen unlocked
+
+
+def proved(view: View) -> View:
+    """The view runs only within PROVED_FOR of the last proof. Until then a page that asks for the password stands in
+    its place, at its address; the row is read (`guards_account`).
+
+    The page is a 200, like every form that is to be sent once more: at a 401 a browser may show a dialog of its own.
+    Whoever was on the way to a page is sent there, and whoever had filled in a form finds it done: `request.POST` is as
+    it was first sent. What is carried along meets Django's limits on forms as if it were typed. Two things are not
+    carried: files, which would have to lie somewhere meanwhile, and passwords, which belong into no page. So a form
+    with a password proves by it (`checked`), or its page is `proved` as well and asks before anything is typed.
+    """
+
+    @guards_account
+    @wraps(view)
+    @sensitive_post_parameters()
+    def asking(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        form = ProofForm(request)
+        if not _is_fresh(request.tokens.row) and not form.is_valid():
+            return _page(request, form)
+        if form.is_bound:
+            if form.data[form.add_prefix("method")] != "POST":
+                return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
+            request.POST = _interrupted(request, form)  # type: ignore[assignment]
+        return view(request, *args, **kwargs)
+
+    return cast(View, asking)
+
+
+@sensitive_variables("password")
+def checked(request: Request, password: str) -> str:
+    """`password`, if it is that of who asks: then this sign-in has been proved just now. Raises ValidationError if not.
+
+    The row of the sign-in was read. Both outcomes are in the history. Django's own method would hash a password anew
+    when the hasher has changed, and so end this very sign-in.
+    """
+    row = request.tokens.row
+    right = row is not None and check_password(password, request.user.password)
+    kind = Kind.PROOF_GIVEN if right else Kind.PROOF_FAILED
+    SecurityEvent.objects.record(request, request.user, kind, session=request.tokens.session_id)
+    if row is None or not right:
+        raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
+    row.prove()
+    return password
+
+
+class ProofForm(forms.Form):
+    """The password, with another form in tow. Its own fields bear names that no other form has.
+
+    `method` is that of the request that was interrupted.
+    """
+
+    prefix = "proof"
+
+    method = forms.CharField(widget=forms.HiddenInput)
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        strip=False,
+        validators=[refuse_long_password],
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+
+    def __init__(self, request: Request) -> None:
+        sent = all(self.add_prefix(name) in request.POST for name in self.base_fields)
+        super().__init__(request.POST if sent else None, initial={"method": request.method})
+        self.request = request
+
+    def clean_password(self) -> str:
+        return checked(self.request, self.cleaned_data["password"])
+
+
+def _is_fresh(row: RefreshToken | None) -> bool:
+    return bool(row and row.proved_at and timezone.now() - row.proved_at <= PROVED_FOR)
+
+
+def _page(request: Request, form: ProofForm) -> HttpResponse:
+    fields = _interrupted(request, form).lists()
+    context = {
+        "form": form,
+        "carried": [(name, value) for name, values in fields if "password" not in name.lower() for value in values],
+        "minutes": PROVED_FOR // timedelta(minutes=1),
+    }
+    return render(request, "accounts/proof.html", context)
+
+
+def _interrupted(request: Request, form: ProofForm) -> QueryDict:
+    """The form that was on its way, without what belongs to the proof or shows where the page is from."""
+    sent = request.POST.copy()
+    for name in [name for name in sent if name.startswith(form.add_prefix("")) or name == "csrfmiddlewaretoken"]:
+        del sent[name]
+    sent._mutable = False
+    return sent
