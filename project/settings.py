@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "tokens.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.middleware.ThrottledAnswers",
 ]
 
 TEMPLATES = [
@@ -86,6 +87,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+CACHES["default"]["OPTIONS"] = {
+    # Attempts are counted here (accounts/gates.py). Of Django's 300 entries they would push each other out; and nobody
+    # is to wait long for a server that is away, since all goes on without it.
+    "LocMemCache": {"MAX_ENTRIES": 50_000},
+    "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
+}.get(CACHES["default"]["BACKEND"].rpartition(".")[2], {}) | CACHES["default"].get("OPTIONS", {})
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
@@ -171,6 +178,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 
 MESSAGE_STORAGE = "project.messages.PrefixedCookieStorage"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
+
+DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}device"  # accounts/browsers.py
 
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 LANGUAGE_COOKIE_SECURE = COOKIES_SECURE
