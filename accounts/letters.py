@@ -1,5 +1,6 @@
 """What a mail says beyond its facts: for some kinds a function that makes it, when the mail is sent."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ Context = dict[str, Any]
 Letter = Callable[[OutgoingMail], Context | None]
 
 _letters: dict[str, Letter] = {}
+_BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def letter(kind: str) -> Callable[[Letter], Letter]:
@@ -45,9 +47,11 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
         context = _context(mail)
         if context is None:
             return None
-        text = render_to_string(f"mails/{mail.kind}.txt", context)
-        subject, _, body = text.strip().partition("\n")
-        return EmailMultiAlternatives(subject.strip(), body.lstrip("\n"), to=[mail.to], headers=_headers(mail))
+        text, html = (render_to_string(f"mails/{mail.kind}.{form}", context) for form in ("txt", "html"))
+    subject, _, body = _BLANK_LINES.sub("\n\n", text.strip()).partition("\n\n")
+    message = EmailMultiAlternatives(subject, body, to=[mail.to], headers=_headers(mail))
+    message.attach_alternative(html, "text/html")
+    return message
 
 
 def _context(mail: OutgoingMail) -> Context | None:
@@ -60,6 +64,7 @@ def _context(mail: OutgoingMail) -> Context | None:
         return None
     return {
         "site": site(),
+        "host": urlsplit(site()).hostname,
         "user": user,
         "at": timezone.localtime(mail.made_at),
         "device": describe(mail.facts.get("user_agent", "")),
@@ -112,6 +117,21 @@ def _reuse_found(mail: OutgoingMail) -> Context:
         "reset_link": link("password_reset"),
         "activity_link": link("activity"),
     }
+
+
+@letter("new_browser")
+def _new_browser(mail: OutgoingMail) -> Context:
+    return {"sessions_link": link("sessions"), "reset_link": link("password_reset")}
+
+
+@letter("username_changed")
+def _username_changed(mail: OutgoingMail) -> Context:
+    return {"reset_link": link("password_reset")}
+
+
+@letter("deletion_asked")
+def _deletion_asked(mail: OutgoingMail) -> Context:
+    return {"keep_link": link("login"), "reset_link": link("password_reset")}
 
 
 def may_reset(user: User) -> bool:

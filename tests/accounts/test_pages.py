@@ -83,7 +83,9 @@ def test_a_page_that_is_not_there_says_so(client, db):
     "path", sorted(Path(settings.BASE_DIR / "templates").rglob("*.html")), ids=lambda path: path.name
 )
 def test_no_template_has_script_or_style_of_its_own(path):
-    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|https?://|\|safe", path.read_text())
+    """Mails have style: those who read them know no sheets of ours."""
+    style = r"|<style|\sstyle=" if path.parent.name != "mails" else ""
+    assert not re.search(rf"<script{style}|\son\w+=|javascript:|https?://|\|safe", path.read_text())
 
 
 @pytest.mark.parametrize(
