@@ -151,6 +151,7 @@ TOKENS_TYPES: dict[str, Callable[[str], object]] = {
     "TOKENS_REVOCATION_CACHE": env.text,
     "TOKENS_USER_CLAIMS": env.words,
     "TOKENS_MAX_SESSIONS": env.whole,
+    "TOKENS_STATUS_LIST": env.whole,
 }
 for name in filter(env.is_set, [name for name in os.environ if name.startswith("TOKENS_")]):
     if name not in TOKENS_TYPES:

@@ -36,7 +36,7 @@ class RefreshTokenAdmin(ModelAdmin):
     list_select_related = ("user",)
     date_hierarchy = "started_at"
     actions = ("end_sessions",)
-    exclude = ("auth_hash", "jti", "generation", "version", "probed_jti", "probes")
+    exclude = ("auth_hash", "jti", "generation", "version", "probed_jti", "probes", "status_index")
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("=id", f"user__{get_user_model().USERNAME_FIELD}", "user_agent", "=address")

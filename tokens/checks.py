@@ -23,6 +23,7 @@ SPANS = (
     "TOKENS_CONFIRM_AFTER",
 )
 PAUSES = ("TOKENS_REVOCATION_LAG", "TOKENS_REVOCATION_GRACE")
+LARGEST_LIST = 2**31  # as far as the column counts
 RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen", "rti", "ver", "new", "status"}
 
 
@@ -33,8 +34,8 @@ def register() -> None:
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001-E009 and E011-E013: values that cannot work. Lifetimes are compared only once each is a number."""
-    return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_keys(), *_claims()]
+    """E001-E009 and E011-E015: values that cannot work. Lifetimes are compared only once each is a number."""
+    return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_keys(), *_status_list(), *_claims()]
 
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
@@ -137,6 +138,28 @@ def _keys() -> Iterator[CheckMessage]:
         conf.key_ring  # noqa: B018
     except InvalidKeys as error:
         yield Error(str(error), hint="See manage.py tokenkeys.", id="tokens.E012")
+
+
+def _status_list() -> Iterator[CheckMessage]:
+    size = conf.status_list
+    if type(size) is not int or size % 8 or not 0 <= size <= LARGEST_LIST:
+        yield Error(
+            "TOKENS_STATUS_LIST has to be 0, or for how many sign-ins the list has room: a multiple of 8.",
+            id="tokens.E014",
+        )
+    elif size and _is_symmetric():
+        yield Error(
+            "TOKENS_STATUS_LIST is on, but no neighbour can verify what an HS256 key signs.",
+            hint="Give TOKENS_KEYS a file with public keys, see manage.py tokenkeys.",
+            id="tokens.E015",
+        )
+
+
+def _is_symmetric() -> bool:
+    try:
+        return conf.key_ring.current.public is None
+    except InvalidKeys:  # E012 says so
+        return False
 
 
 def _claims() -> Iterator[CheckMessage]:

@@ -89,6 +89,11 @@ class Conf:
         return _setting("TOKENS_MAX_SESSIONS", 100)
 
     @property
+    def status_list(self) -> int:
+        """For how many sign-ins the list has room that tells neighbours of ends; 0: there is none."""
+        return _setting("TOKENS_STATUS_LIST", 0)
+
+    @property
     def keys(self) -> str:
         """A file with a JWK Set; empty: the key is derived from SECRET_KEY."""
         return _setting("TOKENS_KEYS", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
 from uuid import uuid4
 
@@ -47,8 +47,14 @@ def access(row: RefreshToken, refresh: RefreshClaims, *, new: bool) -> AccessCla
         iat=now,
         exp=_until(row, now + conf.access_lifetime),
         new=new,
+        idx=row.place,
         user=users.claims_of(row.user),
     )
+
+
+def remade(claims: AccessClaims, row: RefreshToken) -> AccessClaims:
+    """`claims` with what `row` says by now of the person and of itself; nothing rotates."""
+    return replace(claims, ver=row.version, idx=row.place, user=users.claims_of(row.user))
 
 
 def signed(outgoing: Outgoing) -> tuple[str, str | None]:

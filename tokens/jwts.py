@@ -22,6 +22,7 @@ from .keys import Key, KeyRing
 
 MAX_LENGTH = 2048
 LEEWAY = 60  # seconds that the clock of another server may be ahead
+STATUS_LIST = "/.well-known/status-list"  # where on the issuer's site neighbours read what has ended
 LARGEST = 2**53  # beyond it, JSON numbers are not exact everywhere (RFC 7493 §2.2)
 
 ACCESS = "at+jwt"  # RFC 9068 §2.1
@@ -50,7 +51,8 @@ class RefreshClaims:
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
     """What an access token says. `rti` is the `jti` of the refresh token born with it, `ver` the row's version,
-    `new` whether its generation is unconfirmed, `user` the claims about the person."""
+    `new` whether its generation is unconfirmed, `idx` the row's place in the status list, `user` the claims about
+    the person."""
 
     sub: str
     sid: str
@@ -61,6 +63,7 @@ class AccessClaims:
     iat: int
     exp: int
     new: bool = False
+    idx: int | None = None
     user: Mapping[str, Claim] = field(default_factory=dict)
 
 
@@ -70,7 +73,9 @@ def write_access(claims: AccessClaims, *, ring: KeyRing, issuer: str, audience: 
     payload |= {"iss": issuer, "aud": audience, "type": "access"} | dict(claims.user)
     if claims.new:
         payload["new"] = True
-    return _write(payload, ACCESS, ring.current)
+    if claims.idx is not None:
+        payload["status"] = _status(claims.idx, issuer)
+    return write(payload, ACCESS, ring.current)
 
 
 def write_refresh(claims: RefreshClaims, *, ring: KeyRing, issuer: str) -> str:
@@ -79,7 +84,7 @@ def write_refresh(claims: RefreshClaims, *, ring: KeyRing, issuer: str) -> str:
     payload |= {"iss": issuer, "aud": issuer, "type": "refresh"}
     if claims.kept:
         payload["kept"] = True
-    return _write(payload, REFRESH, ring.current)
+    return write(payload, REFRESH, ring.current)
 
 
 def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> AccessClaims:
@@ -98,6 +103,7 @@ def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> Acc
         iat=_number(claims, "iat"),
         exp=_number(claims, "exp"),
         new=_mark(claims, "new"),
+        idx=_place(claims, issuer),
         user=_user_claims(claims),
     )
 
@@ -128,7 +134,13 @@ def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: f
         raise ExpiredToken("The token has expired.")
 
 
-def _write(payload: dict[str, Any], typ: str, key: Key) -> str:
+def status_uri(issuer: str) -> str:
+    """The one address of the status list of `issuer`: in access tokens, and in the list as its subject."""
+    return issuer.rstrip("/") + STATUS_LIST
+
+
+def write(payload: dict[str, Any], typ: str, key: Key) -> str:
+    """A JWT of these claims and this type, signed with `key`."""
     text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()  # a third of the escapes' length
     return _jws.encode(text, key.secret, key.alg, headers={"kid": key.kid, "typ": typ})
 
@@ -234,6 +246,22 @@ def _mark(claims: dict[str, Any], name: str) -> bool:
     if type(value) is not bool:
         raise InvalidToken(f"The mark `{name}` is not a boolean.")
     return value
+
+
+def _status(idx: int, issuer: str) -> dict[str, dict[str, int | str]]:
+    """How a token names its place in the status list (draft-ietf-oauth-status-list §6.2)."""
+    return {"status_list": {"idx": idx, "uri": status_uri(issuer)}}
+
+
+def _place(claims: dict[str, Any], issuer: str) -> int | None:
+    if "status" not in claims:
+        return None
+    status = claims.pop("status")
+    named = status.get("status_list") if type(status) is dict else None
+    idx = named.get("idx") if type(named) is dict else None
+    if type(idx) is not int or not 0 <= idx < LARGEST or status != _status(idx, issuer):
+        raise InvalidToken("The claim `status` is not a place in this site's status list.")
+    return idx
 
 
 def _uuid(claims: dict[str, Any], name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +28,9 @@ SEEN_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last
 KEPT_AFTER_END = timedelta(days=7)  # beyond it no token of a row can be good, and nobody asks for it any more
 PRUNED_AT_ONCE = 100
 PROBES_AT_MOST = 20  # a browser gives up on so many redirects, too
+PLACES_TRIED = 16  # in a list that is half full, one sign-in in 65,536 goes without a place
+
+logger = logging.getLogger("tokens")
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
@@ -63,6 +68,13 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         since = Now() - timedelta(seconds=seconds)
         return self.filter(changed_at__gt=since).values_list("pk", "changed_at").iterator()
 
+    def ended_places(self, seconds: float) -> Iterable[int]:
+        """For the status list: the places of the rows that were revoked within that time."""
+        since = Now() - timedelta(seconds=seconds)
+        ended = self.filter(changed_at__gt=since, revoked_at__isnull=False, status_index__lt=conf.status_list)
+        places: Iterable[Any] = ended.values_list("status_index", flat=True).iterator()
+        return places
+
     def prune(self, limit: int = PRUNED_AT_ONCE) -> int:
         """Deletes at most `limit` rows that ended long ago; the number deleted. Small, so that no lock is held long."""
         old = self.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).order_by("expires_at")
@@ -83,7 +95,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             if person is None or not person.is_active or person.password != user.password:
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             self._evict(self.for_user(person).exclude(pk__in=replacing).live())
-            row: RefreshToken = self.create(user=person, auth_hash=users.auth_hash(person), **values)
+            row = self._create_placed(user=person, auth_hash=users.auth_hash(person), **values)
         self.prune()
         return row
 
@@ -124,6 +136,19 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             users.lock(key)
             ended: int = self.filter(user_id=key).revoke(reason)
         return ended
+
+    def _create_placed(self, **values: Any) -> RefreshToken:
+        """A row with a place in the status list, if that is kept. At random, so that neighbours learn nothing of the
+        number and the order of sign-ins. A place that is taken, even this moment, inserts no row and is no error."""
+        for _try in range(PLACES_TRIED if conf.status_list else 0):
+            row: RefreshToken = self.model(**values, status_index=secrets.randbelow(conf.status_list))
+            self.bulk_create([row], ignore_conflicts=True)
+            if self.filter(pk=row.pk).exists():
+                return row
+        if conf.status_list:
+            logger.warning("The status list is too full for a sign-in: TOKENS_STATUS_LIST has to grow.")
+        row = self.create(**values)
+        return row
 
     def _evict(self, sessions: RefreshTokenQuerySet) -> None:
         longest_idle = sessions.order_by("-seen_at")[conf.max_sessions - 1 :]
@@ -178,6 +203,7 @@ class RefreshToken(models.Model):
     changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=16, choices=Reason, blank=True)
+    status_index = models.PositiveIntegerField(_("place in the status list"), null=True, blank=True, unique=True)
 
     objects = RefreshTokenManager()
 
@@ -204,6 +230,11 @@ class RefreshToken(models.Model):
     def confirmed(self) -> rotation.Refresh:
         """The refresh token that this row has confirmed."""
         return rotation.Refresh(self.generation, str(self.jti))
+
+    @property
+    def place(self) -> int | None:
+        """Its place in the status list as that is today: the list may have been turned off, or have shrunk."""
+        return self.status_index if self.status_index is not None and self.status_index < conf.status_list else None
 
     @property
     def is_live(self) -> bool:

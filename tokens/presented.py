@@ -45,7 +45,7 @@ def by_access(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstract
         sign_in.row = RefreshToken.objects.read(claims.sid, claims.sub)
     current = _settled(sign_in, claims)
     if current and sign_in.row and sign_in.row.version != claims.ver:
-        current = replace(current, ver=sign_in.row.version, user=users.claims_of(sign_in.row.user))
+        current = issue.remade(current, sign_in.row)
     if current is None:
         return None
     if current is not claims:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import PASSWORD
+from tokens import jwks, keyfile
 from tokens.testing import Client
 
 
@@ -29,3 +30,10 @@ def name_on():
         return response.content.decode()
 
     return name_on
+
+
+@pytest.fixture
+def status_list(settings, tmp_path):
+    """The status list is on, with room for 1,024 sign-ins, and neighbours can verify it."""
+    keyfile.write(tmp_path / "keys.json", {"keys": [jwks.generate("ES256")]})
+    settings.TOKENS_KEYS, settings.TOKENS_STATUS_LIST = str(tmp_path / "keys.json"), 1024

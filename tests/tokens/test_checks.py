@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 
-from tokens import checks
+from tokens import checks, jwks, keyfile
 
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 TOKENS = "tokens.middleware.TokenMiddleware"
@@ -40,6 +40,8 @@ WRONG = [
         ("TOKENS_USER_CLAIMS", [name], "E008")
         for name in ("password", "no_field", "sub", "exp", "ver", "groups", "refresh_tokens", "get_username", "")
     ),
+    *(("TOKENS_STATUS_LIST", value, "E014") for value in (-8, 7, 1001, 1024.0, "1024", None, True, False, 2**31 + 8)),
+    ("TOKENS_STATUS_LIST", 1024, "E015"),
     *(("TOKENS_COOKIE_SECURE", value, "E009") for value in ("false", 0, 1, None)),
 ]
 RIGHT = [
@@ -52,6 +54,7 @@ RIGHT = [
     ("TOKENS_MAX_SESSIONS", 1),
     ("TOKENS_USER_CLAIMS", []),
     ("TOKENS_USER_CLAIMS", ["username", "is_superuser", "last_login"]),
+    ("TOKENS_STATUS_LIST", 0),
     ("TOKENS_COOKIE_SECURE", False),
 ]
 
@@ -138,6 +141,22 @@ def test_a_list_for_all_in_a_cache_of_one(settings):
 def test_a_cache_that_is_not_there(settings):
     settings.TOKENS_REVOCATION_CACHE = "nowhere"
     assert ids(checks.check_settings()) == ["tokens.E011"]
+
+
+class TestAStatusList:
+    @pytest.mark.parametrize("size", [8, 2**20, 2**31])
+    def test_neighbours_can_verify_what_a_private_key_signs(self, status_list, settings, size):
+        settings.TOKENS_STATUS_LIST = size
+        assert checks.check_settings() == []
+
+    def test_no_neighbour_can_verify_what_an_hmac_key_of_a_file_signs(self, status_list, settings, tmp_path):
+        keyfile.write(tmp_path / "hmac.json", {"keys": [jwks.generate("HS256")]})
+        settings.TOKENS_KEYS = str(tmp_path / "hmac.json")
+        assert ids(checks.check_settings()) == ["tokens.E015"]
+
+    def test_keys_that_cannot_be_used_are_told_once(self, status_list, settings, tmp_path):
+        settings.TOKENS_KEYS = str(tmp_path / "nowhere.json")
+        assert ids(checks.check_settings()) == ["tokens.E012"]
 
 
 class TestCheckDeployment:

@@ -26,6 +26,7 @@ LAYERS = [
     {"shared_revocation"},
     {"revocation"},
     {"conf"},
+    {"status_list"},
     {"jwts", "keyfile"},
     {"jwks"},
     {"keys", "rotation"},
@@ -81,12 +82,11 @@ def test_tokens_knows_no_site(path):
     assert tops(path) & SITE == set()
 
 
-@pytest.mark.parametrize("room", ["exceptions", "jwks", "jwts", "keyfile", "keys", "rotation"])
+@pytest.mark.parametrize("room", ["exceptions", "jwks", "jwts", "keyfile", "keys", "rotation", "status_list"])
 def test_what_is_pure_knows_no_django(room):
     assert "django" not in tops(FOLDER / f"{room}.py")
 
 
-@pytest.mark.parametrize("path", sorted((FOLDER.parent / "accounts").rglob("*.py")), ids=short)
 @pytest.mark.parametrize("path", FILES, ids=short)
 def test_what_serves_another_framework_is_needed_by_nobody(path):
     """Or whoever takes `tokens` would need that framework."""
@@ -94,6 +94,7 @@ def test_what_serves_another_framework_is_needed_by_nobody(path):
         assert "contrib" not in rooms(path) and "rest_framework" not in tops(path)
 
 
+@pytest.mark.parametrize("path", sorted((FOLDER.parent / "accounts").rglob("*.py")), ids=short)
 def test_accounts_uses_what_is_meant_for_a_site(path):
     """`signin` for the type of `request.tokens`, `origin` for where a request comes from, `bearer` for the API."""
     assert rooms(path) <= {"auth", "bearer", "decorators", "exceptions", "models", "origin", "signals", "signin"}
