@@ -125,6 +125,13 @@ def read_refresh(token: str, *, ring: KeyRing, issuer: str) -> RefreshClaims:
     return read
 
 
+def signer(token: str, *, ring: KeyRing) -> Key:
+    """The key of `ring` that signed `token`; whatever it says, and of whichever kind. Raises InvalidToken."""
+    key = _key(_opened(token), ring)
+    _verified(token, key)
+    return key
+
+
 def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: float) -> None:
     """Raises ExpiredToken after `exp`, or once the token is older than today's `lifetime` (in seconds), so that
     lifetimes can be shortened; InvalidToken if it was made further ahead than clocks may differ."""
@@ -146,19 +153,10 @@ def write(payload: dict[str, Any], typ: str, key: Key) -> str:
 
 
 def _read(token: str, typ: str, kind: str, ring: KeyRing, issuer: str, audience: str) -> dict[str, Any]:
-    if len(token) > MAX_LENGTH:
-        raise InvalidToken("The token is longer than 2,048 characters.")
-    if not _COMPACT.fullmatch(token):
-        raise InvalidToken("The token is not three parts of the base64url alphabet.")
-    header = _header(token.partition(".")[0])
+    header = _opened(token)
     if header["typ"].lower().removeprefix("application/") != typ:
         raise InvalidToken("The token is of another type.")
-    key = ring.verifying.get(header["kid"])
-    if key is None:
-        raise InvalidToken("The key is not on the ring.")
-    if header["alg"] != key.alg:
-        raise InvalidToken("The algorithm is not the key's.")
-    claims = _object(_verified(token, key), "The payload")
+    claims = _object(_verified(token, _key(header, ring)), "The payload")
     for name, expected in (("iss", issuer), ("aud", audience), ("type", kind)):
         if claims.pop(name, None) != expected:
             raise InvalidToken(_ELSEWHERE[name])
@@ -172,6 +170,14 @@ _ELSEWHERE = {
 }
 
 
+def _opened(token: str) -> dict[str, str]:
+    if len(token) > MAX_LENGTH:
+        raise InvalidToken("The token is longer than 2,048 characters.")
+    if not _COMPACT.fullmatch(token):
+        raise InvalidToken("The token is not three parts of the base64url alphabet.")
+    return _header(token.partition(".")[0])
+
+
 @lru_cache(maxsize=64)
 def _header(segment: str) -> dict[str, str]:
     """The header's three members. All tokens of one key and kind share one header, so this is parsed once for each."""
@@ -181,6 +187,15 @@ def _header(segment: str) -> dict[str, str]:
     if not all(type(value) is str for value in header.values()):
         raise InvalidToken("A member of the header is not text.")
     return header
+
+
+def _key(header: dict[str, str], ring: KeyRing) -> Key:
+    key = ring.verifying.get(header["kid"])
+    if key is None:
+        raise InvalidToken("The key is not on the ring.")
+    if header["alg"] != key.alg:
+        raise InvalidToken("The algorithm is not the key's.")
+    return key
 
 
 def _verified(token: str, key: Key) -> bytes:

@@ -16,7 +16,7 @@ LAYERS = [
     {"apps"},
     {"checks", "contrib", "receivers", "testing"},  # checks look for the middleware, and testing passes through it
     {"admin", "bearer", "management", "middleware", "migrations", "views"},
-    {"auth"},
+    {"auth", "findings"},
     {"presented"},
     {"verdict"},
     {"signin"},
@@ -92,6 +92,10 @@ def test_what_serves_another_framework_is_needed_by_nobody(path):
     """Or whoever takes `tokens` would need that framework."""
     if room_of(path) != "contrib":
         assert "contrib" not in rooms(path) and "rest_framework" not in tops(path)
+
+
+def test_what_shows_tokens_unverified_is_for_the_command_line_alone():
+    assert [path.name for path in FILES if "findings" in rooms(path)] == ["inspecttoken.py"]
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "accounts").rglob("*.py")), ids=short)
