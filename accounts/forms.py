@@ -4,9 +4,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth import forms as auth_forms
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts import proof
+from accounts import proof, throttle
 from accounts.http import Request
 from accounts.models import User
 from accounts.validators import refuse_long_password
@@ -16,6 +17,7 @@ from tokens.models import RefreshToken
 class LoginForm(auth_forms.AuthenticationForm):
     """One sentence for every failure: it never says whether the account exists."""
 
+    request: HttpRequest  # the view gives it
     error_messages: ClassVar = {  # type: ignore[misc]
         "invalid_login": _("The name or the password is not right. Please try again."),
         "inactive": _("The name or the password is not right. Please try again."),
@@ -34,6 +36,16 @@ class LoginForm(auth_forms.AuthenticationForm):
         self.fields["username"].max_length = 254  # type: ignore[attr-defined]
         self.fields["username"].widget.attrs["maxlength"] = 254
         self.fields["password"].validators.append(refuse_long_password)
+
+    def clean(self) -> dict[str, Any]:
+        """An attempt is counted before anything is hashed, and only if there will be something to hash."""
+        if not {"username", "password"} <= self.cleaned_data.keys():
+            return super().clean()
+        account = throttle.owner(self.cleaned_data["username"])
+        throttle.take(self.request, throttle.SIGN_IN, account)
+        cleaned = super().clean()
+        throttle.forgive(self.request, throttle.SIGN_IN, account)
+        return cleaned
 
 
 class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]

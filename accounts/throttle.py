@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
+from django.forms import BaseForm
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext_lazy
@@ -118,6 +119,15 @@ def take(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
         throttled = Throttled(seconds)
         request.throttled = throttled  # type: ignore[attr-defined]  # for the middleware, should a form catch it
         raise throttled
+
+
+def admits(form: BaseForm, request: HttpRequest, limit: Limit, account: User | str = "") -> bool:
+    """The same for a `form` that is in order otherwise: if False, it says when, and keeps what was typed."""
+    try:
+        take(request, limit, account)
+    except Throttled as throttled:
+        form.add_error(None, throttled)
+    return form.is_valid()
 
 
 def forgive(request: HttpRequest, limit: Limit, account: User | str = "") -> None:

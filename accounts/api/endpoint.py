@@ -11,8 +11,9 @@ from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.api.problems import Problem, forbidden, unauthorized
+from accounts.api.problems import Problem, forbidden, too_many, unauthorized
 from accounts.http import Request
+from accounts.throttle import Throttled
 from tokens import bearer
 from tokens.decorators import cookieless
 from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
@@ -28,12 +29,15 @@ def endpoint(**views: View) -> View:
     @login_not_required
     @cookieless
     def answer(request: Request, **kwargs: Any) -> HttpResponse:
+        request.COOKIES = {}  # for whatever is called from here and would look at them
         try:
             response = _view(request, views)(request, **kwargs)
         except Problem as problem:
             response = problem.response()
         except TokenError as error:
             response = _told(request, error).response()
+        except Throttled as throttled:
+            response = too_many(throttled).response()
         except (OperationalError, InterfaceError):
             response = _UNAVAILABLE.response()
         response.headers["Cache-Control"] = "no-store"

@@ -2,6 +2,8 @@
 
 from django.http import JsonResponse
 
+from accounts.throttle import Throttled
+
 REALM = 'Bearer realm="sojourn"'
 
 
@@ -37,3 +39,8 @@ def unauthorized(error: str = "", description: str = "") -> Problem:
 def forbidden() -> Problem:
     """403: the token is good, and its person may not."""
     return Problem(403, "forbidden", "This is for the staff.")
+
+
+def too_many(throttled: Throttled) -> Problem:
+    """429: the same may be tried again in `Retry-After` seconds."""
+    return Problem(429, "too_many_requests", throttled.sentence, Retry_After=str(throttled.retry_after))

@@ -7,7 +7,7 @@ from django.contrib.auth import authenticate
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import sessions
+from accounts import sessions, throttle
 from accounts.api.endpoint import body, endpoint, guarded, signed_in, staff
 from accounts.api.problems import Problem, unauthorized
 from accounts.http import Request
@@ -23,10 +23,14 @@ Reason = RefreshToken.Reason
 @sensitive_variables()
 def _login(request: Request) -> HttpResponse:
     username, password = body(request, "username", "password")
+    account = throttle.owner(username)
+    throttle.take(request, throttle.SIGN_IN, account)
     user = authenticate(request, username=username, password=password)
     try:
         if user is not None:
-            return _pair(bearer.start(request, user))
+            pair = bearer.start(request, user)
+            throttle.forgive(request, throttle.SIGN_IN, account)
+            return _pair(pair)
     except RevokedToken:  # deactivated this very moment
         pass
     raise unauthorized(description="The user name or the password is not right.")

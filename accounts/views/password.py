@@ -9,7 +9,7 @@ from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
-from accounts import mails
+from accounts import browsers, mails, throttle
 from accounts.forms import PasswordChangeForm, PasswordForm
 from accounts.letters import may_reset
 from accounts.models import SecurityEvent, User
@@ -31,6 +31,7 @@ class PasswordChange(auth_views.PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
+        browsers.remember(self.request, response, form.user)
         _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
         messages.success(self.request, _("Your password was changed. All other sessions were ended."))
         return response
@@ -41,7 +42,10 @@ class PasswordReset(auth_views.PasswordResetView):
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
         """One query and two rows, whether or not there is such a person: the token is made when the mail is."""
-        user = User.objects.named(form.cleaned_data["email"]).first()
+        address = form.cleaned_data["email"]
+        user = User.objects.named(address).first()
+        if not throttle.admits(form, self.request, throttle.RESET, user or address):
+            return self.form_invalid(form)
         SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
         mails.send("password_reset", user if user and may_reset(user) else None, self.request)
         return redirect(self.get_success_url())
@@ -59,6 +63,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
 
     def form_valid(self, form: PasswordForm) -> HttpResponse:
         response = super().form_valid(form)
+        browsers.remember(self.request, response, form.user)
         _tell(self.request, form.user, Kind.PASSWORD_RESET)
         return response
 

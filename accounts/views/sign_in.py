@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts import reasons
+from accounts import browsers, reasons
 from accounts.forms import LoginForm
 from accounts.http import Request
 from tokens.decorators import guards_account, signs_in_or_out
@@ -39,7 +39,9 @@ class SignIn(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
-        return super().form_valid(form)
+        response = super().form_valid(form)
+        browsers.remember(self.request, response, form.get_user())
+        return response
 
     def get_redirect_url(self) -> str:
         """Where `next` leads, but not here again: Django calls that a loop, and fails."""
