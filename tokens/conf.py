@@ -1,4 +1,8 @@
-"""The settings, read live, each with its default beside its name. Lifetimes and other spans are in seconds."""
+"""The settings, each with its default beside its name. Lifetimes and other spans are in seconds.
+
+Each is read once, and again after a change that Django tells of (`override_settings`): a signed-in request asks for
+a dozen, and a setting that is not set costs Django a search each time.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.signals import setting_changed
+from django.utils.functional import cached_property
 
 from .keyfile import key_file
 from .keys import KeyRing, derived_ring
@@ -16,66 +22,66 @@ T = TypeVar("T")
 class Conf:
     """One property for each setting; `tokens.checks` looks at the values."""
 
-    @property
+    @cached_property
     def issuer(self) -> str:
         """`iss` of every token: the address of this site."""
         return _setting("TOKENS_ISSUER", "http://localhost")
 
-    @property
+    @cached_property
     def audience(self) -> str:
         """`aud` of access tokens; the issuer, unless neighbours are to be told apart."""
         return _setting("TOKENS_AUDIENCE", self.issuer)
 
-    @property
+    @cached_property
     def access_lifetime(self) -> float:
         return _setting("TOKENS_ACCESS_LIFETIME", 15 * 60)
 
-    @property
+    @cached_property
     def idle_lifetime(self) -> float:
         """How long a sign-in lives without being used."""
         return _setting("TOKENS_IDLE_LIFETIME", 7 * 24 * 3600)
 
-    @property
+    @cached_property
     def absolute_lifetime(self) -> float:
         """How long a sign-in lives that is kept ("keep me signed in")."""
         return _setting("TOKENS_ABSOLUTE_LIFETIME", 30 * 24 * 3600)
 
-    @property
+    @cached_property
     def browser_lifetime(self) -> float:
         """How long a sign-in lives that is not kept; mostly, its browser is closed before."""
         return _setting("TOKENS_BROWSER_LIFETIME", 24 * 3600)
 
-    @property
+    @cached_property
     def confirm_after(self) -> float:
         """How old a refresh token must be for its use to confirm it. Three of the longest round trips must fit in."""
         return _setting("TOKENS_CONFIRM_AFTER", min(120, self.access_lifetime / 3))
 
-    @property
+    @cached_property
     def reuse_revokes(self) -> str:
         """What a stolen token ends: "all" sessions of its person, or its "family" alone."""
         return _setting("TOKENS_REUSE_REVOKES", "all")
 
-    @property
+    @cached_property
     def cookie_secure(self) -> bool:
         """False only for plain http on a name other than localhost: `__Host-` and Secure go."""
         return _setting("TOKENS_COOKIE_SECURE", True)
 
-    @property
+    @cached_property
     def revocation_lag(self) -> float:
         """How long a process may go on without asking what has been revoked elsewhere; 0 asks on every request."""
         return _setting("TOKENS_REVOCATION_LAG", 1)
 
-    @property
+    @cached_property
     def revocation_grace(self) -> float:
         """How long access tokens are taken after the last good answer to that question; then, 503."""
         return _setting("TOKENS_REVOCATION_GRACE", 60)
 
-    @property
+    @cached_property
     def revocation_cache(self) -> str:
         """The alias of a cache that all processes share, to keep the list in; empty: each keeps its own."""
         return _setting("TOKENS_REVOCATION_CACHE", "")
 
-    @property
+    @cached_property
     def user_claims(self) -> list[str]:
         """The fields of the user that an access token carries."""
         model = get_user_model()
@@ -83,17 +89,17 @@ class Conf:
         default = [name for name in (model.USERNAME_FIELD, "is_staff") if name in fields]
         return _setting("TOKENS_USER_CLAIMS", default)
 
-    @property
+    @cached_property
     def max_sessions(self) -> int:
         """How many live sessions a person can have; the longest idle goes first."""
         return _setting("TOKENS_MAX_SESSIONS", 100)
 
-    @property
+    @cached_property
     def status_list(self) -> int:
         """For how many sign-ins the list has room that tells neighbours of ends; 0: there is none."""
         return _setting("TOKENS_STATUS_LIST", 0)
 
-    @property
+    @cached_property
     def keys(self) -> str:
         """A file with a JWK Set; empty: the key is derived from SECRET_KEY."""
         return _setting("TOKENS_KEYS", "")
@@ -106,6 +112,10 @@ class Conf:
         """
         if self.keys:
             return key_file(self.keys).ring()
+        return self._derived_ring
+
+    @cached_property
+    def _derived_ring(self) -> KeyRing:
         return derived_ring(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
 
 
@@ -115,3 +125,11 @@ def _setting(name: str, default: T) -> T:
 
 
 conf = Conf()
+
+
+def forget(**_: object) -> None:
+    """Reads the settings anew."""
+    vars(conf).clear()
+
+
+setting_changed.connect(forget, dispatch_uid="tokens.conf")

@@ -22,18 +22,21 @@ def probe_name() -> str:
 
 
 def read(request: HttpRequest, name: str) -> str | None:
-    """The value of the cookie `name`, or None unless the Cookie header holds exactly one, by exactly this name.
+    """The value of the cookie `name`; see `read_all`."""
+    return read_all(request, name)[0]
+
+
+def read_all(request: HttpRequest, *names: str) -> list[str | None]:
+    """The values of these cookies, each None unless the Cookie header holds exactly one, by exactly its name.
 
     `request.COOKIES` will not do: it strips Unicode spaces off names and lets the last of two win, so that a
     neighbour on the domain who may not set `__Host-access` sets `\\u2000__Host-access` and is taken for it.
     """
-    found = [
-        value
-        for part in _header(request).split(";")
-        for cookie, _, value in [part.lstrip(" ").partition("=")]
-        if cookie == name
-    ]
-    return (found[0] or None) if len(found) == 1 else None
+    found: dict[str, str | None] = {}
+    for part in _header(request).split(";"):
+        name, _, value = part.lstrip(" ").partition("=")
+        found[name] = None if name in found else value or None
+    return [found.get(name) for name in names]
 
 
 def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_age: int | None) -> None:

@@ -41,8 +41,8 @@ class StrictCookies(MiddlewareMixin):
     """
 
     def process_request(self, request: Any) -> None:
-        for name in [name for name in request.COOKIES if name.startswith("__Host-")]:
-            value = cookies.read(request, name)
+        names = [name for name in request.COOKIES if name.startswith("__Host-")]
+        for name, value in zip(names, cookies.read_all(request, *names), strict=True):
             if value is None:
                 del request.COOKIES[name]
             else:
@@ -64,7 +64,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             raise ImproperlyConfigured("TokenMiddleware stands after SessionMiddleware in MIDDLEWARE.")
         request.tokens = SignIn.of_cookies(request)
         request.user = SimpleLazyObject(partial(_visitor, request))
-        request.auser = partial(sync_to_async(_whole_visitor), request)
+        request.auser = partial(_awhole_visitor, request)
 
     def process_view(
         self, request: Any, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -143,6 +143,9 @@ def _whole_visitor(request: Any) -> Visitor:
         return users.whole(request.user)
     except users.UserVanished:
         return AnonymousUser()
+
+
+_awhole_visitor = sync_to_async(_whole_visitor)  # made once: to make one costs more than all else here
 
 
 def _guarded(request: Any, view: Callable[..., Any]) -> bool:

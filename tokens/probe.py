@@ -28,11 +28,8 @@ class Probe:
     jti: str
 
 
-def read(request: HttpRequest) -> Probe | None:
-    """The probe that `request` comes back with, if it is ours and not too old."""
-    value = cookies.read(request, cookies.probe_name())
-    if value is None:
-        return None
+def read(value: str) -> Probe | None:
+    """The probe in a cookie, if it is ours and not too old."""
     try:
         return Probe(*signing.loads(value, salt=SALT, max_age=LIFETIME))
     except (signing.BadSignature, TypeError):

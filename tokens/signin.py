@@ -50,8 +50,10 @@ class SignIn:
     @classmethod
     def of_cookies(cls, request: HttpRequest) -> SignIn:
         """What the cookies of `request` brought."""
-        access, refresh = (cookies.read(request, name()) for name in (cookies.access_name, cookies.refresh_name))
-        return cls(access, refresh, probe.read(request))
+        access, refresh, probed = cookies.read_all(
+            request, cookies.access_name(), cookies.refresh_name(), cookies.probe_name()
+        )
+        return cls(access, refresh, probe.read(probed) if probed else None)
 
     @classmethod
     def of_bearer(cls, access: str | None = None, refresh: str | None = None) -> SignIn:

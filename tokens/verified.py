@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 
 from . import jwts, users
@@ -18,19 +20,28 @@ def access(token: str) -> AccessClaims:
 
     Whether it has expired is another question, asked at each use. Raises InvalidToken, which is not remembered.
     """
-    return _access(token, conf.key_ring)
+    return _access(token, conf.key_ring).claims
+
+
+def person(token: str) -> AbstractBaseUser:
+    """The person of an authentic access token, as its claims have them (`users.from_claims`). Raises InvalidToken."""
+    return users.twin(_access(token, conf.key_ring).person)
+
+
+class _Read(NamedTuple):
+    claims: AccessClaims
+    person: AbstractBaseUser
 
 
 @lru_cache(maxsize=4096)
-def _access(token: str, ring: KeyRing) -> AccessClaims:
+def _access(token: str, ring: KeyRing) -> _Read:
     """A ring that changes is another ring: what was signed with a key that has gone is not remembered."""
     claims = jwts.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
     users.key_of(claims.sub)
     try:
-        users.from_claims(claims.sub, claims.user)
+        return _Read(claims, users.from_claims(claims.sub, claims.user))
     except (ValidationError, TypeError, ValueError):
         raise InvalidToken("A claim about the person does not fit its field.") from None
-    return claims
 
 
 remembered = _access.cache_info
