@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from tests import postgres
 from tests.settings import FOLDER
+from tests.smtp import MailServer
 
 PASSWORD = "correct horse battery"
 
@@ -55,6 +56,15 @@ def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(postman, "wake", postman.deliver)
     monkeypatch.setattr(postman, "start", lambda: None)
+
+
+@pytest.fixture
+def smtp(settings) -> Iterator[MailServer]:
+    """A real mail server, to which the mails of this test go; other processes reach it by its `url`."""
+    with MailServer() as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", server.port, 1
+        yield server
 
 
 @pytest.fixture

@@ -1,0 +1,137 @@
+"""A real mail server on loopback: it keeps what it gets, and can refuse, hang, die and come back."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from time import monotonic, sleep
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class MailServer:
+    """Lives for one `with` block, on one port.
+
+    `received` are its mails. `refusals` are the answers to addresses that it does not take, such as
+    {"bob@example.org": "550 No such mailbox"}. `hangs` is the command it never answers, EHLO or DATA, and `slow` the
+    seconds that it takes for a mail.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[EmailMessage] = []
+        self.refusals: dict[str, str] = {}
+        self.hangs = ""
+        self.slow = 0.0
+        self.connections = 0
+        self._port = self._bound(0)  # never listens: it holds the port while the server is dead
+        self.port: int = self._port.getsockname()[1]
+        self.url = f"smtp://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "MailServer":
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.die()
+        self._port.close()
+
+    def start(self) -> None:
+        self._listener = self._bound(self.port)
+        self._listener.listen(64)
+        ready = threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=[self._serve(ready)], name="mail server")
+        self._thread.start()
+        ready.wait(10)
+
+    def die(self) -> None:
+        """In the middle of whatever it does; who comes is refused until it starts again."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join()
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [message for message in self.received if message["To"] == address]
+
+    def wait(self, number: int = 1, seconds: float = 15) -> list[EmailMessage]:
+        """The mails, once there are so many."""
+        wait_until(lambda: len(self.received) >= number, seconds)
+        return self.received
+
+    def _bound(self, port: int) -> socket.socket:
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+        return bound
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop, self._end, self._transports = asyncio.get_running_loop(), asyncio.Event(), set[Any]()
+        server = await self._loop.create_server(self._answer, sock=self._listener)
+        ready.set()
+        await self._end.wait()
+        server.close()
+        for transport in self._transports:
+            transport.abort()
+
+    def _answer(self) -> SMTP:
+        self.connections += 1
+        return _Conversation(self, self._transports, hostname="localhost", loop=self._loop)
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        await self._dawdle("EHLO")
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refusals:
+            return self.refusals[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        await self._dawdle("DATA")
+        await asyncio.sleep(self.slow)
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.received.append(message)
+        return "250 OK"
+
+    async def _dawdle(self, command: str) -> None:
+        while self.hangs == command:
+            await asyncio.sleep(0.02)
+
+
+class _Conversation(SMTP):
+    """Says who is connected, so that a server which dies can cut them off."""
+
+    def __init__(self, handler: MailServer, transports: set[Any], **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._transports = transports
+
+    def connection_made(self, transport: Any) -> None:
+        self._transports.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transports.discard(self.transport)
+        super().connection_lost(error)
+
+
+def words(message: EmailMessage) -> str:
+    """The mail as text."""
+    part = message.get_body(("plain",))
+    assert isinstance(part, EmailMessage)
+    return str(part.get_content())
+
+
+def wait_until(true: Callable[[], object], seconds: float = 15) -> None:
+    end = monotonic() + seconds
+    while not true():
+        assert monotonic() < end, "It did not come to pass in time."
+        sleep(0.02)
