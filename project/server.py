@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
 
@@ -42,12 +43,14 @@ class Server(BaseApplication):
     """Serves `project.wsgi` on bound sockets until SIGINT or SIGTERM; `run()` then exits with 0."""
 
     def __init__(self, listeners: list[socket.socket]) -> None:
+        # Attempts to sign in are counted in the cache: where it is a process's own, there has to be one process.
+        workers = 1 if settings.CACHES["default"]["BACKEND"].endswith("LocMemCache") else 2
         # gunicorn closes the descriptors that it is given, so they must no longer be Python's to close.
         self.options = {
             "bind": [f"fd://{listener.detach()}" for listener in listeners],
             "worker_class": "gthread",
-            "workers": 2,
-            "threads": 8,
+            "workers": workers,
+            "threads": 16 // workers,
             "graceful_timeout": 2,
             "post_worker_init": leave_interrupts_to_the_master,
             "loglevel": "warning",

@@ -147,4 +147,6 @@ if __name__ == "__main__":
 
     gunicorn = Gunicorn([socket.socket(fileno=int(sys.argv[1]))])
     gunicorn.cfg.set("preload_app", sys.argv[2] == "True")
+    gunicorn.cfg.set("workers", 2)  # whatever the cache: one of them is to be killed, or to know less than the other
+    gunicorn.cfg.set("threads", 8)
     gunicorn.run()
