@@ -1,0 +1,1 @@
+"""Services beside the site, as the folder `examples` has them: processes that take its tokens over real sockets."""

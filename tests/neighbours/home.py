@@ -1,0 +1,79 @@
+"""The site that the neighbours live beside: the production server with public keys."""
+
+import http.client
+import json
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from tests.faults.server import ROOT, Server, Site
+from tokens import jwks, keyfile
+
+LOOK_EVERY = 0.5  # seconds; twenty in production
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: Any
+
+    @property
+    def challenge(self) -> str | None:
+        return self.headers["WWW-Authenticate"]
+
+
+def ask(port: int, path: str, token: str = "", *, method: str = "GET", body: object = None) -> Answer:
+    """What the program on `port` of this machine answers, over a connection of its own."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        text = response.read()
+    return Answer(response.status, response.headers, json.loads(text) if text else None)
+
+
+class Home(Site):
+    """The site with keys for `alg`; its issuer is where it is really to be found. `passwords` are people's, by name."""
+
+    def __init__(
+        self, folder: Path, database_url: str, passwords: dict[str, str], alg: str, **environment: str
+    ) -> None:
+        self.passwords, self.alg, self.file = passwords, alg, folder / "keys.json"
+        keyfile.write(self.file, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]})
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.neighbours.settings", "TOKENS_KEYS": str(self.file)}
+        super().__init__(folder, database_url, **settings, **environment)
+        self.server = Server(self, preload=False)
+        self.servers.append(self.server)
+        self.issuer = self.environment["TOKENS_ISSUER"] = f"http://127.0.0.1:{self.server.port}"
+        self.server.start()
+
+    def tokenkeys(self, *arguments: str) -> None:
+        run("manage.py", "tokenkeys", *arguments, site=self)
+
+    def key(self, state: str = jwks.CURRENT) -> jwks.Jwk:
+        """The private key that is in `state`, by the file."""
+        (key,) = (entry for entry in keyfile.read(self.file)["keys"] if entry["state"] == state)
+        return key
+
+    def ask(self, path: str, token: str = "", *, method: str = "POST", body: object = None) -> Any:
+        """The decoded answer of the API, which has to be a good one."""
+        answer = ask(self.server.port, f"/api/{path}", token, method=method, body=body)
+        assert answer.status in (200, 204), answer
+        return answer.body
+
+    def sign_in(self, name: str) -> dict[str, str]:
+        """A pair of tokens: `access` and `refresh`."""
+        return self.ask("auth/login", body={"username": name, "password": self.passwords[name]})
+
+
+def run(*arguments: str, site: Site) -> str:
+    """What a program of the installation prints; it has to end well."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=site.environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
