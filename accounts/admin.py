@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts import mails
 from accounts.devices import describe
-from accounts.models import SecurityEvent, User
+from accounts.models import OutgoingMail, SecurityEvent, User
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -80,6 +81,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         if request.method == "POST" and response.status_code == 302:
             person = self.get_object(request, id)
             SecurityEvent.objects.record(request, person, Kind.PASSWORD_CHANGED, by=request.user)
+            mails.send("password_changed", person)  # not from where: that is the administrator's
         return response
 
     @admin.action(description=_("End all sessions of the selected people"), permissions=["end_sessions"])
@@ -104,3 +106,13 @@ class SecurityEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("user__username", "user__email", "address")
     date_hierarchy = "at"
     fields = ("at", "kind", "user", "by", "address", "user_agent", "session")
+
+
+@admin.register(OutgoingMail)
+class OutgoingMailAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """What no mail server has taken yet: empty, as long as there is one."""
+
+    list_display = ("made_at", "kind", "to", "attempts", "due_at")
+    list_filter = ("kind",)
+    ordering = ("due_at",)
+    fields = ("made_at", "kind", "user", "to", "language", "attempts", "due_at")

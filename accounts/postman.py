@@ -68,6 +68,11 @@ def deliver(leaving: Callable[[], bool] = lambda: False) -> int:
     return sent
 
 
+def masked(address: str) -> str:
+    """As much of an address as a log may hold."""
+    return f"{address[:1]}…@{address.rpartition('@')[2]}"
+
+
 class Postman:
     """One process's thread. Nothing is lost when it dies: what it had in hand is due again later."""
 
@@ -167,20 +172,19 @@ def _hang_up(connection: BaseEmailBackend) -> None:
 
 
 def _fail(mail: OutgoingMail, error: Exception) -> None:
-    whom = "…@" + mail.to.rpartition("@")[2]
-    if _is_final(error):
+    final = _is_final(error)
+    if final or mail.is_stale:
         mail.delete()
-        logger.error("The mail %r to %s was refused for good and is dropped: %s.", mail.kind, whom, _cause(error))
-    elif mail.is_stale:
-        mail.delete()
-        logger.error("The mail %r to %s was tried for a week and is dropped: %s.", mail.kind, whom, _cause(error))
-    else:
-        seconds = mail.put_off().total_seconds()
-        logger.warning(
-            "The mail %r could not be sent. It is tried again in %d s: %s.",
-            *(mail.kind, seconds, _cause(error)),
-            exc_info=not isinstance(error, OSError | _Away),  # a fault of ours
-        )
+        why = "was refused for good" if final else "was tried for a week"
+        logger.error("The mail %r to %s %s and is dropped: %s.", mail.kind, masked(mail.to), why, _cause(error))
+        return
+    seconds = mail.put_off().total_seconds()
+    fault_of_ours = not isinstance(error, OSError | _Away)
+    logger.warning(
+        "The mail %r could not be sent. It is tried again in %d s: %s.",
+        *(mail.kind, seconds, _cause(error)),
+        exc_info=fault_of_ours,
+    )
 
 
 def _is_final(error: Exception) -> bool:

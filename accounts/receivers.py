@@ -9,7 +9,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import mails, postman
+from accounts import mails, postman, sign_ins
 from accounts.models import OutgoingMail, SecurityEvent, User
 from tokens.models import RefreshToken
 from tokens.signals import probe_answered, probe_sent, reuse_found, session_ended, session_started
@@ -19,6 +19,9 @@ Kind = SecurityEvent.Kind
 
 @receiver(session_started)
 def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: Any) -> None:
+    """In the history, and by mail if the account does not know the browser."""
+    if request and row.user and sign_ins.is_new(request, row.user, row):
+        mails.send("new_browser", row.user, request, failures=sign_ins.failures_before(row.user))
     SecurityEvent.objects.record(request, row.user, Kind.SIGNED_IN, session=row.pk)
 
 

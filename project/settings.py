@@ -228,6 +228,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
 globals().update(env.email("EMAIL_URL", default="smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"Sojourn <noreply@{urlsplit(TOKENS_ISSUER).hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

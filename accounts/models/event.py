@@ -59,6 +59,7 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
 class SecurityEvent(models.Model):
     class Kind(models.TextChoices):
         SIGNED_UP = "signed_up", _("Account created")
+        ACCOUNT_WANTED = "account_wanted", _("An account was asked for that is there already")
         SIGNED_IN = "signed_in", _("Signed in")
         SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
         SIGNED_OUT = "signed_out", _("Signed out")

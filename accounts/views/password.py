@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
@@ -41,13 +42,14 @@ class PasswordReset(auth_views.PasswordResetView):
     template_name = "accounts/password_reset.html"
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
-        """One query and two rows, whether or not there is such a person: the token is made when the mail is."""
+        """One query, two rows and one commit, whoever it is. The token is made when the mail is."""
         address = form.cleaned_data["email"]
         user = User.objects.named(address).first()
         if not throttle.admits(form, self.request, throttle.RESET, user or address):
             return self.form_invalid(form)
-        SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
-        mails.send("password_reset", user if user and may_reset(user) else None, self.request)
+        with transaction.atomic():
+            SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
+            mails.send("password_reset", user if user and may_reset(user) else None, self.request)
         return redirect(self.get_success_url())
 
 
