@@ -35,11 +35,12 @@ class Limit:
 
 
 # A person who mistypes needs a few, and one who has several passwords a few more. NIST SP 800-63B §3.2.2 lets at most a
-# hundred guesses in a row pass without resistance. An office behind one address makes mistakes, too.
+# hundred guesses in a row pass without resistance. An office behind one address makes mistakes, too, and shares its gate:
+# so that opens often.
 SIGN_IN = Limit(
     "sign-in",
     visitor_and_account=Pace(free=10, first=10, longest=15 * 60, window=DAY),
-    visitor=Pace(free=100, first=1, longest=60, window=HOUR),
+    visitor=Pace(free=100, first=1, longest=10, window=HOUR),
     account=Pace(free=100, first=1, longest=60, window=DAY),
 )
 

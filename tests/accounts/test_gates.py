@@ -1,0 +1,201 @@
+"""How many pass, and when the next one may."""
+
+import subprocess
+import sys
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.core.cache.backends.dummy import DummyCache
+from django.utils import timezone
+
+from accounts import gates
+from accounts.gates import Gate, Pace
+from tests.tokens.racing import together
+
+pytestmark = pytest.mark.once
+
+PACE = Pace(free=3, first=10, longest=60, window=600)
+GATE, OTHER = Gate("gate", PACE), Gate("other", Pace(free=2, first=5, longest=60, window=600))
+
+
+def later(seconds):
+    return time_machine.travel(timezone.now() + timezone.timedelta(seconds=seconds), tick=True)
+
+
+def knock(times, *at):
+    """What each of so many attempts has to wait."""
+    return [gates.enter(at or [GATE]) for _ in range(times)]
+
+
+def crowd(number, *at):
+    """The same, all at the same moment."""
+    return together([lambda: gates.enter(at)] * number)
+
+
+class TestPause:
+    def test_the_last_free_one_shuts_it_and_each_after_that_for_twice_as_long(self):
+        assert [PACE.pause(passed) for passed in range(7)] == [10, 10, 10, 20, 40, 60, 60]
+
+    def test_it_never_grows_beyond_the_longest(self):
+        assert PACE.pause(100_000) == 60
+
+
+class TestEnter:
+    def test_the_free_ones_pass_and_the_next_is_told_when(self):
+        assert knock(5) == [0, 0, 0, 10, 10]
+
+    def test_one_passes_after_the_pause_and_the_next_waits_twice_as_long(self):
+        knock(3)
+        with later(11):
+            assert knock(2) == [0, 20]
+        with later(11 + 15):
+            assert 4 <= gates.enter([GATE]) <= 6
+        with later(11 + 21):
+            assert knock(2) == [0, 40]
+
+    def test_to_knock_at_a_shut_gate_makes_no_pause_longer(self):
+        knock(50)
+        with later(11):
+            assert knock(2) == [0, 20]
+
+    def test_it_begins_anew_when_the_window_is_over(self):
+        knock(3)
+        with later(601):
+            assert knock(4) == [0, 0, 0, 10]
+
+    def test_all_gates_are_passed_or_none(self):
+        knock(2, OTHER)
+        assert knock(5, GATE, OTHER) == [5] * 5
+        assert knock(4) == [0, 0, 0, 10]
+
+    def test_the_longest_of_several_pauses_is_told(self):
+        knock(2, OTHER)
+        knock(3)
+        assert knock(1, OTHER, GATE) == [10]
+
+    def test_where_there_is_no_gate_everybody_passes(self):
+        assert gates.enter([]) == 0
+
+    def test_a_clock_that_is_wrong_elsewhere_tells_no_pause_that_cannot_be(self):
+        knock(3)
+        cache.set(GATE.shut, 9e12, 10)
+        assert knock(1) == [60]
+        cache.set(GATE.shut, 0.0, 10)
+        assert knock(1) == [1]
+
+
+class TestAfterwards:
+    def test_reopened_it_has_forgotten_everybody(self):
+        knock(3)
+        gates.reopen([GATE])
+        assert knock(4) == [0, 0, 0, 10]
+
+    def test_what_is_given_back_counts_no_longer(self):
+        for _ in range(20):
+            assert gates.enter([GATE]) == 0
+            gates.give_back([GATE])
+
+    def test_a_shut_gate_stays_shut_for_its_pause(self):
+        knock(3)
+        gates.give_back([GATE])
+        assert gates.enter([GATE]) == 10
+
+    def test_to_give_back_after_the_window_is_nothing(self):
+        gates.give_back([GATE])
+        assert knock(4) == [0, 0, 0, 10]
+
+    def test_none_at_all_are_reopened_in_peace(self):
+        gates.reopen([])
+        gates.give_back([])
+
+
+class TestTogether:
+    """Of any number at the same moment exactly the free ones pass."""
+
+    def test_threads(self):
+        assert crowd(30, GATE).count(0) == 3
+
+    def test_threads_on_a_real_redis(self, redis):
+        assert crowd(30, GATE).count(0) == 3
+
+    def test_threads_at_two_gates_leave_no_trace_at_the_one_they_passed(self, redis):
+        assert crowd(30, GATE, OTHER).count(0) == 2
+        assert cache.get(GATE.passed) == cache.get(OTHER.passed) == 2
+
+    def test_one_passes_when_a_pause_is_over_and_its_pause_is_no_longer_for_the_crowd(self, redis):
+        knock(3)
+        cache.delete(GATE.shut)
+        waits = crowd(30, GATE)
+        assert waits.count(0) == 1
+        assert 10 < max(waits) <= 20
+
+    def test_processes(self, redis):
+        script = f"""
+from concurrent.futures import ThreadPoolExecutor
+from django.conf import settings
+settings.configure(CACHES={{"default": {{"BACKEND": "django.core.cache.backends.redis.RedisCache",
+                                         "LOCATION": {redis.connection_url!r}}}}})
+from django.core.cache import cache
+from accounts.gates import Gate, Pace, enter
+cache.add("ready", 0)
+cache.incr("ready")
+while cache.get("ready") < 2:
+    pass
+with ThreadPoolExecutor(20) as pool:
+    waits = list(pool.map(lambda _: enter([Gate("gate", Pace(20, 10, 60, 600))]), range(40)))
+print(waits.count(0))
+"""
+        cache.add("ready", 0)
+        both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        passed = [int(process.communicate(timeout=30)[0]) for process in both]
+        assert sum(passed) == 20
+        assert all(passed), "one was over before the other began"
+
+
+class TestOnRedis:
+    def test_every_key_has_an_end(self, redis):
+        knock(4)
+        client = cache._cache.get_client()
+        ends = {key.decode().rpartition(":")[2]: client.ttl(key) for key in client.scan_iter()}
+        assert 590 < ends["passed"] <= 600
+        assert 5 < ends["shut"] <= 10
+
+    def test_so_has_one_that_ended_between_two_steps(self, redis):
+        cache.set(GATE.passed, 0, None)
+        knock(1)
+        assert 0 < cache._cache.get_client().ttl(cache.make_key(GATE.passed)) <= 600
+
+
+class TestOutage:
+    def test_this_process_counts_for_itself_while_the_cache_is_away(self, redis, caplog):
+        redis.stop()
+        assert knock(4) == [0, 0, 0, 10]
+        assert [record.message for record in caplog.records] == [
+            "The cache cannot be used: for a moment this process counts attempts for itself."
+        ]
+
+    def test_a_success_is_forgiven_all_the_same(self, redis):
+        redis.stop()
+        for _ in range(10):
+            assert gates.enter([GATE, OTHER]) == 0
+            gates.reopen([GATE])
+            gates.give_back([OTHER])
+
+    def test_the_cache_is_used_again_when_it_is_back(self, redis, monkeypatch):
+        monkeypatch.setattr(gates, "AWAY", 0)
+        redis.stop()
+        knock(2)
+        redis.start()
+        knock(1)
+        assert cache.get(GATE.passed) == 1
+
+    def test_until_then_it_is_left_alone(self, redis, monkeypatch):
+        redis.stop()
+        knock(1)
+        monkeypatch.setattr(gates, "cache", None)
+        assert knock(3) == [0, 0, 10]
+
+    def test_a_cache_that_keeps_nothing_protects_nobody_less(self, monkeypatch):
+        monkeypatch.setattr(gates, "cache", DummyCache("", {}))
+        assert knock(4) == [0, 0, 0, 10]

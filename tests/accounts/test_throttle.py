@@ -1,0 +1,244 @@
+"""Whose attempts are counted together."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings as site
+from django.core.cache import cache
+from django.test import RequestFactory
+
+from accounts import browsers, throttle
+from accounts.gates import Pace
+from accounts.throttle import Limit, Throttled, forgive, owner, take
+
+DAY = 24 * 60 * 60
+LIMIT = Limit(
+    "a limit",
+    visitor_and_account=Pace(free=2, first=10, longest=900, window=DAY),
+    visitor=Pace(free=5, first=1, longest=20, window=DAY),
+    account=Pace(free=8, first=1, longest=30, window=DAY),
+)
+
+
+def visitor(address="192.0.2.1", **cookies):
+    request = RequestFactory().post("/", REMOTE_ADDR=address)
+    request.COOKIES = cookies
+    return request
+
+
+def passes(request, account="", limit=LIMIT):
+    try:
+        take(request, limit, account)
+    except Throttled:
+        return False
+    return True
+
+
+def shut(request, account="", limit=LIMIT):
+    """Tries until nothing more is let through; how often it was."""
+    return next(n for n in range(1000) if not passes(request, account, limit))
+
+
+class TestOneVisitorAtOneAccount:
+    def test_is_held_up_there_alone(self):
+        assert shut(visitor(), "bob") == 2
+        assert passes(visitor(), "alice")
+
+    def test_and_nobody_else_is(self):
+        shut(visitor(), "bob")
+        assert passes(visitor("192.0.2.2"), "bob")
+
+    @pytest.mark.parametrize("same", ["bob", "BOB", " Bob ", "\uff42\uff4f\uff42"])
+    def test_however_the_name_is_written(self, same):
+        shut(visitor(), "bob")
+        assert not passes(visitor(), same)
+
+    def test_each_limit_counts_for_itself(self):
+        shut(visitor(), "bob")
+        assert passes(visitor(), "bob", limit=throttle.RESET)
+
+    def test_what_was_refused_counts_nowhere(self):
+        for _ in range(50):
+            passes(visitor(), "bob")
+        assert [passes(visitor(), "alice") for _ in range(3)] == [True, True, False]
+
+
+class TestOneVisitor:
+    def test_is_held_up_whatever_account_they_try(self):
+        assert [passes(visitor(), f"user{n}") for n in range(6)] == [True] * 5 + [False]
+
+    @pytest.mark.parametrize(
+        ("one", "other", "same"),
+        [
+            ("192.0.2.1", "192.0.2.1", True),
+            ("192.0.2.1", "192.0.2.2", False),
+            ("2001:db8::1", "2001:db8::ffff:1", True),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+            ("fe80::1%eth0", "fe80::2%eth1", True),
+            ("::ffff:192.0.2.1", "192.0.2.1", True),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ],
+    )
+    def test_is_an_address_or_the_first_half_of_one(self, one, other, same):
+        shut(visitor(one), limit=LIMIT)
+        assert passes(visitor(other)) is not same
+
+    @pytest.mark.parametrize("none", ["", "unknown", "@"])
+    def test_is_nobody_where_the_server_tells_no_address(self, none):
+        """All visitors would be one: anybody could hold up everybody. What is left is the account's own limit."""
+        assert all(passes(visitor(none), f"user{n}") for n in range(50))
+        assert shut(visitor(none), "bob") == 8
+
+
+class TestOneAccount:
+    def test_is_slow_for_whoever_comes_from_many_places_and_never_for_long(self):
+        assert [passes(visitor(f"192.0.2.{n}"), "bob") for n in range(9)] == [True] * 8 + [False]
+        for n in range(10, 20):
+            cache.delete_many([key for key in self.keys() if key.endswith(":shut")])
+            assert passes(visitor(f"192.0.2.{n}"), "bob")
+            with pytest.raises(Throttled) as refused:
+                take(visitor("192.0.2.99"), LIMIT, "bob")
+        assert refused.value.retry_after == 30
+
+    def keys(self):
+        return [key.split(":", 2)[2] for key in cache._cache]
+
+
+class TestThePersonsOwnBrowser:
+    @pytest.fixture
+    def own(self, bob):
+        response = self.response(bob)
+        return visitor(**{site.DEVICE_COOKIE_NAME: response.cookies[site.DEVICE_COOKIE_NAME].value})
+
+    def response(self, user):
+        from django.http import HttpResponse
+
+        response = HttpResponse()
+        browsers.remember(visitor(), response, user)
+        return response
+
+    pytestmark = pytest.mark.django_db
+
+    def test_is_not_held_up_by_strangers_even_at_the_same_address(self, own, bob):
+        for n in range(20):
+            shut(visitor(f"192.0.2.{n}"), bob)
+        assert not passes(visitor(), bob)
+        assert passes(own, bob)
+
+    def test_is_held_up_by_itself(self, own, bob):
+        assert shut(own, bob) == 2
+        assert passes(visitor(), bob)
+
+    def test_helps_nobody_at_another_account(self, own, bob, alice):
+        shut(visitor(), alice)
+        assert not passes(own, alice)
+
+    def test_makes_no_difference_to_limits_that_know_no_visitors(self, own, bob):
+        shut(own, bob, throttle.CODE)
+        assert not passes(visitor(), bob, throttle.CODE)
+
+
+class TestForgive:
+    def test_the_account_is_as_before(self):
+        for _ in range(20):
+            take(visitor(), LIMIT, "bob")
+            forgive(visitor(), LIMIT, "bob")
+
+    def test_an_account_of_ones_own_buys_no_guesses_at_others(self):
+        for n in range(3):
+            take(visitor(), LIMIT, f"victim{n}")
+            take(visitor(), LIMIT, "mine")
+            forgive(visitor(), LIMIT, "mine")
+        assert [passes(visitor(), f"victim{n}") for n in range(3, 6)] == [True, True, False]
+
+
+@pytest.mark.django_db
+class TestOwner:
+    @pytest.mark.parametrize("name", ["bob", "BOB", "bob@example.org", "Bob@Example.org"])
+    def test_is_the_person_by_name_or_address(self, bob, name):
+        assert owner(name) == bob
+
+    def test_or_what_was_typed(self, bob):
+        assert owner("nobody") == "nobody"
+
+    def test_costs_one_query_whoever_it_is(self, bob, django_assert_num_queries):
+        for name in ("bob", "nobody", "nobody@example.org"):
+            with django_assert_num_queries(1):
+                owner(name)
+
+    def test_nobodys_name_is_never_somebodys_count(self, bob):
+        shut(visitor(), f"person {bob.pk}")
+        assert passes(visitor(), bob)
+
+
+class TestTheCache:
+    def test_holds_no_name_and_no_address(self, db, bob):
+        for account in (bob, "mallory@example.org"):
+            shut(visitor(), account)
+        for key, value in cache._cache.items():
+            assert re.fullmatch(r":1:throttle:[0-9a-f]{64}:(passed|shut)", key)
+            assert b"mallory" not in value and b"192.0" not in value
+
+    def test_a_sign_in_costs_few_round_trips(self, bob, redis):
+        client = cache._cache.get_client()
+        before = client.info("stats")["total_commands_processed"]
+        take(visitor(), throttle.SIGN_IN, bob)
+        forgive(visitor(), throttle.SIGN_IN, bob)
+        assert client.info("stats")["total_commands_processed"] - before <= 20
+
+
+class TestThrottled:
+    @pytest.mark.parametrize(
+        ("seconds", "words"),
+        [
+            (1, "in 1 second."),
+            (40, "in 40 seconds."),
+            (99, "in 99 seconds."),
+            (100, "in 2 minutes."),
+            (120, "in 2 minutes."),
+            (121, "in 3 minutes."),
+            (3600, "in 60 minutes."),
+        ],
+    )
+    def test_says_when(self, seconds, words):
+        assert Throttled(seconds).sentence == f"There were too many attempts. Please try again {words}"
+
+
+class TestTheDocument:
+    PAGE = (Path(site.BASE_DIR) / "docs/account.md").read_text()
+
+    def test_its_figures_are_these(self):
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in self.PAGE.splitlines()]
+        table = {row[0]: row[1:] for row in rows if len(row) == 4}
+        limits = [value for value in vars(throttle).values() if isinstance(value, Limit)]
+        assert len(limits) == 6
+        for limit in limits:
+            paces = (limit.visitor_and_account, limit.visitor, limit.account)
+            assert table[limit.name] == [self.told(pace) for pace in paces], limit.name
+
+    def test_so_many_wrong_passwords_fit_in_a_day(self):
+        limit = throttle.SIGN_IN
+        for pace in (limit.visitor_and_account, limit.account, limit.visitor):
+            assert f"about {self.in_a_day(pace):,}" in self.PAGE
+
+    def told(self, pace):
+        if pace is None:
+            return "\N{EN DASH}"
+        first, longest, window = map(self.span, (pace.first, pace.longest, pace.window))
+        return f"{pace.free}; {first} to {longest}; {window}"
+
+    def span(self, seconds):
+        for unit, size in (("day", DAY), ("h", 3600), ("min", 60)):
+            if seconds % size == 0:
+                return f"{seconds // size} {unit}"
+        return f"{seconds} s"
+
+    def in_a_day(self, pace):
+        """As many as there are free, then one after each pause, until the window is over; rounded."""
+        passed, elapsed = pace.free, 0
+        while elapsed < pace.window:
+            elapsed += pace.pause(passed - 1)
+            passed += 1
+        passed = (passed - 1) * DAY // pace.window
+        return round(passed, -1 if passed < 1000 else -2)

@@ -1,0 +1,387 @@
+"""What people and programs get who try too often, and that nobody learns from it who has an account."""
+
+import json
+import re
+
+import pytest
+import time_machine
+from django.contrib.auth.decorators import login_not_required
+from django.core import mail
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import include, path
+from django.utils import timezone
+
+from accounts import throttle
+from accounts.gates import Pace
+from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.throttle import Limit
+from tests.conftest import PASSWORD
+from tests.tokens.racing import together
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+pytestmark = pytest.mark.django_db
+
+LOGIN, SIGN_UP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"
+FREE = throttle.SIGN_IN.visitor_and_account.free
+NEW, WRONG = "an entirely new one", "not the password"
+WAIT = re.compile(r"Please try again in \d+ (second|minute)s?\.")
+
+
+def at(address):
+    """A new browser at this address, as a proxy in front has seen it (TRUSTED_PROXIES=1)."""
+    return Client(headers={"x-forwarded-for": address})
+
+
+def post(client, name="bob", password=WRONG, **fields):
+    return client.post(LOGIN, {"username": name, "password": password, **fields})
+
+
+def guess(client, times=FREE, name="bob"):
+    return [post(client, name).status_code for _ in range(times)]
+
+
+def later(seconds):
+    return time_machine.travel(timezone.now() + timezone.timedelta(seconds=seconds), tick=True)
+
+
+def plain(response):
+    """Status, headers and page, without what differs from one request to the next."""
+    page = re.sub(r'(csrfmiddlewaretoken" value=")\w+', r"\1", response.content.decode())
+    page = re.sub(r'(name="(?:username|email)" value=")[^"]*', r"\1", WAIT.sub("WAIT", page))
+    headers = {name: value for name, value in response.items() if name not in ("Content-Length", "Expires")}
+    if "Retry-After" in headers:
+        headers["Retry-After"] = "soon"
+    return response.status_code, page, sorted(headers.items()), sorted(response.cookies)
+
+
+class TestSignIn:
+    def test_the_form_says_when_and_keeps_what_was_typed(self, client, bob):
+        guess(client)
+        response = post(client, "bob@example.org", PASSWORD, remember="on", next="/accounts/sessions/")
+        page = response.content.decode()
+
+        assert response.status_code == 429
+        assert 8 <= int(response.headers["Retry-After"]) <= 10
+        assert f"Please try again in {response.headers['Retry-After']} seconds." in page
+        assert 'role="alert"' in page
+        assert 'value="bob@example.org"' in page
+        assert 'name="next" value="/accounts/sessions/"' in page
+        assert "checked" in page
+        assert PASSWORD not in page
+        assert not {"__Host-access", "__Host-refresh", "__Host-device"} & response.cookies.keys()
+        assert "no-store" in response.headers["Cache-Control"]
+
+    def test_the_right_password_waits_too_and_then_opens(self, client, bob):
+        guess(client)
+        assert post(client, password=PASSWORD).status_code == 429
+        with later(11):
+            assert post(client, password=PASSWORD).status_code == 302
+
+    def test_a_pause_doubles_and_ends(self, client, bob):
+        assert guess(client, FREE + 2) == [200] * FREE + [429] * 2
+        with later(11):
+            assert guess(client, 2) == [200, 429]
+        with later(11 + 11):
+            assert guess(client, 1) == [429]
+        with later(11 + 21):
+            assert guess(client, 1) == [200]
+
+    def test_nothing_is_hashed_looked_up_or_recorded_for_whoever_has_to_wait(self, client, bob, hashes):
+        guess(client)
+        hashes.clear()
+        with CaptureQueriesContext(connection) as queries:
+            assert guess(client, 3) == [429] * 3
+
+        assert len(queries) == 3  # whose account it is
+        assert not hashes
+        assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGN_IN_FAILED).count() == FREE
+
+    def test_success_forgets_the_failures(self, client, bob):
+        for _ in range(3):
+            assert guess(client, FREE - 1) == [200] * (FREE - 1)
+            assert post(client, password=PASSWORD).status_code == 302
+
+    def test_name_and_address_are_one_account(self, client, bob):
+        guess(client, FREE - 1)
+        assert guess(client, 2, "BOB@example.org") == [200, 429]
+
+    def test_another_account_is_free(self, client, bob, alice, sign_in):
+        guess(client)
+        sign_in(client, alice)
+
+    def test_another_visitor_is_free(self, bob, settings):
+        settings.TRUSTED_PROXIES = 1
+        guess(at("192.0.2.1"))
+        assert post(at("192.0.2.2"), password=PASSWORD).status_code == 302
+
+    @pytest.mark.parametrize(("hops", "forwarded"), [(0, "192.0.2.{}"), (1, "192.0.2.{}, 198.51.100.7")])
+    def test_an_address_that_the_visitor_wrote_makes_no_new_visitor(self, bob, settings, hops, forwarded):
+        settings.TRUSTED_PROXIES = hops
+        statuses = [post(at(forwarded.format(n))).status_code for n in range(FREE + 1)]
+
+        assert statuses == [200] * FREE + [429]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"password": "x" * 1_000_000},
+            {"password": "x" * 1025},
+            {"password": ""},
+            {"username": ""},
+            {"username": "a\x00b"},
+        ],
+    )
+    def test_what_is_never_hashed_is_not_counted(self, client, bob, hashes, fields):
+        for _ in range(3):
+            assert client.post(LOGIN, {"username": "bob", "password": PASSWORD, **fields}).status_code == 200
+
+        assert not hashes
+        assert not [key for key in cache._cache if "throttle" in key]
+
+    def test_the_admin_has_no_other_door(self, client, alice, hashes):
+        door = client.get("/admin/", follow=True).redirect_chain[-1][0]
+        assert [client.post(door, {"username": "alice", "password": "x"}).status_code for _ in range(FREE)] == [
+            200
+        ] * FREE
+        assert client.post(door, {"username": "alice", "password": PASSWORD}).status_code == 429
+        assert client.post("/admin/login/", {"username": "alice", "password": PASSWORD}).status_code == 302
+        assert len(hashes) == FREE
+
+    def test_a_form_from_elsewhere_is_refused_before_it_is_counted(self, bob):
+        stranger = Client(enforce_csrf_checks=True)
+        assert guess(stranger, FREE + 2) == [403] * (FREE + 2)
+
+
+class TestNobodyLearnsWhoHasAnAccount:
+    @pytest.fixture
+    def people(self, bob):
+        User.objects.create_user("inactive", "inactive@example.org", PASSWORD, is_active=False)
+        return ("bob", "bob@example.org", "inactive", "nobody", "nobody@example.org")
+
+    def test_the_last_answers_before_and_the_first_after_are_alike_to_the_byte(self, people):
+        before, after = set(), set()
+        for name in people:
+            cache.clear()
+            client = Client()
+            client.get(LOGIN)
+            before.add(str([plain(post(client, name)) for _ in range(FREE)]))
+            after.add(str(plain(post(client, name, PASSWORD))))
+
+        assert len(before) == len(after) == 1
+        assert "WAIT" in after.pop()
+
+    def test_so_are_their_queries_and_hashes(self, people, client, hashes):
+        costs = set()
+        for name in people:
+            cache.clear()
+            hashes.clear()
+            with CaptureQueriesContext(connection) as queries:
+                guess(client, FREE + 3, name)
+            costs.add((len(queries), len(hashes)))
+
+        assert costs == {(4 * FREE + 3, FREE)}
+
+    def test_nor_by_asking_for_a_new_password(self, people, committing):
+        answers = set()
+        for name in ("bob@example.org", "inactive@example.org", "nobody@example.org"):
+            cache.clear()
+            with committing(), CaptureQueriesContext(connection) as queries:
+                shown = [plain(Client().post(RESET, {"email": name})) for _ in range(throttle.RESET.account.free + 1)]
+            answers.add(str((shown, len(queries))))
+
+        assert len(answers) == 1
+        assert "429" in answers.pop()
+
+    def test_nor_by_signing_up(self, people, committing, hashes):
+        answers = set()
+        for email in ("new@example.org", "bob@example.org"):
+            cache.clear()
+            hashes.clear()
+            shown = []
+            for n in range(throttle.SIGN_UP.account.free + 2):
+                fields = {"username": f"ada{n}", "email": email, "password1": NEW, "password2": NEW}
+                with committing():
+                    shown.append(plain(Client().post(SIGN_UP, fields)))
+            answers.add(re.sub(r"ada\d", "", str((shown, len(hashes)))))
+
+        assert len(answers) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtTheSameMoment:
+    def test_of_many_wrong_passwords_exactly_the_free_ones_are_hashed(self, bob, redis, hashes):
+        statuses = together([lambda: post(Client()).status_code] * 24)
+
+        assert sorted(statuses) == [200] * FREE + [429] * (24 - FREE)
+        assert len(hashes) == FREE
+
+    def test_a_person_at_several_browsers_gets_in_at_all(self, bob, redis):
+        statuses = together([lambda: post(Client(), password=PASSWORD).status_code] * 8)
+
+        assert statuses == [302] * 8
+        assert RefreshToken.objects.live().count() == 8
+
+
+class TestTheOwner:
+    @pytest.fixture
+    def own(self, bob, sign_in):
+        client = Client()
+        sign_in(client, bob)
+        client.post("/accounts/logout/")
+        return client
+
+    def test_gets_in_by_their_own_browser_past_a_stranger_at_the_same_address(self, own, bob):
+        guess(Client(), 30)
+        assert post(Client(), password=PASSWORD).status_code == 429
+        assert post(own, password=PASSWORD).status_code == 302
+
+    def test_and_past_any_number_of_strangers(self, own, bob, settings, monkeypatch):
+        self.besiege(settings, monkeypatch)
+        assert post(at("192.0.2.77"), password=PASSWORD).status_code == 429
+        assert post(own, password=PASSWORD).status_code == 302
+
+    def test_elsewhere_waits_for_a_minute_at_most(self, bob, settings, monkeypatch):
+        self.besiege(settings, monkeypatch)
+        for minute in range(8):
+            with later(61 * minute):
+                post(at("192.0.2.76"))
+                assert int(post(at("192.0.2.77"), password=PASSWORD).headers["Retry-After"]) <= 60
+
+    def test_elsewhere_gets_in_by_a_new_password(self, bob, settings, monkeypatch, committing):
+        self.besiege(settings, monkeypatch)
+        new = at("192.0.2.77")
+        with committing():
+            new.post(RESET, {"email": "bob@example.org"})
+        [link] = re.findall(r"http://testserver(/\S+)", mail.outbox[-1].body)
+        form = new.get(link).headers["Location"]
+        assert new.post(form, {"new_password1": NEW, "new_password2": NEW}).status_code == 302
+
+        assert post(at("192.0.2.78"), password=NEW).status_code == 429
+        assert post(new, password=NEW).status_code == 302
+
+    def test_their_own_browser_guesses_no_faster(self, own, bob):
+        assert guess(own, FREE + 1) == [200] * FREE + [429]
+
+    def besiege(self, settings, monkeypatch):
+        """Strangers at many addresses; a few, as the limit is lowered for it."""
+        account = Pace(free=4, first=1, longest=60, window=24 * 3600)
+        limit = Limit("sign-in", throttle.SIGN_IN.visitor_and_account, throttle.SIGN_IN.visitor, account)
+        monkeypatch.setattr(throttle, "SIGN_IN", limit)
+        settings.TRUSTED_PROXIES = 1
+        assert {post(at(f"203.0.113.{n}")).status_code for n in range(4)} == {200}
+
+
+class TestSignUp:
+    def post(self, client, n, email="ada@example.org", **fields):
+        fields = {"username": f"ada{n}", "email": email, "password1": NEW, "password2": NEW, **fields}
+        return client.post(SIGN_UP, fields)
+
+    def test_the_form_says_when_and_hashes_nothing(self, client, db, hashes):
+        for n in range(throttle.SIGN_UP.account.free):
+            assert self.post(client, n).status_code == 302
+        hashes.clear()
+        mails = OutgoingMail.objects.count()
+        response = self.post(client, 99)
+
+        assert response.status_code == 429
+        assert f"Please try again in {response.headers['Retry-After']} seconds." in response.content.decode()
+        assert 'value="ada99"' in response.content.decode()
+        assert NEW not in response.content.decode()
+        assert not hashes
+        assert OutgoingMail.objects.count() == mails
+
+    def test_a_visitor_makes_no_more_accounts_than_a_class_does(self, client, db, monkeypatch):
+        monkeypatch.setattr(throttle, "SIGN_UP", Limit("sign-up", visitor=Pace(3, 5, 300, 3600)))
+        assert [self.post(client, n, f"ada{n}@example.org").status_code for n in range(4)] == [302] * 3 + [429]
+
+    def test_what_is_corrected_is_not_counted(self, client, db):
+        for n in range(20):
+            assert self.post(client, n, password2="another").status_code == 200
+        assert self.post(client, 0).status_code == 302
+
+
+class TestReset:
+    def test_so_many_mails_and_no_more(self, client, bob, committing):
+        free = throttle.RESET.visitor_and_account.free
+        with committing():
+            statuses = [client.post(RESET, {"email": "bob@example.org"}).status_code for _ in range(free + 2)]
+
+        assert statuses == [302] * free + [429] * 2
+        assert len(mail.outbox) == free
+
+    def test_the_form_says_when(self, client, bob):
+        for _ in range(throttle.RESET.visitor_and_account.free):
+            client.post(RESET, {"email": "bob@example.org"})
+        response = client.post(RESET, {"email": "bob@example.org"})
+
+        assert f"Please try again in {response.headers['Retry-After']} seconds." in response.content.decode()
+        assert 'value="bob@example.org"' in response.content.decode()
+
+
+class TestApi:
+    def log_in(self, name="bob", password=WRONG, client=None):
+        body = json.dumps({"username": name, "password": password})
+        return (client or Client()).post("/api/auth/login", body, content_type="application/json")
+
+    def test_a_problem_says_when(self, bob, hashes):
+        for _ in range(FREE):
+            assert self.log_in().status_code == 401
+        hashes.clear()
+        response = self.log_in(password=PASSWORD)
+
+        assert (response.status_code, response.headers["Content-Type"]) == (429, "application/problem+json")
+        assert response.json()["title"] == "too_many_requests"
+        assert response.json()["detail"].endswith(f"in {response.headers['Retry-After']} seconds.")
+        assert not hashes
+
+    def test_nobody_learns_who_has_an_account(self, bob):
+        shown = set()
+        for name in ("bob", "bob@example.org", "nobody"):
+            cache.clear()
+            shown.add(str([plain(self.log_in(name)) for _ in range(FREE + 2)]))
+        assert len(shown) == 1
+
+    def test_it_counts_together_with_the_form(self, client, bob):
+        guess(client, FREE - 1)
+        assert [self.log_in().status_code for _ in range(2)] == [401, 429]
+
+    def test_success_forgets_the_failures(self, bob):
+        for _ in range(3):
+            assert [self.log_in().status_code for _ in range(FREE - 1)] == [401] * (FREE - 1)
+            assert self.log_in(password=PASSWORD).status_code == 200
+
+    def test_no_cookie_makes_a_difference(self, client, bob, sign_in):
+        sign_in(client, bob)
+        guess(Client())
+        assert self.log_in(password=PASSWORD, client=client).status_code == 429
+
+
+@login_not_required
+def page(request):
+    throttle.take(request, Limit("page", visitor=Pace(1, 90, 90, 600)))
+    raise PermissionDenied
+
+
+urlpatterns = [path("page/", page), path("", include("project.urls"))]
+
+
+@pytest.mark.urls("tests.accounts.test_throttling")
+class TestElsewhere:
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_page_says_when(self, client, method):
+        assert getattr(client, method)("/page/").status_code == 403
+        response = getattr(client, method)("/page/")
+
+        assert response.status_code == 429
+        assert f"Please try again in {response.headers['Retry-After']} seconds." in response.content.decode()
+
+
+class TestOutage:
+    def test_people_sign_in_without_the_cache_and_guesses_are_counted(self, client, bob, redis, sign_in):
+        redis.stop()
+        assert guess(client, FREE + 1) == [200] * FREE + [429]
+        sign_in(at("192.0.2.1"), User.objects.create_user("carol", "carol@example.org", PASSWORD))
