@@ -1,10 +1,13 @@
-"""What every page of this app has in common on its way out."""
+"""What the pages of this app have in common, on their way in and out."""
+
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.deprecation import MiddlewareMixin
 
+from accounts.http import Request
 from accounts.throttle import Throttled
 
 
@@ -20,3 +23,20 @@ class ThrottledAnswers(MiddlewareMixin):
             response.status_code = 429
             response.headers["Retry-After"] = str(throttled.retry_after)
         return response
+
+
+class LeavingPeople(MiddlewareMixin):
+    """Whoever has asked to be deleted, and signs in all the same, is asked first whether they would rather stay.
+
+    It looks where the row of the sign-in was read anyway: at the pages that guard the account, in the admin, at each
+    refresh. So it costs no query and no token says it; what is left to them without an answer is the front page.
+    """
+
+    STILL_OPEN = frozenset({"keep", "export"})  # their data are theirs to the end
+
+    def process_view(self, request: Request, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        row = request.tokens.row
+        if row is None or row.user is None or row.user.leaving_at is None:
+            return None
+        match = request.resolver_match
+        return None if match and match.view_name in self.STILL_OPEN else redirect("keep")

@@ -5,11 +5,11 @@ from typing import Any
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import mails, postman, sign_ins
+from accounts import deletion, mails, postman, sign_ins
 from accounts.models import OutgoingMail, SecurityEvent, User
 from tokens.models import RefreshToken
 from tokens.signals import probe_answered, probe_sent, reuse_found, session_ended, session_started
@@ -67,3 +67,8 @@ def wake_the_postman(created: bool, **kwargs: Any) -> None:
 def have_a_postman(**kwargs: Any) -> None:
     """Whatever the server: a process that answers requests also looks for mails that others left."""
     postman.start()
+
+
+@receiver(pre_delete, sender=User)
+def forget(instance: User, **kwargs: Any) -> None:
+    deletion.anonymise(instance)

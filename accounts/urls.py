@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import activity, home, password, profile, sessions, sign_in, sign_up
+from accounts.views import activity, deletion, export, home, password, profile, sessions, sign_in, sign_up
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -31,4 +31,7 @@ urlpatterns = [
     ),
     path("accounts/profile/", profile.profile, name="profile"),
     path("accounts/activity/", activity.activity, name="activity"),
+    path("accounts/export/", export.export, name="export"),
+    path("accounts/delete/", deletion.delete, name="delete"),
+    path("accounts/keep/", deletion.keep, name="keep"),
 ]

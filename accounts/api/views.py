@@ -28,12 +28,19 @@ def _login(request: Request) -> HttpResponse:
     user = authenticate(request, username=username, password=password)
     try:
         if user is not None:
+            _check_staying(user)
             pair = bearer.start(request, user)
             throttle.forgive(request, throttle.SIGN_IN, account)
             return _pair(pair)
     except RevokedToken:  # deactivated this very moment
         pass
     raise unauthorized(description="The user name or the password is not right.")
+
+
+def _check_staying(user: User) -> None:
+    """Only whoever knows the password learns this; and only a person at the site can take it back."""
+    if user.leaving_at is not None:
+        raise Problem(403, "leaving", "This account is to be deleted. Sign in on the site to keep it.")
 
 
 def _refresh(request: Request) -> HttpResponse:

@@ -1,5 +1,6 @@
 """What happened to an account: written once, read for ever."""
 
+from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.devices import Device, describe
 from tokens import origin
+
+HISTORY_KEPT = timedelta(days=180)  # long enough to look back at what came to light late
 
 
 class AppendOnlyError(TypeError):
@@ -28,6 +31,22 @@ class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
     def withdraw(self) -> int:
         """Take back what turned out to be nothing: a late request of one's own that looked like an old copy."""
         return int(self.filter(kind=SecurityEvent.Kind.COPY_TRIED)._raw_delete(self.db))
+
+    def old(self) -> "SecurityEventQuerySet":
+        """What is kept no longer."""
+        return self.filter(at__lt=timezone.now() - HISTORY_KEPT)
+
+    def prune(self) -> int:
+        """Delete the old ones among these; how many there were."""
+        return int(self.old()._raw_delete(self.db))
+
+    def anonymise(self) -> int:
+        """Empty whose these are: their person is deleted. That something happened stays."""
+        return super().update(user=None, address=None, user_agent="")
+
+    def blur(self) -> int:
+        """Empty from where these were done: whoever did them is deleted. To whom they happened stays."""
+        return super().update(address=None, user_agent="")
 
 
 class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.validators import UserNameValidator
@@ -20,6 +21,10 @@ class UserManager(DjangoUserManager["User"]):
         """
         field = "email" if "@" in name_or_address else "username"
         return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(name_or_address)))
+
+    def leaving(self) -> models.QuerySet["User"]:
+        """Who is to be deleted by now."""
+        return self.filter(leaving_at__lte=timezone.now())
 
 
 class User(AbstractUser):

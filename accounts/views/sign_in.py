@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, resolve_url
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -47,6 +47,11 @@ class SignIn(LoginView):
         """Where `next` leads, but not here again: Django calls that a loop, and fails."""
         url = super().get_redirect_url()
         return "" if urlsplit(url).path == self.request.path else url
+
+    def get_success_url(self) -> str:
+        """Whoever has asked to be deleted is asked first, wherever they were going."""
+        leaving_at = getattr(self.request.user, "leaving_at", None)  # nobody, if they were deactivated this very moment
+        return super().get_success_url() if leaving_at is None else resolve_url("keep")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(notice=reasons.notice(self.request.tokens.ended), **kwargs)

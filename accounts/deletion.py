@@ -1,0 +1,79 @@
+"""How an account goes: asked for, kept for a while in case of second thoughts, then deleted.
+
+What has to outlive it, for the sake of others, says nothing more of anybody: events without a person, an address or a
+browser, and the rows of sessions, which keep dead tokens dead.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import mails
+from accounts.models import SecurityEvent, User
+from tokens.models import RefreshToken
+
+GRACE = timedelta(days=14)  # somebody who hears of it by mail can be on a journey
+BLANK: dict[str, Any] = {"name": "", "user_agent": "", "address": None}  # what is personal in the row of a session
+
+Kind = SecurityEvent.Kind
+
+
+class LastSuperuser(Exception):
+    """Without this person nobody could look after the site any more."""
+
+
+def ask(request: HttpRequest, user: User) -> datetime:
+    """Have `user` deleted when GRACE is over, and return that moment. All their sessions end now.
+
+    Who has asked already is not asked for twice. Raises LastSuperuser.
+    """
+    leaving_at = timezone.now() + GRACE
+    with transaction.atomic():
+        if is_last_superuser(user, lock=True):
+            raise LastSuperuser
+        if User.objects.filter(pk=user.pk, is_active=True, leaving_at=None).update(leaving_at=leaving_at):
+            RefreshToken.objects.revoke_for([user], RefreshToken.Reason.DEACTIVATED)
+            SecurityEvent.objects.record(request, user, Kind.DELETION_ASKED)
+            mails.send("deletion_asked", user, request)
+    return leaving_at
+
+
+def keep(request: HttpRequest, user: User) -> bool:
+    """Let `user` stay after all; whether there was still time, and something to take back."""
+    with transaction.atomic():
+        kept = bool(User.objects.filter(pk=user.pk, leaving_at__isnull=False).update(leaving_at=None))
+        if kept:
+            SecurityEvent.objects.record(request, user, Kind.DELETION_WITHDRAWN)
+    return kept
+
+
+def is_last_superuser(user: User, *, lock: bool = False) -> bool:
+    """Whether nobody else who stays may do everything. `lock`, in a transaction: and of two who ask at once, one is."""
+    if not user.is_superuser:
+        return False
+    people = User.objects.filter(is_superuser=True, is_active=True, leaving_at=None).order_by("pk")
+    return not any(other.pk != user.pk for other in (people.select_for_update() if lock else people).only("pk"))
+
+
+def delete(user: User) -> bool:
+    """Delete `user` for good, if their grace is over; whether it was. The last mail goes to the address they had."""
+    with transaction.atomic():
+        person = User.objects.leaving().select_for_update().filter(pk=user.pk).first()
+        if person:
+            mails.send("account_deleted", None, to=person.email)
+            person.delete()
+    return person is not None
+
+
+def anonymise(user: User) -> None:
+    """Empty what will outlive `user`, who is about to be deleted by whoever: the rows' links to them go with them."""
+    RefreshToken.objects.for_user(user).update(**BLANK)
+    SecurityEvent.objects.filter(user=user).anonymise()
+    SecurityEvent.objects.filter(by=user).blur()
+    people = ContentType.objects.get_for_model(User)
+    LogEntry.objects.filter(content_type=people, object_id=user.pk).update(object_repr="", change_message="")

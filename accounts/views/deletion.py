@@ -1,0 +1,50 @@
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from accounts import deletion
+from accounts.http import Request
+from accounts.proof import proved
+from tokens.decorators import guards_account
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@proved
+def delete(request: Request) -> HttpResponse:
+    """What it means to go, and the button."""
+    if request.method != "POST":
+        return _page(request, is_last=deletion.is_last_superuser(request.user))
+    try:
+        leaving_at = deletion.ask(request, request.user)
+    except deletion.LastSuperuser:
+        return _page(request, is_last=True)
+    logout(request)
+    messages.success(
+        request,
+        _("You are signed out, and your account will be deleted on %(day)s. To keep it, sign in before that day.")
+        % {"day": date_format(timezone.localtime(leaving_at), "j F Y")},
+    )
+    return redirect("login")
+
+
+@guards_account
+@require_http_methods(["GET", "HEAD", "POST"])
+def keep(request: Request) -> HttpResponse:
+    """Where whoever signs in during the grace is led to: stay, or go on out."""
+    if request.user.leaving_at is None:
+        return redirect("home")
+    if request.method != "POST":
+        return render(request, "accounts/keep.html")
+    if deletion.keep(request, request.user):
+        messages.success(request, _("Your account stays. Good to have you back."))
+    return redirect("home")
+
+
+def _page(request: Request, *, is_last: bool) -> HttpResponse:
+    context = {"is_last": is_last, "grace": deletion.GRACE, "leaving_at": timezone.now() + deletion.GRACE}
+    return render(request, "accounts/delete.html", context)
