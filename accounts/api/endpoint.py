@@ -1,6 +1,7 @@
 """What all endpoints have in common: who asks, and how errors are told. No cookie is read or set."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,6 +21,7 @@ from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavaila
 
 View = Callable[..., HttpResponse]
 LARGEST_BODY = 16 * 1024  # bytes
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can say it, and neither a database nor a hasher takes it
 
 
 def endpoint(**views: View) -> View:
@@ -94,7 +96,10 @@ def body(request: Request, *names: str) -> list[str]:
         raise Problem(400, "bad_request", "The body is no JSON.") from None
     if not isinstance(sent, dict) or not all(isinstance(sent.get(name), str) for name in names):
         raise Problem(400, "bad_request", f"Send an object with these texts: {', '.join(names)}.")
-    return [sent[name] for name in names]
+    texts = [sent[name] for name in names]
+    if any(map(_NOT_TEXT.search, texts)):
+        raise Problem(400, "bad_request", "A text has no NUL in it and no half of a surrogate pair.")
+    return texts
 
 
 def _view(request: Request, views: dict[str, View]) -> View:

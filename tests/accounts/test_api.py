@@ -103,11 +103,21 @@ class TestLogin:
         )
 
     @pytest.mark.parametrize(
-        "body", ["no json", "[]", "{}", '{"username": "bob"}', '{"username": 1, "password": "x"}', "[" * 9999]
+        "body",
+        [
+            *("no json", "[]", "{}", '{"username": "bob"}', '{"username": 1, "password": "x"}', "[" * 9999),
+            *('{"username": "b\\u0000b", "password": "x"}', '{"username": "bob", "password": "\\ud83d"}'),
+        ],
     )
     def test_says_what_is_wrong_with_a_body(self, db, body):
         response = Client().post("/api/auth/login", body, content_type="application/json")
         assert (response.status_code, response.json()["title"]) == (400, "bad_request")
+
+    def test_takes_any_character(self, django_user_model, db):
+        django_user_model.objects.create_user("owl", "owl@example.org", "\U0001f989" * 9)
+        body = json.dumps({"username": "owl", "password": "\U0001f989" * 9})
+        assert r"\ud83e\udd89" in body
+        assert Client().post("/api/auth/login", body, content_type="application/json").status_code == 200
 
     def test_takes_json_alone_and_not_too_much_of_it(self, db):
         assert Client().post("/api/auth/login", {"username": "bob", "password": PASSWORD}).status_code == 415
