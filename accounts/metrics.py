@@ -1,4 +1,5 @@
-"""What is counted, for Prometheus: each branch that a token took, so that false verdicts show in production."""
+"""What is counted, for Prometheus: each branch that a token took, so that false verdicts show in production; and what
+was tried too often."""
 
 from typing import Any
 
@@ -12,6 +13,8 @@ BRANCHES = Counter(
     "Refresh tokens, and access tokens that had to be looked at, by what became of them.",
     ["branch", "reason"],
 )
+
+THROTTLED = Counter("sojourn_throttled", "Attempts that have to wait, by what was tried.", ["limit"])
 
 
 @receiver(branch_taken)

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext_lazy
 
 from accounts import browsers, gates
 from accounts.gates import Gate, Pace
+from accounts.metrics import THROTTLED
 from accounts.models import User
 from tokens import origin
 
@@ -35,8 +36,8 @@ class Limit:
 
 
 # A person who mistypes needs a few, and one who has several passwords a few more. NIST SP 800-63B §3.2.2 lets at most a
-# hundred guesses in a row pass without resistance. An office behind one address makes mistakes, too, and shares its gate:
-# so that opens often.
+# hundred guesses in a row pass without resistance. An office behind one address makes mistakes, too, and shares a gate:
+# so that one opens often.
 SIGN_IN = Limit(
     "sign-in",
     visitor_and_account=Pace(free=10, first=10, longest=15 * 60, window=DAY),
@@ -117,6 +118,7 @@ def take(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
     """
     at_account, of_visitor = _gates(request, limit, account)
     if seconds := gates.enter([*at_account, *of_visitor]):
+        THROTTLED.labels(limit.name).inc()
         throttled = Throttled(seconds)
         request.throttled = throttled  # type: ignore[attr-defined]  # for the middleware, should a form catch it
         raise throttled

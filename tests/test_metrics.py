@@ -36,6 +36,13 @@ def test_each_branch_is_counted(bob, sign_in, read):
     assert counted == {"child": 1, "confirmed_by_refresh": 1, "probed": 1, "reused": 1}
 
 
+def test_whatever_has_to_wait_is_counted(bob, read):
+    before = read().get('sojourn_throttled_total{limit="sign-in"}', 0)
+    for _ in range(12):
+        Client().post("/accounts/login/", {"username": "bob", "password": "wrong"})
+    assert read()['sojourn_throttled_total{limit="sign-in"}'] - before == 2
+
+
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "let-me"}])
 def test_nobody_else_learns_that_there_is_anything(db, settings, headers):
     settings.METRICS_TOKEN = "let-me-read"
