@@ -34,9 +34,13 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return listener
 
 
-def leave_interrupts_to_the_master(worker: Any) -> None:
-    """Ctrl-C reaches the workers, too; they would wait for open connections while the master ends them at once."""
+def begin(worker: Any) -> None:
+    """Ctrl-C reaches the workers, too; they would wait for open connections while the master ends them at once. Mails
+    that were left do not wait for the first visitor."""
+    from accounts import postman  # now that the site is loaded
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    postman.start()
 
 
 class Server(BaseApplication):
@@ -52,7 +56,7 @@ class Server(BaseApplication):
             "workers": workers,
             "threads": 16 // workers,
             "graceful_timeout": 2,
-            "post_worker_init": leave_interrupts_to_the_master,
+            "post_worker_init": begin,
             "loglevel": "warning",
             "control_socket_disable": True,
             # Nobody stands in front, so nobody may say that a request came by TLS.

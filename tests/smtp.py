@@ -16,16 +16,12 @@ class MailServer:
     """Lives for one `with` block, on one port.
 
     `received` are its mails. `refusals` are the answers to addresses that it does not take, such as
-    {"bob@example.org": "550 No such mailbox"}. `hangs` is the command it never answers, EHLO or DATA, and `slow` the
-    seconds that it takes for a mail.
+    {"bob@example.org": "550 No such mailbox"}. `hangs` is the command it never answers, EHLO or DATA, and `slow` how
+    many seconds after it has a mail it says so.
     """
 
     def __init__(self) -> None:
-        self.received: list[EmailMessage] = []
-        self.refusals: dict[str, str] = {}
-        self.hangs = ""
-        self.slow = 0.0
-        self.connections = 0
+        self.forget()
         self._port = self._bound(0)  # never listens: it holds the port while the server is dead
         self.port: int = self._port.getsockname()[1]
         self.url = f"smtp://127.0.0.1:{self.port}"
@@ -37,6 +33,14 @@ class MailServer:
     def __exit__(self, *exception: object) -> None:
         self.die()
         self._port.close()
+
+    def forget(self) -> None:
+        """Whatever it got and was told to do."""
+        self.received: list[EmailMessage] = []
+        self.refusals: dict[str, str] = {}
+        self.hangs = ""
+        self.slow = 0.0
+        self.connections = 0
 
     def start(self) -> None:
         self._listener = self._bound(self.port)
@@ -96,10 +100,11 @@ class MailServer:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         await self._dawdle("DATA")
-        await asyncio.sleep(self.slow)
-        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(envelope.content, bytes)
+        message = message_from_bytes(envelope.content.replace(b"\r\n", b"\n"), policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.received.append(message)
+        await asyncio.sleep(self.slow)
         return "250 OK"
 
     async def _dawdle(self, command: str) -> None:

@@ -34,7 +34,7 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
     """Runs one statement; its rows, if it gives any."""
     about = Env.db_url_config(url)
     if "sqlite" in about["ENGINE"]:
-        with closing(sqlite3.connect(about["NAME"], timeout=20)) as connection:
+        with closing(sqlite3.connect(about["NAME"], timeout=20, isolation_level=None)) as connection:
             return connection.execute(statement).fetchall()
     where = {"host": about["HOST"], "port": about["PORT"], "user": about["USER"], "password": about["PASSWORD"]}
     given = {name: value for name, value in where.items() if value}
