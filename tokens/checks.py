@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
+from django.db.models import EmailField, SlugField, URLField
 from django.utils.module_loading import import_string
 
+from . import jwts
 from .conf import conf
 from .exceptions import InvalidKeys
+from .jwts import MAX_LENGTH, AccessClaims, Claim
 
 SPANS = (
     "TOKENS_ACCESS_LIFETIME",
@@ -29,6 +33,7 @@ RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen
 
 def register() -> None:
     register_check(check_settings, Tags.security)
+    register_check(check_length, Tags.security)
     register_check(check_middleware, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)
 
@@ -36,6 +41,23 @@ def register() -> None:
 def check_settings(**_: Any) -> list[CheckMessage]:
     """E001-E009 and E011-E015: values that cannot work. Lifetimes are compared only once each is a number."""
     return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_keys(), *_status_list(), *_claims()]
+
+
+def check_length(**_: Any) -> list[CheckMessage]:
+    """W003: every access token can be read back, whatever its person is called. Asked once the settings can work."""
+    if check_settings():
+        return []
+    token = jwts.write_access(_longest(), ring=conf.key_ring, issuer=conf.issuer, audience=conf.audience)
+    if len(token) <= MAX_LENGTH:
+        return []
+    return [
+        Warning(
+            f"The longest access token has {len(token):,} characters, and none of more than {MAX_LENGTH:,} is taken: "
+            "whoever has it is asked for the refresh token on every request.",
+            hint="Take an ES256 key (manage.py tokenkeys), or fewer TOKENS_USER_CLAIMS.",
+            id="tokens.W003",
+        )
+    ]
 
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
@@ -172,6 +194,21 @@ def _claims() -> Iterator[CheckMessage]:
                 "and whose names mean nothing else in a token.",
                 id="tokens.E008",
             )
+
+
+def _longest() -> AccessClaims:
+    uuid = str(UUID(int=0))
+    numbers = {"gen": 10**4, "ver": 10**4, "iat": 10**10, "exp": 10**10}
+    user = {name: _longest_value(name) for name in conf.user_claims}
+    sub = "0" * (get_user_model()._meta.pk.max_length or 10)
+    idx = conf.status_list - 1 if conf.status_list else None
+    return AccessClaims(sub=sub, sid=uuid, jti=uuid, rti=uuid, new=True, idx=idx, user=user, **numbers)
+
+
+def _longest_value(name: str) -> Claim:
+    field = get_user_model()._meta.get_field(name)
+    character = "a" if isinstance(field, EmailField | SlugField | URLField) else "\U00020000"  # one octet, or four
+    return character * (getattr(field, "max_length", None) or 0) or False
 
 
 def _is(entry: object, kind: type) -> bool:

@@ -95,6 +95,49 @@ class TestCheckSettings:
         assert ids(checks.check_settings()) == ["tokens.E001", "tokens.E007"]
 
 
+class TestCheckLength:
+    @pytest.fixture
+    def long(self, settings, tmp_path):
+        """Signatures of 512 characters, and the name of a site that stands in a token twice."""
+        keyfile.write(tmp_path / "rsa.json", {"keys": [jwks.generate("RS256")]})
+        settings.TOKENS_KEYS = str(tmp_path / "rsa.json")
+        settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = (
+            "https://the-name-of-a-department.of-some-institution.example"
+        )
+
+    def test_the_defaults_are_right(self):
+        assert checks.check_length() == []
+
+    def test_a_place_in_the_list_beside_the_longest_name(self, settings, long):
+        assert checks.check_length() == []
+        settings.TOKENS_STATUS_LIST = 2**20
+        (message,) = checks.check_length()
+        assert message.id == "tokens.W003"
+        assert "The longest access token has 2,1" in message.msg
+
+    def test_what_it_says_is_so(self, settings, long, bob, signed_in):
+        """Signed in all the same, by a refresh on each request; and nothing of that with names as people have them."""
+        settings.ROOT_URLCONF = "tests.tokens.urls"
+        settings.TOKENS_STATUS_LIST = 2**20
+        for name, refreshes in (("bob", False), ("\U00020000" * 150, True)):
+            type(bob).objects.update(username=name)
+            bob.refresh_from_db()
+            here = signed_in(bob)
+            response = here.get("/who/")
+            assert response.content.decode() == name
+            assert ("__Host-refresh" in response.cookies) == refreshes
+
+    def test_many_claims(self, settings):
+        settings.TOKENS_USER_CLAIMS = ["username", "email", "is_staff"]
+        assert checks.check_length() == []
+        settings.TOKENS_USER_CLAIMS = ["username", "first_name", "last_name"]
+        assert ids(checks.check_length()) == ["tokens.W003"]
+
+    def test_settings_that_cannot_work_are_told_elsewhere(self, settings):
+        settings.TOKENS_USER_CLAIMS = ["no_field"]
+        assert checks.check_length() == []
+
+
 class TestCheckMiddleware:
     @pytest.mark.parametrize(
         "stack",
@@ -189,7 +232,7 @@ class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
         assert sorted(written) == sorted(
-            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "E012", "E013", "W001", "W002"}
+            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "E012", "E013", "W001", "W002", "W003"}
         )
 
 
