@@ -8,6 +8,7 @@ import pytest
 from django.core import mail
 from playwright.sync_api import BrowserContext, Page, expect
 
+from accounts import throttle
 from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
@@ -197,6 +198,23 @@ def test_a_change_of_password_keeps_this_browser_and_ends_the_others(sign_in, bo
     expect(here.get_by_role("main").get_by_role("list").first.get_by_role("listitem")).to_have_count(1)
     there.goto("/accounts/sessions/")
     expect(there.get_by_role("status")).to_contain_text("The password was changed.")
+
+
+def test_who_guesses_is_told_when_to_try_again_and_then_gets_in(another, bob, monkeypatch):
+    monkeypatch.setattr(throttle, "SIGN_IN", throttle.Limit("sign-in", throttle.Pace(2, 2, 60, 600)))
+    page = another().new_page()
+    page.goto("/accounts/login/?next=/accounts/profile/")
+    for password in ("is it this?", "or this?", PASSWORD):
+        fill_in(page, "bob", password, keep=True)
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(r"Please try again in [12] seconds?\."))
+    expect(page.get_by_label("User name or e-mail")).to_have_value("bob")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("")
+    expect(page.get_by_label("Keep me signed in")).to_be_checked()
+
+    time.sleep(2.1)
+    fill_in(page, "bob")
+    expect(page).to_have_url(re.compile(r"/accounts/profile/$"))
+    assert "__Host-device" in sojourn_cookies(page)
 
 
 def test_a_burst_of_parallel_requests_and_several_tabs_sign_nobody_out(sign_in, bob):
