@@ -1,16 +1,60 @@
-"""Mails: what they say, and that they never break a page."""
+"""Mails: what they say, how they are written, and what is kept of them."""
 
-from html import escape
+import re
+from email import policy
+from email.parser import BytesParser
+from html import escape, unescape
+from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.conf import settings
 from django.core import mail
 from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone, translation
 
-from accounts import mails
+from accounts import letters, mails
 from accounts.models import OutgoingMail, SecurityEvent, User
-from tests.accounts.conftest import FIREFOX
+from tests.accounts.conftest import CHROME, FIREFOX
+from tests.conftest import PASSWORD
+from tests.smtp import words
 from tokens.models import RefreshToken
 from tokens.signals import reuse_found
+
+FOLDER = Path(settings.BASE_DIR / "templates/mails")
+KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem not in ("base", "where"))
+# What the callers and the letters of other modules give.
+FACTS = {
+    "name_taken": {"name": "bob"},
+    "username_changed": {"before": "bob", "after": "bobby"},
+    "address_confirm": {"link": "http://testserver/x/", "code": "123456", "minutes": 30},
+    "address_changed": {"new": "new@example.org", "undo_link": "http://testserver/y/", "days": 7},
+}
+
+
+@pytest.fixture
+def written(bob, rf, monkeypatch):
+    """`written(kind)`: the message that Bob gets, asked for by Firefox; letters that need more rows are left out."""
+    User.objects.filter(pk=bob.pk).update(leaving_at=timezone.now())
+
+    def written(kind, request=True, **facts):
+        if kind in ("address_confirm", "address_changed"):
+            monkeypatch.setitem(letters._letters, kind, lambda mail: {})
+        asked = rf.post("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR="203.0.113.7") if request else None
+        mails.send(kind, bob, asked, **{**FACTS.get(kind, {}), **facts})
+        message = letters.compose(OutgoingMail.objects.latest("pk"))
+        assert message
+        return message
+
+    return written
+
+
+def html(message):
+    [alternative] = message.alternatives
+    assert alternative.mimetype == "text/html"
+    return alternative.content
 
 
 class TestSend:
@@ -31,6 +75,24 @@ class TestSend:
         assert not mail.outbox
         assert not OutgoingMail.objects.exists()
 
+    def test_keeps_what_happened_and_not_what_is_said(self, bob, rf):
+        mails.send("password_reset", bob, rf.get("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR="203.0.113.7"))
+
+        kept = OutgoingMail.objects.get()
+        assert (kept.kind, kept.user, kept.to, kept.language) == ("password_reset", bob, "bob@example.org", "en")
+        assert kept.facts == {"address": "203.0.113.7", "user_agent": FIREFOX}
+
+    def test_is_one_insert(self, bob, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            mails.send("password_reset", bob)
+
+    def test_goes_to_the_address_as_it_was_when_it_happened(self, bob, committing):
+        with committing():
+            mails.send("password_changed", bob)
+            User.objects.update(email="eve@example.org")
+
+        assert [message.to for message in mail.outbox] == [["bob@example.org"]]
+
     def test_text_is_text(self, bob, committing):
         name = "<b> & 'c'"
         User.objects.filter(pk=bob.pk).update(username=name)
@@ -40,19 +102,105 @@ class TestSend:
         [message] = mail.outbox
         assert name in message.body
         assert escape(name) not in message.body
+        assert name not in html(message)
+        assert name in unescape(html(message))
 
-    @pytest.mark.parametrize(
-        "template",
-        ["account_ready", "account_exists", "name_taken", "password_reset", "password_changed", "reuse_found"],
-    )
-    def test_every_mail_has_a_subject_and_a_body(self, bob, committing, template):
-        with committing():
-            mails.send(template, bob, name="bob")
+    def test_speaks_the_language_in_which_it_was_asked_for(self, written):
+        with translation.override("fr"):
+            message = written("password_changed")
+            kept = OutgoingMail.objects.get()
 
-        [message] = mail.outbox
+        assert kept.language == "fr"
+        with translation.override("en"):
+            assert '<html lang="fr">' in html(message)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestEveryMail:
+    def test_has_a_subject_and_a_body(self, kind, written):
+        message = written(kind)
         assert 10 < len(message.subject) < 60
-        assert message.body.startswith("Hello")
-        assert "{" not in message.body
+        assert message.body.startswith("Hello bob,\n")
+        assert not re.search(r"[{}]|None|\n{3}", message.body)
+
+    def test_says_when_where_and_by_which_browser(self, kind, written):
+        message = written(kind)
+        for text in (message.body, text_of(html(message))):
+            assert f"{timezone.now():%-d %B %Y}, " in text
+            assert "203.0.113.7" in text
+            assert "Firefox 128 on Linux" in text
+
+    def test_without_a_request_there_is_no_where(self, kind, written):
+        message = written(kind, request=False)
+        assert "When:" in message.body
+        assert "Address:" not in message.body + html(message)
+
+    def test_says_the_same_in_text_and_in_html(self, kind, written):
+        message = written(kind)
+        lines = [line for line in message.body.splitlines() if line and not line.startswith(("http", "--"))]
+        spoken = text_of(html(message))
+        for line in lines:
+            assert line.removesuffix(":").strip() in spoken, line
+        assert links(html(message)) == set(re.findall(r"https?://\S+", message.body))
+
+    def test_fetches_nothing_and_runs_nothing(self, kind, written):
+        assert not re.search(r"<img|<script|<link|<iframe|<form|url\(|\ssrc=|\bon\w+=|@import", html(written(kind)))
+
+    def test_leads_nowhere_but_to_this_site(self, kind, written):
+        message = written(kind)
+        assert set(re.findall(r"https?://[^/\s\"]+", message.body + html(message))) <= {"http://testserver"}
+
+    def test_is_of_two_parts_the_plain_one_first_and_asks_for_no_answer(self, kind, written):
+        message = BytesParser(policy=policy.default).parsebytes(written(kind).message().as_bytes())
+        assert message.get_content_type() == "multipart/alternative"
+        assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert message["From"] == "Sojourn <noreply@testserver>"
+        assert message["Reply-To"] is None
+        assert message["Message-ID"].endswith("@testserver>")
+        assert words(message).startswith("Hello bob,")
+
+    def test_no_name_gets_into_a_header(self, kind, written, bob):
+        before = written(kind).subject
+        User.objects.filter(pk=bob.pk).update(username="Evil\r\nBcc: eve@example.org")
+        bob.refresh_from_db()
+        message = written(kind, before="x\r\nBcc: y", name="x\nBcc: y", new="x\nBcc: y@example.org")
+        assert message.subject == before
+        assert message.message().keys().count("Bcc") == 0
+
+
+class Reader(HTMLParser):
+    """What is left of a page for whoever has no style sheets."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.links, self.skips = [], set(), False
+
+    def handle_starttag(self, tag, attributes):
+        self.skips = tag == "style"
+        if tag == "a":
+            self.links.add(dict(attributes)["href"])
+
+    def handle_endtag(self, tag):
+        self.skips = False
+
+    def handle_data(self, data):
+        if not self.skips:
+            self.words.append(data)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    return reader
+
+
+def text_of(page):
+    return " ".join(" ".join(read(page).words).split())
+
+
+def links(page):
+    return read(page).links
 
 
 class TestReuseFound:
@@ -89,3 +237,42 @@ class TestReuseFound:
 
         assert SecurityEvent.objects.first().kind == "reuse_found"
         assert not mail.outbox
+
+
+class TestSecrets:
+    def dump(self):
+        """All that is in the database, as text."""
+        rows = [row for model in apps.get_models() for row in model._base_manager.values_list()]
+        return "\n".join(map(str, rows))
+
+    def test_none_lies_in_the_database_while_mails_wait_or_after(self, smtp, using, committing, sign_in, bob):
+        smtp.die()
+        browser = using(CHROME)
+        fields = {"username": "ada", "email": "ada@example.org", "password1": PASSWORD, "password2": PASSWORD}
+        with committing():
+            browser.post(reverse("signup"), fields)
+            browser.post(reverse("password_reset"), {"email": "ada@example.org"})
+            browser.post(reverse("password_reset"), {"email": "bob@example.org"})
+        waiting = self.dump()
+        assert "password_reset" in waiting
+
+        smtp.start()
+        OutgoingMail.objects.update(due_at=timezone.now())
+        with committing():
+            mails.send("password_changed", bob)
+        sent = self.dump()
+        assert not OutgoingMail.objects.exists()
+
+        secrets = {secret for message in smtp.received for secret in secrets_in(words(message))}
+        assert len(secrets) >= 2
+        for secret in secrets:
+            assert secret not in waiting + sent
+        assert "http://" not in waiting
+
+
+def secrets_in(text):
+    """The tokens of links, and codes."""
+    tokens = [
+        word for link in re.findall(r"https?://\S+", text) for word in link.split("/") if re.search(r"\w{20}", word)
+    ]
+    return {*tokens, *re.findall(r"^\d{6}$", text, flags=re.M)}
