@@ -7,12 +7,14 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import mails
 from accounts.devices import describe
 from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.proof import proved
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -51,6 +53,8 @@ class SessionInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(User)
+@method_decorator(proved, name="add_view")  # a proof carries no passwords along: these two ask before any is typed
+@method_decorator(proved, name="user_change_password")
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "is_active", "is_staff", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login")

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from accounts import throttle
 from accounts.http import Request
 from accounts.models import SecurityEvent
 from accounts.validators import refuse_long_password
@@ -60,11 +61,13 @@ def proved(view: View) -> View:
 
 @sensitive_variables("password")
 def checked(request: Request, password: str) -> str:
-    """`password`, if it is that of who asks: then this sign-in has been proved just now. Raises ValidationError if not.
+    """`password`, if it is that of who asks, whose row was read: then this sign-in has been proved just now.
 
-    The row of the sign-in was read. Both outcomes are in the history. Django's own method would hash a password anew
-    when the hasher has changed, and so end this very sign-in.
+    For forms: raises ValidationError if it is another, and Throttled, which is one, after too many of those. What was
+    tried is in the history. Django's own method would hash a password anew when the hasher has changed, and so end this
+    very sign-in.
     """
+    throttle.take(request, throttle.PROOF, request.user)
     row = request.tokens.row
     right = row is not None and check_password(password, request.user.password)
     kind = Kind.PROOF_GIVEN if right else Kind.PROOF_FAILED
@@ -72,6 +75,7 @@ def checked(request: Request, password: str) -> str:
     if row is None or not right:
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
     row.prove()
+    throttle.forgive(request, throttle.PROOF, request.user)
     return password
 
 

@@ -14,8 +14,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from accounts.proof import proved
 from tokens.decorators import signs_in_or_out
 
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
@@ -25,14 +27,16 @@ class AdminSite(admin.AdminSite):
     index_title = _("People, sessions and what happened")
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles."""
+        """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles. Whatever is
+        changed here is changed by somebody who has just shown who they are; to leave needs no proof."""
         checked = super().admin_view(view, cacheable)
+        changing = checked if getattr(view, "tokens_unjudged", False) else proved(checked)
 
         @wraps(checked)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied
-            return checked(request, *args, **kwargs)
+            return (checked if request.method in SAFE else changing)(request, *args, **kwargs)
 
         return cast(View, guarded)
 

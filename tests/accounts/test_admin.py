@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from accounts.models import SecurityEvent, User
 from tests.accounts.conftest import CHROME
+from tests.accounts.proving import QUESTION, answer, forget_proofs
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -179,6 +180,50 @@ class TestEndSessions:
         carol.user_permissions.add(Permission.objects.get(codename="end_refreshtoken"))
         self.end(client, bob)
         assert not RefreshToken.objects.get(user=bob).is_live
+
+
+class TestProof:
+    """Whatever is changed here is changed by somebody who has shown who they are within ten minutes."""
+
+    @pytest.fixture(autouse=True)
+    def a_while_ago(self, admin, there):
+        forget_proofs()
+
+    def test_is_asked_for_before_anything_changes_and_the_form_is_kept(self, admin, alice, bob):
+        fields = {"action": "end_sessions", "_selected_action": [alice.pk, bob.pk], "index": "0"}
+        page = admin.post("/admin/accounts/user/?o=1", fields)
+        assert RefreshToken.objects.live().count() == 2
+
+        answer(admin, page)
+
+        assert not RefreshToken.objects.live().exists()
+
+    def test_is_asked_for_before_a_password_is_typed(self, admin, bob):
+        for url in ("/admin/accounts/user/add/", reverse("admin:auth_user_password_change", args=[bob.pk])):
+            page = admin.get(url)
+            assert answer(admin, page, "wrong").status_code == 200
+            assert answer(admin, page).headers["Location"] == url
+            assert 'name="password1"' in admin.get(url).content.decode()
+            forget_proofs()
+
+    def test_a_password_that_was_typed_all_the_same_is_typed_again(self, admin):
+        fields = {"username": "carol", "email": "carol@example.org", "password1": PASSWORD, "password2": PASSWORD}
+        page = admin.post("/admin/accounts/user/add/", fields)
+        assert PASSWORD not in page.content.decode()
+
+        form = answer(admin, page).context["adminform"].form
+
+        assert form.errors.keys() == {"password1", "password2"}
+        assert form["email"].value() == "carol@example.org"
+        assert not User.objects.filter(username="carol").exists()
+
+    def test_is_not_asked_for_to_look_or_to_leave(self, admin, bob):
+        for url in ("/admin/", "/admin/accounts/user/", change(bob), "/admin/tokens/refreshtoken/"):
+            assert QUESTION not in admin.get(url).content.decode()
+        assert admin.post("/admin/logout/").headers["Location"] == "/accounts/login/"
+
+    def test_is_asked_of_nobody_who_may_not_change_anything(self, there):
+        assert there.post("/admin/accounts/user/", {"action": "end_sessions"}).status_code == 403
 
 
 class TestRows:

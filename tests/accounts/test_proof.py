@@ -3,23 +3,28 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import SecurityEvent
+from accounts import gates, throttle
+from accounts.models import SecurityEvent, User
 from accounts.proof import PROVED_FOR
 from tests.accounts.conftest import CHROME, FIREFOX, IPHONE
-from tests.accounts.forms import main_form
+from tests.accounts.proving import QUESTION, answer, forget_proofs, main_form
 from tests.conftest import PASSWORD
+from tests.tokens.clock import elapse
 from tokens.models import RefreshToken
 
 SESSIONS = "/accounts/sessions/"
 OTHERS = f"{SESSIONS}end-others/"
 ALL = f"{SESSIONS}end-all/"
 CHANGE = "/accounts/password/change/"
-QUESTION = "Is it you?"
 Kind = SecurityEvent.Kind
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture
@@ -40,25 +45,12 @@ def there(using, bob, sign_in):
     return client
 
 
-def forget_proofs(ago=PROVED_FOR + timedelta(seconds=1)):
-    RefreshToken.objects.update(proved_at=timezone.now() - ago)
-
-
 def row_of(user_agent):
     return RefreshToken.objects.get(user_agent=user_agent)
 
 
 def kinds():
     return [event.kind for event in SecurityEvent.objects.order_by("pk")]
-
-
-def answer(client, page, password=PASSWORD):
-    """Type the password into the page that asks for it, and send it."""
-    assert QUESTION in page.content.decode()
-    form = main_form(page)
-    form["proof-password"] = password
-    url = page.wsgi_request.get_full_path()
-    return client.post(url, form.urlencode(), content_type="application/x-www-form-urlencoded")
 
 
 class TestProved:
@@ -184,6 +176,137 @@ class TestProved:
     @pytest.mark.parametrize("method", ["get", "head", "options", "put"])
     def test_a_view_for_posts_stays_one(self, here, method):
         assert getattr(here, method)(OTHERS).status_code == 405
+
+    def test_a_silent_refresh_is_no_proof(self, here, there):
+        row_of(FIREFOX).prove()
+        elapse(16 * 60, here, there)
+        before = here.cookies["__Host-refresh"].value
+
+        page = here.post(OTHERS)
+
+        assert here.cookies["__Host-refresh"].value != before
+        assert QUESTION in page.content.decode()
+        assert timezone.now() - row_of(FIREFOX).proved_at > PROVED_FOR
+        assert answer(here, page).status_code == 302
+        assert not row_of(CHROME).is_live
+
+    def test_another_sign_in_of_the_same_browser_is_one(self, here, bob, sign_in):
+        sign_in(here, bob)
+
+        assert here.post(OTHERS).status_code == 302
+
+    def test_whoever_was_on_the_way_to_a_page_is_sent_there(self, here):
+        page = here.get("/accounts/delete/?from=mail&x=1")
+        assert page.status_code == 200
+        response = answer(here, page)
+
+        assert (response.status_code, response.headers["Location"]) == (303, "/accounts/delete/?from=mail&x=1")
+        assert "Delete my account" in here.get(response.headers["Location"]).content.decode()
+        assert kinds()[-1] == Kind.PROOF_GIVEN
+
+    def test_the_way_to_a_page_never_leads_elsewhere(self, here):
+        """The address is the visitor's own; a browser would read two slashes as another host."""
+        page = here.get("/accounts/delete/?next=//evil.example")
+        assert answer(here, page).headers["Location"] == "/accounts/delete/?next=//evil.example"
+
+    def test_a_page_is_no_deed(self, here):
+        """What was asked for by a GET is shown, and not done, whatever else the form brings."""
+        form = main_form(here.get("/accounts/delete/"))
+        form["proof-password"] = PASSWORD
+        here.post("/accounts/delete/", form.dict())
+
+        assert User.objects.get().leaving_at is None
+
+    @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "!"}, None])
+    def test_whoever_is_gone_or_changed_in_the_middle_is_nobody(self, here, there, change):
+        page = here.post(OTHERS)
+        people = User.objects.filter(username="bob")
+        people.update(**change) if change else people.get().delete()
+
+        response = answer(here, page)
+
+        assert (response.status_code, response.headers["Location"]) == (302, "/accounts/login/")
+        assert Kind.PROOF_GIVEN not in kinds()
+        assert Kind.OTHERS_ENDED not in kinds()
+
+    def test_nor_is_a_session_that_ended_in_the_middle(self, here, there):
+        page = here.post(OTHERS)
+        row_of(FIREFOX).revoke(RefreshToken.Reason.ENDED)
+
+        assert answer(here, page).headers["Location"] == "/accounts/login/"
+        assert row_of(CHROME).is_live
+
+    def test_nobody_is_sent_to_the_log_in(self, client, db):
+        for url in (OTHERS, "/accounts/delete/", "/accounts/export/"):
+            response = client.post(url, {"proof-method": "POST", "proof-password": PASSWORD})
+            assert response.headers["Location"] == "/accounts/login/"
+
+    def test_a_password_is_for_its_own_account(self, here, there, alice):
+        alice.set_password("the password of alice")
+        alice.save()
+
+        assert answer(here, here.post(OTHERS), "the password of alice").status_code == 200
+        assert row_of(CHROME).is_live
+
+    def test_needs_its_own_token(self, here, there):
+        form = main_form(here.post(OTHERS))
+        form["proof-password"] = PASSWORD
+        del form["csrfmiddlewaretoken"]
+        here.handler.enforce_csrf_checks = True
+
+        assert here.post(OTHERS, form.dict()).status_code == 403
+        assert row_of(CHROME).is_live
+        assert Kind.PROOF_GIVEN not in kinds()
+
+    @pytest.mark.parametrize("length", [1025, 1_000_000])
+    def test_a_password_without_end_is_refused_before_it_is_hashed(self, here, hashes, length):
+        page = answer(here, here.post(OTHERS), "x" * length)
+
+        assert page.context["form"].errors == {"password": ["A password has at most 1024 characters."]}
+        assert hashes == []
+
+    def test_too_many_wrong_ones_have_to_wait_and_lose_nothing(self, here, there, hashes):
+        page = here.post(OTHERS, {"note": "x"})
+        for _ in range(throttle.PROOF.visitor_and_account.free):
+            page = answer(here, page, "wrong")
+        hashes.clear()
+        page = answer(here, page)
+
+        assert page.status_code == 429
+        assert 0 < int(page.headers["Retry-After"]) <= 10
+        assert "There were too many attempts." in page.content.decode()
+        assert hashes == []
+        gates.look_again()
+        cache.clear()
+        assert answer(here, page).wsgi_request.POST.dict() == {"note": "x"}
+
+    def test_a_right_one_forgets_the_wrong_ones(self, here):
+        for _ in range(2 * throttle.PROOF.visitor_and_account.free):
+            assert answer(here, here.post(OTHERS), "wrong").status_code == 200
+            forget_proofs()
+            assert answer(here, here.post(OTHERS)).status_code == 302
+            forget_proofs()
+
+    def test_whoever_has_no_password_is_told_another_way(self, here, bob):
+        bob.set_unusable_password()
+        User.objects.filter(pk=bob.pk).update(password=bob.password)
+        here.force_login(bob)
+        forget_proofs()
+
+        page = here.post(OTHERS).content.decode()
+
+        assert "Your account has no password that we could ask for." in page
+        assert 'type="password"' not in page
+
+    def test_a_hash_of_older_days_ends_no_session(self, here, bob, there):
+        """A log-in would hash it anew; here that would end the very sign-in that is proved."""
+        bob.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1)
+        User.objects.filter(pk=bob.pk).update(password=bob.password)
+        here.force_login(bob)
+        forget_proofs()
+
+        assert answer(here, here.post(f"{SESSIONS}end-others/")).status_code == 302
+        assert here.get(SESSIONS).status_code == 200
 
     def test_costs_one_query_to_ask_and_one_more_to_be_wrong(self, here, django_assert_num_queries):
         with django_assert_num_queries(1):  # the row

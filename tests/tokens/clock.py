@@ -20,6 +20,7 @@ def elapse(seconds: float, *clients: Any) -> None:
             jti=_earlier(str(row.jti), seconds),
             started_at=F("started_at") - gone,
             seen_at=F("seen_at") - gone,
+            proved_at=F("proved_at") - gone,
             expires_at=F("expires_at") - gone,
         )
     for client in clients:

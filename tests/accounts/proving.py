@@ -1,9 +1,31 @@
-"""The form in the middle of a page, as a browser would send it."""
+"""The page that asks "Is it you?", answered as a browser would."""
 
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 from django.http import QueryDict
+from django.utils import timezone
+
+from accounts.proof import PROVED_FOR
+from tests.conftest import PASSWORD
+from tokens.models import RefreshToken
+
+QUESTION = "Is it you?"
+
+
+def forget_proofs(ago: timedelta = PROVED_FOR + timedelta(seconds=1)) -> None:
+    """Everybody signed in, or gave their password, no later than that."""
+    RefreshToken.objects.update(proved_at=timezone.now() - ago)
+
+
+def answer(client: Any, page: Any, password: str = PASSWORD) -> Any:
+    """Type the password into the page, and send it."""
+    assert QUESTION in page.content.decode()
+    form = main_form(page)
+    form["proof-password"] = password
+    url = page.wsgi_request.get_full_path()
+    return client.post(url, form.urlencode(), content_type="application/x-www-form-urlencoded")
 
 
 def main_form(response: Any) -> QueryDict:
