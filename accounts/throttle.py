@@ -5,9 +5,9 @@ share with the account's owner open again within a minute. A browser in which th
 to itself, which no stranger can shut. docs/account.md shows the figures.
 """
 
-import ipaddress
 import unicodedata
 from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address, ip_network
 
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
@@ -87,24 +87,20 @@ class Throttled(ValidationError):
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        minutes = -(-retry_after // 60)
-        super().__init__(
-            _WAIT_SECONDS if retry_after < 100 else _WAIT_MINUTES,
-            code="throttled",
-            params={"n": retry_after if retry_after < 100 else minutes},
-        )
+        words, n = (_SECONDS, retry_after) if retry_after < 100 else (_MINUTES, -(-retry_after // 60))
+        super().__init__(words, code="throttled", params={"n": n})
 
     @property
     def sentence(self) -> str:
         return str(self.messages[0])
 
 
-_WAIT_SECONDS = ngettext_lazy(
+_SECONDS = ngettext_lazy(
     "There were too many attempts. Please try again in %(n)d second.",
     "There were too many attempts. Please try again in %(n)d seconds.",
     "n",
 )
-_WAIT_MINUTES = ngettext_lazy(
+_MINUTES = ngettext_lazy(
     "There were too many attempts. Please try again in %(n)d minute.",
     "There were too many attempts. Please try again in %(n)d minutes.",
     "n",
@@ -186,6 +182,7 @@ def _visitor(request: HttpRequest) -> str:
     address = origin.address(request)
     if address is None:
         return ""
-    network = ipaddress.ip_network(address)
-    mapped = getattr(network.network_address, "ipv4_mapped", None)
-    return str(mapped or (network.supernet(new_prefix=64) if network.version == 6 else address))
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))

@@ -74,6 +74,7 @@ class TestSignIn:
         assert PASSWORD not in page
         assert not {"__Host-access", "__Host-refresh", "__Host-device"} & response.cookies.keys()
         assert "no-store" in response.headers["Cache-Control"]
+        assert "Cookie" in response.headers["Vary"]
 
     def test_the_right_password_waits_too_and_then_opens(self, client, bob):
         guess(client)
