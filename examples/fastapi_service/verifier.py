@@ -71,7 +71,7 @@ class StatusList:
         if type(index) is not int or not 0 <= index < len(self.octets) * 8 // self.bits:
             raise InvalidToken("its index is not in the status list")
         octet, shift = divmod(index * self.bits, 8)
-        return self.octets[octet] >> shift & (1 << self.bits) - 1
+        return (self.octets[octet] >> shift) & ((1 << self.bits) - 1)
 
 
 class Verifier:
@@ -104,7 +104,7 @@ class Verifier:
                 audience=audience,
                 options={"require": required, "verify_iat": False},  # the issuer's clock may be a little ahead
             )
-        except (jwt.PyJWTError, RecursionError) as error:
+        except jwt.PyJWTError as error:
             raise InvalidToken(str(error)) from error
 
     def _key(self, kid: str | None) -> jwt.PyJWK:

@@ -25,6 +25,7 @@ class Issuer:
     def __init__(self) -> None:
         self.ring = jwks.ring({"keys": [jwks.generate("ES256")]})
         self.published: str | None = None  # the status list
+        self.others: list[dict[str, str]] = []  # keys beside those of the ring
         self.asked: Counter[str] = Counter()
         self.away = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), answering(self))
@@ -67,7 +68,7 @@ class Issuer:
         if self.away:
             return None
         if path == "/.well-known/jwks.json":
-            return json.dumps({"keys": self.ring.public()}).encode()
+            return json.dumps({"keys": [*self.others, *self.ring.public()]}).encode()
         return self.published.encode() if self.published else None
 
 

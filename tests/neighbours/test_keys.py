@@ -51,3 +51,8 @@ def test_a_key_for_an_algorithm_that_is_not_configured_is_none(issuer, neighbour
     issuer.ring = jwks.ring(jwks.rotated({"keys": [other, own]}))
     assert issuer.ring.current.alg == "EdDSA"
     assert [neighbour.get("/me", issuer.access()).status for neighbour in neighbours] == [401, 401]
+
+
+def test_a_key_that_nobody_can_read_yet_harms_none_of_the_others(issuer, neighbours):
+    issuer.others = [{"kty": "AKP", "alg": "ML-DSA-44", "kid": "of tomorrow", "pub": "AA"}, {"kty": "of whatever"}]
+    assert [neighbour.get("/me", issuer.access()).status for neighbour in neighbours] == [200, 200]
