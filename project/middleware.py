@@ -3,9 +3,22 @@
 import ipaddress
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
+
+
+class BodilessHead(MiddlewareMixin):
+    """HEAD is answered by the headers of GET, Content-Length included (RFC 9110 §9.3.2), and by no body.
+
+    Django leaves it to the server to drop the body, and gunicorn writes a warning about each.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if request.method == "HEAD" and isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
 
 
 class ClientAddress(MiddlewareMixin):

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "project.middleware.BodilessHead",
     # Before WhiteNoise stands what static files need as well: the headers, and who asks.
     "django.middleware.security.SecurityMiddleware",
     "project.middleware.PrivateCookies",

@@ -1,8 +1,9 @@
 import pytest
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
-from project.middleware import ClientAddress
+from project.middleware import BodilessHead, ClientAddress
+from tests.hostile.wire import Wsgi
 
 
 @pytest.fixture
@@ -17,6 +18,33 @@ def address(settings):
         return request.META["REMOTE_ADDR"]
 
     return address
+
+
+class TestBodilessHead:
+    def answer(self, method, response):
+        return BodilessHead(lambda request: response)(RequestFactory().generic(method, "/"))
+
+    def test_head_has_the_headers_of_get_and_no_body(self):
+        response = self.answer("HEAD", HttpResponse("four", headers={"X-Same": "yes"}))
+        assert (response.content, response.headers["Content-Length"]) == (b"", "4")
+        assert response.headers["X-Same"] == "yes"
+
+    def test_a_length_that_is_known_stays(self):
+        response = self.answer("HEAD", HttpResponse(headers={"Content-Length": "40"}))
+        assert response.headers["Content-Length"] == "40"
+
+    def test_get_keeps_its_body(self):
+        assert self.answer("GET", HttpResponse("four")).content == b"four"
+
+    def test_a_stream_is_left_to_the_server(self):
+        assert self.answer("HEAD", StreamingHttpResponse([b"four"])).streaming
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("url", ["/", "/api/", "/api/public", "/api/me", "/.well-known/jwks.json", "/nowhere/"])
+    def test_pages_and_the_api_answer_alike(self, url):
+        head, get = (Wsgi().ask(method, url, b"", b"", {}) for method in ("HEAD", "GET"))
+        assert head.status == get.status
+        assert (head.body, head.header("Content-Length")) == (b"", str(len(get.body)))
 
 
 class TestClientAddress:

@@ -7,7 +7,8 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import InterfaceError, OperationalError
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
@@ -21,11 +22,17 @@ from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavaila
 
 View = Callable[..., HttpResponse]
 LARGEST_BODY = 16 * 1024  # bytes
+OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; no mistake of ours
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can say it, and neither a database nor a hasher takes it
 
 
 def endpoint(**views: View) -> View:
-    """One address: a view for each method, as `get=`, `post=`, `delete=`. Views raise Problem and TokenError."""
+    """One address: a view for each method, as `get=`, `post=`, `delete=`. Views raise Problem and TokenError.
+
+    Whoever answers GET answers HEAD (RFC 9110 §9.1); the server leaves out the body.
+    """
+    if "get" in views:
+        views["head"] = views["get"]
 
     @csrf_exempt  # nothing here is authenticated by a cookie
     @login_not_required
@@ -40,7 +47,7 @@ def endpoint(**views: View) -> View:
             response = _told(request, error).response()
         except Throttled as throttled:
             response = too_many(throttled).response()
-        except (OperationalError, InterfaceError):
+        except OUTAGES:
             response = _UNAVAILABLE.response()
         response.headers["Cache-Control"] = "no-store"
         patch_vary_headers(response, ("Authorization",))
@@ -88,18 +95,25 @@ def body(request: Request, *names: str) -> list[str]:
     """The texts `names` of the JSON object that was sent. Raises Problem 400, 413 or 415."""
     if request.content_type != "application/json":
         raise Problem(415, "unsupported_media_type", "Send application/json.")
-    if len(request.body) > LARGEST_BODY:
-        raise Problem(413, "content_too_large", f"Send at most {LARGEST_BODY} bytes.")
     try:
-        sent = json.loads(request.body)
+        sent = json.loads(_octets(request).decode())
     except (ValueError, RecursionError):
-        raise Problem(400, "bad_request", "The body is no JSON.") from None
+        raise Problem(400, "bad_request", "The body is no JSON in UTF-8.") from None
     if not isinstance(sent, dict) or not all(isinstance(sent.get(name), str) for name in names):
         raise Problem(400, "bad_request", f"Send an object with these texts: {', '.join(names)}.")
     texts = [sent[name] for name in names]
     if any(map(_NOT_TEXT.search, texts)):
         raise Problem(400, "bad_request", "A text has no NUL in it and no half of a surrogate pair.")
     return texts
+
+
+def _octets(request: Request) -> bytes:
+    try:
+        if len(request.body) <= LARGEST_BODY:
+            return request.body
+    except RequestDataTooBig:
+        pass
+    raise Problem(413, "content_too_large", f"Send at most {LARGEST_BODY} bytes.")
 
 
 def _view(request: Request, views: dict[str, View]) -> View:

@@ -121,7 +121,16 @@ class TestLogin:
 
     def test_takes_json_alone_and_not_too_much_of_it(self, db):
         assert Client().post("/api/auth/login", {"username": "bob", "password": PASSWORD}).status_code == 415
-        assert Client().post("/api/auth/login", " " * 17000, content_type="application/json").status_code == 413
+        for size in (17_000, 3_000_000):  # and more than Django reads of any body
+            response = Client().post("/api/auth/login", " " * size, content_type="application/json")
+            assert (response.status_code, response.json()["title"]) == (413, "content_too_large")
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1"])
+    def test_takes_utf_8_alone(self, bob, encoding):
+        body = json.dumps({"username": "zoë", "password": PASSWORD}, ensure_ascii=False).encode(encoding)
+        says = f"application/json; charset={encoding}"
+        response = Client().generic("POST", "/api/auth/login", body, content_type=says)
+        assert (response.status_code, response.json()["title"]) == (400, "bad_request")
 
 
 class TestRefresh:
@@ -181,7 +190,12 @@ class TestErrors:
 
     def test_another_method_says_which_there_are(self, db):
         response = App().call("DELETE", "me")
-        assert (response.status_code, response.headers["Allow"]) == (405, "GET")
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+
+    def test_whoever_answers_get_answers_head(self, app):
+        response = app.call("HEAD", "me", app.access)
+        assert (response.status_code, response.content) == (200, b"")
+        assert app.call("HEAD", "auth/login").headers["Allow"] == "POST"
 
     def test_another_address_is_a_problem_too(self, db):
         response = App().get("nowhere")
