@@ -1,8 +1,10 @@
 from django.urls import path, re_path
 
-from accounts.api import views
+from accounts.api import document, views
 
 urlpatterns = [
+    path("", document.page, name="api"),
+    path("openapi.json", document.document, name="openapi"),
     path("auth/login", views.login),
     path("auth/refresh", views.refresh),
     path("auth/logout", views.logout),

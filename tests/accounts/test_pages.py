@@ -50,6 +50,7 @@ def test_the_api_has_these_addresses_and_asks_for_tokens_by_itself():
         "/api/auth/logout-everywhere",
         "/api/auth/refresh",
         "/api/me",
+        "/api/openapi.json",
         "/api/public",
         "/api/sessions",
         "/api/sessions/<uuid:pk>",

@@ -1,0 +1,96 @@
+"""The document of the API beside the production server: whatever is asked, the answer is one of those it names."""
+
+import json
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from accounts.api.document import DOCUMENT
+from tests.faults.server import ROOT, Site
+
+pytestmark = pytest.mark.once
+
+CREDENTIALS = DOCUMENT["paths"]["/auth/login"]["post"]["requestBody"]["content"]["application/json"]["example"]
+PASSWORD = CREDENTIALS["password"]
+PEOPLE = f"""
+from django.core.management import call_command
+from accounts.models import User
+call_command("migrate", verbosity=0)
+User.objects.create_superuser("alice", "alice@example.org", {PASSWORD!r})
+User.objects.create_user("bob", "bob@example.org", {PASSWORD!r})
+"""
+SIGNING_IN = """
+[auth.dynamic.openapi.{scheme}]
+path = "/auth/login"
+payload = {{ username = "{name}", password = "{password}" }}
+extract_selector = "/{member}"
+"""
+TROUBLE = {"413", "429", "503"}  # answers that nobody is asked for here
+
+
+@pytest.fixture
+def server(tmp_path):
+    """With two people, whose password is that of the document's example; alice is of the staff."""
+    with Site(tmp_path, f"sqlite:///{tmp_path}/db.sqlite3") as site:
+        command = [sys.executable, "manage.py", "shell", "-v0", "-c", PEOPLE]
+        subprocess.run(command, cwd=ROOT, env=site.environment, check=True, timeout=60)
+        yield site.serve()
+
+
+class Run:
+    """schemathesis at work, with all its checks: as `name`, who signs in whenever the API says 401, or as nobody."""
+
+    def __init__(self, folder, port, name, *operations):
+        self.report, config = folder / f"{name}.har", folder / f"{name}.toml"
+        config.write_text(signing_in(name) if name else "")
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run"]
+        command += [f"http://localhost:{port}/api/openapi.json", *operations, "--checks", "all"]
+        command += ["--seed", "1", "--max-examples", "5", "--generation-database", "none"]
+        command += ["--report", "har", "--report-har-path", self.report, "--no-color"]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def answers(self):
+        """The method, path and status of every answer. Fails if there was one that the document does not name."""
+        told, _ = self.process.communicate(timeout=90)
+        assert self.process.returncode == 0, told
+        entries = json.loads(self.report.read_text())["log"]["entries"]
+        return {(entry["request"]["method"], path(entry), str(entry["response"]["status"])) for entry in entries}
+
+
+def signing_in(name):
+    tokens = {"accessToken": "access", "refreshToken": "refresh"}
+    return "".join(
+        SIGNING_IN.format(scheme=scheme, member=member, name=name, password=PASSWORD)
+        for scheme, member in tokens.items()
+    )
+
+
+def path(entry):
+    """As the document has it."""
+    found = urlsplit(entry["request"]["url"]).path.removeprefix("/api")
+    return "/sessions/{id}" if found.startswith("/sessions/") else found
+
+
+def documented():
+    return {
+        (method.upper(), path, status)
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        for status in operation["responses"]
+        if status not in TROUBLE
+    }
+
+
+def test_every_answer_is_one_that_the_document_names_and_each_of_these_is_given(server, tmp_path):
+    """The visitor, who guesses passwords, comes when the others need not sign in any more."""
+    signed_in = [
+        Run(tmp_path, server.port, "alice", "--exclude-path", "/auth/login"),
+        Run(tmp_path, server.port, "bob", "--include-path", "/admin/dashboard", "--phases", "coverage"),
+    ]
+    given = set().union(*(run.answers() for run in signed_in))
+    given |= Run(tmp_path, server.port, "").answers()
+    assert documented() - given == set()
