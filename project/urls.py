@@ -3,13 +3,14 @@ from django.urls import include, path
 
 from project import health
 from project.metrics import metrics
-from tokens.views import jwks, status_list
+from tokens.views import jwks, metadata, status_list
 
 urlpatterns = [
     path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("accounts.api.urls")),
     path(".well-known/jwks.json", jwks, name="jwks"),
+    path(".well-known/openid-configuration", metadata, name="metadata"),
     path(".well-known/status-list", status_list, name="status_list"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from time import time
+from urllib.parse import urljoin
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
@@ -16,20 +20,51 @@ from .decorators import cookieless
 from .models import RefreshToken
 from .status_list import MARGIN, time_to_live, write_status_list
 
+View = Callable[[HttpRequest], HttpResponse]
 
-@require_safe
-@conditional_page
-@cache_control(public=True, max_age=300)
-@login_not_required
-@cookieless
-def jwks(request: HttpRequest) -> JsonResponse:
-    """The JWK Set of public keys (RFC 7517 §5), those included that do not sign yet; scripts of any site may read it.
+
+def published(view: View) -> View:
+    """For everybody, scripts of any site included; caches keep it for five minutes."""
+
+    @require_safe
+    @conditional_page
+    @cache_control(public=True, max_age=300)
+    @login_not_required
+    @cookieless
+    @wraps(view)
+    def shown(request: HttpRequest) -> HttpResponse:
+        response = view(request)
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    return shown
+
+
+@published
+def jwks(request: HttpRequest) -> HttpResponse:
+    """The JWK Set of public keys (RFC 7517 §5), those included that do not sign yet.
 
     Empty while the key is symmetric: that one is never published.
     """
-    response = JsonResponse({"keys": conf.key_ring.public()}, content_type="application/jwk-set+json")
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    return response
+    return JsonResponse({"keys": conf.key_ring.public()}, content_type="application/jwk-set+json")
+
+
+@published
+def metadata(request: HttpRequest) -> HttpResponse:
+    """Where the keys are, for neighbours who know the issuer alone (RFC 8414 §2). Has to stand where they look for it,
+    at `/.well-known/openid-configuration` below the issuer (OpenID Connect Discovery §4).
+
+    This is no OpenID provider: nobody is sent here to sign in, and there are no ID tokens. The members about such
+    things are left out, those included that the specifications require. Whoever verifies access tokens needs none:
+    Spring Security's `issuer-uri` reads `jwks_uri`, and `issuer`, which must be the text that it was given; ASP.NET's
+    `Authority` reads the same two, and wants at least one key. Both find the algorithm beside each key.
+
+    RFC 8414 has no name for the algorithms of access tokens, allows further members, and has empty lists left out.
+    This name is what other servers that sign access tokens call them.
+    """
+    told = {"issuer": conf.issuer, "jwks_uri": urljoin(conf.issuer, reverse(jwks))}
+    algorithms = sorted({key["alg"] for key in conf.key_ring.public()})
+    return JsonResponse(told | ({"access_token_signing_alg_values_supported": algorithms} if algorithms else {}))
 
 
 @require_safe

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 OPEN = {
     "/",
     "/.well-known/jwks.json",
+    "/.well-known/openid-configuration",
     "/.well-known/status-list",
     "/accounts/login/",
     "/accounts/logout/",

@@ -159,7 +159,7 @@ class TestHeaders:
 
     def test_an_answer_that_varies_by_nothing_is_the_same_for_all(self, client, bob, db):
         client.force_login(bob)
-        for url in ("/healthz", "/readyz", "/.well-known/jwks.json"):
+        for url in ("/healthz", "/readyz", "/.well-known/jwks.json", "/.well-known/openid-configuration"):
             theirs, nobodys = client.get(url), Client().get(url)
             assert theirs.content == nobodys.content
             assert not theirs.cookies

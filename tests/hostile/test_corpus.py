@@ -26,6 +26,7 @@ OPEN = {
     "/accounts/password/reset/complete/": ("/accounts/password/reset/complete/", 200),
     "/admin/login/": ("/admin/login/", 302),
     "/.well-known/jwks.json": ("/.well-known/jwks.json", 200),
+    "/.well-known/openid-configuration": ("/.well-known/openid-configuration", 200),
     "/.well-known/status-list": ("/.well-known/status-list", 404),  # there is none, unless it is turned on
     "/healthz": ("/healthz", 200),
     "/readyz": ("/readyz", 200),

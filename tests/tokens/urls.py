@@ -12,7 +12,7 @@ from django.views.decorators.cache import cache_control
 
 from tokens.decorators import cookieless, guards_account, signs_in_or_out
 from tokens.models import RefreshToken
-from tokens.views import jwks, status_list
+from tokens.views import jwks, metadata, status_list
 
 
 @login_not_required
@@ -157,6 +157,7 @@ urlpatterns = [
     path("boom/", boom),
     path("closed/", closed),
     path("jwks/", jwks),
+    path(".well-known/openid-configuration", metadata),
     path(".well-known/status-list", status_list),
 ]
 
