@@ -71,6 +71,11 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     inlines = (SessionInline,)
     actions = ("end_sessions",)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The mails on their way to somebody go along with them: that needs no permission of its own."""
+        to_delete, count, needed, protected = super().get_deleted_objects(objs, request)
+        return to_delete, count, needed - {str(OutgoingMail._meta.verbose_name)}, protected
+
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()
 

@@ -130,7 +130,9 @@ def _username_changed(mail: OutgoingMail) -> Context:
 
 
 @letter("deletion_asked")
-def _deletion_asked(mail: OutgoingMail) -> Context:
+def _deletion_asked(mail: OutgoingMail) -> Context | None:
+    if mail.user is None or mail.user.leaving_at is None:  # kept, before it could be told
+        return None
     return {"keep_link": link("login"), "reset_link": link("password_reset")}
 
 
