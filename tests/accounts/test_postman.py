@@ -77,6 +77,14 @@ class TestDeliver:
         come(FIRST_DELAY)
         assert postman.deliver() == 1
 
+    def test_a_server_that_ends_the_conversation_gets_the_next_mail_in_another_one(self, smtp, keep):
+        smtp.refusals["a@example.org"] = "421 Enough for now"
+        keep("a@example.org", "b@example.org")
+
+        assert postman.deliver() == 1
+        assert smtp.connections == 2
+        assert OutgoingMail.objects.get().to == "a@example.org"
+
     def test_a_fault_of_ours_keeps_the_mail_and_stops_no_other(self, smtp, bob, keep, caplog):
         mails.send("no_such_kind", bob)
         keep()
