@@ -1,0 +1,102 @@
+"""What docs/verifying.md tells neighbours to write, run as it stands there against a server on a socket."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from tests.conftest import PASSWORD
+from tests.neighbours import forgeries
+from tests.neighbours.forgeries import Real
+from tests.neighbours.service import programs
+from tokens import jwks, keyfile
+
+pytestmark = pytest.mark.once
+
+PAGE = (Path(__file__).parents[2] / "docs" / "verifying.md").read_text()
+ALL_OF = {"python", "js", "go", "java", "csharp", "ruby"}
+ASK = """
+import {{ claimsOf }} from "./{name}";
+import {{ json }} from "node:stream/consumers";
+
+const read = async (token) => claimsOf(token).catch((error) => `${{error.code}}`);
+console.log(JSON.stringify(await Promise.all((await json(process.stdin)).map(read))));
+"""
+# What the blocks do not promise: the status list, and an id for each token.
+BEYOND = re.compile(r"of a status list|with a status list|at the place|with the status|without jti")
+
+
+@pytest.fixture
+def keys(live_server, settings, tmp_path):
+    """The public keys of this server, which knows itself by its address."""
+    entries = [jwks.generate("ES256", jwks.NEXT), jwks.generate("ES256")]
+    keyfile.write(tmp_path / "keys.json", {"keys": entries})
+    settings.TOKENS_KEYS, settings.TOKENS_ISSUER = str(tmp_path / "keys.json"), live_server.url
+    settings.TOKENS_STATUS_LIST = 2**20
+    return entries
+
+
+@pytest.fixture
+def real(keys, bob):
+    """Bob's tokens, and the key that signed them."""
+    body = {"username": "bob", "password": PASSWORD}
+    return Real(Client().post("/api/auth/login", body, content_type="application/json").json(), keys[1])
+
+
+def block(language, url):
+    (code,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    return code.replace("https://example.org", url)
+
+
+@pytest.fixture
+def python(live_server):
+    def read(token):
+        try:
+            return names["claims_of"](token)
+        except names["jwt"].PyJWTError as error:
+            return type(error).__name__
+
+    names: dict = {}
+    exec(block("python", live_server.url), names)  # noqa: S102
+    return lambda tokens: list(map(read, tokens))
+
+
+@pytest.fixture
+def js(live_server, node_service):
+    def read(tokens):
+        (node_service / "page.mjs").write_text(block("js", live_server.url))
+        (node_service / "ask.mjs").write_text(ASK.format(name="page.mjs"))
+        command = [programs() / "bin/node", "ask.mjs"]
+        given = json.dumps(tokens)
+        done = subprocess.run(command, cwd=node_service, input=given, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return read
+
+
+@pytest.fixture(params=["python", "js"])
+def neighbour(request, keys):
+    """The function of the page: what it says of each of some tokens, be it claims or the name of an error."""
+    return request.getfixturevalue(request.param)
+
+
+def test_a_neighbour_learns_who_asks_and_takes_nothing_else(neighbour, real, bob, live_server):
+    forged = forgeries.all_of(real, elsewhere=f"{live_server.url}/elsewhere")
+    forged = {name: token for name, token in forged.items() if not BEYOND.search(name)}
+    claims, *rest = neighbour([real.access, *forged.values()])
+    assert (claims["sub"], claims["username"], claims["is_staff"]) == (str(bob.pk), "bob", False)
+    taken = [name for name, answer in zip(forged, rest, strict=True) if not isinstance(answer, str)]
+    assert len(forged) > 35 and taken == []
+    assert len(set(rest)) > 5  # not all for one reason
+
+
+def test_every_language_has_a_block_that_names_all_that_is_to_be_compared():
+    assert set(re.findall(r"^```(\w+)$", PAGE, re.MULTILINE)) == ALL_OF
+    for language in ALL_OF:
+        code = block(language, "https://example.org")
+        for said in ("ES256", "at+jwt", "https://example.org", "aud", "iss"):
+            assert said.lower() in code.lower(), (language, said)
