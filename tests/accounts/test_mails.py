@@ -25,6 +25,7 @@ from tokens.signals import reuse_found
 
 FOLDER = Path(settings.BASE_DIR / "templates/mails")
 KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem not in ("base", "where"))
+ADDRESS = "2001:db8:85a3:1234:5678:8a2e:370:7334"
 # What the callers and the letters of other modules give.
 FACTS = {
     "name_taken": {"name": "bob"},
@@ -42,7 +43,7 @@ def written(bob, rf, monkeypatch):
     def written(kind, request=True, **facts):
         if kind in ("address_confirm", "address_changed"):
             monkeypatch.setitem(letters._letters, kind, lambda mail: {})
-        asked = rf.post("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR="203.0.113.7") if request else None
+        asked = rf.post("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR=ADDRESS) if request else None
         mails.send(kind, bob, asked, **{**FACTS.get(kind, {}), **facts})
         message = letters.compose(OutgoingMail.objects.latest("pk"))
         assert message
@@ -127,7 +128,7 @@ class TestEveryMail:
         message = written(kind)
         for text in (message.body, text_of(html(message))):
             assert f"{timezone.now():%-d %B %Y}, " in text
-            assert "203.0.113.7" in text
+            assert ADDRESS in text
             assert "Firefox 128 on Linux" in text
 
     def test_without_a_request_there_is_no_where(self, kind, written):
@@ -167,6 +168,18 @@ class TestEveryMail:
         message = written(kind, before="x\r\nBcc: y", name="x\nBcc: y", new="x\nBcc: y@example.org")
         assert message.subject == before
         assert message.message().keys().count("Bcc") == 0
+
+
+@pytest.mark.once
+def test_every_mail_fits_a_phone_and_fetches_nothing_in_a_real_browser(page, written):
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.set_viewport_size({"width": 320, "height": 600})
+    for kind in KINDS:
+        page.set_content(html(written(kind)))
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, kind
+        assert page.locator("h1").count() == 1
+    assert not fetched
 
 
 class Reader(HTMLParser):
