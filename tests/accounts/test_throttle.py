@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as site
 from django.core.cache import cache
+from django.http import HttpResponse
 from django.test import RequestFactory
 
 from accounts import browsers, throttle
@@ -25,6 +26,13 @@ def visitor(address="192.0.2.1", **cookies):
     request = RequestFactory().post("/", REMOTE_ADDR=address)
     request.COOKIES = cookies
     return request
+
+
+def remembering(request, user):
+    """The same browser after `user` has signed in with it."""
+    response = HttpResponse()
+    browsers.remember(request, response, user)
+    return visitor(**{name: morsel.value for name, morsel in response.cookies.items()})
 
 
 def passes(request, account="", limit=LIMIT):
@@ -106,29 +114,28 @@ class TestOneAccount:
 
 
 class TestThePersonsOwnBrowser:
+    pytestmark = pytest.mark.django_db
+
     @pytest.fixture
     def own(self, bob):
-        response = self.response(bob)
-        return visitor(**{site.DEVICE_COOKIE_NAME: response.cookies[site.DEVICE_COOKIE_NAME].value})
-
-    def response(self, user):
-        from django.http import HttpResponse
-
-        response = HttpResponse()
-        browsers.remember(visitor(), response, user)
-        return response
-
-    pytestmark = pytest.mark.django_db
+        return remembering(visitor(), bob)
 
     def test_is_not_held_up_by_strangers_even_at_the_same_address(self, own, bob):
         for n in range(20):
             shut(visitor(f"192.0.2.{n}"), bob)
+            passes(visitor(), f"user{n}")
         assert not passes(visitor(), bob)
+        assert not passes(visitor(), "somebody")
         assert passes(own, bob)
 
     def test_is_held_up_by_itself(self, own, bob):
         assert shut(own, bob) == 2
         assert passes(visitor(), bob)
+
+    def test_counts_for_each_of_its_people(self, own, bob, alice):
+        both = remembering(own, alice)
+        assert shut(both, bob) == 2
+        assert passes(both, alice)
 
     def test_helps_nobody_at_another_account(self, own, bob, alice):
         shut(visitor(), alice)
