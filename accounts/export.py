@@ -30,7 +30,7 @@ def document(user: User, here: UUID | None = None) -> Document:
             _session(row) | {"current": row.pk == here}
             for row in RefreshToken.objects.for_user(user).order_by("-started_at")
         ],
-        "history": [_event(event) for event in SecurityEvent.objects.filter(user=user)],
+        "history": [_event(event) for event in SecurityEvent.objects.of(user)],
         "addresses": [_address(proof) for proof in AddressProof.objects.filter(user=user).order_by("-asked_at")],
     }
 

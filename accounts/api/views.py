@@ -40,7 +40,7 @@ def _login(request: Request) -> HttpResponse:
 def _check_staying(user: User) -> None:
     """Only whoever knows the password learns this; and only a person at the site can take it back."""
     if user.leaving_at is not None:
-        raise Problem(403, "leaving", "This account is to be deleted. Sign in on the site to keep it.")
+        raise unauthorized(description="This account is to be deleted. Sign in on the site to keep it.")
 
 
 def _refresh(request: Request) -> HttpResponse:

@@ -32,6 +32,10 @@ class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
         """Take back what turned out to be nothing: a late request of one's own that looked like an old copy."""
         return int(self.filter(kind=SecurityEvent.Kind.COPY_TRIED)._raw_delete(self.db))
 
+    def of(self, user: models.Model) -> "SecurityEventQuerySet":
+        """What `user` may look back at."""
+        return self.filter(user_id=user.pk, at__gte=timezone.now() - HISTORY_KEPT)
+
     def old(self) -> "SecurityEventQuerySet":
         """What is kept no longer."""
         return self.filter(at__lt=timezone.now() - HISTORY_KEPT)
@@ -155,4 +159,9 @@ class SecurityEvent(models.Model):
     @property
     def alarming(self) -> bool:
         """Whether its person should look twice."""
-        return self.kind in {self.Kind.COPY_TRIED, self.Kind.REUSE_FOUND, self.Kind.SIGN_IN_FAILED}
+        return self.kind in {
+            self.Kind.SIGN_IN_FAILED,
+            self.Kind.PROOF_FAILED,
+            self.Kind.COPY_TRIED,
+            self.Kind.REUSE_FOUND,
+        }

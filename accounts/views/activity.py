@@ -5,6 +5,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.http import Request
 from accounts.models import SecurityEvent
+from accounts.models.event import HISTORY_KEPT
 from tokens.decorators import guards_account
 
 _PER_PAGE = 20
@@ -14,6 +15,5 @@ _PER_PAGE = 20
 @require_safe
 def activity(request: Request) -> HttpResponse:
     """What happened to one's own account, the newest first."""
-    events = SecurityEvent.objects.filter(user_id=request.user.pk)
-    page = Paginator(events, _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "accounts/activity.html", {"page": page})
+    page = Paginator(SecurityEvent.objects.of(request.user), _PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "accounts/activity.html", {"page": page, "kept": HISTORY_KEPT})

@@ -1,4 +1,4 @@
-"""Home, profile and activity."""
+"""Home and profile, and the events of an account."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from accounts.models import SecurityEvent, User
 from accounts.models.event import AppendOnlyError
-from tests.accounts.conftest import FIREFOX
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -87,50 +86,6 @@ class TestProfile:
         sign_in(client, bob)
 
         assert "bob@example.org" in client.get("/accounts/profile/").content.decode()
-
-
-class TestActivity:
-    def test_tells_in_words_the_newest_first(self, using, bob, sign_in):
-        client = using(FIREFOX)
-        client.post(reverse("login"), {"username": "bob", "password": "wrong"})
-        sign_in(client, bob)
-
-        page = client.get("/accounts/activity/").content.decode()
-
-        assert page.index("Signed in") < page.index("A sign-in failed")
-        assert "Firefox 128 on Linux · 127.0.0.1" in page
-
-    def test_shows_nobody_elses(self, client, bob, alice, sign_in):
-        SecurityEvent.objects.record(None, alice, Kind.REUSE_FOUND)
-        sign_in(client, bob)
-
-        assert "A copy of a sign-in" not in client.get("/accounts/activity/").content.decode()
-
-    def test_says_what_to_do_about_a_theft(self, client, bob, sign_in):
-        SecurityEvent.objects.record(None, bob, Kind.REUSE_FOUND)
-        sign_in(client, bob)
-
-        assert "Change your password if this was not you." in client.get("/accounts/activity/").content.decode()
-
-    def test_says_who_it_was_if_it_was_an_administrator(self, client, bob, alice, sign_in):
-        SecurityEvent.objects.record(None, bob, Kind.ALL_ENDED, by=alice)
-        sign_in(client, bob)
-
-        page = client.get("/accounts/activity/").content.decode()
-        assert "by an administrator" in page
-        assert "alice" not in page
-
-    @pytest.mark.parametrize("number", ["2", "99", "x", "-1"])
-    def test_has_pages(self, client, bob, sign_in, number, django_assert_num_queries):
-        for _ in range(25):
-            SecurityEvent.objects.record(None, bob, Kind.SIGNED_OUT)
-        sign_in(client, bob)
-        client.get("/")
-
-        with django_assert_num_queries(3):  # the row, how many events, this page of them
-            response = client.get("/accounts/activity/", {"page": number})
-
-        assert len(response.context["page"]) in (6, 20)
 
 
 class TestSecurityEvent:

@@ -1,8 +1,10 @@
 """Is it you? The password once more, with the interrupted form in tow."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -313,6 +315,11 @@ class TestProved:
             page = here.post(OTHERS)
         with django_assert_num_queries(2):  # the row, and what happened
             assert answer(here, page, "wrong").status_code == 200
+
+
+def test_the_docs_name_the_time():
+    page = (Path(settings.BASE_DIR) / "docs/account.md").read_text()
+    assert f"more\nthan {PROVED_FOR // timedelta(minutes=1)} minutes ago" in page
 
 
 class TestChecked:

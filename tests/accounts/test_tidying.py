@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
@@ -13,6 +15,7 @@ from django.utils import timezone
 from accounts import deletion, mails
 from accounts.management.commands import tidyaccounts
 from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
+from accounts.models.address import KEPT
 from accounts.models.event import HISTORY_KEPT
 from tests.accounts.conftest import FIREFOX
 from tests.tokens.racing import together
@@ -137,6 +140,13 @@ class TestHistory:
         with CaptureQueriesContext(connection) as queries:
             assert tidy() == ["5 old events deleted."]
         assert len([query for query in queries if query["sql"].startswith("DELETE")]) == 3
+
+
+def test_the_docs_name_the_times():
+    page = (Path(settings.BASE_DIR) / "docs/account.md").read_text()
+    assert f"**For {deletion.GRACE.days} days** nothing is lost." in page
+    assert page.count(f"{HISTORY_KEPT.days} days") == 3
+    assert page.count(f"for {KEPT.days} days") == page.count(f"older than {KEPT.days};") == 1
 
 
 class TestLeftovers:
