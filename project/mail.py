@@ -20,7 +20,7 @@ class EmailBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for message in email_messages:
             keep(message, Path(settings.EMAIL_FILE_PATH))  # type: ignore[misc]  # EMAIL_URL sets it
-        console.EmailBackend(fail_silently=True).send_messages(email_messages)
+        console.EmailBackend(fail_silently=True).send_messages([plain(message) for message in email_messages])
         return len(email_messages)
 
 
@@ -31,3 +31,8 @@ def keep(message: EmailMessage, folder: Path) -> Path:
     unfinished = folder / f".{name}"
     unfinished.write_bytes(message.message().as_bytes())
     return unfinished.rename(folder / name)
+
+
+def plain(message: EmailMessage) -> EmailMessage:
+    """The message without its HTML, which nobody reads on a console."""
+    return EmailMessage(message.subject, message.body, message.from_email, message.to, headers=message.extra_headers)

@@ -1,0 +1,36 @@
+"""The demo's mail: a file each, and the text of it on the console."""
+
+import pytest
+
+from accounts import mails, postman
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    settings.EMAIL_BACKEND = "project.mail.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
+    return tmp_path / "mail"
+
+
+def test_each_mail_is_a_file_with_all_that_is_in_it(folder, bob):
+    for _ in range(2):
+        mails.send("password_reset", bob)
+    assert postman.deliver() == 2
+
+    files = list(folder.iterdir())
+    assert len(files) == 2
+    for file in files:
+        assert "multipart/alternative" in file.read_text()
+        assert "<h1" in file.read_text()
+
+
+def test_the_console_shows_what_a_person_reads(folder, bob, capsys):
+    mails.send("password_reset", bob)
+    postman.deliver()
+
+    shown = capsys.readouterr().out
+    assert "Subject: Choose a new password" in shown
+    assert "http://testserver/accounts/password/reset/" in shown
+    assert "<" not in shown.partition("\n\n")[2]
