@@ -1,10 +1,13 @@
 """The admin: one door, one session life, rows that are read and ended."""
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission
+from django.test import RequestFactory
 from django.urls import reverse
 
-from accounts.models import SecurityEvent, User
+from accounts import mails
+from accounts.models import OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import CHROME
 from tests.accounts.proving import QUESTION, answer, forget_proofs
 from tests.conftest import PASSWORD
@@ -147,6 +150,8 @@ class TestPeople:
 
         event = SecurityEvent.objects.first()
         assert (event.kind, event.user, event.by.username) == ("password_changed", bob, "alice")
+        told = OutgoingMail.objects.get()
+        assert (told.kind, told.user, told.facts) == ("password_changed", bob, {})
         assert there.get("/accounts/profile/").status_code == 302
 
 
@@ -227,9 +232,10 @@ class TestProof:
 
 
 class TestRows:
-    @pytest.mark.parametrize("model", ["tokens_refreshtoken", "accounts_securityevent"])
+    @pytest.mark.parametrize("model", ["tokens_refreshtoken", "accounts_securityevent", "accounts_outgoingmail"])
     def test_are_read_and_never_added_edited_or_deleted(self, admin, bob, there, model):
-        table = RefreshToken if "token" in model else SecurityEvent
+        table = apps.get_model(*model.split("_"))
+        mails.send("account_ready", bob)
         row = table.objects.filter(user=bob).first()
         before = list(table.objects.order_by("pk").values())
 
@@ -240,6 +246,15 @@ class TestRows:
         assert admin.post(reverse(f"admin:{model}_change", args=[row.pk]), {"name": "x"}).status_code == 403
         assert admin.post(reverse(f"admin:{model}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
         assert list(table.objects.order_by("pk").values()) == before
+
+    def test_mails_that_wait_show_what_and_when_and_no_more(self, admin, bob):
+        mails.send("new_browser", bob, RequestFactory().get("/", REMOTE_ADDR="203.0.113.7"))
+        mail = OutgoingMail.objects.get()
+        for page, which in ("changelist", []), ("change", [mail.pk]):
+            shown = admin.get(reverse(f"admin:accounts_outgoingmail_{page}", args=which)).content.decode()
+            assert "bob@example.org" in shown
+            assert "new_browser" in shown
+            assert "203.0.113.7" not in shown
 
     def test_a_persons_page_changes_no_session(self, admin, bob, there):
         row = RefreshToken.objects.get(user=bob)
