@@ -1,5 +1,6 @@
 """What people fill in. Passwords are taken exactly as typed."""
 
+from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import proof, throttle
 from accounts.http import Request
 from accounts.models import User
-from accounts.validators import refuse_long_password
+from accounts.validators import refuse_foreign_mailbox, refuse_long_password, with_ascii_host
 from tokens.models import RefreshToken
 
 
@@ -48,13 +49,24 @@ class LoginForm(auth_forms.AuthenticationForm):
         return cleaned
 
 
+class AddressField(forms.EmailField):
+    """An address that mail can be sent to, in the one way that this site writes it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 254, **kwargs})
+        self.validators.append(refuse_foreign_mailbox)
+
+    def clean(self, value: Any) -> Any:
+        return with_ascii_host(super().clean(value))
+
+
 class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
     """Says nothing about names and addresses that are taken: the mail tells its reader alone."""
 
     class Meta:
         model = User
         fields = ("username", "email")
-        field_classes: ClassVar = {"username": auth_forms.UsernameField}
+        field_classes: ClassVar = {"username": auth_forms.UsernameField, "email": AddressField}
         labels: ClassVar = {"username": _("User name"), "email": _("E-mail address")}
         widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
@@ -112,6 +124,58 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         """Write these fields alone: the rest of the person was read earlier and may be out of date."""
         self.instance.save(update_fields=self.fields)
         return self.instance
+
+
+class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Says when a name is taken. Whoever asks is known, and may ask for few (throttle.NAME)."""
+
+    class Meta:
+        model = User
+        fields = ("username",)
+        field_classes: ClassVar = {"username": auth_forms.UsernameField}
+        widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username", "spellcheck": "false"})}
+
+    def __init__(self, data: Any, *, user: User) -> None:
+        super().__init__(data, instance=copy(user))  # or the page would call `user` by a name not theirs
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"]
+        if name == self.initial["username"]:
+            raise forms.ValidationError(_("This is your user name already."), code="same")
+        return name
+
+    def save(self, commit: bool = True) -> Any:
+        """Write the name alone: the rest of the person was read earlier and may be out of date."""
+        self.instance.save(update_fields=["username"])
+        return self.instance
+
+
+class AddressForm(forms.Form):
+    """Says nothing about addresses that are taken: the mail tells its reader alone."""
+
+    email = AddressField(label=_("The new address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+    def __init__(self, data: Any, *, user: User) -> None:
+        super().__init__(data)
+        self.user = user
+
+    def clean_email(self) -> str:
+        address: str = self.cleaned_data["email"]
+        if address == self.user.email:
+            raise forms.ValidationError(_("This is your address already."), code="same")
+        return address
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("The six digits from the mail"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+    def clean_code(self) -> str:
+        """Without the blanks that some people type and some mail programs add."""
+        return "".join(self.cleaned_data["code"].split())
 
 
 class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
@@ -13,9 +14,11 @@ from django.utils import timezone, translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from accounts.address_tokens import code, fits, link_token, stamp, undo_token
 from accounts.devices import describe
 from accounts.mails import link, site
-from accounts.models import OutgoingMail, User
+from accounts.models import AddressProof, OutgoingMail, User
+from accounts.models.address import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 
 Context = dict[str, Any]
 Letter = Callable[[OutgoingMail], Context | None]
@@ -96,9 +99,10 @@ def _name_taken(mail: OutgoingMail) -> Context:
 
 @letter("password_reset")
 def _password_reset(mail: OutgoingMail) -> Context | None:
-    """Made for nobody as well: what it costs to make one then tells nobody who has an account."""
+    """Made for nobody as well: what it costs to make one then tells nobody who has an account. Never for an address
+    that is the account's no more."""
     user = mail.user or User()
-    if mail.user and not may_reset(mail.user):
+    if mail.user and (not may_reset(mail.user) or mail.to != mail.user.email):
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
@@ -108,6 +112,36 @@ def _password_reset(mail: OutgoingMail) -> Context | None:
 @letter("password_changed")
 def _password_changed(mail: OutgoingMail) -> Context:
     return {"reset_link": link("password_reset")}
+
+
+@letter("address_confirm")
+def _address_confirm(mail: OutgoingMail) -> Context | None:
+    """Nothing if it was asked for anew, or if the account has another password or address by now."""
+    proof = AddressProof.objects.filter(pk=mail.facts["proof"]).select_related("user").first()
+    if proof is None or not fits(stamp, proof, mail.facts["stamp"]):
+        return None
+    if not AddressProof.objects.filter(pk=proof.pk).restart():
+        return None
+    return {
+        "link": link("email_confirm", key=proof.pk, token=link_token(proof)),
+        "link_minutes": LINK_LIFETIME // timedelta(minutes=1),
+        "code": code(proof),
+        "code_minutes": CODE_LIFETIME // timedelta(minutes=1),
+    }
+
+
+@letter("address_taken")
+def _address_taken(mail: OutgoingMail) -> Context:
+    return {"login_link": link("login"), "reset_link": link("password_reset")}
+
+
+@letter("address_changed")
+def _address_changed(mail: OutgoingMail) -> Context | None:
+    proof = AddressProof.objects.changes().filter(pk=mail.facts["proof"]).first()
+    if proof is None or proof.confirmed_at is None:
+        return None
+    url = link("email_undo", key=proof.pk, token=undo_token(proof))
+    return {"undo_link": url, "until": timezone.localtime(proof.confirmed_at + UNDO_LIFETIME)}
 
 
 @letter("reuse_found")

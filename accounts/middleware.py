@@ -7,8 +7,20 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.deprecation import MiddlewareMixin
 
+from accounts import unverified
 from accounts.http import Request
 from accounts.throttle import Throttled
+
+
+class UnverifiedVisitors(MiddlewareMixin):
+    """Whoever may not go on before their address is confirmed is led to the page for that. Stands behind the
+    middleware that asks for a log-in; open pages are open to them as well."""
+
+    def process_view(self, request: Request, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        if not getattr(view, "login_required", True):
+            return None
+        may = unverified.may_open(request.user, account=getattr(view, "tokens_guarded", False))
+        return None if may else redirect("email_verify")
 
 
 class ThrottledAnswers(MiddlewareMixin):

@@ -3,7 +3,7 @@
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from accounts import mails
+from accounts import addresses, mails
 from accounts.models import SecurityEvent, User
 
 Kind = SecurityEvent.Kind
@@ -14,16 +14,25 @@ def sign_up(request: HttpRequest, user: User) -> None:
 
     The outcome is told by one mail in every case, and to its reader alone. The unique indexes
     decide, so two people who want the same at the same moment are no special case. Each outcome
-    is one insert that was tried, one question, two rows and one commit: its time tells nothing.
+    is one insert that was tried, one question, three rows and one commit: its time tells nothing.
+    The browser finds the same page, which asks for a code, and nobody has one if no account was made.
     """
     with transaction.atomic():
         made = _saved(user)
         owner = User.objects.named(user.email).first()
         SecurityEvent.objects.record(request, owner, Kind.SIGNED_UP if made else Kind.ACCOUNT_WANTED)
-        if owner:  # at the address as stored: what was typed may only look like it
-            mails.send("account_ready" if made else "account_exists", owner, request)
+        proof = addresses.begin(request, user if made else None, user.email, user.username)
+        if made:
+            addresses.write(request, proof)
         else:
-            mails.send("name_taken", None, request, to=user.email, name=user.username)
+            _tell(request, owner, user.email, user.username)
+
+
+def tell_again(request: HttpRequest, address: str, name: str) -> None:
+    """Have the mail of a sign-up that came to nothing sent once more, to the one who read it."""
+    with transaction.atomic():
+        addresses.begin(request, None, address, name)
+        _tell(request, User.objects.named(address).first(), address, name)
 
 
 def _saved(user: User) -> bool:
@@ -33,3 +42,11 @@ def _saved(user: User) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def _tell(request: HttpRequest, owner: User | None, address: str, name: str) -> None:
+    """The owner of the address reads that the account exists; anybody else, that the name is taken."""
+    if owner:
+        mails.send("account_exists", owner, request)  # at the address as stored: what was typed may only look like it
+    else:
+        mails.send("name_taken", None, request, to=address, name=name)

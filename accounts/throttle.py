@@ -77,6 +77,9 @@ PROOF = Limit(
 # One in a million guesses is right, whoever makes them.
 CODE = Limit("code", account=Pace(free=5, first=60, longest=HOUR, window=DAY))
 
+# The answer says whether somebody has a name. A person looks for a free one a few times in a life.
+NAME = Limit("name", account=Pace(free=10, first=60, longest=HOUR, window=DAY))
+
 
 class Throttled(ValidationError):
     """It was tried too often; whole seconds to wait in `retry_after`.

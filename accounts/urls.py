@@ -1,6 +1,18 @@
 from django.urls import path
 
-from accounts.views import activity, deletion, export, home, password, profile, sessions, sign_in, sign_up
+from accounts.views import (
+    activity,
+    address,
+    deletion,
+    export,
+    home,
+    password,
+    profile,
+    sessions,
+    sign_in,
+    sign_up,
+    username,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -29,6 +41,11 @@ urlpatterns = [
         password.PasswordResetComplete.as_view(),
         name="password_reset_complete",
     ),
+    path("accounts/username/", username.change, name="username_change"),
+    path("accounts/email/", address.change, name="email_change"),
+    path("accounts/email/verify/", address.verify, name="email_verify"),
+    path("accounts/email/confirm/<uuid:key>/<token>/", address.confirm, name="email_confirm"),
+    path("accounts/email/undo/<uuid:key>/<token>/", address.undo, name="email_undo"),
     path("accounts/profile/", profile.profile, name="profile"),
     path("accounts/activity/", activity.activity, name="activity"),
     path("accounts/export/", export.export, name="export"),

@@ -1,9 +1,10 @@
-"""What a user name and a password may be."""
+"""What a user name, an e-mail address and a password may be."""
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.utils.deconstruct import deconstructible
+from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
@@ -18,6 +19,23 @@ refuse_long_password = MaxLengthValidator(
         "limit_value",
     ),
 )
+
+
+def refuse_foreign_mailbox(address: str) -> None:
+    """Raise ValidationError if there is more than ASCII before the @, where Django's own validator lets a dotless i, a
+    Kelvin sign and a long s pass: no mail could be sent there."""
+    if not address.rpartition("@")[0].isascii():
+        raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
+
+
+def with_ascii_host(address: str) -> str:
+    """`address` with the name behind the @ as mail servers write it, so that one mailbox has one spelling:
+    “bob@Bücher.example” is “bob@xn--bcher-kva.example”. What cannot be written so stays as it is."""
+    mailbox, at, host = address.rpartition("@")
+    try:
+        return f"{mailbox}{at}{punycode(host).lower()}" if at else address
+    except UnicodeError:
+        return address
 
 
 @deconstructible

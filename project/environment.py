@@ -58,6 +58,13 @@ def seconds(name: str) -> int | float:
     return float(value) if dot else int(value)
 
 
+def one_of(name: str, choices: tuple[str, ...], default: str) -> str:
+    value = text(name, default).strip()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}.")
+    return value
+
+
 def words(name: str, default: str | None = None) -> list[str]:
     """A list, written with commas between its items."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "tokens.middleware.TokenMiddleware",
     "tokens.middleware.LoginRequiredMiddleware",
     "accounts.middleware.LeavingPeople",
+    "accounts.middleware.UnverifiedVisitors",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.ThrottledAnswers",
@@ -114,6 +115,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
+UNVERIFIED_MAY = env.one_of("UNVERIFIED_MAY", ("everything", "account", "nothing"), default="everything")
 
 PASSWORD_HASHERS = [
     "accounts.hashers.Argon2Hasher",
@@ -160,6 +162,8 @@ for name in filter(env.is_set, [name for name in os.environ if name.startswith("
         raise ImproperlyConfigured(f"{name} is no setting of this site, see .env.example.")
     globals()[name] = TOKENS_TYPES[name](name)
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
+if not env.is_set("TOKENS_USER_CLAIMS"):
+    TOKENS_USER_CLAIMS = ["username", "is_staff", "verified_at"]  # what the pages ask of everybody, at no query
 
 # Cookies. A name with __Host- cannot be set by a neighbouring site or over plain http.
 

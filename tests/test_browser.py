@@ -81,8 +81,9 @@ def test_sign_up_sign_in_stay_signed_in_post_and_sign_out(another, db):
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("The same once more").fill(PASSWORD)
     page.get_by_role("main").get_by_role("button").click()
-    expect(page.get_by_role("status")).to_contain_text("carol@example.org")
+    expect(page.get_by_role("main")).to_contain_text("We have written to carol@example.org.")
 
+    page.get_by_role("main").get_by_role("link", name="Sign in").click()
     fill_in(page, "carol@example.org")
     expect(page.get_by_role("heading", name="Hello, carol.")).to_be_visible()
 

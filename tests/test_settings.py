@@ -96,7 +96,8 @@ class TestRefusals:
 
 class TestValues:
     def test_a_setting_that_is_not_named_keeps_the_default_of_the_tokens(self, read):
-        assert {name for name in read() if name.startswith("TOKENS_")} == {"TOKENS_ISSUER", "TOKENS_TYPES"}
+        ours = {"TOKENS_ISSUER", "TOKENS_TYPES", "TOKENS_USER_CLAIMS"}
+        assert {name for name in read() if name.startswith("TOKENS_")} == ours
 
     def test_spans_are_numbers(self, read):
         settings = read(TOKENS_ACCESS_LIFETIME="3", TOKENS_REVOCATION_LAG="0.5")

@@ -32,6 +32,10 @@ class AddressProofQuerySet(models.QuerySet["AddressProof"]):
         since = timezone.now() - UNDO_LIFETIME
         return self.filter(confirmed_at__gt=since, undone_at=None).exclude(previous="")
 
+    def restart(self) -> bool:
+        """Have the time run from now, when the mail leaves; whether there is still something to confirm."""
+        return bool(self.pending().update(asked_at=timezone.now()))
+
     def confirm(self) -> bool:
         return bool(self.open().update(confirmed_at=timezone.now()))
 

@@ -1,6 +1,6 @@
 """A person who has an account."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -9,10 +9,16 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.validators import UserNameValidator
+from accounts.validators import UserNameValidator, with_ascii_host
 
 
 class UserManager(DjangoUserManager["User"]):
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+    ) -> "User":
+        """Whoever may run this command vouches for the address."""
+        return super().create_superuser(username, email, password, **{"verified_at": timezone.now(), **fields})
+
     def named(self, name_or_address: str) -> models.QuerySet["User"]:
         """The one person with this user name or e-mail address, upper or lower case alike.
 
@@ -20,7 +26,7 @@ class UserManager(DjangoUserManager["User"]):
         The database does the folding, with the very expression of the unique indexes.
         """
         field = "email" if "@" in name_or_address else "username"
-        return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(name_or_address)))
+        return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(with_ascii_host(name_or_address))))
 
     def leaving(self) -> models.QuerySet["User"]:
         """Who is to be deleted by now."""

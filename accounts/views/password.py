@@ -3,10 +3,12 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
@@ -14,6 +16,7 @@ from accounts import browsers, mails, throttle
 from accounts.forms import PasswordChangeForm, PasswordForm
 from accounts.letters import may_reset
 from accounts.models import SecurityEvent, User
+from accounts.views.links import no_referrer
 from tokens.decorators import guards_account
 
 Kind = SecurityEvent.Kind
@@ -57,6 +60,7 @@ class PasswordResetDone(auth_views.PasswordResetDoneView):
     template_name = "accounts/password_reset_done.html"
 
 
+@method_decorator(no_referrer, name="dispatch")
 class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     """Never signs in: whoever reads the mail still has to type the new password."""
 
@@ -64,10 +68,26 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     form_class = PasswordForm
 
     def form_valid(self, form: PasswordForm) -> HttpResponse:
-        response = super().form_valid(form)
-        browsers.remember(self.request, response, form.user)
-        _tell(self.request, form.user, Kind.PASSWORD_RESET)
+        chosen = form.save(commit=False)  # hashes, which takes long: before the lock
+        token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
+        if not self.reset(chosen, token):
+            self.validlink = False
+            return self.render_to_response(self.get_context_data())
+        response = redirect(self.get_success_url())
+        browsers.remember(self.request, response, chosen)
         return response
+
+    def reset(self, chosen: User, token: str) -> bool:
+        """Whether the token was still good once the person was locked: of two who use it at once, one sets a password.
+        Every session ends with the old one. The link was in the mailbox, so the address is confirmed as well."""
+        with transaction.atomic():
+            user = User.objects.select_for_update().filter(pk=chosen.pk).first()
+            if user is None or not self.token_generator.check_token(user, token):
+                return False
+            user.password, user.verified_at = chosen.password, user.verified_at or timezone.now()
+            user.save(update_fields=["password", "verified_at"])
+            _tell(self.request, user, Kind.PASSWORD_RESET)
+        return True
 
 
 class PasswordResetComplete(auth_views.PasswordResetCompleteView):

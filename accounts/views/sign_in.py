@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts import browsers, reasons
+from accounts import addresses, browsers, reasons, throttle, unverified
 from accounts.forms import LoginForm
 from accounts.http import Request
+from accounts.models import User
 from tokens.decorators import guards_account, signs_in_or_out
 from tokens.models import RefreshToken
 
@@ -37,11 +38,20 @@ class SignIn(LoginView):
         self.redirect_authenticated_user = request.method != "POST"
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        if not unverified.may_sign_in(form.get_user()):
+            return self.ask_first(form.get_user())
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
         response = super().form_valid(form)
         browsers.remember(self.request, response, form.get_user())
         return response
+
+    def ask_first(self, user: User) -> HttpResponse:
+        """No sign-in before the address is confirmed, and whoever was here before is out."""
+        throttle.take(self.request, throttle.RESEND, user.email)
+        logout(self.request)
+        addresses.ask(self.request, user, user.email)
+        return redirect("email_verify")
 
     def get_redirect_url(self) -> str:
         """Where `next` leads, but not here again: Django calls that a loop, and fails."""

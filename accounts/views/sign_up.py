@@ -1,8 +1,6 @@
-from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -25,12 +23,4 @@ def sign_up(request: Request) -> HttpResponse:
     if not (form.is_valid() and throttle.admits(form, request, throttle.SIGN_UP, form.cleaned_data["email"])):
         return render(request, "accounts/sign_up.html", {"form": form})
     make_account(request, form.save(commit=False))
-    messages.success(
-        request,
-        _(
-            "Thank you. We have written to %(address)s. If the name and the address were free, "
-            "your account is ready: sign in."
-        )
-        % {"address": form.cleaned_data["email"]},
-    )
-    return redirect("login")
+    return redirect("email_verify")

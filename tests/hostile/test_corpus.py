@@ -1,6 +1,7 @@
 """Whatever stands in the Cookie header: an anonymous page, no cookie of ours, and the log-in works beside it."""
 
 import re
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -24,6 +25,9 @@ OPEN = {
     "/accounts/password/reset/done/": ("/accounts/password/reset/done/", 200),
     "/accounts/password/reset/<uidb64>/<token>/": ("/accounts/password/reset/MQ/set-password/", 200),
     "/accounts/password/reset/complete/": ("/accounts/password/reset/complete/", 200),
+    "/accounts/email/verify/": ("/accounts/email/verify/", 302),
+    "/accounts/email/confirm/<uuid:key>/<token>/": (f"/accounts/email/confirm/{UUID(int=1)}/here/", 200),
+    "/accounts/email/undo/<uuid:key>/<token>/": (f"/accounts/email/undo/{UUID(int=1)}/here/", 200),
     "/admin/login/": ("/admin/login/", 302),
     "/.well-known/jwks.json": ("/.well-known/jwks.json", 200),
     "/.well-known/openid-configuration": ("/.well-known/openid-configuration", 200),

@@ -1,0 +1,78 @@
+"""Pages that links in mails lead to. A link only opens a page, whose button acts: mail scanners follow links.
+
+Its token is a secret, so it leaves the address bar at the first GET, as Django's own page for a new password has it,
+and until then no other site hears of the address.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts import addresses
+from accounts.models import AddressProof
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+HERE = "here"  # stands in the address where the token stood
+
+
+def no_referrer(view: View) -> View:
+    """Nobody is told the address of the page. Those with a form say `same-origin` again in their head: from a page
+    without referrer browsers send forms with `Origin: null`, which no check for forgeries takes."""
+
+    @wraps(view)
+    def silent(*args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(*args, **kwargs)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return cast(View, silent)
+
+
+def link_page(
+    name: str,
+    find: Callable[[UUID, str], AddressProof | None],
+    act: Callable[[HttpRequest, UUID, str], AddressProof],
+    done: Callable[[HttpRequest, AddressProof], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """The page `name`, open to everybody who has the link, signed in or not.
+
+    `find` looks what the link is for and spends nothing, `act` does it (raises addresses.Refused or Taken), `done`
+    answers then. The template accounts/<name>.html says that the link does not work, unless it gets a `proof`.
+    """
+
+    @login_not_required
+    @never_cache
+    @no_referrer
+    @require_http_methods(["GET", "HEAD", "POST"])
+    def page(request: HttpRequest, key: UUID, token: str) -> HttpResponse:
+        given = request.session.get(name, "") if token == HERE else token
+        proof = find(key, given)
+        if proof and token != HERE:
+            request.session[name] = token
+            return redirect(name, key=key, token=HERE)
+        if proof is None or request.method != "POST":
+            return render(request, f"accounts/{name}.html", {"proof": proof})
+        request.session.pop(name)
+        try:
+            return done(request, act(request, key, given))
+        except addresses.Refused:  # another click was faster
+            return render(request, f"accounts/{name}.html")
+        except addresses.Taken:
+            return taken(request)
+
+    return page
+
+
+def taken(request: HttpRequest) -> HttpResponse:
+    messages.error(request, _("Another account has this address by now, so nothing was changed."))
+    return redirect("home" if request.user.is_authenticated else "login")

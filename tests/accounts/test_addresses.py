@@ -1,0 +1,477 @@
+"""Links and codes that ask whether an address is an account's: what they follow from, and what they do once."""
+
+import re
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.core import mail
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import addresses, mails
+from accounts.address_tokens import code, fits, link_token, stamp, undo_token
+from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
+from accounts.models.address import CODE_LIFETIME, CODE_TRIES, KEPT, LINK_LIFETIME, UNDO_LIFETIME
+from tests.accounts.letters import code_in, link_in
+from tests.conftest import PASSWORD
+from tests.tokens.racing import together
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+NEW = "bob@new.example"
+MADE = (link_token, code, undo_token, stamp)
+
+
+@pytest.fixture
+def browser_of(rf):
+    """`browser_of(user)`: a request of a browser in which they are signed in, or nobody is; it keeps its session."""
+
+    def browser_of(user=None):
+        from django.contrib.auth.models import AnonymousUser
+
+        request = rf.get("/")
+        request.session, request.user = SessionStore(), user or AnonymousUser()
+        return request
+
+    return browser_of
+
+
+@pytest.fixture
+def here(browser_of, bob):
+    return browser_of(bob)
+
+
+@pytest.fixture
+def ask(here, bob, committing):
+    """`ask(address)`: bob's browser asks, and the mail is read."""
+
+    def ask(address=NEW, request=here):
+        with committing():
+            addresses.ask(request, bob, address)
+        return mail.outbox[-1]
+
+    return ask
+
+
+@pytest.fixture
+def change(ask, here, committing):
+    """`change(address)`: asked and confirmed; the change, and what the address from before was told."""
+
+    def change(address=NEW):
+        ask(address)
+        here.user.refresh_from_db()
+        with committing():
+            proof = addresses.confirm_by_link(here, AddressProof.objects.pending().get().pk, token_in(mail.outbox[-1]))
+        here.user.refresh_from_db()
+        return proof, mail.outbox[-1]
+
+    return change
+
+
+def token_in(message):
+    return link_in(message, "accounts/email").strip("/").rpartition("/")[2]
+
+
+def turn_back(**by):
+    """Make what was asked or confirmed so much older."""
+    for field, ago in by.items():
+        AddressProof.objects.update(**{field: F(field) - ago})
+
+
+def proof_of(user, **fields):
+    return AddressProof(user=user, **{"address": NEW, "previous": user.email, **fields})
+
+
+class TestWhatIsDerived:
+    def test_is_no_other_and_the_same_again(self, bob):
+        proof = proof_of(bob)
+        assert len({make(proof) for make in MADE}) == len(MADE)
+        assert [make(proof) for make in MADE] == [make(proof) for make in MADE]
+
+    def test_a_link_has_256_bits_and_fits_into_an_address(self, bob):
+        assert {len(make(proof_of(bob))) for make in (link_token, undo_token)} == {43}
+        assert re.fullmatch(r"[\w-]{43}", link_token(proof_of(bob)))
+
+    def test_a_code_has_six_digits_each_as_likely_as_any_other(self, bob):
+        codes = [code(proof_of(bob)) for _ in range(5000)]
+        assert all(re.fullmatch("[0-9]{6}", one) for one in codes)
+        assert len(set(codes)) > 4900
+        for place in range(6):
+            times = Counter(one[place] for one in codes)
+            assert len(times) == 10
+            assert max(times.values()) < 1.3 * min(times.values()) + 30
+
+    @pytest.mark.parametrize("make", [link_token, code, stamp])
+    @pytest.mark.parametrize("change", ["password", "email", "proof", "address"])
+    def test_dies_with_the_password_the_address_and_is_of_one_asking(self, bob, make, change):
+        proof = proof_of(bob)
+        before = make(proof)
+        if change == "password":
+            bob.set_password("another battery horse")
+        elif change == "email":
+            bob.email = "elsewhere@example.org"
+        elif change == "proof":
+            proof.pk = uuid4()
+        else:
+            proof.address = "bob@evil.example"
+        assert not fits(make, proof, before)
+
+    def test_the_way_back_outlives_another_password_and_another_address(self, bob):
+        proof = proof_of(bob)
+        before = undo_token(proof)
+        bob.set_password("the thief's")
+        bob.email = "thief@example.org"
+        assert fits(undo_token, proof, before)
+
+    @pytest.mark.parametrize("make", MADE)
+    def test_a_former_secret_key_is_good_while_it_is_a_fallback(self, bob, settings, make):
+        proof = proof_of(bob)
+        before, former = make(proof), settings.SECRET_KEY
+        settings.SECRET_KEY = "k" * 50
+        assert not fits(make, proof, before)
+        settings.SECRET_KEY_FALLBACKS = [former]
+        assert fits(make, proof, before)
+
+    @pytest.mark.parametrize("given", ["", "0", "é", "\0", "x" * 100_000, "000000 "])
+    def test_nothing_else_fits(self, bob, given):
+        assert not any(fits(make, proof_of(bob), given) for make in MADE)
+
+    def test_none_lies_in_the_database(self, ask, bob):
+        message = ask()
+        kept = str(list(AddressProof.objects.values())) + str(list(OutgoingMail.objects.values()))
+        assert token_in(message) not in kept
+        assert code_in(message) not in kept
+
+
+class TestAsk:
+    def test_writes_to_the_new_address_and_changes_nothing(self, ask, bob):
+        message = ask()
+        assert (message.to, message.subject) == ([NEW], "Is this your e-mail address?")
+        bob.refresh_from_db()
+        assert bob.email == "bob@example.org"
+        assert SecurityEvent.objects.get().kind == Kind.ADDRESS_ASKED
+
+    def test_of_ones_own_address_it_is_no_change(self, ask):
+        assert ask("bob@example.org").to == ["bob@example.org"]
+        assert AddressProof.objects.get().previous == ""
+        assert not SecurityEvent.objects.exists()
+
+    def test_makes_what_was_asked_before_void(self, ask, here):
+        before = ask()
+        key = AddressProof.objects.get().pk
+        ask("bob@newer.example")
+        assert addresses.to_confirm(key, token_in(before)) is None
+        assert AddressProof.objects.get().address == "bob@newer.example"
+
+    def test_tells_the_owner_of_a_taken_address_and_nobody_else(self, ask, alice):
+        message = ask("ALICE@example.org")
+        assert (message.to, message.subject) == (["alice@example.org"], "Your e-mail address was asked for")
+        assert "confirm" not in message.body
+        assert len(mail.outbox) == 1
+
+    def test_costs_the_same_whether_it_is_taken_or_not(self, here, bob, alice, django_assert_num_queries):
+        for address in (NEW, "alice@example.org"):
+            with django_assert_num_queries(8):
+                addresses.ask(here, bob, address)
+
+    def test_deletes_what_nobody_can_use_any_more(self, ask):
+        for _ in range(3):
+            AddressProof.objects.create(address=NEW, asked_at=timezone.now() - KEPT)
+        young = AddressProof.objects.create(address=NEW, asked_at=timezone.now() - UNDO_LIFETIME)
+        ask()
+        assert AddressProof.objects.count() == 2
+        assert AddressProof.objects.filter(pk=young.pk).exists()
+
+    def test_of_somebody_who_is_gone_meanwhile_fails_nobody(self, here, bob):
+        User.objects.filter(pk=bob.pk)._raw_delete(using="default")
+        addresses.ask(here, bob, NEW)
+        assert not mail.outbox
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_code(here, "000000")
+
+
+class TestTheMail:
+    """It is written when it is sent, which may be long after it was asked for."""
+
+    @pytest.fixture
+    def late(self, here, bob, committing):
+        """A mail that waits, since two hours."""
+        with committing(execute=False):
+            addresses.ask(here, bob, NEW)
+        turn_back(asked_at=2 * LINK_LIFETIME)
+
+    def send(self):
+        from accounts import postman
+
+        postman.deliver()
+        return mail.outbox[-1] if mail.outbox else None
+
+    def test_has_its_whole_hour_from_when_it_leaves(self, late, here):
+        message = self.send()
+        assert addresses.confirm_by_code(here, code_in(message)).address == NEW
+
+    def test_never_leaves_if_the_password_is_another_one_by_then(self, late, bob):
+        bob.set_password("another battery horse")
+        bob.save()
+        assert self.send() is None
+
+    def test_never_leaves_if_the_address_is_another_one_by_then(self, late, bob):
+        bob.email = "elsewhere@example.org"
+        bob.save()
+        assert self.send() is None
+
+    def test_never_leaves_if_it_was_asked_for_anew(self, late, ask):
+        ask("bob@newer.example")
+        assert [message.to for message in mail.outbox] == [["bob@newer.example"]]
+
+
+class TestConfirmByLink:
+    def test_of_ones_own_address_says_so(self, ask, here, bob):
+        token = token_in(ask("bob@example.org"))
+        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token)
+        bob.refresh_from_db()
+        assert bob.verified_at is not None
+        assert SecurityEvent.objects.first().kind == Kind.ADDRESS_CONFIRMED
+        assert len(mail.outbox) == 1
+
+    def test_of_another_one_puts_it_in_place_and_tells_the_one_before(self, change, bob):
+        _, told = change()
+        bob.refresh_from_db()
+        assert (bob.email, bob.verified_at is not None) == (NEW, True)
+        assert (told.to, told.subject) == (["bob@example.org"], "Your e-mail address was changed")
+        assert SecurityEvent.objects.first().kind == Kind.ADDRESS_CHANGED
+
+    def test_works_once(self, ask, here):
+        token, key = token_in(ask()), AddressProof.objects.get().pk
+        addresses.confirm_by_link(here, key, token)
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_link(here, key, token)
+        assert addresses.to_confirm(key, token) is None
+
+    def test_works_for_an_hour(self, ask, here):
+        token, key = token_in(ask()), AddressProof.objects.get().pk
+        turn_back(asked_at=LINK_LIFETIME - timedelta(seconds=5))
+        assert addresses.to_confirm(key, token)
+        turn_back(asked_at=timedelta(seconds=5))
+        assert addresses.to_confirm(key, token) is None
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_link(here, key, token)
+
+    @pytest.mark.parametrize("change", ["password", "email", "closed", "deleted"])
+    def test_does_nothing_once_the_account_has_moved_on(self, ask, here, bob, change):
+        token, key = token_in(ask()), AddressProof.objects.get().pk
+        if change == "deleted":
+            bob.delete()
+        else:
+            hashed = "argon2$another" if change == "password" else bob.password
+            email = "elsewhere@example.org" if change == "email" else bob.email
+            User.objects.update(password=hashed, email=email, is_active=change != "closed")
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_link(here, key, token)
+        assert not User.objects.filter(email=NEW).exists()
+
+    def test_an_address_that_was_taken_meanwhile_is_left_to_its_owner(self, ask, here, alice, bob):
+        token, key = token_in(ask()), AddressProof.objects.get().pk
+        User.objects.filter(pk=alice.pk).update(email=NEW.upper())
+        with pytest.raises(addresses.Taken):
+            addresses.confirm_by_link(here, key, token)
+        bob.refresh_from_db()
+        assert (bob.email, bob.verified_at) == ("bob@example.org", None)
+
+    def test_sessions_go_on(self, change, bob, client, sign_in):
+        sign_in(client, bob)
+        change()
+        assert RefreshToken.objects.live().count() == 1
+
+
+class TestConfirmByCode:
+    def test_confirms(self, ask, here, bob):
+        addresses.confirm_by_code(here, code_in(ask()))
+        bob.refresh_from_db()
+        assert bob.email == NEW
+
+    def test_works_for_ten_minutes_and_the_link_for_longer(self, ask, here):
+        message = ask()
+        turn_back(asked_at=CODE_LIFETIME)
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_code(here, code_in(message))
+        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
+
+    def test_dies_of_five_wrong_tries_and_the_link_lives_on(self, ask, here):
+        message = ask()
+        for number in range(CODE_TRIES):
+            with pytest.raises(addresses.Refused):
+                addresses.confirm_by_code(here, f"wrong{number}")
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_code(here, code_in(message))
+        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
+
+    def test_lives_through_four(self, ask, here):
+        message = ask()
+        for _ in range(CODE_TRIES - 1):
+            with pytest.raises(addresses.Refused):
+                addresses.confirm_by_code(here, "wrong")
+        addresses.confirm_by_code(here, code_in(message))
+
+    def test_is_good_in_the_browser_that_asked_and_in_no_other(self, ask, here, browser_of, bob, alice):
+        right = code_in(ask())
+        for other in (browser_of(bob), browser_of(alice), browser_of()):
+            with pytest.raises(addresses.Refused):
+                addresses.confirm_by_code(other, right)
+        addresses.confirm_by_code(here, right)
+
+    def test_is_of_no_use_to_somebody_else_in_the_same_browser(self, ask, here, alice):
+        right = code_in(ask())
+        here.user = alice
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_code(here, right)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_many_tries_at_once_five_count_and_no_more(self, here, bob):
+        addresses.ask(here, bob, NEW)
+        proofs = AddressProof.objects.all()
+        taken = together([proofs.take_try] * 12)
+        assert sum(taken) == CODE_TRIES
+        assert AddressProof.objects.get().tries == CODE_TRIES
+
+
+class TestAtOnce:
+    @pytest.mark.django_db(transaction=True)
+    def test_a_link_used_twice_does_its_work_once(self, here, browser_of, bob):
+        addresses.ask(here, bob, NEW)
+        token, key = token_in(mail.outbox[-1]), AddressProof.objects.get().pk
+
+        def use():
+            try:
+                return addresses.confirm_by_link(browser_of(), key, token)
+            except addresses.Refused:
+                return None
+
+        assert Counter(map(bool, together([use] * 4))) == {True: 1, False: 3}
+        assert SecurityEvent.objects.filter(kind=Kind.ADDRESS_CHANGED).count() == 1
+        assert len(mail.outbox) == 2
+
+    @pytest.mark.django_db(transaction=True)
+    def test_two_people_who_want_one_address_do_not_both_get_it(self, browser_of, alice, bob):
+        found = []
+        for person in (alice, bob):
+            addresses.ask(browser_of(person), person, NEW)
+            found.append((AddressProof.objects.get(user=person).pk, token_in(mail.outbox[-1])))
+
+        def use(key, token):
+            try:
+                return addresses.confirm_by_link(browser_of(), key, token)
+            except addresses.Taken:
+                return None
+
+        got = together([lambda one=one: use(*one) for one in found])
+        assert Counter(map(bool, got)) == {True: 1, False: 1}
+        assert User.objects.filter(email=NEW).count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_way_back_used_twice_does_its_work_once(self, here, browser_of, bob):
+        addresses.ask(here, bob, NEW)
+        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(mail.outbox[-1]))
+        key, token = AddressProof.objects.get().pk, token_in(mail.outbox[-1])
+
+        def use():
+            try:
+                return addresses.undo(browser_of(), key, token)
+            except addresses.Refused:
+                return None
+
+        assert Counter(map(bool, together([use] * 3))) == {True: 1, False: 2}
+        assert SecurityEvent.objects.filter(kind=Kind.ADDRESS_RESTORED).count() == 1
+
+
+class TestUndo:
+    def test_puts_the_address_back_and_lets_nobody_in(self, change, browser_of, bob, client, sign_in, committing):
+        sign_in(client, bob)
+        proof, told = change()
+        with committing():
+            addresses.undo(browser_of(), proof.pk, token_in(told))
+        bob.refresh_from_db()
+        assert (bob.email, bob.verified_at is not None) == ("bob@example.org", True)
+        assert not bob.check_password(PASSWORD)
+        assert not RefreshToken.objects.live().exists()
+        assert SecurityEvent.objects.first().kind == Kind.ADDRESS_RESTORED
+        assert (mail.outbox[-1].to, mail.outbox[-1].subject) == (["bob@example.org"], "Choose a new password")
+
+    def test_works_although_the_thief_changed_the_password_and_the_address_again(self, change, browser_of, bob):
+        proof, told = change()
+        bob.set_password("the thief's")
+        bob.save()
+        change("thief@example.org")
+        addresses.undo(browser_of(), proof.pk, token_in(told))
+        bob.refresh_from_db()
+        assert bob.email == "bob@example.org"
+
+    def test_works_once(self, change, browser_of):
+        proof, told = change()
+        addresses.undo(browser_of(), proof.pk, token_in(told))
+        assert addresses.to_undo(proof.pk, token_in(told)) is None
+        with pytest.raises(addresses.Refused):
+            addresses.undo(browser_of(), proof.pk, token_in(told))
+
+    def test_works_for_seven_days(self, change, browser_of):
+        proof, told = change()
+        turn_back(confirmed_at=UNDO_LIFETIME - timedelta(minutes=1))
+        assert addresses.to_undo(proof.pk, token_in(told))
+        turn_back(confirmed_at=timedelta(minutes=1))
+        assert addresses.to_undo(proof.pk, token_in(told)) is None
+        with pytest.raises(addresses.Refused):
+            addresses.undo(browser_of(), proof.pk, token_in(told))
+
+    def test_kills_what_the_thief_has_asked_for(self, change, ask, here, browser_of, bob):
+        proof, told = change()
+        stolen = ask("thief@example.org")
+        key = AddressProof.objects.pending().get().pk
+        addresses.undo(browser_of(), proof.pk, token_in(told))
+        assert addresses.to_confirm(key, token_in(stolen)) is None
+
+    def test_kills_the_ways_back_to_the_addresses_of_a_thief_who_changed_it_to_and_fro(self, change, browser_of, bob):
+        """The mail for the first change came to the thief's own mailbox second; the last one is the owner's again."""
+        change("thief@example.org")
+        between, to_thief = change("bob@example.org")
+        last, to_bob = change("thief@elsewhere.example")
+        assert to_thief.to == ["thief@example.org"]
+        addresses.undo(browser_of(), last.pk, token_in(to_bob))
+        assert addresses.to_undo(between.pk, token_in(to_thief)) is None
+
+    def test_a_thief_cannot_take_the_owners_way_back(self, change, browser_of, bob):
+        first, to_bob = change("thief@example.org")
+        second, to_thief = change("thief@elsewhere.example")
+        addresses.undo(browser_of(), second.pk, token_in(to_thief))
+        addresses.undo(browser_of(), first.pk, token_in(to_bob))
+        bob.refresh_from_db()
+        assert bob.email == "bob@example.org"
+
+    def test_an_address_that_somebody_else_has_by_now_stays_theirs(self, change, browser_of, alice, bob):
+        proof, told = change()
+        User.objects.filter(pk=alice.pk).update(email="bob@example.org")
+        with pytest.raises(addresses.Taken):
+            addresses.undo(browser_of(), proof.pk, token_in(told))
+        bob.refresh_from_db()
+        assert (bob.email, bob.check_password(PASSWORD)) == (NEW, True)
+        assert addresses.to_undo(proof.pk, token_in(told))
+
+    def test_a_link_of_one_kind_does_nothing_as_the_other(self, ask, change, browser_of):
+        proof, told = change()
+        asked = ask("bob@newer.example")
+        key = AddressProof.objects.pending().get().pk
+        assert addresses.to_confirm(proof.pk, token_in(told)) is None
+        assert addresses.to_undo(key, token_in(asked)) is None
+
+    def test_a_key_that_is_nobodys_is_refused(self, db, browser_of):
+        with pytest.raises(addresses.Refused):
+            addresses.undo(browser_of(), UUID(int=0), "x")
+
+
+def test_a_reset_link_never_goes_where_the_account_was_before(bob, committing):
+    with committing():
+        mails.send("password_reset", bob)
+        User.objects.filter(pk=bob.pk).update(email=NEW)
+    assert not mail.outbox
