@@ -76,6 +76,10 @@ class TestKnows:
         assert not knows(signed_in, alice)
         assert not knows(Client(), bob)
 
+    def test_not_even_somebody_with_the_same_hash(self, signed_in, bob, alice):
+        User.objects.filter(pk=alice.pk).update(password=User.objects.get(pk=bob.pk).password)
+        assert not knows(signed_in, alice)
+
     def test_several_people_of_one_browser(self, signed_in, bob, alice, sign_in):
         name = browsers.of(request_of(signed_in)).id
         sign_in(signed_in, alice)
