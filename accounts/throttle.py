@@ -60,11 +60,12 @@ RESET = Limit(
     account=Pace(free=10, first=60, longest=10 * 60, window=DAY),
 )
 
-# The same for somebody who is signed in and asks for a mail once more.
+# The same for the mail that asks whether an address is yours; anybody can say that a stranger's is theirs.
 RESEND = Limit(
     "resend",
+    visitor_and_account=Pace(free=3, first=60, longest=HOUR, window=DAY),
     visitor=Pace(free=30, first=10, longest=10 * 60, window=HOUR),
-    account=Pace(free=3, first=60, longest=HOUR, window=DAY),
+    account=Pace(free=10, first=60, longest=10 * 60, window=DAY),
 )
 
 # Who can try this holds the sign-in already, be it a thief with a copied jar or a colleague at an unlocked screen.
@@ -74,8 +75,12 @@ PROOF = Limit(
     account=Pace(free=20, first=1, longest=60, window=DAY),
 )
 
-# One in a million guesses is right, whoever makes them.
-CODE = Limit("code", account=Pace(free=5, first=60, longest=HOUR, window=DAY))
+# One in a million guesses is right, and each code takes few of them: this is for who has many codes sent.
+CODE = Limit(
+    "code",
+    visitor_and_account=Pace(free=5, first=60, longest=HOUR, window=DAY),
+    account=Pace(free=20, first=60, longest=10 * 60, window=DAY),
+)
 
 # The answer says whether somebody has a name. A person looks for a free one a few times in a life.
 NAME = Limit("name", account=Pace(free=10, first=60, longest=HOUR, window=DAY))

@@ -142,8 +142,8 @@ class TestThePersonsOwnBrowser:
         assert not passes(own, alice)
 
     def test_makes_no_difference_to_limits_that_know_no_visitors(self, own, bob):
-        shut(own, bob, throttle.CODE)
-        assert not passes(visitor(), bob, throttle.CODE)
+        shut(own, bob, throttle.NAME)
+        assert not passes(visitor(), bob, throttle.NAME)
 
 
 class TestForgive:
