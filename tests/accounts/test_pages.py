@@ -62,7 +62,16 @@ def test_the_api_has_these_addresses_and_asks_for_tokens_by_itself():
 
 
 @pytest.mark.parametrize(
-    "url", ["/accounts/profile/", "/accounts/activity/", "/accounts/sessions/", "/accounts/password/change/"]
+    "url",
+    [
+        "/accounts/profile/",
+        "/accounts/activity/",
+        "/accounts/sessions/",
+        "/accounts/password/change/",
+        "/accounts/export/",
+        "/accounts/delete/",
+        "/accounts/keep/",
+    ],
 )
 def test_a_closed_page_leads_to_the_log_in_page(client, db, url):
     assert client.get(url).headers["Location"] == f"/accounts/login/?next={url}"

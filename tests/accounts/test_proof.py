@@ -17,7 +17,8 @@ from accounts.proof import PROVED_FOR
 from tests.accounts.conftest import CHROME, FIREFOX, IPHONE
 from tests.accounts.proving import QUESTION, answer, forget_proofs, main_form
 from tests.conftest import PASSWORD
-from tests.tokens.clock import elapse
+from tests.tokens.clock import copy_of, elapse
+from tests.tokens.racing import together
 from tokens.models import RefreshToken
 
 SESSIONS = "/accounts/sessions/"
@@ -315,6 +316,18 @@ class TestProved:
             page = here.post(OTHERS)
         with django_assert_num_queries(2):  # the row, and what happened
             assert answer(here, page, "wrong").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_click_is_done_and_asked_for_once(here, there):
+    page = here.post(OTHERS)
+    twins = [copy_of(here) for _ in range(4)]
+
+    answers = together([lambda twin=twin: answer(twin, page).headers["Location"] for twin in twins])
+
+    assert answers == [SESSIONS] * 4
+    assert not row_of(CHROME).is_live
+    assert here.post(OTHERS).status_code == 302
 
 
 def test_the_docs_name_the_time():
