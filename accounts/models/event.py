@@ -139,7 +139,10 @@ class SecurityEvent(models.Model):
         verbose_name = _("security event")
         verbose_name_plural = _("security events")
         ordering = ("-at", "-pk")
-        indexes = (models.Index(fields=["user", "-at"], name="accounts_event_user_at"),)
+        indexes = (
+            models.Index(fields=["user", "-at"], name="accounts_event_user_at"),
+            models.Index(fields=["kind", "at"], name="accounts_event_kind_at"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.at:%Y-%m-%d %H:%M}"
