@@ -15,7 +15,7 @@ from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX
 from tests.accounts.proving import QUESTION, answer, forget_proofs
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of
+from tests.tokens.clock import copy_of, jar
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -79,6 +79,12 @@ class TestDelete:
         assert not RefreshToken.objects.live().exists()
         assert here.get(DELETE).status_code == there.get(DELETE).status_code == 302
         assert bob.is_active
+
+    def test_leaves_nothing_in_the_browser(self, here):
+        response = here.post(DELETE)
+
+        assert set(jar(here).values()) == {""}
+        assert response.headers["Clear-Site-Data"] == '"cache"'
 
     def test_is_written_down_and_told_by_mail(self, here, bob, committing):
         with committing():
@@ -310,6 +316,15 @@ class TestAtTheSameMoment:
         assert set(answers) == {LOGIN}
         assert kinds().count(Kind.DELETION_ASKED) == 1
         assert [message.subject for message in mail.outbox] == ["Your account is to be deleted"]
+
+    def test_a_double_click_keeps_once(self, leaving, client, sign_in):
+        sign_in(client, leaving)
+        twins = [copy_of(client) for _ in range(4)]
+
+        answers = together([lambda twin=twin: twin.post(KEEP).headers["Location"] for twin in twins])
+
+        assert set(answers) == {"/"}
+        assert kinds().count(Kind.DELETION_WITHDRAWN) == 1
 
     def test_of_two_superusers_one_stays(self, rf, alice):
         carol = User.objects.create_superuser("carol", "carol@example.org", PASSWORD)

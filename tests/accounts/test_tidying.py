@@ -89,6 +89,19 @@ class TestAccounts:
         assert User.objects.get() == due
         assert not OutgoingMail.objects.exists()
 
+    def test_one_that_cannot_go_now_is_not_tried_for_ever(self, due, monkeypatch):
+        tried = []
+
+        def delete(user):
+            tried.append(user)
+            assert len(tried) < 3
+            return False
+
+        monkeypatch.setattr(deletion, "delete", delete)
+
+        assert tidy() == []
+        assert tried == [due]
+
     def test_each_goes_by_itself_so_that_it_may_be_stopped_and_run_again(self, db, monkeypatch):
         for number in range(3):
             User.objects.create_user(f"u{number}", f"u{number}@example.org", leaving_at=timezone.now())
