@@ -142,7 +142,13 @@ class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
         name: str = self.cleaned_data["username"]
         if name == self.initial["username"]:
             raise forms.ValidationError(_("This is your user name already."), code="same")
+        if User.objects.named(name).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(_("This user name is taken."), code="unique")
         return name
+
+    def clean(self) -> dict[str, Any]:
+        """Without Django's own look for the same name: it would say it twice."""
+        return self.cleaned_data
 
     def save(self, commit: bool = True) -> Any:
         """Write the name alone: the rest of the person was read earlier and may be out of date."""

@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
+from accounts import unverified
 from accounts.api.problems import Problem, forbidden, too_many, unauthorized
 from accounts.http import Request
 from accounts.throttle import Throttled
@@ -86,6 +87,8 @@ def staff(view: View) -> View:
     def checked(request: Request, **kwargs: Any) -> HttpResponse:
         if not request.user.is_staff:
             raise forbidden()
+        if not unverified.may_open(request.user, account=False):
+            raise forbidden("The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
         return view(request, **kwargs)
 
     return checked

@@ -36,9 +36,9 @@ def unauthorized(error: str = "", description: str = "") -> Problem:
     )
 
 
-def forbidden() -> Problem:
+def forbidden(detail: str = "This is for the staff.") -> Problem:
     """403: the token is good, and its person may not."""
-    return Problem(403, "forbidden", "This is for the staff.")
+    return Problem(403, "forbidden", detail)
 
 
 def too_many(throttled: Throttled) -> Problem:

@@ -7,7 +7,7 @@ from django.contrib.auth import authenticate
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import sessions, throttle
+from accounts import sessions, throttle, unverified
 from accounts.api.endpoint import body, endpoint, guarded, signed_in, staff
 from accounts.api.problems import Problem, unauthorized
 from accounts.http import Request
@@ -29,6 +29,7 @@ def _login(request: Request) -> HttpResponse:
     try:
         if user is not None:
             _check_staying(user)
+            _check_confirmed(user)
             pair = bearer.start(request, user)
             throttle.forgive(request, throttle.SIGN_IN, account)
             return _pair(pair)
@@ -41,6 +42,12 @@ def _check_staying(user: User) -> None:
     """Only whoever knows the password learns this; and only a person at the site can take it back."""
     if user.leaving_at is not None:
         raise unauthorized(description="This account is to be deleted. Sign in on the site to keep it.")
+
+
+def _check_confirmed(user: User) -> None:
+    """The same: the mail is asked for, and its code typed, at the site."""
+    if not unverified.may_sign_in(user):
+        raise unauthorized(description="The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
 
 
 def _refresh(request: Request) -> HttpResponse:

@@ -49,7 +49,8 @@ class SignIn(LoginView):
     def ask_first(self, user: User) -> HttpResponse:
         """No sign-in before the address is confirmed, and whoever was here before is out."""
         throttle.take(self.request, throttle.RESEND, user.email)
-        logout(self.request)
+        if self.request.user.is_authenticated:
+            logout(self.request)
         addresses.ask(self.request, user, user.email)
         return redirect("email_verify")
 

@@ -1,0 +1,415 @@
+"""The pages on which an address is confirmed, changed and put back."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AddressProof, SecurityEvent, User
+from accounts.models.address import LINK_LIFETIME
+from tests.accounts.letters import code_in, link_in
+from tests.accounts.proving import answer, forget_proofs
+from tests.conftest import PASSWORD
+from tests.tokens.clock import jar
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+VERIFY, CHANGE = "/accounts/email/verify/", "/accounts/email/"
+NEW = "bob@new.example"
+DEAD = "This link does not work"
+WRONG = "This code is wrong, too old, or was tried too often."
+
+
+@pytest.fixture
+def sign_up(db, committing):
+    """`sign_up(**changes)`: a browser that has just signed up, and the mail that followed."""
+
+    def sign_up(**changes):
+        browser = Client()
+        fields = {"username": "ada", "email": "ada@example.org", "password1": PASSWORD, "password2": PASSWORD}
+        with committing():
+            browser.post(reverse("signup"), fields | changes)
+        return browser, mail.outbox[-1]
+
+    return sign_up
+
+
+@pytest.fixture
+def here(client, bob, sign_in):
+    """Bob's browser, in which he has just signed in."""
+    sign_in(client, bob)
+    return client
+
+
+@pytest.fixture
+def post(here, committing):
+    def post(url, client=here, **fields):
+        with committing():
+            return client.post(url, fields)
+
+    return post
+
+
+@pytest.fixture
+def told(post):
+    """The mail to the address from before, after a change that was confirmed."""
+    post(CHANGE, email=NEW)
+    post(VERIFY, code=code_in(mail.outbox[-1]))
+    return mail.outbox[-1]
+
+
+def page(response):
+    return response.content.decode()
+
+
+def opened(client, link):
+    """Where a link leads: the address of the page without the token."""
+    response = client.get(link)
+    assert (response.status_code, response.headers["Referrer-Policy"]) == (302, "no-referrer")
+    clean = response.headers["Location"]
+    assert clean == re.sub(r"[^/]+/$", "here/", link)
+    return clean
+
+
+class TestVerify:
+    def test_asks_the_browser_that_has_just_signed_up(self, sign_up):
+        browser, _ = sign_up()
+        said = page(browser.get(VERIFY))
+        assert "We have written to ada@example.org." in said
+        assert 'autocomplete="one-time-code"' in said
+        assert 'inputmode="numeric"' in said
+
+    def test_the_code_confirms_and_signs_nobody_in(self, sign_up):
+        browser, message = sign_up()
+        response = browser.post(VERIFY, {"code": code_in(message)}, follow=True)
+        assert response.redirect_chain == [("/accounts/login/", 302)]
+        assert "Thank you. ada@example.org is confirmed." in page(response)
+        assert User.objects.get().verified_at is not None
+        assert jar(browser) == {}
+        assert not RefreshToken.objects.exists()
+
+    @pytest.mark.parametrize("typed", ["{0} {1}", " {0}{1} ", "{0}\u00a0{1}", "{0}{1}"])
+    def test_blanks_in_the_code_are_no_matter(self, sign_up, typed):
+        browser, message = sign_up()
+        right = code_in(message)
+        assert browser.post(VERIFY, {"code": typed.format(right[:3], right[3:])}).status_code == 302
+
+    @pytest.mark.parametrize("code", ["000000x", "", " ", "é" * 6, "\u0661" * 6, "1" * 21])
+    def test_a_wrong_one_is_told(self, sign_up, code):
+        browser, _ = sign_up()
+        response = browser.post(VERIFY, {"code": code})
+        assert response.status_code == 200
+        assert response.context["form"].errors
+        assert User.objects.get().verified_at is None
+
+    def test_after_five_wrong_ones_the_right_one_is_too_late_and_a_new_mail_helps(self, sign_up, committing):
+        from django.core.cache import cache
+
+        browser, message = sign_up()
+        for _ in range(5):
+            assert WRONG in page(browser.post(VERIFY, {"code": "wrong"}))
+        response = browser.post(VERIFY, {"code": code_in(message)})
+        assert (response.status_code, "Retry-After" in response.headers) == (429, True)
+        cache.clear()
+        assert WRONG in page(browser.post(VERIFY, {"code": code_in(message)}))
+        with committing():
+            assert browser.post(VERIFY, {"again": ""}).status_code == 302
+        assert browser.post(VERIFY, {"code": code_in(mail.outbox[-1])}).status_code == 302
+        assert User.objects.get().verified_at is not None
+
+    def test_a_code_of_one_browser_is_worth_nothing_in_another(self, sign_up):
+        _, message = sign_up()
+        other, _ = sign_up(username="eve", email="eve@example.org")
+        assert WRONG in page(other.post(VERIFY, {"code": code_in(message)}))
+        assert not User.objects.filter(verified_at__isnull=False).exists()
+
+    def test_a_stranger_is_led_to_the_log_in_page(self, client, db):
+        for response in (
+            client.get(VERIFY),
+            client.post(VERIFY, {"code": "123456"}),
+            client.post(VERIFY, {"again": 1}),
+        ):
+            assert response.headers["Location"] == f"/accounts/login/?next={VERIFY}"
+
+    def test_somebody_who_signed_in_elsewhere_can_have_a_mail(self, here, post):
+        said = page(here.get(VERIFY))
+        assert "Nobody has shown yet that bob@example.org is yours." in said
+        assert "one-time-code" not in said
+        post(VERIFY, again="")
+        assert mail.outbox[-1].to == ["bob@example.org"]
+        assert post(VERIFY, code=code_in(mail.outbox[-1])).headers["Location"] == "/"
+        assert SecurityEvent.objects.first().kind == "address_confirmed"
+
+    def test_somebody_who_is_done_goes_home(self, here, bob):
+        User.objects.update(verified_at=timezone.now())
+        assert here.get(VERIFY).headers["Location"] == "/"
+
+    def test_the_mail_can_be_had_again_a_few_times(self, here, post):
+        statuses = [post(VERIFY, again="").status_code for _ in range(5)]
+        assert statuses == [302] * 3 + [429] * 2
+        assert len(mail.outbox) == 3
+
+
+class TestWhatASignUpFinds:
+    """Free, name taken, address taken: whoever signed up is told the same, whatever they do on the page."""
+
+    TAKEN = ({}, {"username": "Bob"}, {"email": "bob@example.org"})
+
+    def answers(self, browser, address, **fields):
+        response = browser.post(VERIFY, fields) if fields else browser.get(VERIFY)
+        text = re.sub(r'value="\w+"', "", page(response)).replace(address, "ADDRESS")
+        cookies = {name: len(morsel.value) for name, morsel in response.cookies.items() if "session" in name}
+        return response.status_code, response.headers.get("Location"), text, cookies.keys()
+
+    @pytest.mark.parametrize("fields", [{}, {"code": "123456"}, {"code": ""}, {"again": ""}], ids=str)
+    def test_is_the_same(self, bob, sign_up, fields, committing):
+        found = set()
+        for taken in self.TAKEN:
+            browser, _ = sign_up(**taken)
+            with committing():
+                status, location, text, cookies = self.answers(browser, taken.get("email", "ada@example.org"), **fields)
+            found.add((status, location, text, tuple(cookies)))
+            User.objects.filter(username="ada").delete()
+        assert len(found) == 1
+
+    @pytest.mark.parametrize("fields", [{}, {"code": "123456"}, {"again": ""}], ids=str)
+    def test_costs_the_same_queries(self, bob, sign_up, fields):
+        counts = set()
+        for taken in self.TAKEN:
+            browser, _ = sign_up(**taken)
+            with CaptureQueriesContext(connection) as queries:
+                browser.post(VERIFY, fields) if fields else browser.get(VERIFY)
+            counts.add(len(queries))
+            User.objects.filter(username="ada").delete()
+        assert len(counts) == 1
+
+    def test_the_mail_comes_again_to_whom_it_went(self, bob, sign_up, committing):
+        for taken, subject in zip(
+            self.TAKEN,
+            ("Is this your e-mail address?", "Please choose another user name", "You already have an account"),
+            strict=True,
+        ):
+            browser, first = sign_up(**taken)
+            with committing():
+                browser.post(VERIFY, {"again": ""})
+            again = mail.outbox[-1]
+            assert again is not first
+            assert (again.to, again.subject) == (first.to, subject)
+            User.objects.filter(username="ada").delete()
+
+    def test_no_code_is_ever_right(self, bob, sign_up):
+        browser, _ = sign_up(email="bob@example.org")
+        from accounts.address_tokens import code
+
+        [proof] = AddressProof.objects.filter(user=None)
+        assert WRONG in page(browser.post(VERIFY, {"code": code(proof)}))
+
+
+class TestConfirm:
+    def test_shows_the_address_and_a_button_and_spends_nothing(self, sign_up, client):
+        _, message = sign_up()
+        clean = opened(client, link_in(message))
+        for way in (client.get, client.head, client.get):
+            response = way(clean)
+            assert (response.status_code, response.headers["Referrer-Policy"]) == (200, "no-referrer")
+        assert "ada@example.org" in page(response)
+        assert User.objects.get().verified_at is None
+
+    def test_the_button_confirms_in_any_browser_and_signs_nobody_in(self, sign_up, client):
+        _, message = sign_up()
+        response = client.post(opened(client, link_in(message)), follow=True)
+        assert response.redirect_chain == [("/accounts/login/", 302)]
+        assert "ada@example.org is confirmed" in page(response)
+        assert User.objects.get().verified_at is not None
+        assert jar(client) == {}
+        assert not RefreshToken.objects.exists()
+
+    def test_a_scanner_that_follows_links_changes_nothing(self, sign_up):
+        _, message = sign_up()
+        for way in ("get", "head", "options", "post"):  # a POST to the link itself only opens the page
+            getattr(Client(), way)(link_in(message), follow=way != "options")
+        assert User.objects.get().verified_at is None
+
+    def test_a_second_click_says_that_it_was_used(self, sign_up, client):
+        _, message = sign_up()
+        client.post(opened(client, link_in(message)))
+        for url in (link_in(message), re.sub(r"[^/]+/$", "here/", link_in(message))):
+            response = client.get(url)
+            assert (response.status_code, response.headers["Referrer-Policy"]) == (200, "no-referrer")
+            assert DEAD in page(response)
+            assert VERIFY in page(response)
+
+    def test_an_old_link_says_so_and_tells_strangers_nothing(self, sign_up, client):
+        _, message = sign_up()
+        AddressProof.objects.update(asked_at=timezone.now() - LINK_LIFETIME)
+        said = page(client.get(link_in(message)))
+        assert DEAD in said
+        assert "ada" not in said
+
+    @pytest.mark.parametrize("token", ["x", "x" * 5000, "%00", "%0d%0aX-Injected:%20y", "here", "é"])
+    def test_a_wrong_link_says_the_same_to_everybody(self, sign_up, client, token):
+        sign_up()
+        key = AddressProof.objects.get().pk
+        answers = {
+            re.sub(r"\s+", " ", page(client.get(f"/accounts/email/confirm/{one}/{token}/")))
+            for one in (key, "00000000-0000-0000-0000-000000000000")
+        }
+        assert len(answers) == 1
+        assert DEAD in answers.pop()
+
+    def test_the_page_without_its_token_is_of_no_use_to_another_browser(self, sign_up, client):
+        _, message = sign_up()
+        clean = opened(client, link_in(message))
+        assert DEAD in page(Client().get(clean))
+        Client().post(clean)
+        assert User.objects.get().verified_at is None
+
+    def test_a_form_from_elsewhere_confirms_nothing(self, sign_up):
+        _, message = sign_up()
+        browser = Client(enforce_csrf_checks=True)
+        assert browser.post(opened(browser, link_in(message))).status_code == 403
+        assert User.objects.get().verified_at is None
+
+    def test_a_person_deleted_in_between_leaves_a_link_that_does_nothing(self, sign_up, client):
+        _, message = sign_up()
+        clean = opened(client, link_in(message))
+        User.objects.all().delete()
+        assert DEAD in page(client.post(clean))
+
+    def test_an_address_taken_in_between_is_told_to_who_has_the_mailbox(self, here, post, client, alice):
+        post(CHANGE, email=NEW)
+        link = link_in(mail.outbox[-1])
+        User.objects.filter(pk=alice.pk).update(email=NEW)
+        browser = Client()
+        said = page(browser.post(opened(browser, link), follow=True))
+        assert "Another account has this address by now, so nothing was changed." in said
+
+
+class TestChange:
+    def test_asks_the_new_address_and_changes_nothing_yet(self, post, here, bob):
+        assert post(CHANGE, email=NEW).headers["Location"] == VERIFY
+        assert f"We have written to {NEW}." in page(here.get(VERIFY))
+        bob.refresh_from_db()
+        assert bob.email == "bob@example.org"
+
+    def test_the_code_changes_it(self, post, here, bob):
+        post(CHANGE, email=NEW)
+        response = post(VERIFY, code=code_in(mail.outbox[-1]))
+        assert f"{NEW} is your address now." in page(here.get(response.headers["Location"]))
+        bob.refresh_from_db()
+        assert (bob.email, bob.verified_at is not None) == (NEW, True)
+
+    def test_so_does_the_link_in_another_browser(self, post, bob):
+        post(CHANGE, email=NEW)
+        other = Client()
+        other.post(opened(other, link_in(mail.outbox[-1])))
+        bob.refresh_from_db()
+        assert bob.email == NEW
+
+    def test_a_taken_address_gets_the_same_answer(self, here, post, alice):
+        found = set()
+        for address in (NEW, "alice@example.org", "ALICE@example.org"):
+            response = post(CHANGE, email=address)
+            said = re.sub(r'value="\w+"', "", page(here.get(VERIFY))).replace(address, "ADDRESS")
+            found.add((response.status_code, response.headers["Location"], response.content, said))
+        assert len(found) == 1
+        assert [message.to for message in mail.outbox] == [[NEW], ["alice@example.org"], ["alice@example.org"]]
+
+    @pytest.mark.parametrize(
+        "address", ["", "x", "bob@example.org", "BOB@EXAMPLE", "a@b", "a b@example.org", f"{'a' * 250}@example.org"]
+    )
+    def test_refuses(self, post, address):
+        response = post(CHANGE, email=address)
+        assert response.context["form"].errors.keys() == {"email"}
+        assert not mail.outbox
+
+    def test_asks_for_the_password_first_and_loses_nothing(self, here, post, committing):
+        forget_proofs()
+        asked = post(CHANGE, email=NEW)
+        assert not mail.outbox
+        with committing():
+            assert answer(here, asked).headers["Location"] == VERIFY
+        assert mail.outbox[-1].to == [NEW]
+
+    def test_sends_only_so_many_mails_to_one_address(self, post):
+        assert [post(CHANGE, email=NEW).status_code for _ in range(5)] == [302] * 3 + [429] * 2
+
+    def test_a_reset_link_of_before_is_dead(self, here, post, client, committing):
+        post(reverse("password_reset"), email="bob@example.org")
+        link = link_in(mail.outbox[-1])
+        post(CHANGE, email=NEW)
+        post(VERIFY, code=code_in(mail.outbox[-1]))
+        assert DEAD in page(Client().get(link))
+
+
+class TestUndo:
+    def test_shows_what_it_does_and_does_nothing(self, told, bob):
+        browser = Client()
+        said = page(browser.get(opened(browser, link_in(told, "undo"))))
+        assert "bob@example.org" in said
+        bob.refresh_from_db()
+        assert bob.email == NEW
+
+    def test_the_button_puts_it_back_and_leads_to_a_new_password(self, told, here, bob, committing):
+        browser = Client()
+        clean = opened(browser, link_in(told, "undo"))
+        with committing():
+            response = browser.post(clean, follow=True)
+        assert response.redirect_chain == [("/accounts/password/reset/done/", 302)]
+        assert "bob@example.org is your address again." in page(response)
+        bob.refresh_from_db()
+        assert bob.email == "bob@example.org"
+        assert here.get("/accounts/profile/").status_code == 302
+        assert Client().post(reverse("login"), {"username": "bob", "password": PASSWORD}).status_code == 200
+        assert mail.outbox[-1].subject == "Choose a new password"
+        new = {"new_password1": "another battery horse", "new_password2": "another battery horse"}
+        reset = browser.get(link_in(mail.outbox[-1])).headers["Location"]
+        browser.post(reset, new)
+        bob.refresh_from_db()
+        assert bob.check_password("another battery horse")
+
+    def test_works_once(self, told):
+        browser = Client()
+        link = link_in(told, "undo")
+        browser.post(opened(browser, link))
+        said = page(browser.get(link))
+        assert DEAD in said
+        assert reverse("password_reset") in said
+
+    def test_says_when_somebody_else_has_the_address(self, told, alice, bob):
+        User.objects.filter(pk=alice.pk).update(email="bob@example.org")
+        browser = Client()
+        said = page(browser.post(opened(browser, link_in(told, "undo")), follow=True))
+        assert "Another account has this address by now, so nothing was changed." in said
+
+    def test_a_person_deleted_in_between_leaves_a_link_that_does_nothing(self, told):
+        browser = Client()
+        clean = opened(browser, link_in(told, "undo"))
+        User.objects.all().delete()
+        assert DEAD in page(browser.post(clean))
+
+
+class TestNavigation:
+    @pytest.mark.parametrize(
+        "name", ["profile", "username_change", "email_change", "password_change", "sessions", "activity", "export"]
+    )
+    def test_each_page_of_the_account_shows_where_one_is(self, here, name):
+        said = page(here.get(reverse(name)))
+        [nav] = re.findall(r'<nav class="settings".*?</nav>', said, flags=re.S)
+        assert re.findall(r'href="([^"]+)" aria-current="page"', nav) == [reverse(name)]
+
+    @pytest.mark.parametrize("verified", [False, True])
+    def test_the_front_page_reminds_at_no_query(self, client, bob, sign_in, django_assert_num_queries, verified):
+        User.objects.update(verified_at=timezone.now() if verified else None)
+        sign_in(client, bob)
+        with django_assert_num_queries(0):
+            assert ("Your e-mail address is not confirmed yet." in page(client.get("/"))) is not verified
+
+    def test_and_no_longer_once_it_is_confirmed(self, here, post):
+        post(VERIFY, again="")
+        post(VERIFY, code=code_in(mail.outbox[-1]))
+        assert "not confirmed" not in page(here.get("/"))

@@ -1,0 +1,170 @@
+"""What somebody may do whose address is not confirmed: UNVERIFIED_MAY."""
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from tests.accounts.letters import code_in
+from tests.conftest import PASSWORD
+from tests.tokens.clock import jar
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+VERIFY = "/accounts/email/verify/"
+TOLD = "The e-mail address is not confirmed yet. Sign in on the site to confirm it."
+OWN = ("profile", "username_change", "email_change", "password_change", "sessions", "activity", "export", "delete")
+
+
+@pytest.fixture
+def staff(bob):
+    """Bob looks after the site, and nobody knows whether his address is his."""
+    User.objects.filter(pk=bob.pk).update(is_staff=True, is_superuser=True)
+    bob.refresh_from_db()
+    return bob
+
+
+def post(client, password=PASSWORD):
+    return client.post(reverse("login"), {"username": "bob", "password": password})
+
+
+class TestEverything:
+    def test_is_the_default(self, settings):
+        assert settings.UNVERIFIED_MAY == "everything"
+
+    def test_every_page_is_open(self, client, staff, sign_in):
+        sign_in(client, staff)
+        assert client.get("/admin/").status_code == 200
+        assert {client.get(reverse(name)).status_code for name in OWN} == {200}
+
+
+class TestAccount:
+    @pytest.fixture(autouse=True)
+    def only(self, settings):
+        settings.UNVERIFIED_MAY = "account"
+
+    def test_the_pages_of_the_account_are_open_and_others_lead_to_the_proof(self, client, staff, sign_in):
+        sign_in(client, staff)
+        assert {client.get(reverse(name)).status_code for name in OWN} == {200}
+        assert client.get("/").status_code == 200
+        for url in ("/admin/", "/admin/accounts/user/"):
+            assert client.get(url).headers["Location"] == VERIFY
+        assert client.get(VERIFY).status_code == 200
+        assert client.post(reverse("logout")).headers["Location"] == "/accounts/login/"
+
+    def test_a_confirmed_address_opens_the_rest_at_once(self, client, staff, sign_in, committing):
+        sign_in(client, staff)
+        with committing():
+            client.post(VERIFY, {"again": ""})
+        client.post(VERIFY, {"code": code_in(mail.outbox[-1])})
+        assert client.get("/admin/").status_code == 200
+
+    def test_costs_no_query(self, client, bob, sign_in, django_assert_num_queries):
+        from accounts.middleware import UnverifiedVisitors
+
+        sign_in(client, bob)
+        request = client.get("/").wsgi_request
+        with django_assert_num_queries(0):
+            answer = UnverifiedVisitors(lambda request: None).process_view(request, lambda request: None, (), {})
+        assert answer.headers["Location"] == VERIFY
+
+    def test_one_that_an_administrator_changed_closes_them_again(self, client, staff, sign_in):
+        User.objects.update(verified_at=timezone.now())
+        sign_in(client, staff)
+        assert client.get("/admin/").status_code == 200
+        staff.verified_at = None
+        staff.save()
+        assert client.get("/admin/").headers["Location"] == VERIFY
+
+    def test_the_api_gives_them_their_own_and_no_more(self, client, staff):
+        tokens = client.post(
+            "/api/auth/login", {"username": "bob", "password": PASSWORD}, content_type="application/json"
+        ).json()
+        header = {"authorization": f"Bearer {tokens['access']}"}
+        assert client.get("/api/me", headers=header).status_code == 200
+        refused = client.get("/api/admin/dashboard", headers=header)
+        assert (refused.status_code, refused.json()["detail"]) == (403, TOLD)
+
+
+class TestNothing:
+    @pytest.fixture(autouse=True)
+    def only(self, settings):
+        settings.UNVERIFIED_MAY = "nothing"
+
+    @pytest.fixture
+    def tried(self, client, bob, committing):
+        """A browser in which bob has given the right password."""
+        with committing():
+            response = post(client)
+        assert response.headers["Location"] == VERIFY
+        return client
+
+    def test_the_right_password_starts_no_session_and_writes_a_mail(self, tried):
+        assert jar(tried) == {}
+        assert not RefreshToken.objects.exists()
+        assert mail.outbox[-1].to == ["bob@example.org"]
+        assert "We have written to bob@example.org." in tried.get(VERIFY).content.decode()
+
+    def test_after_the_code_it_does(self, tried, bob, sign_in):
+        assert tried.post(VERIFY, {"code": code_in(mail.outbox[-1])}).headers["Location"] == "/accounts/login/"
+        assert jar(tried) == {}
+        sign_in(tried, bob)
+        assert tried.get("/accounts/profile/").status_code == 200
+
+    def test_a_wrong_one_says_the_same_as_ever(self, bob, settings):
+        answers = set()
+        for may in ("everything", "nothing"):
+            settings.UNVERIFIED_MAY = may
+            form = post(Client(), "not it").context["form"]
+            answers.add((str(form.non_field_errors()), RefreshToken.objects.count(), len(mail.outbox)))
+        assert len(answers) == 1
+
+    def test_whoever_was_here_before_is_out(self, client, alice, bob, sign_in):
+        sign_in(client, alice)
+        post(client)
+        assert not RefreshToken.objects.live().exists()
+        assert client.get("/accounts/profile/").status_code == 302
+
+    def test_who_has_confirmed_signs_in_as_ever(self, client, alice, sign_in):
+        sign_in(client, alice)
+        assert client.get("/admin/").status_code == 200
+
+    def test_the_mails_are_not_without_end(self, bob, committing):
+        statuses = []
+        for _ in range(5):
+            with committing():
+                statuses.append(post(Client()).status_code)
+        assert statuses == [302] * 3 + [429] * 2
+        assert len(mail.outbox) == 3
+
+    def test_the_api_says_what_is_to_be_done(self, client, bob):
+        def sign_in(password):
+            sent = {"username": "bob", "password": password}
+            return client.post("/api/auth/login", sent, content_type="application/json")
+
+        refused = sign_in(PASSWORD)
+        assert (refused.status_code, refused.json()["detail"]) == (401, TOLD)
+        assert sign_in("not it").json()["detail"] == "The user name or the password is not right."
+        assert not RefreshToken.objects.exists()
+
+    def test_a_new_password_by_mail_confirms_as_well(self, client, bob, committing):
+        from tests.accounts.letters import link_in
+
+        with committing():
+            client.post(reverse("password_reset"), {"email": "bob@example.org"})
+        form = client.get(link_in(mail.outbox[-1])).headers["Location"]
+        new = "another battery horse"
+        client.post(form, {"new_password1": new, "new_password2": new})
+        assert post(client, new).headers["Location"] == "/"
+
+
+class TestWhoIsConfirmed:
+    def test_whom_somebody_made_at_the_keyboard_of_the_server(self, db, monkeypatch):
+        monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+        call_command("createsuperuser", "--noinput", username="root", email="root@example.org", verbosity=0)
+        assert User.objects.get().verified_at is not None
+
+    def test_nobody_else_from_the_start(self, bob):
+        assert bob.verified_at is None

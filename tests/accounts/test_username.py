@@ -1,0 +1,120 @@
+"""Another user name."""
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from accounts.models import SecurityEvent, User
+from tests.accounts.conftest import CHROME
+from tests.accounts.proving import answer, forget_proofs
+from tests.conftest import PASSWORD
+from tests.tokens.racing import together
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+URL = "/accounts/username/"
+
+
+@pytest.fixture
+def here(client, bob, sign_in):
+    sign_in(client, bob)
+    return client
+
+
+@pytest.fixture
+def change(here, committing):
+    def change(name="robert"):
+        with committing():
+            return here.post(URL, {"username": name})
+
+    return change
+
+
+def test_the_next_page_of_every_browser_says_it(change, here, bob, using, sign_in):
+    there = using(CHROME)
+    sign_in(there, bob)
+    assert change().headers["Location"] == "/accounts/profile/"
+    for browser in (here, there):
+        assert "Hello, robert." in browser.get("/").content.decode()
+    assert RefreshToken.objects.live().count() == 2
+
+
+def test_is_what_one_signs_in_with_from_then_on(change):
+    change()
+    for name, status in (("bob", 200), ("robert", 302)):
+        assert Client().post(reverse("login"), {"username": name, "password": PASSWORD}).status_code == status
+
+
+def test_is_recorded_and_told_by_mail(change, bob):
+    change()
+    event = SecurityEvent.objects.first()
+    assert (event.kind, event.user, event.by) == ("name_changed", bob, None)
+    [message] = mail.outbox
+    assert (message.to, message.subject) == (["bob@example.org"], "Your user name was changed")
+    assert "from bob to robert" in message.body
+
+
+@pytest.mark.parametrize("name", ["alice", "ALICE", "bob", "", "a b", "a@b", "x" * 151, "a\nb", "a\0b", "../x"])
+def test_refuses_and_calls_nobody_by_a_name_not_theirs(change, alice, bob, name):
+    response = change(name)
+    assert response.context["form"].errors.keys() == {"username"}
+    assert response.context["request"].user.username == "bob"
+    bob.refresh_from_db()
+    assert bob.username == "bob"
+    assert not mail.outbox
+
+
+def test_another_case_is_another_name(change, bob):
+    assert change("Bob").status_code == 302
+    assert User.objects.get().username == "Bob"
+
+
+def test_leaves_the_rest_of_the_person_as_others_made_it(change, bob, monkeypatch):
+    from accounts.forms import UserNameForm
+
+    clean = UserNameForm.clean_username
+
+    def meanwhile(form):
+        User.objects.filter(pk=bob.pk).update(first_name="Robert", email="other@example.org")
+        return clean(form)
+
+    monkeypatch.setattr(UserNameForm, "clean_username", meanwhile)
+    change()
+    bob.refresh_from_db()
+    assert (bob.username, bob.first_name, bob.email) == ("robert", "Robert", "other@example.org")
+
+
+def test_asks_for_the_password_first_and_loses_nothing(here, change):
+    forget_proofs()
+    asked = change()
+    assert User.objects.get().username == "bob"
+    answer(here, asked)
+    assert User.objects.get().username == "robert"
+
+
+def test_who_looks_for_many_names_has_to_wait(change, alice):
+    assert [change("alice").status_code for _ in range(11)] == [200] * 10 + [429]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_want_one_name_at_once_one_gets_it_and_the_other_a_sentence(alice, bob, sign_in):
+    browsers = []
+    for person in (alice, bob):
+        browsers.append(Client())
+        sign_in(browsers[-1], person)
+    answers = together([lambda one=one: one.post(URL, {"username": "carol"}) for one in browsers])
+    assert sorted(response.status_code for response in answers) == [200, 302]
+    [lost] = [response for response in answers if response.status_code == 200]
+    assert "This user name is taken." in lost.content.decode()
+    assert User.objects.filter(username="carol").count() == 1
+
+
+def test_a_name_that_was_taken_while_the_form_was_read_is_told_alike(here, bob, monkeypatch):
+    """The index decides, when the form has seen nothing yet."""
+    from accounts.forms import UserNameForm
+
+    User.objects.create_user("carol", "carol@example.org")
+    monkeypatch.setattr(UserNameForm, "clean_username", lambda form: "carol")
+    response = here.post(URL, {"username": "carol"})
+    assert "This user name is taken." in response.content.decode()
+    assert SecurityEvent.objects.filter(kind="name_changed").count() == 0
