@@ -1,11 +1,12 @@
-"""What is counted, for Prometheus: each branch that a token took, so that false verdicts show in production; and what
-was tried too often."""
+"""What is counted: each branch that a token took, so that false verdicts show in production; and what was tried too
+often. For Prometheus, and by the hour (tallies.py)."""
 
 from typing import Any
 
 from django.dispatch import receiver
 from prometheus_client import Counter
 
+from accounts import tallies
 from tokens.signals import branch_taken
 
 BRANCHES = Counter(
@@ -20,3 +21,4 @@ THROTTLED = Counter("sojourn_throttled", "Attempts that have to wait, by what wa
 @receiver(branch_taken)
 def count_branch(branch: str, reason: str, **kwargs: Any) -> None:
     BRANCHES.labels(branch, reason).inc()
+    tallies.count(branch)
