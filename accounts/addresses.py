@@ -130,6 +130,15 @@ def undo(request: HttpRequest, key: UUID, token: str) -> AddressProof:
     return proof
 
 
+def replaced(user: User, previous: str) -> None:
+    """An administrator has given `user` another address: the one from before is told, and can take it back."""
+    if previous:
+        proof = AddressProof.objects.create(
+            user=user, address=user.email, previous=previous, confirmed_at=timezone.now()
+        )
+        mails.send("address_changed", user, to=previous, proof=str(proof.pk))
+
+
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[AddressProof], bool]) -> AddressProof:
     try:
         with transaction.atomic():

@@ -11,7 +11,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts import mails
+from accounts import addresses, mails
 from accounts.devices import describe
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.proof import proved
@@ -80,10 +80,20 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         return self.inlines if obj else ()
 
     def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool) -> None:
+        """Whoever is given another name or address hears of it, as if they had changed it themselves."""
+        changed = set(form.changed_data) if change else set()
+        if "email" in changed:
+            obj.verified_at = None
         super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data:
+        if "is_active" in changed:
             kind = Kind.ACTIVATED if obj.is_active else Kind.DEACTIVATED
             SecurityEvent.objects.record(request, obj, kind, by=request.user)
+        if "username" in changed:
+            SecurityEvent.objects.record(request, obj, Kind.NAME_CHANGED, by=request.user)
+            mails.send("username_changed", obj, before=form.initial["username"], after=obj.username)
+        if "email" in changed:
+            SecurityEvent.objects.record(request, obj, Kind.ADDRESS_CHANGED, by=request.user)
+            addresses.replaced(obj, form.initial["email"])
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         response = super().user_change_password(request, id, form_url)

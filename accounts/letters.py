@@ -82,11 +82,6 @@ def _headers(mail: OutgoingMail) -> dict[str, str]:
     return {"Message-ID": f"<{name}@{urlsplit(site()).hostname}>", "Auto-Submitted": "auto-generated"}
 
 
-@letter("account_ready")
-def _account_ready(mail: OutgoingMail) -> Context:
-    return {"link": link("login")}
-
-
 @letter("account_exists")
 def _account_exists(mail: OutgoingMail) -> Context:
     return {"login_link": link("login"), "reset_link": link("password_reset")}

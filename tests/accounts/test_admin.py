@@ -1,10 +1,14 @@
 """The admin: one door, one session life, rows that are read and ended."""
 
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
+from django.core import mail
 from django.test import RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import mails
 from accounts.models import OutgoingMail, SecurityEvent, User
@@ -115,17 +119,18 @@ class TestPeople:
         assert "Chrome 131 on Windows" in page
         assert reverse("admin:tokens_refreshtoken_change", args=[RefreshToken.objects.get(user=bob).pk]) in page
 
-    def deactivate(self, admin, bob):
+    def save(self, admin, bob, **changes):
+        """The form of Bob's page, filled in as it is but for these; None leaves a field out."""
         page = admin.get(change(bob))
-        fields = {name: value for name, value in page.context["adminform"].form.initial.items() if value is not None}
-        del fields["is_active"]
+        fields = page.context["adminform"].form.initial | changes
+        fields = {name: value for name, value in fields.items() if value is not None}
         fields |= {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00", "last_login_0": "", "last_login_1": ""}
         for form in page.context["inline_admin_formsets"]:
             fields |= {f"{form.formset.prefix}-{key}": 0 for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
         return admin.post(change(bob), {**fields, "groups": [], "user_permissions": []})
 
     def test_who_are_deactivated_are_out_at_once(self, admin, bob, there):
-        response = self.deactivate(admin, bob)
+        response = self.save(admin, bob, is_active=None)
 
         assert response.status_code == 302, response.context["errors"]
         bob.refresh_from_db()
@@ -133,6 +138,35 @@ class TestPeople:
         assert there.get("/").context["request"].user.is_anonymous
         event = SecurityEvent.objects.first()
         assert (event.kind, event.user, event.by.username) == ("deactivated", bob, "alice")
+
+    def test_who_get_another_name_hear_of_it(self, admin, bob, committing):
+        with committing():
+            assert self.save(admin, bob, username="robert").status_code == 302
+
+        [message] = mail.outbox
+        assert (message.subject, message.to) == ("Your user name was changed", ["bob@example.org"])
+        assert "from bob to robert" in message.body
+        assert "127.0.0.1" not in message.body  # which is the administrator's
+        event = SecurityEvent.objects.first()
+        assert (event.kind, event.user, event.by.username) == ("name_changed", bob, "alice")
+
+    def test_who_get_another_address_hear_of_it_at_the_old_one_and_can_take_it_back(self, admin, bob, committing):
+        User.objects.filter(pk=bob.pk).update(verified_at=timezone.now())
+        with committing():
+            assert self.save(admin, bob, email="robert@example.org").status_code == 302
+
+        [message] = mail.outbox
+        assert (message.subject, message.to) == ("Your e-mail address was changed", ["bob@example.org"])
+        bob.refresh_from_db()
+        assert (bob.email, bob.verified_at) == ("robert@example.org", None)
+        event = SecurityEvent.objects.first()
+        assert (event.kind, event.user, event.by.username) == ("address_changed", bob, "alice")
+
+        [link] = re.findall(r"http://testserver(/\S+)", message.body)
+        browser = Client()
+        browser.post(browser.get(link).headers.get("Location", link))
+        bob.refresh_from_db()
+        assert bob.email == "bob@example.org"
 
     def test_who_are_deleted_are_out_at_once(self, admin, bob, there):
         url = reverse("admin:accounts_user_delete", args=[bob.pk])
@@ -235,7 +269,7 @@ class TestRows:
     @pytest.mark.parametrize("model", ["tokens_refreshtoken", "accounts_securityevent", "accounts_outgoingmail"])
     def test_are_read_and_never_added_edited_or_deleted(self, admin, bob, there, model):
         table = apps.get_model(*model.split("_"))
-        mails.send("account_ready", bob)
+        mails.send("account_exists", bob)
         row = table.objects.filter(user=bob).first()
         before = list(table.objects.order_by("pk").values())
 
@@ -249,8 +283,8 @@ class TestRows:
 
     def test_mails_that_wait_show_what_and_when_and_no_more(self, admin, bob):
         mails.send("new_browser", bob, RequestFactory().get("/", REMOTE_ADDR="203.0.113.7"))
-        mail = OutgoingMail.objects.get()
-        for page, which in ("changelist", []), ("change", [mail.pk]):
+        waiting = OutgoingMail.objects.get()
+        for page, which in ("changelist", []), ("change", [waiting.pk]):
             shown = admin.get(reverse(f"admin:accounts_outgoingmail_{page}", args=which)).content.decode()
             assert "bob@example.org" in shown
             assert "new_browser" in shown

@@ -62,7 +62,7 @@ class TestSend:
     @pytest.mark.django_db(transaction=True)
     def test_goes_out_after_the_commit(self, bob):
         with transaction.atomic():
-            mails.send("account_ready", bob)
+            mails.send("account_exists", bob)
             assert not mail.outbox
 
         assert len(mail.outbox) == 1
@@ -70,7 +70,7 @@ class TestSend:
     @pytest.mark.django_db(transaction=True)
     def test_what_is_rolled_back_is_not_told(self, bob):
         with pytest.raises(RuntimeError), transaction.atomic():
-            mails.send("account_ready", bob)
+            mails.send("account_exists", bob)
             raise RuntimeError
 
         assert not mail.outbox
@@ -98,7 +98,7 @@ class TestSend:
         name = "<b> & 'c'"
         User.objects.filter(pk=bob.pk).update(username=name)
         with committing():
-            mails.send("account_ready", bob)
+            mails.send("account_exists", bob)
 
         [message] = mail.outbox
         assert name in message.body

@@ -23,7 +23,7 @@ def keep(bob):
 
     def keep(*addresses):
         for address in addresses or ["bob@example.org"]:
-            mails.send("account_ready", bob, to=address)
+            mails.send("account_exists", bob, to=address)
         return list(OutgoingMail.objects.order_by("pk"))
 
     return keep
@@ -59,7 +59,7 @@ class TestDeliver:
         assert postman.deliver() == 2
         assert [message["To"] for message in smtp.received] == ["a@example.org", "b@example.org"]
         assert not OutgoingMail.objects.exists()
-        said = "The mail 'account_ready' to g…@example.org was refused for good and is dropped: refused with 550."
+        said = "The mail 'account_exists' to g…@example.org was refused for good and is dropped: refused with 550."
         assert caplog.messages == [said]
         assert "gone@" not in caplog.text
 
@@ -71,7 +71,7 @@ class TestDeliver:
         [mail] = OutgoingMail.objects.all()
         assert (mail.to, mail.attempts) == ("a@example.org", 1)
         assert caplog.messages == [
-            "The mail 'account_ready' could not be sent. It is tried again in 30 s: refused with 450."
+            "The mail 'account_exists' could not be sent. It is tried again in 30 s: refused with 450."
         ]
         smtp.refusals.clear()
         come(FIRST_DELAY)
@@ -168,7 +168,7 @@ class TestRetry:
         postman.deliver()
 
         assert not OutgoingMail.objects.exists()
-        assert caplog.messages[-1].startswith("The mail 'account_ready' to b…@example.org was tried for a week and is")
+        assert caplog.messages[-1].startswith("The mail 'account_exists' to b…@example.org was tried for a week and is")
         assert caplog.records[-1].levelname == "ERROR"
 
 
@@ -196,7 +196,7 @@ class TestClaim:
     def test_four_postmen_at_once_bring_each_mail_once(self, smtp, bob):
         addresses = [f"{n}@example.org" for n in range(24)]
         OutgoingMail.objects.bulk_create(
-            OutgoingMail(kind="account_ready", user=bob, to=address, language="en") for address in addresses
+            OutgoingMail(kind="account_exists", user=bob, to=address, language="en") for address in addresses
         )
 
         assert sum(together([postman.deliver] * 4)) == 24
@@ -204,7 +204,7 @@ class TestClaim:
 
     @pytest.mark.django_db(transaction=True)
     def test_a_server_that_dies_before_it_answers_gets_the_mail_again_under_one_name(self, smtp, bob):
-        OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_ready", user=bob, to=bob.email, language="en")])
+        OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_exists", user=bob, to=bob.email, language="en")])
         smtp.slow = 60
         together([postman.deliver, lambda: smtp.wait(1) and smtp.die()])
         smtp.slow = 0
@@ -241,7 +241,7 @@ class TestPostman:
         monkeypatch.setattr(worker, "work", partial(worker.work, poll=0.1))
         worker.start()
         time.sleep(1)
-        OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_ready", user=bob, to="a@b.org", language="en")])
+        OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_exists", user=bob, to="a@b.org", language="en")])
 
         smtp.wait(1)
 

@@ -23,8 +23,8 @@ def say(*words):
 class TestOnce:
     def test_sends_what_is_due_and_counts_what_is_left(self, smtp, bob):
         smtp.refusals["later@example.org"] = "450 Later"
-        mails.send("account_ready", bob)
-        mails.send("account_ready", bob, to="later@example.org")
+        mails.send("account_exists", bob)
+        mails.send("account_exists", bob, to="later@example.org")
 
         assert say() == "1 mails sent, 1 are left for later."
         assert say() == "0 mails sent, 1 are left for later."
@@ -32,17 +32,17 @@ class TestOnce:
 
     def test_a_mail_server_that_is_down_is_no_error(self, smtp, bob):
         smtp.die()
-        mails.send("account_ready", bob)
+        mails.send("account_exists", bob)
 
         assert say() == "0 mails sent, 1 are left for later."
 
 
 class TestDryRun:
     def test_lists_what_is_due_and_sends_nothing(self, smtp, bob):
-        mails.send("account_ready", bob)
+        mails.send("account_exists", bob)
 
         listed = say("--dry-run")
-        assert listed.startswith("account_ready · ")
+        assert listed.startswith("account_exists · ")
         assert listed.endswith(" · b…@example.org · attempts: 0")
         assert not smtp.received
         assert OutgoingMail.objects.get().attempts == 0
@@ -63,7 +63,7 @@ class TestWatch:
 
     @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
     def test_goes_on_until_it_is_told_to_end(self, smtp, bob, by):
-        OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_ready", user=bob, to="a@b.org", language="en")])
+        OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_exists", user=bob, to="a@b.org", language="en")])
 
         def end():
             wait_until(lambda: smtp.received)
