@@ -43,7 +43,7 @@ def ask(request: HttpRequest, user: User) -> datetime:
     return leaving_at
 
 
-def keep(request: HttpRequest, user: User) -> bool:
+def keep(request: HttpRequest | None, user: User) -> bool:
     """Let `user` stay after all; whether there was still time, and something to take back."""
     with transaction.atomic():
         kept = bool(User.objects.filter(pk=user.pk, leaving_at__isnull=False).update(leaving_at=None))

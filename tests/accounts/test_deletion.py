@@ -97,6 +97,12 @@ class TestDelete:
         assert "Firefox 128 on Linux" in message.body
         assert "http://testserver/accounts/login/" in message.body
 
+    def test_whoever_asks_second_moves_no_day(self, rf, bob):
+        first, _ = (deletion.ask(rf.post(DELETE), bob) for _ in range(2))
+
+        assert User.objects.get().leaving_at == first
+        assert kinds() == [Kind.DELETION_ASKED]
+
     def test_asks_for_the_password_first(self, here, bob):
         forget_proofs()
         page = here.post(DELETE)
@@ -191,6 +197,11 @@ class TestTheGrace:
         assert "Your account stays. Good to have you back." in words(response)
         assert kinds()[-1] == Kind.DELETION_WITHDRAWN
         assert client.get("/accounts/profile/").status_code == 200
+
+    def test_whoever_asks_second_keeps_nothing(self, leaving):
+        """As a request does that read the person before another one kept them."""
+        assert [deletion.keep(None, leaving) for _ in range(2)] == [True, False]
+        assert kinds().count(Kind.DELETION_WITHDRAWN) == 1
 
     def test_only_a_post_with_the_token_keeps_it(self, leaving, client, sign_in):
         sign_in(client, leaving)
