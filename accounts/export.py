@@ -43,6 +43,7 @@ def _account(user: User) -> Document:
         "email_confirmed_at": _time(user.verified_at),
         "first_name": user.first_name,
         "last_name": user.last_name,
+        "language": user.language,
         "joined_at": _time(user.date_joined),
         "signed_in_at": _time(user.last_login),
         "leaving_at": _time(user.leaving_at),

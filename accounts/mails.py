@@ -19,8 +19,9 @@ def send(
     """Keep a mail of this kind for `user`, to the address that is stored of them or to `to`.
 
     `request` tells from which address and browser (None: not by a request), `facts` what else the templates are to
-    know; nothing secret is among them. The mail speaks the language that is active. It is part of the open transaction:
-    rolled back, it never was. Without a user and an address it is made like any other, and sent to nobody.
+    know; nothing secret is among them. The mail speaks the language of `user`, and not of a thief who makes us write to
+    them; if we know none, the one that is active. It is part of the open transaction: rolled back, it never was.
+    Without a user and an address it is made like any other, and sent to nobody.
     """
     if request:
         facts = {"address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
@@ -28,7 +29,7 @@ def send(
         kind=kind,
         user=user,
         to=to or (user.email if user else ""),
-        language=get_language() or settings.LANGUAGE_CODE,
+        language=(user and user.language) or get_language() or settings.LANGUAGE_CODE,
         facts=facts,
     )
 

@@ -44,7 +44,8 @@ class LeavingPeople(MiddlewareMixin):
     refresh. So it costs no query and no token says it; what is left to them without an answer is the front page.
     """
 
-    STILL_OPEN = frozenset({"keep", "export"})  # their data are theirs to the end
+    # Their data are theirs to the end, and so is what they understand.
+    STILL_OPEN = frozenset({"keep", "export", "language"})
 
     def process_view(self, request: Request, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         row = request.tokens.row

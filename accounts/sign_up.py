@@ -2,6 +2,7 @@
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from accounts import addresses, mails
 from accounts.models import SecurityEvent, User
@@ -17,6 +18,7 @@ def sign_up(request: HttpRequest, user: User) -> None:
     is one insert that was tried, one question, three rows and one commit: its time tells nothing.
     The browser finds the same page, which asks for a code, and nobody has one if no account was made.
     """
+    user.language = get_language() or ""
     with transaction.atomic():
         made = _saved(user)
         owner = User.objects.named(user.email).first()

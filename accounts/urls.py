@@ -6,6 +6,7 @@ from accounts.views import (
     deletion,
     export,
     home,
+    language,
     password,
     profile,
     sessions,
@@ -51,4 +52,5 @@ urlpatterns = [
     path("accounts/export/", export.export, name="export"),
     path("accounts/delete/", deletion.delete, name="delete"),
     path("accounts/keep/", deletion.keep, name="keep"),
+    path("accounts/language/", language.choose, name="language"),
 ]

@@ -1,10 +1,14 @@
 """What the site adds to every request and response, whichever app answers."""
 
 import ipaddress
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
 
@@ -66,4 +70,26 @@ class IsolationHeaders(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return response
+
+
+class Language(LocaleMiddleware):
+    """Pages speak the language that was chosen in this browser, or else the one that the browser asks for.
+
+    Django's own, but for three things. Caches are told that a cookie decides as well. What is for machines is in one
+    language, whoever asks, and so varies by none. And the thread forgets the language: what is refused before a request
+    comes here would be told in that of somebody else.
+    """
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        if getattr(view, "tokens_cookieless", False):
+            request.LANGUAGE_CODE = settings.LANGUAGE_CODE
+            translation.activate(settings.LANGUAGE_CODE)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        view = request.resolver_match and request.resolver_match.func
+        if not getattr(view, "tokens_cookieless", False):
+            response = super().process_response(request, response)
+            patch_vary_headers(response, ("Cookie",))
+        translation.deactivate()
         return response

@@ -45,6 +45,8 @@ class User(AbstractUser):
     email = models.EmailField(_("e-mail address"))
     verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
     leaving_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
+    # Of the mails: that of the sign-up, and then whatever is chosen. Empty: that of whoever asks.
+    language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

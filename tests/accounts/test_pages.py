@@ -16,6 +16,7 @@ OPEN = {
     "/accounts/email/confirm/<uuid:key>/<token>/",
     "/accounts/email/undo/<uuid:key>/<token>/",
     "/accounts/email/verify/",
+    "/accounts/language/",
     "/accounts/login/",
     "/accounts/logout/",
     "/accounts/password/reset/",

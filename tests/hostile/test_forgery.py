@@ -65,6 +65,7 @@ def forms(alice, here):
         "export": ("/accounts/export/", {}),
         "delete": ("/accounts/delete/", {}),
         "keep": ("/accounts/keep/", {}),
+        "language": ("/accounts/language/", {"language": "de"}),
         "admin:logout": ("/admin/logout/", {}),
         "admin:accounts_user_changelist": ("/admin/accounts/user/", admin),
         "admin:accounts_user_add": ("/admin/accounts/user/add/", {"username": "eve"}),

@@ -1,0 +1,4 @@
+DATE_FORMAT = "Y年n月j日"
+TIME_FORMAT = "H:i T"
+DATETIME_FORMAT = "Y年n月j日 H:i T"
+MONTH_DAY_FORMAT = "n月j日"
