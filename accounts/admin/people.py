@@ -12,44 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import addresses, mails
-from accounts.devices import describe
+from accounts.admin.sessions import SessionInline
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.proof import proved
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
-
-
-class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
-    """Rows that are looked at here, and never added, edited or deleted."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class SessionInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
-    """Where the person is signed in; a row leads to its own page, where it can be ended."""
-
-    model = RefreshToken
-    verbose_name_plural = _("signed in at")
-    fields = ("device", "address", "started_at", "seen_at", "expires_at")
-    readonly_fields = fields
-    extra = 0
-    show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[RefreshToken]:
-        live: QuerySet[RefreshToken] = RefreshToken.objects.live()
-        return live.order_by("-seen_at")
-
-    @admin.display(description=_("browser"))
-    def device(self, row: RefreshToken) -> str:
-        return str(describe(row.user_agent))
 
 
 @admin.register(User)
@@ -115,23 +83,3 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
     def has_end_sessions_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("tokens.end_refreshtoken"))
-
-
-@admin.register(SecurityEvent)
-class SecurityEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("at", "kind", "user", "address", "device", "by")
-    list_filter = ("kind", "at")
-    list_select_related = ("user", "by")
-    search_fields = ("user__username", "user__email", "address")
-    date_hierarchy = "at"
-    fields = ("at", "kind", "user", "by", "address", "user_agent", "session")
-
-
-@admin.register(OutgoingMail)
-class OutgoingMailAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """What no mail server has taken yet: empty, as long as there is one."""
-
-    list_display = ("made_at", "kind", "to", "attempts", "due_at")
-    list_filter = ("kind",)
-    ordering = ("due_at",)
-    fields = ("made_at", "kind", "user", "to", "language", "attempts", "due_at")
