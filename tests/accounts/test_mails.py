@@ -116,6 +116,7 @@ class TestSend:
             assert '<html lang="fr">' in html(message)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", KINDS)
 class TestEveryMail:
     def test_has_a_subject_and_a_body(self, kind, written):

@@ -62,8 +62,8 @@ def installation(running):
 def test_a_mail_comes_after_the_page_and_a_server_that_hangs_makes_no_page_slower(installation):
     mail = installation.mail
     mail.hangs = "EHLO"
-    assert installation.sign_up("ada") < 5  # ten seconds is what the postman waits for an answer
-    assert installation.sign_up("bob") < 5
+    assert installation.sign_up("ada") < 8  # ten seconds is what the postman waits for an answer
+    assert installation.sign_up("bob") < 8
     wait_until(lambda: mail.connections)
     assert not mail.received
     assert len(installation.waiting()) == 2
@@ -134,5 +134,5 @@ def test_nobody_learns_from_the_time_of_a_reset_who_has_an_account(installation)
 
     assert link.startswith("http://localhost/accounts/password/reset/")
     assert len(answers) == 1
-    assert max(took) < 3
+    assert max(took) < 8
     assert [message["To"] for message in mail.received] == ["ada@example.org"] * 2
