@@ -80,7 +80,7 @@ def test_sign_up_sign_in_stay_signed_in_post_and_sign_out(another, db):
     page.get_by_label("E-mail").fill("carol@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("The same once more").fill(PASSWORD)
-    page.get_by_role("main").get_by_role("button").click()
+    page.get_by_role("button", name="Create the account").click()
     expect(page.get_by_role("main")).to_contain_text("We have written to carol@example.org.")
 
     page.get_by_role("main").get_by_role("link", name="Sign in").click()
@@ -141,12 +141,14 @@ def test_two_browsers_see_each_other_and_one_ends_the_other(sign_in, bob):
     expect(rows.last).to_contain_text(re.compile("Safari.* on iOS|Safari.*iPhone"))
     expect(rows.last).to_contain_text("with your password")
 
-    rows.last.get_by_role("link", name=re.compile("^Name")).click()
-    here.get_by_role("textbox").fill("My phone")
-    here.get_by_role("main").get_by_role("button").click()
+    rows.last.get_by_text("Name", exact=True).click()
+    rows.last.get_by_role("textbox").fill("My phone")
+    rows.last.get_by_role("button", name="Save").click()
     expect(rows.last).to_contain_text("My phone")
 
-    rows.last.get_by_role("button", name="End").click()
+    rows.last.get_by_role("link", name="End").click()
+    expect(here.get_by_role("main")).to_contain_text("That browser is signed out at once.")
+    here.get_by_role("button", name="End this session").click()
     expect(rows).to_have_count(1)
     expect(here.get_by_role("list", name="Ended lately")).to_contain_text("My phone")
 
@@ -194,7 +196,7 @@ def test_a_change_of_password_keeps_this_browser_and_ends_the_others(sign_in, bo
     here.get_by_label("Your password now").fill(PASSWORD)
     here.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
     here.get_by_label("The same once more").fill(NEW_PASSWORD)
-    here.get_by_role("main").get_by_role("button").click()
+    here.get_by_role("button", name="Change the password").click()
     here.goto("/accounts/sessions/")
     expect(here.get_by_role("main").get_by_role("list").first.get_by_role("listitem")).to_have_count(1)
     there.goto("/accounts/sessions/")

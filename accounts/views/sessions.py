@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import sessions
 from accounts.forms import SessionNameForm
@@ -30,20 +30,24 @@ def show(request: Request) -> HttpResponse:
 
 
 @guards_account
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def end(request: Request, pk: UUID) -> HttpResponse:
     """End one session of one's own; ending the one in use is signing out."""
     row = _own(request, pk)
-    if row.pk == request.tokens.session_id:
-        return _leave(request, _("You are signed out."))
-    return _end_another(request, row)
+    if row.pk != request.tokens.session_id:
+        return _end_another(request, row)
+    if request.method != "POST":
+        return _ask(request, "session_end", session=sessions.Session(row, here=True))
+    return _leave(request, _("You are signed out."))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @proved
 def end_others(request: Request) -> HttpResponse:
-    others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
-    count = others.live().revoke(RefreshToken.Reason.ENDED)
+    others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id).live()
+    if request.method != "POST":
+        return _ask(request, "sessions_end_others", others=[sessions.Session(row) for row in others])
+    count = others.revoke(RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
     messages.success(
         request,
@@ -52,9 +56,11 @@ def end_others(request: Request) -> HttpResponse:
     return redirect("sessions")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @proved
 def end_all(request: Request) -> HttpResponse:
+    if request.method != "POST":
+        return _ask(request, "sessions_end_all")
     RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return _leave(request, _("All your sessions were ended, this one too."))
@@ -81,12 +87,19 @@ def _own(request: Request, pk: UUID) -> RefreshToken:
 
 @proved
 def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
-    if row.revoke(RefreshToken.Reason.ENDED):
+    if request.method != "POST" and row.is_live:
+        return _ask(request, "session_end", session=sessions.Session(row))
+    if request.method == "POST" and row.revoke(RefreshToken.Reason.ENDED):
         SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session=row.pk)
         messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
     else:
         messages.info(request, _("This session was over already."))
     return redirect("sessions")
+
+
+def _ask(request: Request, template: str, **context: object) -> HttpResponse:
+    """The page that says what will happen, and whose button posts to its own address."""
+    return render(request, f"accounts/{template}.html", context)
 
 
 def _leave(request: Request, farewell: str) -> HttpResponse:

@@ -176,9 +176,18 @@ class TestProved:
 
         assert here.post(reverse("session_end", args=[row_of(IPHONE).pk])).status_code == 404
 
-    @pytest.mark.parametrize("method", ["get", "head", "options", "put"])
-    def test_a_view_for_posts_stays_one(self, here, method):
+    @pytest.mark.parametrize("method", ["options", "put"])
+    def test_a_view_takes_no_more_methods_than_before(self, here, method):
         assert getattr(here, method)(OTHERS).status_code == 405
+
+    def test_stands_before_a_question_as_well(self, here, there):
+        forget_proofs()
+
+        assert "Is it you?" in here.get(OTHERS).content.decode()
+        page = here.post(OTHERS, {"proof-method": "GET", "proof-password": PASSWORD}, follow=True)
+
+        assert "End your other sessions?" in page.content.decode()
+        assert row_of(CHROME).is_live
 
     def test_a_silent_refresh_is_no_proof(self, here, there):
         row_of(FIREFOX).prove()

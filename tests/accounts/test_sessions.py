@@ -47,9 +47,9 @@ class TestList:
 
         assert "Firefox 128 on Linux" in page
         assert "127.0.0.1" in page
-        assert "127.0.0.1 · Active now" in page
+        assert "<p>Active now · <time" in page
         started = RefreshToken.objects.order_by("started_at").last().started_at
-        assert f"Signed in {started:%-d %B, %H:%M} with your password" in page
+        assert f">signed in {started:%-d %B} with your password</time>" in page
 
     def test_this_device_comes_first(self, here, there):
         for client, mine in ((here, "Firefox"), (there, "Chrome")):
@@ -103,10 +103,10 @@ class TestEnded:
     @pytest.mark.parametrize(
         ("reason", "words"),
         [
-            (Reason.SIGNED_OUT, "Signed out"),
-            (Reason.ENDED, "Ended from the list of sessions"),
-            (Reason.REUSED, "A copy of a sign-in was used"),
-            (Reason.ADMIN, "Ended by an administrator"),
+            (Reason.SIGNED_OUT, "signed out"),
+            (Reason.ENDED, "ended from the list of sessions"),
+            (Reason.REUSED, "a copy of a sign-in was used"),
+            (Reason.ADMIN, "ended by an administrator"),
         ],
     )
     def test_stays_listed_with_the_reason(self, here, there, reason, words):
@@ -115,12 +115,12 @@ class TestEnded:
         page = page_of(here).partition("Ended lately")[2]
 
         assert "Chrome 131 on Windows" in page
-        assert f"<p>{words}</p>" in page
+        assert f"</time> · {words}</p>" in page
 
     def test_one_that_ran_out_is_listed_too(self, here, there):
         RefreshToken.objects.filter(user_agent=CHROME).update(expires_at=timezone.now() - timedelta(minutes=1))
 
-        assert "<p>Not used for too long</p>" in page_of(here).partition("Ended lately")[2]
+        assert "</time> · not used for too long</p>" in page_of(here).partition("Ended lately")[2]
 
     def test_is_forgotten_after_a_month(self, here, there):
         row_of(CHROME).revoke(Reason.ENDED)
@@ -215,6 +215,54 @@ class TestEndAll:
         assert [event.kind for event in SecurityEvent.objects.all()] == ["all_ended", "signed_in"]
 
 
+class TestQuestions:
+    """What stands between a click and an end."""
+
+    def test_says_which_session_it_is_and_what_will_happen(self, here, there):
+        page = here.get(reverse("session_end", args=[row_of(CHROME).pk])).content.decode()
+
+        assert "Chrome 131 on Windows" in page
+        assert "That browser is signed out at once." in page
+        assert "You stay signed in here." in page
+
+    def test_says_that_it_is_the_one_in_use(self, here, there):
+        page = here.get(reverse("session_end", args=[row_of(FIREFOX).pk])).content.decode()
+
+        assert "End the session you are in?" in page
+        assert "Your other sessions go on." in page
+
+    def test_asks_nothing_about_one_that_is_over(self, here, there):
+        row_of(CHROME).revoke(Reason.ENDED)
+
+        response = here.get(reverse("session_end", args=[row_of(CHROME).pk]), follow=True)
+
+        assert "This session was over already." in response.content.decode()
+
+    def test_somebody_elses_does_not_exist(self, here, alice, using, sign_in):
+        sign_in(using(IPHONE), alice)
+
+        assert here.get(reverse("session_end", args=[row_of(IPHONE).pk])).status_code == 404
+
+    def test_names_all_others_and_not_this_one(self, here, there, bob, using, sign_in):
+        sign_in(using(IPHONE), bob)
+
+        page = here.get(reverse("sessions_end_others")).content.decode()
+
+        assert "Chrome 131 on Windows" in page
+        assert "on iPhone" in page
+        assert "Firefox" not in page
+        assert "End the 2 other sessions" in page
+
+    def test_the_button_posts_to_where_it_is(self, here, there):
+        for url in (reverse("sessions_end_others"), reverse("sessions_end_all")):
+            page = here.get(url).content.decode().partition("<main")[2]
+            assert '<form method="post">' in page
+
+    def test_counts_with_no_more_queries_than_needed(self, here, there, django_assert_num_queries):
+        with django_assert_num_queries(2):  # this row with its person, the others
+            here.get(reverse("sessions_end_others"))
+
+
 class TestName:
     def test_names_a_session(self, here, there):
         url = reverse("session_name", args=[row_of(CHROME).pk])
@@ -248,12 +296,12 @@ class TestName:
         assert "name" in response.context["form"].errors
 
 
-@pytest.mark.parametrize("method", ["get", "head", "options"])
+@pytest.mark.parametrize(("method", "status"), [("get", 200), ("head", 200), ("options", 405)])
 @pytest.mark.parametrize("view", ["session_end", "sessions_end_others", "sessions_end_all"])
-def test_only_a_post_ends_anything(here, there, view, method):
+def test_only_a_post_ends_anything(here, there, view, method, status):
     args = [row_of(CHROME).pk] if view == "session_end" else []
 
-    assert getattr(here, method)(reverse(view, args=args)).status_code == 405
+    assert getattr(here, method)(reverse(view, args=args)).status_code == status
     assert RefreshToken.objects.live().count() == 2
 
 

@@ -146,7 +146,8 @@ class TestForms:
     def test_nothing_is_ended_but_by_a_post(self, here, forms, method):
         here.handler.enforce_csrf_checks = False
         for name in ("logout", "sessions_end_others", "sessions_end_all", "session_end"):
-            assert getattr(here, method)(forms[name][0]).status_code == 405, name
+            asks = name != "logout" and method in ("get", "head")
+            assert getattr(here, method)(forms[name][0]).status_code == (200 if asks else 405), name
         assert RefreshToken.objects.get().is_live
 
 
