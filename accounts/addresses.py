@@ -182,7 +182,6 @@ def _void(proof: AddressProof) -> None:
     first = mine.changes().filter(previous=proof.previous).earliest("confirmed_at")
     if not mine.filter(confirmed_at__gte=first.confirmed_at).undo():
         raise Refused
-    mine.pending().delete()
 
 
 def _kept(request: HttpRequest) -> tuple[str, str]:

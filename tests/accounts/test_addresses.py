@@ -251,6 +251,12 @@ class TestConfirmByLink:
             addresses.confirm_by_link(here, key, token)
         assert addresses.to_confirm(key, token) is None
 
+    @pytest.mark.parametrize("token", ["", "x", "x" * 43])
+    def test_needs_the_token(self, ask, here, token):
+        ask()
+        with pytest.raises(addresses.Refused):
+            addresses.confirm_by_link(here, AddressProof.objects.get().pk, token)
+
     def test_works_for_an_hour(self, ask, here):
         token, key = token_in(ask()), AddressProof.objects.get().pk
         turn_back(asked_at=LINK_LIFETIME - timedelta(seconds=5))
@@ -415,6 +421,12 @@ class TestUndo:
         assert addresses.to_undo(proof.pk, token_in(told)) is None
         with pytest.raises(addresses.Refused):
             addresses.undo(browser_of(), proof.pk, token_in(told))
+
+    @pytest.mark.parametrize("token", ["", "x", "x" * 43])
+    def test_needs_the_token(self, change, browser_of, token):
+        proof, _ = change()
+        with pytest.raises(addresses.Refused):
+            addresses.undo(browser_of(), proof.pk, token)
 
     def test_works_for_seven_days(self, change, browser_of):
         proof, told = change()
