@@ -12,6 +12,7 @@ from accounts.views import (
     sessions,
     sign_in,
     sign_up,
+    styleguide,
     username,
 )
 
@@ -53,4 +54,5 @@ urlpatterns = [
     path("accounts/delete/", deletion.delete, name="delete"),
     path("accounts/keep/", deletion.keep, name="keep"),
     path("accounts/language/", language.choose, name="language"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]

@@ -27,7 +27,7 @@ def delete(request: Request) -> HttpResponse:
     messages.success(
         request,
         _("You are signed out, and your account will be deleted on %(day)s. To keep it, sign in before that day.")
-        % {"day": date_format(timezone.localtime(leaving_at), "j F Y")},
+        % {"day": date_format(timezone.localtime(leaving_at), "DATE_FORMAT")},
     )
     return redirect("login")
 

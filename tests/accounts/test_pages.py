@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 OPEN = {
     "/",
@@ -28,6 +28,7 @@ OPEN = {
     "/healthz",
     "/metrics",
     "/readyz",
+    "/styleguide/",
 }
 
 
@@ -115,3 +116,44 @@ def test_every_page_has_one_heading_a_language_and_a_way_past_the_top(client, db
     assert '<html lang="en">' in page
     assert 'href="#main"' in page
     assert page.count('id="main"') == 1
+
+
+class TestStyleguide:
+    def test_shows_the_parts_while_debugging(self, client, settings):
+        settings.DEBUG = True
+
+        page = client.get("/styleguide/").content.decode()
+
+        assert page.count("<h1>") == 1
+        assert 'aria-invalid="true"' in page
+
+    def test_is_not_there_otherwise(self, client):
+        assert client.get("/styleguide/").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["profile", "export", "password_change", "username_change", "email_change"])
+def test_the_page_that_is_open_is_marked_among_those_of_the_account(client, bob, sign_in, name):
+    sign_in(client, bob)
+
+    nav = client.get(reverse(name)).content.decode().partition('<nav class="settings"')[2].partition("</nav>")[0]
+
+    assert nav.count("aria-current") == 1
+    assert f'href="{reverse(name)}" aria-current="page"' in nav
+
+
+class TestFormErrors:
+    def test_say_where_to_look_if_there_are_several(self, client, db):
+        page = client.post("/accounts/signup/", {"username": "not a name", "email": "nobody"}).content.decode()
+
+        assert "Please look at these once more:" in page
+        for name in ("username", "email", "password1"):
+            assert f'<a href="#id_{name}">' in page
+            assert f'id="id_{name}_error"' in page
+        assert page.count('aria-invalid="true"') == 4
+        assert "<title>Please check: Create an account" in page
+
+    def test_stand_at_the_field_alone_if_it_is_one(self, client, db):
+        page = client.post("/accounts/password/reset/", {"email": "nobody"}).content.decode()
+
+        assert "Please look at these once more:" not in page
+        assert 'aria-describedby="id_email_error"' in page

@@ -78,7 +78,7 @@ def forms(alice, here):
     }
 
 
-NO_FORM = {"home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done"}
+NO_FORM = {"home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done", "styleguide"}
 
 FORGERIES = {
     "without a token": ({}, {}, False),
