@@ -26,8 +26,8 @@ HERE = "here"  # stands in the address where the token stood
 
 
 def no_referrer(view: View) -> View:
-    """Nobody is told the address of the page. Those with a form say `same-origin` again in their head: from a page
-    without referrer browsers send forms with `Origin: null`, which no check for forgeries takes."""
+    """No other site is told the address, while it has the token. The pages themselves say `same-origin` in their head:
+    from a page without referrer browsers send forms with `Origin: null`, which no check for forgeries takes."""
 
     @wraps(view)
     def silent(*args: Any, **kwargs: Any) -> HttpResponse:
