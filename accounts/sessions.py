@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from accounts.devices import Device, describe
 from accounts.models import User
+from accounts.places import place
 from tokens.models import RefreshToken
 
 _REMEMBERED = timedelta(days=30)  # how long a session that is over stays in the list
@@ -31,6 +32,10 @@ class Session:
     @property
     def title(self) -> str:
         return self.row.name or str(self.device)
+
+    @property
+    def place(self) -> str:
+        return place(self.row.address)
 
     @property
     def seen(self) -> str:

@@ -116,6 +116,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
+GEOIP_PATH = env.text("GEOIP_PATH", default="")  # accounts/places.py
 UNVERIFIED_MAY = env.one_of("UNVERIFIED_MAY", ("everything", "account", "nothing"), default="everything")
 
 PASSWORD_HASHERS = [

@@ -1,0 +1,57 @@
+"""Where an address is, roughly, as far as the site has a file that says so: GEOIP_PATH, in MaxMind's format.
+
+Nobody is asked over the network. The reader is a package that only a site with such a file needs.
+"""
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils.translation import get_language
+
+if TYPE_CHECKING:
+    from maxminddb import Reader
+
+logger = logging.getLogger("accounts")
+
+_LANGUAGES = {"zh-hans": "zh-CN"}  # Django's names for what the files call otherwise
+
+
+def place(address: str | None) -> str:
+    """City and country in the language of the page, "Linköping, Sweden"; "" if it is not known."""
+    reader = _reader(settings.GEOIP_PATH) if settings.GEOIP_PATH and address else None
+    found: Any = reader and reader.get(address or "")
+    parts = [_name(found[part]) for part in ("city", "country") if part in found] if found else []
+    return ", ".join(filter(None, parts))
+
+
+def trouble(path: str) -> str:
+    """Why the file cannot be read, or ""."""
+    try:
+        _open(path)
+    except (ImportError, OSError, RuntimeError) as error:  # the reader's own errors are RuntimeErrors
+        return str(error)
+    return ""
+
+
+@lru_cache(maxsize=1)
+def _reader(path: str) -> "Reader | None":
+    """One for the whole process. Without it pages say no places, and the log says it once."""
+    try:
+        return _open(path)
+    except (ImportError, OSError, RuntimeError):
+        logger.exception("GEOIP_PATH cannot be read: no places are shown.")
+        return None
+
+
+def _open(path: str) -> "Reader":
+    import maxminddb
+
+    return maxminddb.open_database(path)
+
+
+def _name(part: Any) -> str:
+    names: dict[str, str] = part.get("names", {})
+    language = get_language() or "en"
+    return names.get(_LANGUAGES.get(language, language)) or names.get("en", "")
