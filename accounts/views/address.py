@@ -78,7 +78,8 @@ def _confirmed(request: HttpRequest, proof: AddressProof) -> HttpResponse:
 
 def _undone(request: HttpRequest, proof: AddressProof) -> HttpResponse:
     words = _(
-        "%(address)s is your address again. Every session was ended, and the password of before opens nothing any more."
+        "%(address)s is your address again. Every session was ended, and the old password opens nothing any more: "
+        "choose a new one by the link that we have just sent."
     )
     messages.success(request, words % {"address": proof.previous})
     return redirect("password_reset_done")

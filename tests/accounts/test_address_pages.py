@@ -88,6 +88,7 @@ class TestVerify:
         response = browser.post(VERIFY, {"code": code_in(message)}, follow=True)
         assert response.redirect_chain == [("/accounts/login/", 302)]
         assert "Thank you. ada@example.org is confirmed." in page(response)
+        assert browser.cookies["__Host-session"].value == ""
         assert User.objects.get().verified_at is not None
         assert jar(browser) == {}
         assert not RefreshToken.objects.exists()
