@@ -68,6 +68,7 @@ class TestRefusals:
             ("DATABASE_URL", "postgres://sojourn:hush@host:port/name"),
             ("CACHE_URL", "rediss"),
             ("EMAIL_URL", "mail.example.org"),
+            ("UNVERIFIED_MAY", "some"),
             ("TOKENS_ISSUER", "example.org"),
             ("TOKENS_ACCESS_LIFETIME", "15min"),
             ("TOKENS_ACCESS_LIFETIME", "-5"),

@@ -18,6 +18,8 @@ from tests.tokens.clock import jar
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
+pytestmark = pytest.mark.once  # the database has its part in test_addresses.py
+
 VERIFY, CHANGE = "/accounts/email/verify/", "/accounts/email/"
 NEW = "bob@new.example"
 DEAD = "This link does not work"

@@ -91,6 +91,7 @@ class TestLookAlikes:
             assert Client().post(reverse("login"), sent).status_code == 302
 
 
+@pytest.mark.once
 class TestLineBreaks:
     @pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\u2028", "\u0085", "\x0b"])
     @pytest.mark.parametrize("where", ["{0}Bcc: eve@evil.example", "a{0}b@example.org", "a@example.org{0}Bcc: x@y.zz"])
@@ -112,6 +113,7 @@ class TestLineBreaks:
 MEGABYTE = "x" * 1_000_000
 
 
+@pytest.mark.once
 class TestAMegabyte:
     @pytest.mark.parametrize(
         ("url", "fields"),
@@ -165,6 +167,7 @@ def test_what_is_no_text_is_refused_by_the_form(post, here, url, what):
     assert response.context["form"].errors
 
 
+@pytest.mark.once
 class TestOtherHosts:
     HEADERS = ({"x-forwarded-host": "evil.example"}, {"x-host": "evil.example"}, {"forwarded": "host=evil.example"})
 

@@ -6,7 +6,10 @@ from django.urls import reverse
 from tests.conftest import PASSWORD
 
 OPEN = ("home", "login", "signup", "password_reset", "password_reset_done", "password_reset_complete")
-CLOSED = ("home", "sessions", "profile", "activity", "password_change", "export", "delete")
+CLOSED = (
+    *("home", "sessions", "activity", "profile", "username_change", "email_change", "password_change"),
+    *("export", "delete"),
+)
 ADMIN = ("index", "accounts_user_changelist", "accounts_user_add", "tokens_refreshtoken_changelist")
 
 

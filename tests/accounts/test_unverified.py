@@ -13,6 +13,8 @@ from tests.tokens.clock import jar
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
+pytestmark = pytest.mark.once
+
 VERIFY = "/accounts/email/verify/"
 TOLD = "The e-mail address is not confirmed yet. Sign in on the site to confirm it."
 OWN = ("profile", "username_change", "email_change", "password_change", "sessions", "activity", "export", "delete")
