@@ -141,7 +141,7 @@ def test_two_browsers_see_each_other_and_one_ends_the_other(sign_in, bob):
     expect(rows.last).to_contain_text(re.compile("Safari.* on iOS|Safari.*iPhone"))
     expect(rows.last).to_contain_text("with your password")
 
-    rows.last.get_by_text("Name", exact=True).click()
+    rows.last.get_by_text("Give it a name").click()
     rows.last.get_by_role("textbox").fill("My phone")
     rows.last.get_by_role("button", name="Save").click()
     expect(rows.last).to_contain_text("My phone")
