@@ -76,20 +76,21 @@ class IsolationHeaders(MiddlewareMixin):
 class Language(LocaleMiddleware):
     """Pages speak the language that was chosen in this browser, or else the one that the browser asks for.
 
-    Django's own, but for three things. Caches are told that a cookie decides as well. What is for machines is in one
-    language, whoever asks, and so varies by none. And the thread forgets the language: what is refused before a request
-    comes here would be told in that of somebody else.
+    Django's own, but for three things. Caches are told that a cookie decides as well, and shared ones, some of which
+    know no Vary, to keep nothing. What is for machines is in one language, whoever asks, and so varies by none. And the
+    thread forgets the language: what is refused before a request comes here would be told in that of somebody else.
     """
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         if getattr(view, "tokens_cookieless", False):
+            request.one_language = True  # type: ignore[attr-defined]
             request.LANGUAGE_CODE = settings.LANGUAGE_CODE
             translation.activate(settings.LANGUAGE_CODE)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        view = request.resolver_match and request.resolver_match.func
-        if not getattr(view, "tokens_cookieless", False):
+        if not getattr(request, "one_language", False):
             response = super().process_response(request, response)
             patch_vary_headers(response, ("Cookie",))
+            response.headers.setdefault("Cache-Control", "private")
         translation.deactivate()
         return response

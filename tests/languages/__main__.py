@@ -1,0 +1,26 @@
+"""`python -m tests.languages`: bring every catalogue up to the source, and compile it. docs/languages.md says when."""
+
+import os
+
+import django
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    from tests.languages import catalogue, source
+
+    said = source.texts()
+    for language in catalogue.LANGUAGES:
+        path = catalogue.path(language)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = catalogue.load(language)
+        catalogue.renew(found, said)
+        found.save(str(path))
+        found.save_as_mofile(str(path.with_suffix(".mo")))
+        missing = [entry for entry in found if not entry.translated()]
+        print(f"{path}: {len(found)} texts, {len(missing)} of them without a translation.")
+
+
+if __name__ == "__main__":
+    main()

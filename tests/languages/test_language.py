@@ -1,0 +1,213 @@
+"""Which language a page speaks, and how it is chosen."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.test import Client as PlainClient
+from django.utils import timezone, translation
+
+from accounts import throttle
+from accounts.models import User
+from tests.hostile.test_crawl import Page
+from tests.hostile.test_forgery import ELSEWHERE, leaves
+from tests.tokens.clock import elapse
+from tokens.testing import Client
+
+CHOOSE = "/accounts/language/"
+COOKIE = "__Host-language"
+GREETINGS = {
+    "en": "Good to see you.",
+    "de": "Schön, dass du da bist.",
+    "es": "Qué bien verte.",
+    "zh-hans": "很高兴见到你。",
+}
+
+
+def language_of(response):
+    """The language that the page says it is in, which is that of its greeting."""
+    [html] = [attributes for tag, attributes in Page(response.content.decode()).tags if tag == "html"]
+    assert GREETINGS[html["lang"]] in response.content.decode()
+    return html["lang"]
+
+
+@pytest.fixture
+def ask(client, db):
+    """`ask(accept_language)`: the language in which such a browser gets the log-in page."""
+    return lambda wanted: language_of(client.get("/accounts/login/", headers={"accept-language": wanted}))
+
+
+@pytest.mark.once
+class TestTheBrowser:
+    @pytest.mark.parametrize(
+        "wanted, got",
+        [
+            ("de", "de"),
+            ("de-AT,en;q=0.5", "de"),
+            ("fr,es-MX;q=0.8,en;q=0.7", "es"),
+            ("zh-CN,zh;q=0.9", "zh-hans"),
+            ("zh-TW", "zh-hans"),  # the nearest that there is
+            ("en-GB,de;q=0.9", "en"),
+            ("fr", "en"),
+            ("*", "en"),
+            ("", "en"),
+        ],
+    )
+    def test_says_which_language_it_would_like(self, ask, wanted, got):
+        assert ask(wanted) == got
+
+    @pytest.mark.parametrize(
+        "wanted", ["de" * 5000, "de;q=x", ",,;;", "../../../etc/passwd", "\u00fc", "a-" * 600, "de,\x00", "xx;q=1" * 99]
+    )
+    def test_may_say_anything(self, ask, wanted):
+        assert ask(wanted) in ("en", "de")
+
+    def test_each_visitor_is_answered_in_their_own_language_and_nothing_is_left_of_it(self, ask):
+        assert [ask(wanted) for wanted in ("de", "fr", "es", "", "zh", "en")] == [
+            *("de", "en", "es"),
+            *("en", "zh-hans", "en"),
+        ]
+        ask("de")
+        assert translation.get_language() == "en"
+
+    def test_whoever_is_refused_at_the_door_is_not_told_in_the_language_of_the_last_one(self, ask, settings):
+        ask("de")
+        settings.SECURE_SSL_REDIRECT = True  # that stands before
+        response = PlainClient().get("/accounts/login/", headers={"host": "evil.example"})
+
+        assert response.status_code == 400
+        assert "This did not work" in response.content.decode()
+
+    @pytest.mark.parametrize("url", ["/", "/no/such/page/", "/accounts/profile/", "/admin/login/"])
+    def test_caches_are_told_what_the_answer_depends_on(self, client, db, url):
+        for _ in range(2):  # the first one brings a cookie
+            response = client.get(url, headers={"accept-language": "de"})
+            varies = {name.strip() for name in response.headers["Vary"].split(",")}
+            assert {"Accept-Language", "Cookie"} <= varies
+            assert response.headers["Content-Language"] == "de"
+            assert "private" in response.headers["Cache-Control"]
+
+    @pytest.mark.parametrize("place", ["outside", "inside"])
+    def test_djangos_cache_mixes_no_languages(self, client, db, settings, place):
+        update, fetch = (f"django.middleware.cache.{name}CacheMiddleware" for name in ("Update", "FetchFrom"))
+        site = settings.MIDDLEWARE
+        settings.MIDDLEWARE = [update, fetch, *site] if place == "outside" else [update, *site, fetch]
+        for wanted in ("de", "es", "de", "en", "zh", "es"):
+            page = Client().get("/accounts/password/reset/", headers={"accept-language": wanted})
+            assert page.headers["Content-Language"] == {"zh": "zh-hans"}.get(wanted, wanted)
+        cache.clear()
+
+
+class TestChoose:
+    def choose(self, client, language, **fields):
+        return client.post(CHOOSE, {"language": language, **fields})
+
+    @pytest.mark.once
+    def test_the_choice_outweighs_the_browser_and_outlives_it(self, ask, client):
+        response = self.choose(client, "es", next="/accounts/login/?next=/accounts/profile/")
+
+        assert (response.status_code, response.headers["Location"]) == (302, "/accounts/login/?next=/accounts/profile/")
+        assert ask("de") == "es"
+        cookie = response.cookies[COOKIE]
+        assert cookie["max-age"] == 365 * 24 * 3600
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Lax")
+        assert (cookie["path"], cookie["domain"]) == ("/", "")
+
+    @pytest.mark.once
+    @pytest.mark.parametrize("language", ["fr", "ar", "", "de-at", "DE", "../de", "de\r\nX: y", "d" * 9999, "\x00"])
+    def test_there_are_no_others_to_choose(self, client, db, language):
+        response = self.choose(client, language, next="/accounts/login/")
+
+        assert response.status_code == 302
+        assert COOKIE not in response.cookies
+
+    @pytest.mark.once
+    @pytest.mark.parametrize("value", ["fr", "xx", "../../de", "de; q=1", "d" * 3000, '"de"', "\u00fc"])
+    def test_a_cookie_that_nobody_set_changes_nothing(self, client, ask, value):
+        client.cookies[COOKIE] = value
+        assert ask("") in ("en", "de")
+
+    @pytest.mark.once
+    @pytest.mark.parametrize("wanted", ELSEWHERE, ids=ascii)
+    def test_nobody_is_led_elsewhere(self, client, db, wanted):
+        for headers in ({}, {"referer": wanted.encode("unicode_escape").decode()}):
+            for fields in ({"next": wanted}, {}):
+                response = client.post(CHOOSE, {"language": "de", **fields}, headers=headers)
+                assert response.status_code == 302
+                assert not leaves(response.headers["Location"])
+
+    @pytest.mark.once
+    def test_is_a_post(self, client, db):
+        assert client.get(f"{CHOOSE}?language=de").status_code == 405
+
+    def test_mails_to_whoever_is_signed_in_speak_it_from_then_on(self, client, bob, django_assert_num_queries):
+        client.force_login(bob)
+        client.get("/accounts/profile/")
+        with django_assert_num_queries(1):
+            self.choose(client, "de")
+
+        bob.refresh_from_db()
+        assert bob.language == "de"
+
+    def test_of_others_nothing_is_kept(self, client, bob, alice):
+        self.choose(client, "de")
+
+        assert set(User.objects.values_list("language", flat=True)) == {""}
+
+    def test_is_open_to_whoever_is_about_to_leave(self, client, bob, sign_in):
+        User.objects.filter(pk=bob.pk).update(leaving_at=timezone.now() + timedelta(days=3))
+        sign_in(client, bob)
+        elapse(16 * 60, client)
+
+        assert self.choose(client, "es", next="/accounts/keep/").headers["Location"] == "/accounts/keep/"
+        assert client.get("/accounts/keep/").headers["Content-Language"] == "es"
+
+    @pytest.mark.parametrize("url", ["/", "/accounts/login/", "/no/such/page/", "/accounts/sessions/?a=1&b=2"])
+    def test_every_page_offers_it_in_the_words_of_each_language(self, client, bob, url):
+        if "sessions" in url:
+            client.force_login(bob)
+        tags = Page(client.get(url, headers={"accept-language": "de"}).content.decode()).tags
+        buttons = [attributes for tag, attributes in tags if tag == "button" and attributes.get("name") == "language"]
+
+        assert [button["value"] for button in buttons] == ["en", "de", "es", "zh-hans"]
+        assert [button["value"] for button in buttons if "aria-current" in button] == ["de"]
+        assert all(button["lang"] == button["value"] for button in buttons)
+        [back] = [attributes["value"] for tag, attributes in tags if attributes.get("name") == "next"]
+        assert back == url
+
+    @pytest.mark.once
+    def test_a_form_that_was_filled_in_wrong_is_not_lost_for_it(self, client, bob):
+        page = client.post("/accounts/login/", {"username": "bob", "password": "is it this?"}).content.decode()
+
+        assert 'name="language"' not in page
+
+
+@pytest.mark.once
+class TestWhatIsForMachines:
+    ADDRESSES = (
+        *("/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/.well-known/openid-configuration"),
+        *("/.well-known/status-list", "/api/openapi.json", "/api/me", "/api/public", "/api/nowhere"),
+    )
+
+    @pytest.mark.parametrize("url", ADDRESSES)
+    def test_is_the_same_in_every_language(self, db, url):
+        for headers in ({}, {"accept-language": "de"}, {"accept-language": "zh", "cookie": f"{COOKIE}=es"}):
+            response = Client().get(url, headers=headers)
+            assert not {"Accept-Language", "Cookie"} & {
+                name.strip() for name in response.headers.get("Vary", "").split(",")
+            }
+            assert "Content-Language" not in response.headers
+            assert not response.cookies
+
+    def test_an_error_of_the_api_is_told_in_english(self, client, bob, monkeypatch):
+        monkeypatch.setattr(throttle, "SIGN_IN", throttle.Limit("sign-in", throttle.Pace(1, 60, 60, 600)))
+        for _ in range(3):
+            response = client.post(
+                "/api/auth/login",
+                {"username": "bob", "password": "is it this?"},
+                content_type="application/json",
+                headers={"accept-language": "de"},
+            )
+
+        assert response.status_code == 429
+        assert response.json()["detail"] == "There were too many attempts. Please try again in 60 seconds."
