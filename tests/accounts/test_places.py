@@ -85,4 +85,4 @@ def test_a_session_says_its_place(using, bob, sign_in, known):
     sign_in(client, bob)
     RefreshToken.objects.update(address=LONDON)
 
-    assert f"<p>{LONDON} · London, United Kingdom</p>" in client.get("/accounts/sessions/").content.decode()
+    assert f"<p><bdi>{LONDON}</bdi> · London, United Kingdom</p>" in client.get("/accounts/sessions/").content.decode()
