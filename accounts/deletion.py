@@ -65,13 +65,17 @@ def delete(user: User) -> bool:
     with transaction.atomic():
         person = User.objects.leaving().select_for_update().filter(pk=user.pk).first()
         if person:
-            mails.send("account_deleted", None, to=person.email)
+            mails.send("account_deleted", None, to=person.email, language=person.language)
             person.delete()
     return person is not None
 
 
 def anonymise(user: User) -> None:
-    """Empty what will outlive `user`, who is about to be deleted by whoever: the rows' links to them go with them."""
+    """Empty what will outlive `user`, who is about to be deleted by whoever: the rows' links to them go with them.
+
+    The person is locked before their sessions, as sign-ins and endings do it: or two would wait for each other.
+    """
+    User.objects.select_for_update().filter(pk=user.pk).first()
     RefreshToken.objects.for_user(user).update(**BLANK)
     SecurityEvent.objects.filter(user=user).anonymise()
     SecurityEvent.objects.filter(by=user).blur()
