@@ -3,9 +3,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.core import mail
 from django.core.cache import cache
+from django.urls import reverse
 
 from accounts import gates, hashers
+from tests.conftest import PASSWORD
 from tests.hashers import QuickArgon2Hasher
 from tokens.testing import Client
 
@@ -59,3 +64,29 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for method in ("encode", "verify"):
         monkeypatch.setattr(QuickArgon2Hasher, method, counted(method), raising=False)
     return done
+
+
+@pytest.fixture
+def browser_of(rf: Any) -> Callable[..., Any]:
+    """`browser_of(user)`: a request of a browser in which they are signed in, or nobody is; it keeps its session."""
+
+    def browser_of(user: Any = None) -> Any:
+        request = rf.get("/")
+        request.session, request.user = SessionStore(), user or AnonymousUser()
+        return request
+
+    return browser_of
+
+
+@pytest.fixture
+def sign_up(db: None, committing: Any) -> Callable[..., Any]:
+    """`sign_up(**changes)`: a browser that has just signed up, and the mail that followed."""
+
+    def sign_up(**changes: str) -> Any:
+        browser = Client()
+        fields = {"username": "ada", "email": "ada@example.org", "password1": PASSWORD, "password2": PASSWORD}
+        with committing():
+            browser.post(reverse("signup"), fields | changes)
+        return browser, mail.outbox[-1]
+
+    return sign_up

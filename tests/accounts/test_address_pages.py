@@ -4,8 +4,6 @@ import re
 
 import pytest
 from django.core import mail
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,20 +22,6 @@ VERIFY, CHANGE = "/accounts/email/verify/", "/accounts/email/"
 NEW = "bob@new.example"
 DEAD = "This link does not work"
 WRONG = "This code is wrong, too old, or was tried too often."
-
-
-@pytest.fixture
-def sign_up(db, committing):
-    """`sign_up(**changes)`: a browser that has just signed up, and the mail that followed."""
-
-    def sign_up(**changes):
-        browser = Client()
-        fields = {"username": "ada", "email": "ada@example.org", "password1": PASSWORD, "password2": PASSWORD}
-        with committing():
-            browser.post(reverse("signup"), fields | changes)
-        return browser, mail.outbox[-1]
-
-    return sign_up
 
 
 @pytest.fixture
@@ -155,61 +139,6 @@ class TestVerify:
         statuses = [post(VERIFY, again="").status_code for _ in range(5)]
         assert statuses == [302] * 3 + [429] * 2
         assert len(mail.outbox) == 3
-
-
-class TestWhatASignUpFinds:
-    """Free, name taken, address taken: whoever signed up is told the same, whatever they do on the page."""
-
-    TAKEN = ({}, {"username": "Bob"}, {"email": "bob@example.org"})
-
-    def answers(self, browser, address, **fields):
-        response = browser.post(VERIFY, fields) if fields else browser.get(VERIFY)
-        text = re.sub(r'value="\w+"', "", page(response)).replace(address, "ADDRESS")
-        cookies = {name: len(morsel.value) for name, morsel in response.cookies.items() if "session" in name}
-        return response.status_code, response.headers.get("Location"), text, cookies.keys()
-
-    @pytest.mark.parametrize("fields", [{}, {"code": "123456"}, {"code": ""}, {"again": ""}], ids=str)
-    def test_is_the_same(self, bob, sign_up, fields, committing):
-        found = set()
-        for taken in self.TAKEN:
-            browser, _ = sign_up(**taken)
-            with committing():
-                status, location, text, cookies = self.answers(browser, taken.get("email", "ada@example.org"), **fields)
-            found.add((status, location, text, tuple(cookies)))
-            User.objects.filter(username="ada").delete()
-        assert len(found) == 1
-
-    @pytest.mark.parametrize("fields", [{}, {"code": "123456"}, {"again": ""}], ids=str)
-    def test_costs_the_same_queries(self, bob, sign_up, fields):
-        counts = set()
-        for taken in self.TAKEN:
-            browser, _ = sign_up(**taken)
-            with CaptureQueriesContext(connection) as queries:
-                browser.post(VERIFY, fields) if fields else browser.get(VERIFY)
-            counts.add(len(queries))
-            User.objects.filter(username="ada").delete()
-        assert len(counts) == 1
-
-    def test_the_mail_comes_again_to_whom_it_went(self, bob, sign_up, committing):
-        for taken, subject in zip(
-            self.TAKEN,
-            ("Is this your e-mail address?", "Please choose another user name", "You already have an account"),
-            strict=True,
-        ):
-            browser, first = sign_up(**taken)
-            with committing():
-                browser.post(VERIFY, {"again": ""})
-            again = mail.outbox[-1]
-            assert again is not first
-            assert (again.to, again.subject) == (first.to, subject)
-            User.objects.filter(username="ada").delete()
-
-    def test_no_code_is_ever_right(self, bob, sign_up):
-        browser, _ = sign_up(email="bob@example.org")
-        from accounts.address_tokens import code
-
-        [proof] = AddressProof.objects.filter(user=None)
-        assert WRONG in page(browser.post(VERIFY, {"code": code(proof)}))
 
 
 class TestConfirm:
