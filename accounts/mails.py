@@ -14,14 +14,20 @@ from tokens import origin
 
 
 def send(
-    kind: str, user: User | None, request: HttpRequest | None = None, *, to: str = "", **facts: str | int | bool | None
+    kind: str,
+    user: User | None,
+    request: HttpRequest | None = None,
+    *,
+    to: str = "",
+    language: str = "",
+    **facts: str | int | bool | None,
 ) -> None:
     """Keep a mail of this kind for `user`, to the address that is stored of them or to `to`.
 
     `request` tells from which address and browser (None: not by a request), `facts` what else the templates are to
-    know; nothing secret is among them. The mail speaks the language of `user`, and not of a thief who makes us write to
-    them; if we know none, the one that is active. It is part of the open transaction: rolled back, it never was.
-    Without a user and an address it is made like any other, and sent to nobody.
+    know; nothing secret is among them. The mail speaks `language`, or that of `user`, and not of a thief who makes us
+    write to them; if we know none, the one that is active. It is part of the open transaction: rolled back, it never
+    was. Without a user and an address it is made like any other, and sent to nobody.
     """
     if request:
         facts = {"address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
@@ -29,7 +35,7 @@ def send(
         kind=kind,
         user=user,
         to=to or (user.email if user else ""),
-        language=(user and user.language) or get_language() or settings.LANGUAGE_CODE,
+        language=language or (user and user.language) or get_language() or settings.LANGUAGE_CODE,
         facts=facts,
     )
 

@@ -1,0 +1,26 @@
+"""Sentences of Django's that people meet in the forms of this site, named here so that our catalogues have them as well.
+
+Its own lack some of them, and say others as to a stranger.
+"""
+
+from django.utils.translation import gettext_noop, ngettext_lazy
+
+OF_FORMS = (
+    gettext_noop("This field is required."),
+    gettext_noop("Enter a valid email address."),
+    ngettext_lazy(
+        "Ensure this value has at most %(limit_value)d character (it has %(show_value)d).",
+        "Ensure this value has at most %(limit_value)d characters (it has %(show_value)d).",
+        "limit_value",
+    ),
+)
+
+OF_PASSWORDS = (
+    gettext_noop("The two password fields didn’t match."),
+    gettext_noop("This password is too common."),
+    gettext_noop("The password is too similar to the %(verbose_name)s."),
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+    ),
+)

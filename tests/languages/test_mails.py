@@ -1,0 +1,59 @@
+"""Each mail in the language of its reader."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.utils import timezone, translation
+
+from accounts import mails
+from accounts.models import OutgoingMail, User
+from tests.accounts.test_mails import KINDS, html, written  # noqa: F401  (a fixture)
+from tests.conftest import PASSWORD
+from tests.languages.catalogue import LANGUAGES
+from tests.languages.reader import ENGLISH, english
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_mail_has_english_in_it(kind, language, bob, written):  # noqa: F811
+    bob.language = language
+    for failures in (0, 1, 5):
+        message = written(kind, failures=failures)
+        assert not ENGLISH.search(re.sub(r"http\S+", "", f"{message.subject}\n{message.body}"))
+        assert english(html(message)) == []
+        assert f'<html lang="{language}">' in html(message)
+        assert f"{timezone.now():%Y}" in message.body
+
+
+class TestWhoDecides:
+    def test_its_reader_and_nobody_who_makes_us_write(self, bob):
+        User.objects.filter(pk=bob.pk).update(language="de")
+        bob.refresh_from_db()
+        with translation.override("zh-hans"):
+            mails.send("reuse_found", bob)
+
+        assert OutgoingMail.objects.get().language == "de"
+
+    def test_whoever_asks_if_nothing_is_known_of_the_reader(self, client, committing, bob):
+        with committing():
+            client.post("/accounts/password/reset/", {"email": bob.email}, headers={"accept-language": "es"})
+
+        assert mail.outbox[0].subject == "Elegir una contraseña nueva"
+
+    def test_the_sign_up_says_it_for_the_time_to_come(self, db, client, committing):
+        fields = {"username": "ada", "email": "ada@example.org", "password1": PASSWORD, "password2": PASSWORD}
+        with committing():
+            client.post("/accounts/signup/", fields, headers={"accept-language": "de"})
+
+        assert User.objects.get().language == "de"
+        assert mail.outbox[0].subject == "Ist das deine E-Mail-Adresse?"
+
+    def test_a_command_knows_it_too(self, bob, committing):
+        User.objects.filter(pk=bob.pk).update(language="zh-hans", leaving_at=timezone.now())
+        with committing():
+            call_command("tidyaccounts", verbosity=0)
+
+        assert mail.outbox[0].subject == "你的账号已删除"
