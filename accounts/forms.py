@@ -27,7 +27,7 @@ class LoginForm(auth_forms.AuthenticationForm):
     username = auth_forms.UsernameField(
         label=_("User name or e-mail"),
         max_length=254,
-        widget=forms.TextInput(attrs={"autofocus": True, "spellcheck": "false"}),
+        widget=forms.TextInput(attrs={"autofocus": True, "inputmode": "email"}),
     )
     remember = forms.BooleanField(label=_("Keep me signed in on this device"), required=False)
 
@@ -73,7 +73,6 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.validate_constraints = lambda exclude=None: None  # for the same reason as validate_unique
-        self.fields["username"].widget.attrs["spellcheck"] = "false"
         _word_new_password(self.fields["password1"], self.fields["password2"])
 
     def validate_unique(self) -> None:
@@ -133,7 +132,7 @@ class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("username",)
         field_classes: ClassVar = {"username": auth_forms.UsernameField}
-        widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username", "spellcheck": "false"})}
+        widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username"})}
 
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(data, instance=copy(user))  # or the page would call `user` by a name not theirs
@@ -176,7 +175,7 @@ class CodeForm(forms.Form):
     code = forms.CharField(
         label=_("The six digits from the mail"),
         max_length=20,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
 
     def clean_code(self) -> str:
@@ -189,6 +188,7 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
         model = RefreshToken
         fields = ("name",)
         labels: ClassVar = {"name": _("Name of this session")}
+        widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
         help_texts: ClassVar = {"name": _("For example “Work laptop”. Leave it empty to take the name away.")}
 
     def save(self, commit: bool = True) -> Any:

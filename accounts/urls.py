@@ -26,6 +26,7 @@ urlpatterns = [
     path("accounts/sessions/end-all/", sessions.end_all, name="sessions_end_all"),
     path("accounts/sessions/<uuid:pk>/end/", sessions.end, name="session_end"),
     path("accounts/sessions/<uuid:pk>/name/", sessions.name, name="session_name"),
+    path(".well-known/change-password", password.where_to_change, name="where_to_change"),
     path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
     path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),
     path(

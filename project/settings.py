@@ -75,6 +75,8 @@ TEMPLATES = [
     },
 ]
 
+FORM_RENDERER = "accounts.fields.Renderer"
+
 # Storage
 
 DATABASES = {"default": env.database("DATABASE_URL")}

@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -11,13 +12,14 @@ from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from accounts import browsers, mails, throttle
 from accounts.forms import PasswordChangeForm, PasswordForm
 from accounts.letters import may_reset
 from accounts.models import SecurityEvent, User
 from accounts.views.links import no_referrer
-from tokens.decorators import guards_account
+from tokens.decorators import cookieless, guards_account
 
 Kind = SecurityEvent.Kind
 
@@ -39,6 +41,14 @@ class PasswordChange(auth_views.PasswordChangeView):
         _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
         messages.success(self.request, _("Your password was changed. All other sessions were ended."))
         return response
+
+
+@login_not_required
+@cookieless
+@require_safe
+def where_to_change(request: HttpRequest) -> HttpResponse:
+    """Where password managers look for the page: https://w3c.github.io/webappsec-change-password-url/."""
+    return redirect("password_change")
 
 
 class PasswordReset(auth_views.PasswordResetView):

@@ -14,8 +14,12 @@ class Sample(forms.Form):
 
     prefix = "sample"
 
-    name = forms.CharField(label="A line of text", help_text="What helps stands below the field.")
-    email = forms.EmailField(label="Something wrong")
+    name = forms.CharField(
+        label="A line of text",
+        help_text="What helps stands below the field.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    email = forms.EmailField(label="Something wrong", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     password = forms.CharField(
         label="A new password",
         help_text="With the eye and the hint on its length.",
@@ -24,7 +28,7 @@ class Sample(forms.Form):
     code = forms.CharField(
         label="Digits from a mail",
         required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
 
 

@@ -10,6 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 OPEN = {
     "/",
+    "/.well-known/change-password",
     "/.well-known/jwks.json",
     "/.well-known/openid-configuration",
     "/.well-known/status-list",

@@ -1,0 +1,217 @@
+"""Every page in every state that is worth a look: tests/face holds them to its rules, and makes pictures of them.
+
+`python -m tests.face.screenshots` makes the pictures. A page that is not here fails tests/face/test_gallery.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page
+
+from tests.face.people import PASSWORD
+
+Act = Callable[[Page], None]
+
+NEW = "another battery horse"
+COMMON = "password"
+NOBODYS = "00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`path` is a format string for the facts of the site; `who` names the sign-in that looks (tests/face/people.py),
+    and `act` is done on the page before it is looked at. All of them can be looked at again and again."""
+
+    name: str
+    path: str
+    who: str = ""
+    status: int = 200
+    act: Act | None = None
+
+    @property
+    def of_admin(self) -> bool:
+        """Whether Django has made it: we dress it, and have no say in its markup."""
+        return self.path.startswith("/admin/") and self.status == 200
+
+
+def sent(**fields: str) -> Act:
+    """The form with these fields, filled in and sent."""
+
+    def act(page: Page) -> None:
+        for name, value in fields.items():
+            page.fill(f"main [name={name}]", value)
+        with page.expect_navigation():
+            page.press(f"main [name={name}]", "Enter")
+
+    return act
+
+
+def pressed(button: str, where: str = "main") -> Act:
+    def act(page: Page) -> None:
+        with page.expect_navigation():
+            page.locator(where).get_by_role("button", name=button, exact=True).press("Enter")
+
+    return act
+
+
+def one_after_another(*acts: Act) -> Act:
+    def act(page: Page) -> None:
+        for each in acts:
+            each(page)
+
+    return act
+
+
+def until_throttled(act: Act) -> Act:
+    def often(page: Page) -> None:
+        for _ in range(12):
+            act(page)
+            if "too many attempts" in page.inner_text("main"):
+                return
+
+    return often
+
+
+def forged(page: Page) -> None:
+    """A form without the cookie that belongs to it."""
+    page.context.clear_cookies()
+    sent(email="carol@example.org")(page)
+
+
+OPEN = [
+    Picture("home-visitor", "/"),
+    Picture("sign-up", "/accounts/signup/"),
+    Picture(
+        "sign-up-errors",
+        "/accounts/signup/",
+        act=sent(username="bob marsh", email="bob@example", password1=COMMON, password2=COMMON),
+    ),
+    Picture(
+        "signed-up",
+        "/accounts/signup/",
+        act=sent(username="newcomer", email="newcomer@example.org", password1=NEW, password2=NEW),
+    ),
+    Picture("sign-in", "/accounts/login/"),
+    Picture("sign-in-errors", "/accounts/login/", act=sent(username="carol", password="is it this?")),
+    Picture(
+        "sign-in-throttled",
+        "/accounts/login/",
+        status=429,
+        act=until_throttled(sent(username="ivan", password="is it this?")),
+    ),
+    Picture(
+        "signed-out",
+        "/accounts/login/",
+        act=one_after_another(sent(username="wes", password=PASSWORD), pressed("Sign out", where="header")),
+    ),
+    *[
+        Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
+        for reason in ("ended", "reused", "password", "admin", "evicted", "expired", "deactivated", "deleted")
+    ],
+    Picture("reset", "/accounts/password/reset/"),
+    Picture("reset-errors", "/accounts/password/reset/", act=sent(email="bob@example")),
+    Picture("reset-sent", "/accounts/password/reset/done/"),
+    Picture("reset-confirm", "/accounts/password/reset/{reset}/"),
+    Picture(
+        "reset-confirm-errors",
+        "/accounts/password/reset/{reset}/",
+        act=sent(new_password1=NEW, new_password2=PASSWORD),
+    ),
+    Picture("reset-invalid", "/accounts/password/reset/Mw/c-0/"),
+    Picture("reset-complete", "/accounts/password/reset/complete/"),
+    Picture("email-confirm", "/accounts/email/confirm/{confirm}/"),
+    Picture("email-confirm-invalid", f"/accounts/email/confirm/{NOBODYS}/c-0/"),
+    Picture("email-undo", "/accounts/email/undo/{undo}/"),
+    Picture("email-undo-invalid", f"/accounts/email/undo/{NOBODYS}/c-0/"),
+    Picture("api", "/api/"),
+    Picture("styleguide", "/styleguide/"),
+]
+
+OWN = [
+    Picture("home", "/", who="bob"),
+    Picture("profile", "/accounts/profile/", who="bob"),
+    Picture("profile-saved", "/accounts/profile/", who="olga", act=sent(first_name="Olga")),
+    Picture("user-name", "/accounts/username/", who="bob"),
+    Picture("user-name-errors", "/accounts/username/", who="bob", act=sent(username="alice")),
+    Picture("email", "/accounts/email/", who="bob"),
+    Picture("email-errors", "/accounts/email/", who="bob", act=sent(email="bob@example")),
+    Picture("email-asked", "/accounts/email/verify/", who="erin", act=pressed("Send me the mail")),
+    Picture("email-unasked", "/accounts/email/verify/", who="erin"),
+    Picture(
+        "email-code-errors",
+        "/accounts/email/verify/",
+        who="erin",
+        act=one_after_another(pressed("Send me the mail"), sent(code="12345")),
+    ),
+    Picture("password-change", "/accounts/password/change/", who="bob"),
+    Picture(
+        "password-change-errors",
+        "/accounts/password/change/",
+        who="bob",
+        act=sent(old_password=PASSWORD, new_password1=COMMON, new_password2=COMMON),
+    ),
+    Picture("sessions", "/accounts/sessions/", who="bob"),
+    Picture("sessions-one", "/accounts/sessions/", who="carol"),
+    Picture("session-end", "/accounts/sessions/{session}/end/", who="bob"),
+    Picture("session-end-here", "/accounts/sessions/{here}/end/", who="bob"),
+    Picture("sessions-end-others", "/accounts/sessions/end-others/", who="bob"),
+    Picture("sessions-end-all", "/accounts/sessions/end-all/", who="bob"),
+    Picture("session-name", "/accounts/sessions/{session}/name/", who="bob"),
+    Picture("activity", "/accounts/activity/", who="bob"),
+    Picture("activity-older", "/accounts/activity/?page=2", who="bob"),
+    Picture("activity-empty", "/accounts/activity/", who="carol"),
+    Picture("proof", "/accounts/export/", who="olga"),
+    Picture("proof-errors", "/accounts/export/", who="olga", act=sent(**{"proof-password": "is it this?"})),
+    Picture("export", "/accounts/export/", who="bob"),
+    Picture("delete", "/accounts/delete/", who="bob"),
+    Picture("delete-last", "/accounts/delete/", who="alice"),
+    Picture("keep", "/accounts/keep/", who="dave"),
+]
+
+TROUBLE = [
+    Picture("400", "/trouble/400/", status=400),
+    Picture("403", "/admin/", who="bob", status=403),
+    Picture("csrf", "/accounts/password/reset/", status=403, act=forged),
+    Picture("404-visitor", "/no/such/", status=404),
+    Picture("404", "/no/such/", who="bob", status=404),
+    Picture(
+        "429",
+        "/accounts/email/verify/",
+        who="erin",
+        status=429,
+        act=one_after_another(pressed("Send me the mail"), until_throttled(pressed("Send it again"))),
+    ),
+    Picture("500", "/trouble/500/", status=500),
+    Picture("503", "/trouble/503/", status=503),
+]
+
+ADMIN = [
+    Picture(f"admin-{name}", f"/admin/{path}", who="alice", act=act)
+    for name, path, act in [
+        ("index", "", None),
+        ("app", "accounts/", None),
+        ("people", "accounts/user/", None),
+        ("people-none", "accounts/user/?q=nobody", None),
+        ("person-add", "accounts/user/add/", None),
+        ("person-errors", "accounts/user/add/", pressed("Save")),
+        ("person", "accounts/user/{bob_id}/change/", None),
+        ("person-password", "accounts/user/{bob_id}/password/", None),
+        ("person-delete", "accounts/user/{bob_id}/delete/", None),
+        ("person-history", "accounts/user/{bob_id}/history/", None),
+        ("groups", "auth/group/", None),
+        ("group-add", "auth/group/add/", None),
+        ("group", "auth/group/{group_id}/change/", None),
+        ("group-delete", "auth/group/{group_id}/delete/", None),
+        ("sessions", "tokens/refreshtoken/", None),
+        ("session", "tokens/refreshtoken/{session}/change/", None),
+        ("events", "accounts/securityevent/", None),
+        ("event", "accounts/securityevent/{event_id}/change/", None),
+        ("tallies", "accounts/tally/", None),
+        ("tally", "accounts/tally/{tally_id}/change/", None),
+        ("mails", "accounts/outgoingmail/", None),
+        ("mail", "accounts/outgoingmail/{mail_id}/change/", None),
+    ]
+]
+
+GALLERY = [*OPEN, *OWN, *TROUBLE, *ADMIN]
+NAMED = {picture.name: picture for picture in GALLERY}

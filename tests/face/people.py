@@ -1,0 +1,200 @@
+"""`python -m tests.face.people`: makes the tables, the static files and whoever is on the pages.
+
+Prints, as JSON, what the gallery cannot know: `jars`, the cookies of each sign-in by its name, and the parts of
+addresses that are drawn at random.
+"""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import django
+from django.core.management import call_command
+
+PASSWORD = "correct horse battery"
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+)
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.1 Mobile/15E148 Safari/604.1"
+)
+IPAD = IPHONE.replace("iPhone; CPU iPhone", "iPad; CPU")
+PROGRAM = "curl/8.5.0"
+
+
+def main() -> None:
+    django.setup()
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    from django.db import transaction
+
+    with transaction.atomic():
+        print(json.dumps(made()))
+
+
+def made() -> dict[str, Any]:
+    """Everybody, and what the gallery needs to know of them."""
+    from django.contrib.auth.models import Group
+
+    alice = person("alice", "Alice", "Weber", is_staff=True, is_superuser=True)
+    bob, carol, dave, olga = person("bob", "Bob", "Marsh"), person("carol"), person("dave"), person("olga")
+    for walker in WALKERS:
+        person(walker)
+    jars = {
+        "alice": jar(alice, name="Office", user_agent=FIREFOX, started=2 * DAY),
+        "bob": jar(bob, name="Work laptop", user_agent=FIREFOX, started=5 * DAY),
+        "carol": jar(carol, user_agent=CHROME, started=HOUR),
+        "dave": jar(dave, user_agent=CHROME, started=HOUR),
+        "erin": jar(person("erin", verified_at=None), user_agent=IPHONE, started=HOUR),
+        "olga": jar(olga, user_agent=FIREFOX, started=DAY, proved=DAY),
+        **ended_ones(person("ivan")),
+    }
+    sweep()
+    ids = {
+        "bob_id": bob.pk,
+        "here": here_of(bob),
+        "session": sessions_of(bob),
+        "tally_id": tallies(),
+        "group_id": Group.objects.create(name="Support").pk,
+        "event_id": history_of(bob),
+        "mail_id": mail_to(carol),
+    }
+    type(dave).objects.filter(pk=dave.pk).update(leaving_at=now() + 14 * DAY)
+    return {"jars": jars, **ids, **links(carol, person("gina", verified_at=None), person("hugo"))}
+
+
+# Those who walk through the pages by keyboard, each through a journey of their own.
+WALKERS = ("wanda", "wes", "wilma", "willem", "winnie", "wyatt")
+
+
+def person(name: str, first: str = "", last: str = "", **about: Any) -> Any:
+    from accounts.models import User
+
+    about = {"first_name": first, "last_name": last, "verified_at": now() - 90 * DAY, **about}
+    return User.objects.create_user(name, f"{name}@example.org", PASSWORD, **about)
+
+
+def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any) -> dict[str, str]:
+    """The cookies of a real sign-in, whose row is `about` something. A proof of tomorrow is a fresh one all day."""
+    from tokens.models import RefreshToken
+    from tokens.testing import Client
+
+    client, before = Client(), set(RefreshToken.objects.values_list("pk", flat=True))
+    client.force_login(user)
+    RefreshToken.objects.exclude(pk__in=before).update(
+        **{"address": "203.0.113.7", "method": "password", "started_at": now() - started, "proved_at": now() - proved},
+        **about,
+    )
+    return {name: morsel.value for name, morsel in client.cookies.items()}
+
+
+def ended_ones(user: Any) -> dict[str, dict[str, str]]:
+    """A sign-in for each reason for which one can be over."""
+    from tokens.models import RefreshToken
+
+    jars = {}
+    for reason in RefreshToken.Reason:
+        over = {"expires_at": now() - HOUR} if reason == "expired" else {"revoked_at": now(), "reason": reason}
+        jars[f"ended-{reason}"] = jar(user, started=DAY, **over)
+    return jars
+
+
+def here_of(user: Any) -> str:
+    """The id of the one session that `user` has."""
+    return str(user.refresh_tokens.get().pk)
+
+
+def sessions_of(user: Any) -> str:
+    """Where else `user` is signed in, and was; the id of one that can be named and ended."""
+    row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, address="2001:db8:4f0:21::7")
+    row_of(user, PROGRAM, started=DAY, seen=HOUR, method="api", name="Backup")
+    for days, reason in [(1, "signed_out"), (3, "ended"), (8, "replaced"), (12, "evicted"), (20, "reused")]:
+        row_of(user, CHROME, started=(days + 2) * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason=reason)
+    return str(row_of(user, IPHONE, started=9 * DAY, seen=3 * HOUR, address="198.51.100.23").pk)
+
+
+def row_of(user: Any, user_agent: str, *, started: timedelta, seen: timedelta, **about: Any) -> Any:
+    from tokens import users
+    from tokens.models import RefreshToken
+
+    row = RefreshToken.objects.start(user, persistent=True, method=about.pop("method", "password"))
+    about = {"user_agent": user_agent, "address": "203.0.113.7", "auth_hash": users.auth_hash(user), **about}
+    RefreshToken.objects.filter(pk=row.pk).update(started_at=now() - started, seen_at=now() - seen, **about)
+    return row
+
+
+def sweep() -> None:
+    """What came of the sign-ins above is nobody's: there is a person without a history."""
+    from accounts.models import OutgoingMail, SecurityEvent
+
+    SecurityEvent.objects.all().anonymise()
+    OutgoingMail.objects.all().delete()
+
+
+def history_of(user: Any) -> int:
+    """More than two pages of what happened; the key of the newest."""
+    from accounts.models import SecurityEvent
+
+    kinds = [*SecurityEvent.Kind, *[SecurityEvent.Kind.SIGNED_IN, SecurityEvent.Kind.SIGNED_OUT] * 10]
+    agents = (FIREFOX, IPHONE, CHROME, "")
+    events = SecurityEvent.objects.bulk_create(
+        SecurityEvent(
+            user=user,
+            kind=kind,
+            at=now() - 5 * number * HOUR,
+            address="198.51.100.23" if number % 3 else None,
+            user_agent=agents[number % 4],
+        )
+        for number, kind in enumerate(kinds)
+    )
+    return events[0].pk
+
+
+def tallies() -> int:
+    """A week of them, hour by hour; the key of the newest."""
+    from accounts.models import Tally
+
+    hour = now().replace(minute=0, second=0, microsecond=0)
+    Tally.objects.add({(hour - n * HOUR, "child"): 40 + 17 * n % 60 for n in range(7 * 24)})
+    return Tally.objects.latest("hour").pk
+
+
+def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
+    """What the mails to these people would lead to."""
+    from django.contrib.auth.tokens import default_token_generator
+    from django.utils.http import urlsafe_base64_encode
+
+    from accounts.address_tokens import link_token, undo_token
+    from accounts.models import AddressProof
+
+    asked = AddressProof.objects.create(user=new, address=new.email)
+    was = AddressProof(user=moved, address=moved.email, previous="hugo@example.net", confirmed_at=now())
+    was.save()
+    return {
+        "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{default_token_generator.make_token(forgetful)}",
+        "confirm": f"{asked.pk}/{link_token(asked)}",
+        "undo": f"{was.pk}/{undo_token(was)}",
+    }
+
+
+def mail_to(user: Any) -> int:
+    """One that waits for a mail server, and is not due while the pages are looked at."""
+    from accounts.models import OutgoingMail
+
+    about = {"kind": "new_browser", "user": user, "to": user.email, "language": "en"}
+    return OutgoingMail.objects.create(**about, due_at=now() + DAY).pk
+
+
+def now() -> Any:
+    from django.utils import timezone
+
+    return timezone.now()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""The site as people get it, with hashed and compressed files, at a moment of its own.
+
+Pictures that are made on different days show the same days. All processes of a site go by one clock: the machine's,
+moved by FACE_SHIFT seconds.
+"""
+
+import os
+import time
+
+import time_machine
+
+time_machine.travel(time.time() + float(os.environ["FACE_SHIFT"])).start()
+
+from project.settings import *  # noqa: E402, F403
+from project.settings import PASSWORD_HASHERS  # noqa: E402
+
+ROOT_URLCONF = "tests.face.urls"
+PASSWORD_HASHERS = ["tests.hashers.QuickArgon2Hasher", *PASSWORD_HASHERS[1:]]

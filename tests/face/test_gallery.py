@@ -1,0 +1,72 @@
+"""No page is forgotten: the gallery has every address of the site."""
+
+import re
+from uuid import UUID
+
+import pytest
+from django.urls import get_resolver, resolve
+
+from tests.accounts.test_pages import patterns
+from tests.face.gallery import GALLERY
+
+pytestmark = pytest.mark.once
+
+FACTS = dict.fromkeys(("session", "here", "bob_id", "group_id", "event_id", "mail_id", "tally_id"), UUID(int=0))
+FACTS |= dict.fromkeys(("reset", "confirm", "undo"), f"{UUID(int=0)}/token")
+
+LEAD_ELSEWHERE = {
+    "/.well-known/change-password",
+    "/accounts/language/",
+    "/accounts/logout/",
+    "/admin/login/",
+    "/admin/logout/",
+    "/admin/password_change/",
+    "/admin/r/<path:content_type_id>/<path:object_id>/",
+}
+FOR_PROGRAMS = {
+    "/.well-known/jwks.json",
+    "/.well-known/openid-configuration",
+    "/.well-known/status-list",
+    "/admin/autocomplete/",
+    "/admin/jsi18n/",
+    "/healthz",
+    "/metrics",
+    "/readyz",
+}
+NEVER_REACHED = {"/admin/password_change/done/", "/admin/(?P<url>.*)$"}
+
+
+def routes():
+    return {route.replace("/^", "/") for route, _ in patterns(get_resolver())}
+
+
+def shown():
+    paths = [picture.path.format(**FACTS).partition("?")[0] for picture in GALLERY if picture.status != 404]
+    return {"/" + resolve(path).route for path in paths if not path.startswith("/trouble/")}
+
+
+def is_spare(route):
+    """In the admin: what each list has and few are allowed, and what leads on to the form."""
+    return route.startswith("/admin/") and route.endswith(("/add/", "/delete/", "/history/", "<path:object_id>/"))
+
+
+def test_every_page_of_the_site_is_in_the_gallery():
+    pages = {route for route in routes() if not route.startswith("/api/") or route == "/api/"}
+    missing = pages - shown() - LEAD_ELSEWHERE - FOR_PROGRAMS - NEVER_REACHED
+    assert {route for route in missing if not is_spare(route)} == set()
+
+
+def test_what_is_left_out_is_there_and_is_shown_nowhere():
+    left_out = LEAD_ELSEWHERE | FOR_PROGRAMS | NEVER_REACHED
+    assert left_out <= routes()
+    assert not left_out & shown()
+
+
+@pytest.mark.parametrize("route", sorted(LEAD_ELSEWHERE))
+def test_what_leads_elsewhere_is_no_page(client, sign_in, alice, route):
+    sign_in(client, alice)
+    assert client.get(re.sub("<.*?>", "1", route)).status_code in (302, 404, 405)
+
+
+def test_no_two_pictures_have_the_same_name():
+    assert len({picture.name for picture in GALLERY}) == len(GALLERY)
