@@ -10,7 +10,7 @@ from django.db import connection
 
 
 @pytest.mark.once  # which also keeps the second run from starting a third
-@pytest.mark.timeout(920)
+@pytest.mark.timeout(1800)
 def test_everything_holds_on_postgres_too(request, postgres_url):
     if connection.vendor == "postgresql":
         pytest.skip("These tests are on PostgreSQL already.")
@@ -21,7 +21,7 @@ def test_everything_holds_on_postgres_too(request, postgres_url):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        timeout=1780,
     )
     end = done.stdout[-6000:]
     assert done.returncode == 0, end
