@@ -28,7 +28,10 @@ OPEN = {
     "/accounts/email/verify/": ("/accounts/email/verify/", 302),
     "/accounts/email/confirm/<uuid:key>/<token>/": (f"/accounts/email/confirm/{UUID(int=1)}/here/", 200),
     "/accounts/email/undo/<uuid:key>/<token>/": (f"/accounts/email/undo/{UUID(int=1)}/here/", 200),
+    "/accounts/language/": ("/accounts/language/", 405),
+    "/styleguide/": ("/styleguide/", 404),  # there is none, unless DEBUG is on
     "/admin/login/": ("/admin/login/", 302),
+    "/.well-known/change-password": ("/.well-known/change-password", 302),
     "/.well-known/jwks.json": ("/.well-known/jwks.json", 200),
     "/.well-known/openid-configuration": ("/.well-known/openid-configuration", 200),
     "/.well-known/status-list": ("/.well-known/status-list", 404),  # there is none, unless it is turned on

@@ -139,7 +139,8 @@ class TestStart:
         get_user_model().objects.filter(pk=bob.pk).update(is_staff=True)
         client = Client()
         client.force_login(stale)
-        assert verified.access(jar(client)["access"]).user == {"username": "bob", "is_staff": True}
+        claims = verified.access(jar(client)["access"]).user
+        assert {"username": "bob", "is_staff": True}.items() <= claims.items()
 
     @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "argon2$another"}])
     def test_refuses_a_person_who_has_changed_since_they_were_let_in(self, bob, name_on, change):
