@@ -11,9 +11,12 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from accounts import week
+from accounts.models import User
 from accounts.proof import proved
 from tokens.decorators import signs_in_or_out
 
@@ -25,6 +28,7 @@ class AdminSite(admin.AdminSite):
     site_title = _("Sojourn")
     site_header = _("Sojourn administration")
     index_title = _("People, sessions and what happened")
+    enable_nav_sidebar = False  # the lists are few, and the front page has them all
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles. Whatever is
@@ -39,6 +43,10 @@ class AdminSite(admin.AdminSite):
             return (checked if request.method in SAFE else changing)(request, *args, **kwargs)
 
         return cast(View, guarded)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Above the lists, what happened in the last seven days."""
+        return super().index(request, {**(extra_context or {}), "week": week.of(cast(User, request.user))})
 
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

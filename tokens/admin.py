@@ -21,7 +21,7 @@ else:
 
 @admin.register(RefreshToken)
 class RefreshTokenAdmin(ModelAdmin):
-    list_display = (
+    list_display: tuple[str, ...] = (
         "user",
         "name",
         "user_agent",

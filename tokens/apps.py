@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 class TokensConfig(AppConfig):
     name = "tokens"
-    verbose_name = _("sessions")
+    verbose_name = _("Sessions")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

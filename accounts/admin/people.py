@@ -1,17 +1,26 @@
 """What administrators see of people, and what they may do."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import QuerySet
+from django.contrib.auth.models import Group
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.formats import localize
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import addresses, mails
+from accounts.admin.rows import CheckedSelection, Ticks
 from accounts.admin.sessions import SessionInline
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.proof import proved
@@ -23,8 +32,8 @@ Kind = SecurityEvent.Kind
 @admin.register(User)
 @method_decorator(proved, name="add_view")  # a proof carries no passwords along: these two ask before any is typed
 @method_decorator(proved, name="user_change_password")
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
-    list_display = ("username", "email", "is_active", "is_staff", "last_login", "date_joined")
+class UserAdmin(CheckedSelection, Ticks, DjangoUserAdmin):  # type: ignore[type-arg]
+    list_display = ("username", "email", "is_active", "is_staff", "last_seen", "sessions", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login")
     ordering = ("username",)
     add_fieldsets = (
@@ -36,8 +45,34 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
             },
         ),
     )
+    readonly_fields = ("last_login", "date_joined")
     inlines = (SessionInline,)
     actions = ("end_sessions",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """With what the list tells of their sessions: two subqueries, for as many people as there are on one page."""
+        theirs = RefreshToken.objects.filter(user=OuterRef("pk"))
+        latest = theirs.order_by("-seen_at").values("seen_at")[:1]
+        count = theirs.live().values("user").annotate(count=Count("*")).values("count")
+        people: QuerySet[User] = super().get_queryset(request)
+        return people.annotate(
+            seen_at=Coalesce(Subquery(latest), "last_login"),  # sessions that ended long ago have no row
+            live_sessions=Coalesce(Subquery(count), 0),
+        )
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        hidden = set() if request.user.has_perm("tokens.view_refreshtoken") else {"sessions"}
+        return [column for column in super().get_list_display(request) if column not in hidden]
+
+    @admin.display(description=_("last seen"), ordering="seen_at")
+    def last_seen(self, person: Any) -> datetime | None:
+        return cast("datetime | None", person.seen_at)
+
+    @admin.display(description=_("live sessions"), ordering="live_sessions")
+    def sessions(self, person: Any) -> str:
+        url = reverse("admin:tokens_refreshtoken_changelist")
+        query = urlencode({"user__id__exact": person.pk, "state": "live"})
+        return format_html('<a href="{}?{}">{}</a>', url, query, localize(person.live_sessions))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The mails on their way to somebody go along with them: that needs no permission of its own."""
@@ -83,3 +118,11 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
     def has_end_sessions_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("tokens.end_refreshtoken"))
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(CheckedSelection, Ticks, DjangoGroupAdmin):
+    pass

@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import ManyToManyField, QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
@@ -38,3 +39,10 @@ class CheckedSelection(admin.ModelAdmin):  # type: ignore[type-arg]
         except ValidationError:
             return False
         return True
+
+
+class Ticks(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
+    """What is chosen from many is ticked: that needs no script and no key held down, and each box has its label."""
+
+    filter_horizontal = ()
+    formfield_overrides = {ManyToManyField: {"widget": CheckboxSelectMultiple}}  # noqa: RUF012
