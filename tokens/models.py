@@ -66,7 +66,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
     def changed_within(self, seconds: float) -> Iterable[tuple[object, datetime | None]]:
         """For the revocation list: the rows whose access tokens cannot be trusted unseen, and since when."""
         since = Now() - timedelta(seconds=seconds)
-        return self.filter(changed_at__gt=since).values_list("pk", "changed_at").iterator()
+        return self.filter(changed_at__gt=since).values_list("pk", "changed_at")
 
     def ended_places(self, seconds: float) -> Iterable[int]:
         """For the status list: the places of the rows that were revoked within that time."""
