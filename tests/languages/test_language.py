@@ -78,9 +78,9 @@ class TestTheBrowser:
         assert response.status_code == 400
         assert "This did not work" in response.content.decode()
 
-    @pytest.mark.parametrize("url", ["/", "/no/such/page/", "/accounts/profile/", "/admin/login/"])
+    @pytest.mark.parametrize("url", ["/", "/no/such/page/", "/accounts/profile/", "/admin/login/", "/accounts/login"])
     def test_caches_are_told_what_the_answer_depends_on(self, client, db, url):
-        for _ in range(2):  # the first one brings a cookie
+        for _ in range(2):
             response = client.get(url, headers={"accept-language": "de"})
             varies = {name.strip() for name in response.headers["Vary"].split(",")}
             assert {"Accept-Language", "Cookie"} <= varies
