@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import sessions
+from accounts import sessions, timeline
 from accounts.forms import SessionNameForm
 from accounts.http import Request
 from accounts.models import SecurityEvent
@@ -22,10 +22,9 @@ Kind = SecurityEvent.Kind
 @guards_account
 @require_safe
 def show(request: Request) -> HttpResponse:
-    context = {
-        "live": sessions.live(request.user, here=request.tokens.session_id),
-        "ended": sessions.ended(request.user),
-    }
+    live = sessions.live(request.user, here=request.tokens.session_id)
+    ended = sessions.ended(request.user)
+    context = {"live": live, "ended": ended, "timeline": timeline.draw(live, ended)}
     return render(request, "accounts/sessions.html", context)
 
 
