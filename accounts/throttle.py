@@ -19,6 +19,7 @@ from accounts import browsers, gates
 from accounts.gates import Gate, Pace
 from accounts.metrics import THROTTLED
 from accounts.models import User
+from accounts.validators import with_ascii_host
 from tokens import origin
 
 HOUR = 60 * 60
@@ -149,8 +150,12 @@ def forgive(request: HttpRequest, limit: Limit, account: User | str = "") -> Non
 
 
 def owner(name_or_address: str) -> User | str:
-    """Whose account it is, by name or address; what was typed, if it is nobody's."""
-    return User.objects.named(name_or_address).first() or name_or_address
+    """Whose account it is, by name or address; what was typed, if it is nobody's.
+
+    Spellings that are one where a name is nobody's are one where it is somebody's, too: or a second one, tried at a
+    gate that is shut, would tell which of the two it is.
+    """
+    return User.objects.named(_plain(name_or_address)).first() or name_or_address
 
 
 def _gates(request: HttpRequest, limit: Limit, account: User | str) -> tuple[list[Gate], list[Gate]]:
@@ -177,8 +182,13 @@ def _name(account: User | str) -> str:
     """One text for all ways to write the same account; people and what is nobody's never meet in one."""
     if isinstance(account, User):
         return f"person {account.pk}"
-    folded = unicodedata.normalize("NFKC", account).strip().casefold()
+    folded = with_ascii_host(_plain(account)).lower()  # as `named` folds
     return f"text {folded}" if folded else ""
+
+
+def _plain(typed: str) -> str:
+    """As user names are stored."""
+    return unicodedata.normalize("NFKC", typed).strip()
 
 
 def _visitor(request: HttpRequest) -> str:

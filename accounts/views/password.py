@@ -56,10 +56,10 @@ class PasswordReset(auth_views.PasswordResetView):
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
         """One query, two rows and one commit, whoever it is. The token is made when the mail is."""
-        address = form.cleaned_data["email"]
-        user = User.objects.named(address).first()
-        if not throttle.admits(form, self.request, throttle.RESET, user or address):
+        account = throttle.owner(form.cleaned_data["email"])
+        if not throttle.admits(form, self.request, throttle.RESET, account):
             return self.form_invalid(form)
+        user = account if isinstance(account, User) else None
         with transaction.atomic():
             SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
             mails.send("password_reset", user if user and may_reset(user) else None, self.request)

@@ -169,6 +169,22 @@ class TestOwner:
     def test_or_what_was_typed(self, bob):
         assert owner("nobody") == "nobody"
 
+    @pytest.mark.parametrize(
+        "name", [" bob", "\uff42\uff4f\uff42", "\u24d1ob", "bob@\uff45xample.org", "bob@example\u3002org"]
+    )
+    def test_a_second_spelling_is_one_count_for_nobody_and_for_somebody_or_it_would_tell(self, bob, name):
+        nobodys = name.translate({ord("b"): "d", 0xFF42: "\uff44", 0x24D1: "\u24d3"})
+        assert "b" not in nobodys
+        shut(visitor(), owner("dod@example.org" if "@" in name else "dod"))
+        shut(visitor("192.0.2.2"), owner("bob"))
+
+        assert not passes(visitor(), owner(nobodys))
+        assert not passes(visitor("192.0.2.2"), owner(name))
+
+    def test_what_differs_for_the_database_is_two_counts_for_nobody_as_well(self, bob):
+        shut(visitor(), owner("strasse"))
+        assert passes(visitor(), owner("stra\u00dfe"))
+
     def test_costs_one_query_whoever_it_is(self, bob, django_assert_num_queries):
         for name in ("bob", "nobody", "nobody@example.org"):
             with django_assert_num_queries(1):

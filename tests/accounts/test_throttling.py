@@ -197,6 +197,13 @@ class TestNobodyLearnsWhoHasAnAccount:
         assert len(answers) == 1
         assert "429" in answers.pop()
 
+    def test_nor_by_a_second_spelling(self, client):
+        User.objects.create_user("kate", "kate@example.org")
+        for mailbox in ("kate", "kurt"):  # the sign of the Kelvin passes for an ASCII letter
+            for each in [mailbox] * throttle.RESET.visitor_and_account.free + ["\u212a" + mailbox[1:]]:
+                response = client.post(RESET, {"email": f"{each}@example.org"})
+            assert response.status_code == 429
+
     def test_nor_by_signing_up(self, people, committing, hashes):
         answers = set()
         for email in ("new@example.org", "bob@example.org"):
