@@ -20,8 +20,7 @@ _LANGUAGES = {"zh-hans": "zh-CN"}  # Django's names for what the files call othe
 
 def place(address: str | None) -> str:
     """City and country in the language of the page, "Linköping, Sweden"; "" if it is not known."""
-    reader = _reader(settings.GEOIP_PATH) if settings.GEOIP_PATH and address else None
-    found: Any = reader and reader.get(address or "")
+    found = _found(address) if settings.GEOIP_PATH and address else None
     parts = [_name(found[part]) for part in ("city", "country") if part in found] if found else []
     return ", ".join(filter(None, parts))
 
@@ -33,6 +32,14 @@ def trouble(path: str) -> str:
     except (ImportError, OSError, RuntimeError) as error:  # the reader's own errors are RuntimeErrors
         return str(error)
     return ""
+
+
+def _found(address: str) -> Any:
+    reader = _reader(settings.GEOIP_PATH)
+    try:
+        return reader and reader.get(address)
+    except (ValueError, RuntimeError):  # a file that knows IPv4 alone was asked for IPv6, or it is damaged further in
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -51,6 +51,14 @@ class TestPlace:
         assert places.place(address) == ""
 
 
+def test_a_file_that_knows_one_kind_of_addresses_alone_says_nothing_of_the_other(settings, tmp_path):
+    file = tmp_path / "places.mmdb"
+    file.write_bytes(FILE.read_bytes().replace(b"ip_version\xa1\x06", b"ip_version\xa1\x04"))
+    settings.GEOIP_PATH = str(file)
+
+    assert places.place("2001:218::1") == ""
+
+
 class TestWithoutAFile:
     def test_there_is_no_place(self):
         assert places.place(LONDON) == ""
