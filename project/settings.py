@@ -77,6 +77,8 @@ TEMPLATES = [
 
 FORM_RENDERER = "accounts.fields.Renderer"
 
+FILE_UPLOAD_HANDLERS = ["project.uploads.NoFiles"]
+
 # Storage
 
 DATABASES = {"default": env.database("DATABASE_URL")}

@@ -7,6 +7,7 @@ from tests.faults.server import URLS
 LOGGING["loggers"]["tokens"]["level"] = "DEBUG"
 
 ROOT_URLCONF = URLS
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]  # a form there has a file
 
 # Pages are served without collecting files first.
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
