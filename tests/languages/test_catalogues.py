@@ -1,0 +1,111 @@
+"""The catalogues say all that the source says, and in one voice."""
+
+import re
+import unicodedata
+from pathlib import Path
+
+import django
+import polib
+import pytest
+
+from tests.languages import catalogue, source
+from tests.languages.source import Text
+
+pytestmark = pytest.mark.once
+
+HELD = r"%\(\w+\)[sd]|%[sd%]|\{\}|</?\w+>"  # what is filled in when a text is shown, and tags
+DISTANT = {"de": r"\bIhr(e[mnrs]?)?\b|\bIhnen\b", "es": r"(?i)\busted", "zh-hans": "您"}  # people are friends here
+
+
+@pytest.fixture(scope="module")
+def said():
+    return source.texts()
+
+
+@pytest.fixture(params=catalogue.LANGUAGES)
+def language(request):
+    return request.param
+
+
+@pytest.fixture
+def entries(language):
+    return catalogue.load(language)
+
+
+def test_there_is_something_to_say(said):
+    assert len(said) > 300
+    assert len({text.msgid for text in said}) == len(said), "gettext knows a text by its first form alone"
+
+
+def test_nothing_is_missing_and_nothing_is_left_over(entries, said):
+    """`python -m tests.languages` mends both, but for the translations."""
+    assert sorted(catalogue.text_of(entry) for entry in entries) == sorted(said)
+
+
+def test_all_is_translated_and_nothing_is_doubtful(entries):
+    for entry in entries:
+        assert all(catalogue.translations(entry)), entry.msgid
+        assert not entry.fuzzy, entry.msgid
+        assert not entry.msgid_plural or len(entry.msgstr_plural) == catalogue.forms(entries), entry.msgid
+
+
+def test_what_is_filled_in_is_the_same(entries):
+    for entry in entries:
+        *first, last = (sorted(re.findall(HELD, text)) for text in catalogue.translations(entry))
+        assert last == sorted(re.findall(HELD, entry.msgid_plural or entry.msgid)), entry.msgid
+        for form in first:
+            assert form == sorted(re.findall(HELD, entry.msgid)), entry.msgid
+
+
+def test_a_sentence_is_a_sentence_and_a_question_a_question(entries):
+    for entry in entries:
+        for text in catalogue.translations(entry):
+            assert end(text) == end(entry.msgid), (entry.msgid, text)
+
+
+def end(text):
+    """The sign that ends a sentence, as it is in English; a greeting ends differently everywhere. A blank is none."""
+    last = unicodedata.normalize("NFKC", text)[-1]
+    return {"。": ".", ",": ":"}.get(last, last if last in ".?!: " else "")
+
+
+def test_people_are_spoken_to_as_friends(entries, language):
+    for entry in entries:
+        for text in catalogue.translations(entry):
+            assert not re.search(DISTANT[language], text), text
+
+
+def test_what_django_reads_is_what_was_written(entries, language):
+    """`python -m tests.languages` compiles them."""
+    assert catalogue.path(language).with_suffix(".mo").read_bytes() == entries.to_binary()
+
+
+def test_djangos_words_are_still_djangos():
+    here = Path(django.__file__).parent
+    its = [polib.pofile(str(path)) for path in here.rglob("locale/en/LC_MESSAGES/django.po")]
+    theirs = {(entry.msgid, entry.msgid_plural) for catalogue in its for entry in catalogue}
+    assert {(text.msgid, text.plural) for text in source.of_python(source.ROOT / "accounts/words.py")} <= theirs
+
+
+class TestRenew:
+    @pytest.fixture
+    def kept(self):
+        known = polib.POFile()
+        known.metadata = {"Plural-Forms": "nplurals=2; plural=(n != 1);"}
+        known.append(polib.POEntry(msgid="Here", msgstr="Hier", occurrences=[("old.py", "3")]))
+        known.append(polib.POEntry(msgid="Gone", msgstr="Weg"))
+        return known
+
+    def test_what_is_new_is_empty_and_what_is_gone_goes(self, kept):
+        catalogue.renew(kept, {Text("Here"): ["a.py"], Text("%d day", "%d days"): ["b.html"]})
+
+        assert [(entry.msgid, entry.msgstr, entry.msgstr_plural) for entry in kept] == [
+            ("Here", "Hier", {}),
+            ("%d day", "", {0: "", 1: ""}),
+        ]
+        assert [entry.occurrences for entry in kept] == [[("a.py", "")], [("b.html", "")]]
+
+    def test_a_text_that_gets_a_plural_is_new(self, kept):
+        catalogue.renew(kept, {Text("Here", "Heres"): ["a.py"]})
+
+        assert kept[0].msgstr_plural == {0: "", 1: ""}
