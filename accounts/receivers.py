@@ -20,7 +20,7 @@ Kind = SecurityEvent.Kind
 @receiver(session_started)
 def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: Any) -> None:
     """In the history, and by mail if the account does not know the browser."""
-    if request and row.user and sign_ins.is_new(request, row.user, row):
+    if request and row.user and sign_ins.is_new(request, row.user, row) and sign_ins.may_tell(row.user):
         mails.send("new_browser", row.user, request, failures=sign_ins.failures_before(row.user))
     SecurityEvent.objects.record(request, row.user, Kind.SIGNED_IN, session=row.pk)
 

@@ -6,7 +6,8 @@ from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import browsers
+from accounts import browsers, gates
+from accounts.gates import Gate, Pace
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
@@ -16,6 +17,9 @@ Method = RefreshToken.Method
 _NEW_ACCOUNT = timedelta(days=30)
 _LATELY = timedelta(days=1)
 _SEVERAL = 3
+
+# Whoever signs up may have typed a stranger's address, and a program is a new one whenever it calls itself otherwise.
+_MAILS = Pace(free=10, first=60 * 60, longest=60 * 60, window=24 * 60 * 60)
 
 
 def is_new(request: HttpRequest, user: User, row: RefreshToken) -> bool:
@@ -30,6 +34,11 @@ def is_new(request: HttpRequest, user: User, row: RefreshToken) -> bool:
         others = RefreshToken.objects.for_user(user).exclude(pk=row.pk)
         known = others.filter(method=row.method, user_agent=row.user_agent).exists()
     return not known and not _is_first(user, row)
+
+
+def may_tell(user: User) -> bool:
+    """Whether `user` has not been told of so many others today that one more would say nothing new. Counts this one."""
+    return not gates.enter([Gate(f"sign-ins:told:{user.pk}", _MAILS)])
 
 
 def failures_before(user: User) -> int:

@@ -127,3 +127,11 @@ class TestPrograms:
         program("curl/8.5.0")
 
         assert len(mail.outbox) == 2
+
+    def test_after_so_many_in_a_day_one_more_says_nothing_new(self, at, program):
+        """The address may be a stranger's, whom anybody could have written to as often as they sign in."""
+        at(FIREFOX)
+        for number in range(12):
+            program(f"{PROGRAM}.{number}")
+
+        assert len(mail.outbox) == 10
