@@ -124,7 +124,7 @@ def undo(request: HttpRequest, key: UUID, token: str) -> AddressProof:
             user.email, user.verified_at, user.password = proof.previous, timezone.now(), password
             user.save(update_fields=["email", "verified_at", "password"])
             SecurityEvent.objects.record(request, user, Kind.ADDRESS_RESTORED)
-            mails.send("password_reset", user, request)
+            mails.send("password_reset", user, request, address_restored=True)
     except IntegrityError:
         raise Taken from None
     return proof

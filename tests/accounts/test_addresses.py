@@ -272,6 +272,13 @@ class TestUndo:
         assert SecurityEvent.objects.first().kind == Kind.ADDRESS_RESTORED
         assert (mail.outbox[-1].to, mail.outbox[-1].subject) == (["bob@example.org"], "Choose a new password")
 
+    def test_does_not_say_that_the_password_stays(self, change, browser_of, committing):
+        proof, told = change()
+        with committing():
+            addresses.undo(browser_of(), proof.pk, token_in(told))
+        [html] = mail.outbox[-1].alternatives
+        assert "your password stays as it is" not in mail.outbox[-1].body + html.content
+
     def test_works_although_the_thief_changed_the_password_and_the_address_again(self, change, browser_of, bob):
         proof, told = change()
         bob.set_password("the thief's")

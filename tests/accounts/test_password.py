@@ -111,6 +111,7 @@ class TestAsk:
         [message] = mail.outbox
         assert (message.subject, message.to) == ("Choose a new password", ["bob@example.org"])
         assert "Hello bob," in message.body
+        assert "your password stays as it is" in message.body
 
     def test_answers_every_address_alike(self, ask, bob):
         User.objects.create_user("inactive", "inactive@example.org", PASSWORD, is_active=False)
