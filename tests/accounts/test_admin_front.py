@@ -222,4 +222,4 @@ def test_a_day_of_another_length_is_a_day(db, hours):
         for at in (begin, end - timedelta(microseconds=1), end):
             SecurityEvent.objects.create(kind=Kind.SIGNED_IN, at=at)
 
-        assert week._events([sunday]) == {("signed_in", sunday): 2}
+        assert week._events([sunday])["signed_in", sunday] == 2
