@@ -1,4 +1,4 @@
-"""Sentences of Django's that people meet in the forms of this site, named here so that our catalogues have them as well.
+"""Sentences of Django's that people meet in the forms of this site, named here so that our catalogues have them too.
 
 Its own lack some of them, and say others as to a stranger.
 """
@@ -16,7 +16,7 @@ OF_FORMS = (
 )
 
 OF_PASSWORDS = (
-    gettext_noop("The two password fields didn’t match."),
+    gettext_noop("The two password fields didn’t match."),  # noqa: RUF001  (its own sign)
     gettext_noop("This password is too common."),
     gettext_noop("The password is too similar to the %(verbose_name)s."),
     ngettext_lazy(
