@@ -13,6 +13,11 @@ from accounts.validators import UserNameValidator, with_ascii_host
 
 
 class UserManager(DjangoUserManager["User"]):
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """As `named` looks for it; for whoever is made by a command or in the admin."""
+        return with_ascii_host(super().normalize_email(email))
+
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **fields: Any
     ) -> "User":
