@@ -3,8 +3,11 @@
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
-from tests.face.gallery import GALLERY
+from tests.face.gallery import GALLERY, NAMED
+from tests.face.looks import PHONE
+from tests.face.test_axe import EVERYTHING, violations
 from tests.hostile.wire import Socket, jar_after
 from tests.languages.catalogue import LANGUAGES
 from tests.languages.reader import english
@@ -31,3 +34,16 @@ def test_no_english_is_left(face, language):
         assert answer.status == picture.status, picture.name
         assert f'<html lang="{language}"' in answer.text, picture.name
         assert english(answer.text) == [], picture.name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_axe_finds_nothing_in_the_pages_with_the_most_words(browser, face, language):
+    """Names, headings and the marks of languages are all that a language changes."""
+    context = browser.new_context(bypass_csp=True, locale=language, viewport=PHONE)
+    page = context.new_page()
+    for name in ("home", "sessions", "activity", "sign-up", "404-visitor"):
+        face.visit(page, NAMED[name])
+        assert page.get_attribute("html", "lang") == language
+        page.evaluate(Axe().axe_script)
+        assert violations(page, EVERYTHING) == [], name
+    context.close()
