@@ -73,10 +73,13 @@ def delete(user: User) -> bool:
 def anonymise(user: User) -> None:
     """Empty what will outlive `user`, who is about to be deleted by whoever: the rows' links to them go with them.
 
-    The person is locked before their sessions, as sign-ins and endings do it: or two would wait for each other.
+    The person is locked before their sessions, and those by their keys, as sign-ins and endings do it: or two of them
+    would wait for each other.
     """
     User.objects.select_for_update().filter(pk=user.pk).first()
-    RefreshToken.objects.for_user(user).update(**BLANK)
+    sessions = RefreshToken.objects.for_user(user)
+    list(sessions.select_for_update().order_by("pk").values_list("pk"))  # in the order of whoever ends some of them
+    sessions.update(**BLANK)
     SecurityEvent.objects.filter(user=user).anonymise()
     SecurityEvent.objects.filter(by=user).blur()
     people = ContentType.objects.get_for_model(User)

@@ -12,7 +12,7 @@ from django.contrib.auth import HASH_SESSION_KEY, middleware
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, InterfaceError, InternalError, OperationalError
+from django.db import DatabaseError, Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, parse_cookie
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist, loader
@@ -87,7 +87,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if isinstance(exception, (RevocationListUnavailable, *OUTAGES)):
             logger.error("A page could not be made during an outage.", exc_info=exception)
             return _unavailable()
-        if not isinstance(exception, users.UserVanished):
+        if not _vanished(request, exception):
             return None
         sid = request.tokens.session_id
         RefreshToken.objects.filter(pk=sid).revoke(RefreshToken.Reason.DELETED)
@@ -135,6 +135,14 @@ def _visitor(request: Any, guarded: bool = False) -> Visitor:
     except (RevocationListUnavailable, Error):
         logger.exception("It could not be found out who asks.")
         return AnonymousUser()
+
+
+def _vanished(request: Any, exception: Exception) -> bool:
+    """Whether the person was deleted while the view ran: what it then saved of them found no row."""
+    claims = request.tokens.claims
+    return isinstance(exception, users.UserVanished) or (
+        isinstance(exception, DatabaseError) and claims is not None and users.fresh(users.key_of(claims.sub)) is None
+    )
 
 
 def _whole_visitor(request: Any) -> Visitor:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from django.core import mail
+from django.db.models.signals import pre_save
 from django.urls import reverse
 
 from accounts.models import AddressProof, SecurityEvent, User
@@ -228,6 +229,29 @@ class TestVanished:
         vanish()
         response = here.post(url, fields)
         assert response.status_code in (302, 303)
+        assert here.get(url).headers["Location"].startswith("/accounts/login/")
+        assert not mail.outbox
+
+    @pytest.mark.parametrize(
+        ("url", "fields"),
+        [
+            ("/accounts/profile/", {"first_name": "Michael"}),
+            (
+                "/accounts/password/change/",
+                {"old_password": PASSWORD, "new_password1": "another battery", "new_password2": "another battery"},
+            ),
+        ],
+    )
+    @pytest.mark.django_db(transaction=True)
+    def test_between_the_look_and_the_write_leads_there_too(self, here, mike, url, fields):
+        def vanish(**_):
+            pre_save.disconnect(vanish, sender=User)
+            RefreshToken.objects.all()._raw_delete(using="default")
+            User.objects.filter(pk=mike.pk)._raw_delete(using="default")
+
+        pre_save.connect(vanish, sender=User)
+        response = here.post(url, fields)
+        assert response.status_code == 303
         assert here.get(url).headers["Location"].startswith("/accounts/login/")
         assert not mail.outbox
 
