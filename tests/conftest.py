@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from django.core.cache import cache
 from django.db import connections
 from django.urls import reverse
 
-from tests import postgres
+from tests import chromium, postgres
 from tests.settings import FOLDER
 from tests.smtp import MailServer
 
@@ -117,11 +116,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any], browser_type: Any) -> dict[str, Any]:
-    """Playwright's own browser, or else the system's Chromium."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's event loop runs in this thread
-    if Path(browser_type.executable_path).exists():
-        return browser_type_launch_args
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+    if (path := chromium.executable(browser_type)) is None:
         postgres.give_up("No Chromium here: `apt install chromium`, or `playwright install chromium`.")
-    return {**browser_type_launch_args, "executable_path": chromium}
+    return {**browser_type_launch_args, "executable_path": path}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.face.gallery import NAMED
-from tests.face.looks import Seen, look
+from tests.face.looks import Eyes, Seen
 from tests.face.site import Face, running
 
 
@@ -20,6 +20,7 @@ def face() -> Iterator[Face]:
 @pytest.fixture(scope="session")
 def seen(face: Face, browser: Any) -> Iterator[Callable[[str], Seen]]:
     """`seen(name)`: what a visit to that page of the gallery has brought to light."""
-    context = browser.new_context()
-    yield cache(lambda name: look(context, face, NAMED[name]))
-    context.close()
+    page = browser.new_page()
+    eyes = Eyes(page)
+    yield cache(lambda name: eyes.look(face, NAMED[name]))
+    page.close()

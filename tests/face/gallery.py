@@ -102,7 +102,7 @@ OPEN = [
     Picture(
         "signed-out",
         "/accounts/login/",
-        act=one_after_another(sent(username="wes", password=PASSWORD), pressed("Sign out", where="header")),
+        act=one_after_another(sent(username="wanda", password=PASSWORD), pressed("Sign out", where="header")),
     ),
     *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
@@ -147,7 +147,7 @@ OWN = [
     Picture(
         "password-change-errors",
         "/accounts/password/change/",
-        who="bob",
+        who="nora",
         act=sent(old_password=PASSWORD, new_password1=COMMON, new_password2=COMMON),
     ),
     Picture("sessions", "/accounts/sessions/", who="bob"),

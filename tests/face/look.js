@@ -4,6 +4,7 @@
 const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
 const LEAST_TARGET = 24; // CSS pixels, WCAG 2.5.8
 const LEAST_RING = 2; // WCAG 2.4.13
+const LONGEST_HEAD = 1000; // bytes; those of ours have up to 900
 
 const style = (element, pseudo) => getComputedStyle(element, pseudo);
 const stops = () => [...document.querySelectorAll(FOCUSABLE)].filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled);
@@ -14,11 +15,17 @@ const named = (element) => {
 
 // Colours
 
+const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+const mixed = new Map();
+
 function channels(colour) {
-  const canvas = new OffscreenCanvas(1, 1).getContext("2d");
-  canvas.fillStyle = colour;
-  canvas.fillRect(0, 0, 1, 1);
-  return [...canvas.getImageData(0, 0, 1, 1).data];
+  if (!mixed.has(colour)) {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    mixed.set(colour, [...canvas.getImageData(0, 0, 1, 1).data]);
+  }
+  return mixed.get(colour);
 }
 
 function luminance(colour) {
@@ -54,10 +61,18 @@ function shifts() {
   });
 }
 
-// Bytes, by what the browser counts for each transfer: the compressed body, and 300 for the head.
+// Bytes over the wire, cached or not: the bodies as they were sent, and a head for each and for the icon of the tab.
 function weight() {
-  const [page, ...others] = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-  return [page, ...others].map((entry) => entry.encodedBodySize + 300).reduce((sum, bytes) => sum + bytes, 0);
+  const sent = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+  return sent.reduce((sum, entry) => sum + entry.encodedBodySize + LONGEST_HEAD, LONGEST_HEAD);
+}
+
+// Milliseconds until the first text or picture was seen.
+function painted() {
+  return new Promise((tell) => {
+    const first = (list) => list.getEntriesByName("first-contentful-paint").forEach((entry) => tell(entry.startTime));
+    new PerformanceObserver(first).observe({ type: "paint", buffered: true });
+  });
 }
 
 function blocking() {

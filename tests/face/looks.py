@@ -1,11 +1,11 @@
-"""One visit to a page of the gallery, on which everything is measured that needs no axe."""
+"""One visit to each page of the gallery, on which everything is measured that needs no axe."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page
 
 from tests.face.gallery import Picture
 from tests.face.site import Face
@@ -21,49 +21,56 @@ SMALLEST = {"width": 320, "height": 640}  # WCAG 1.4.10
 class Seen:
     """What a visit has brought to light. Lists hold complaints."""
 
-    status: int
-    console: list[str]
-    hosts: set[str]
+    status: int = 0
+    console: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
     found: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.found[name]
 
 
-def look(context: BrowserContext, face: Face, picture: Picture) -> Seen:
-    page = context.new_page()
-    page.set_viewport_size(DESKTOP)
-    console: list[str] = []
-    hosts: set[str] = set()
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.on("console", lambda message: _complains(message, page) and console.append(message.text))
-    page.on("pageerror", lambda error: console.append(str(error)))
-    seen = Seen(face.visit(page, picture), console, hosts)
+class Eyes:
+    """A tab that looks at one page after the other."""
 
-    def measure(*names: str, under: str = "") -> None:
-        for name in names:
-            seen.found[f"{name} {under}".strip()] = page.evaluate(f"() => {{ {PROBE}; return {name}() }}")
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.seen = Seen()
+        page.on("request", lambda request: self.seen.hosts.add(urlsplit(request.url).netloc))
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.seen.console.append(str(error)))
 
-    measure("focused", "shifts", "weight", "blocking", "unseenFocus")
-    if not picture.of_admin:
-        measure("fields", "backwards", "tooSmall")
+    def look(self, face: Face, picture: Picture) -> Seen:
+        page, self.seen = self.page, Seen()
+        page.set_viewport_size(DESKTOP)
+        self.seen.status = face.visit(page, picture)
+
+        self._measure("focused", "shifts", "unseenFocus")
+        if not picture.of_admin:
+            self._measure("weight", "blocking", "fields", "backwards", "tooSmall")
         for size in (ZOOMED, SMALLEST):
             page.set_viewport_size(size)
-            measure("tooWide", under=f"at {size['width']}")
+            self._measure("tooWide", under=f"at {size['width']}")
         page.set_viewport_size(PHONE)
-        measure("backwards", "tooSmall", under="on a phone")
-        page.emulate_media(forced_colors="active")
-        measure("vanished", "unseenFocus", under="in forced colors")
+        if not picture.of_admin:
+            self._measure("backwards", "tooSmall", under="on a phone")
+            page.emulate_media(forced_colors="active")
+            self._measure("vanished", "unseenFocus", under="in forced colors")
         page.emulate_media(forced_colors="none", reduced_motion="reduce")
-        measure("moving")
+        self._measure("moving")
+        page.emulate_media(reduced_motion="no-preference")
         page.set_viewport_size(DESKTOP)
         page.evaluate("document.documentElement.style.fontSize = '200%'")
-        measure("tooWide", under="in large letters")
-    page.close()
-    return seen
+        self._measure("tooWide", under="in large letters")
+        return self.seen
 
+    def _measure(self, *names: str, under: str = "") -> None:
+        measures = ", ".join(f"{name}: await {name}()" for name in names)
+        found = self.page.evaluate(f"async () => {{ {PROBE}; return {{{measures}}} }}")
+        self.seen.found.update({f"{name} {under}".strip(): found[name] for name in names})
 
-def _complains(message: ConsoleMessage, page: Page) -> bool:
-    """Whether it is a complaint; that the page itself is a 404, say, is none."""
-    own = message.location["url"] == page.url and "Failed to load resource" in message.text
-    return message.type in ("error", "warning") and not own
+    def _listen(self, message: ConsoleMessage) -> None:
+        """Complaints only; that the page itself is a 404, say, is none."""
+        own = message.location["url"] == self.page.url and "Failed to load resource" in message.text
+        if message.type in ("error", "warning") and not own:
+            self.seen.console.append(message.text)

@@ -4,6 +4,7 @@ Prints, as JSON, what the gallery cannot know: `jars`, the cookies of each sign-
 addresses that are drawn at random.
 """
 
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
@@ -43,16 +44,17 @@ def made() -> dict[str, Any]:
 
     alice = person("alice", "Alice", "Weber", is_staff=True, is_superuser=True)
     bob, carol, dave, olga = person("bob", "Bob", "Marsh"), person("carol"), person("dave"), person("olga")
-    for walker in WALKERS:
-        person(walker)
+    person("wanda")
     jars = {
         "alice": jar(alice, name="Office", user_agent=FIREFOX, started=2 * DAY),
         "bob": jar(bob, name="Work laptop", user_agent=FIREFOX, started=5 * DAY),
         "carol": jar(carol, user_agent=CHROME, started=HOUR),
         "dave": jar(dave, user_agent=CHROME, started=HOUR),
         "erin": jar(person("erin", verified_at=None), user_agent=IPHONE, started=HOUR),
+        "nora": jar(person("nora"), user_agent=IPHONE, started=HOUR),
         "olga": jar(olga, user_agent=FIREFOX, started=DAY, proved=DAY),
         **ended_ones(person("ivan")),
+        **walkers(),
     }
     sweep()
     ids = {
@@ -66,10 +68,6 @@ def made() -> dict[str, Any]:
     }
     type(dave).objects.filter(pk=dave.pk).update(leaving_at=now() + 14 * DAY)
     return {"jars": jars, **ids, **links(carol, person("gina", verified_at=None), person("hugo"))}
-
-
-# Those who walk through the pages by keyboard, each through a journey of their own.
-WALKERS = ("wanda", "wes", "wilma", "willem", "winnie", "wyatt")
 
 
 def person(name: str, first: str = "", last: str = "", **about: Any) -> Any:
@@ -91,6 +89,18 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
         **about,
     )
     return {name: morsel.value for name, morsel in client.cookies.items()}
+
+
+def walkers() -> dict[str, dict[str, str]]:
+    """Those who change something on the way (tests/face/test_keyboard.py), each on a way of their own."""
+    people = {name: person(name) for name in ("walt", "wendy", "willem", "wilma", "winnie", "wyatt")}
+    for name, agent in itertools.product(("wendy", "wilma"), (IPHONE, CHROME)):
+        row_of(people[name], agent, started=9 * DAY, seen=3 * HOUR)
+    proved = {"winnie": DAY}
+    return {
+        name: jar(walker, user_agent=FIREFOX, started=DAY, proved=proved.get(name, -DAY))
+        for name, walker in people.items()
+    }
 
 
 def ended_ones(user: Any) -> dict[str, dict[str, str]]:
@@ -128,6 +138,19 @@ def row_of(user: Any, user_agent: str, *, started: timedelta, seen: timedelta, *
     return row
 
 
+LATELY = (
+    "signed_in",
+    "session_ended",
+    "sign_in_failed",
+    "sign_in_failed",
+    "signed_in",
+    "copy_tried",
+    "password_changed",
+    "reuse_found",
+    "profile_changed",
+)
+
+
 def sweep() -> None:
     """What came of the sign-ins above is nobody's: there is a person without a history."""
     from accounts.models import OutgoingMail, SecurityEvent
@@ -140,7 +163,7 @@ def history_of(user: Any) -> int:
     """More than two pages of what happened; the key of the newest."""
     from accounts.models import SecurityEvent
 
-    kinds = [*SecurityEvent.Kind, *[SecurityEvent.Kind.SIGNED_IN, SecurityEvent.Kind.SIGNED_OUT] * 10]
+    kinds = [*LATELY, *["signed_in", "signed_out"] * 8, *reversed(SecurityEvent.Kind)]
     agents = (FIREFOX, IPHONE, CHROME, "")
     events = SecurityEvent.objects.bulk_create(
         SecurityEvent(

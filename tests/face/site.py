@@ -30,7 +30,7 @@ class Face(Site):
             DJANGO_SETTINGS_MODULE="tests.face.settings",
             FACE_SHIFT=str(MOMENT.timestamp() - time.time()),
             CACHE_URL=f"filecache://{folder}/cache",
-            EMAIL_URL=f"filemail://{folder}/mail",
+            EMAIL_URL=f"filemail:///{folder}/mail",
             STATIC_ROOT=f"{folder}/static",
             TOKENS_ACCESS_LIFETIME="3600",
         )

@@ -1,0 +1,212 @@
+"""Every journey by keyboard alone: Tab, Shift+Tab, Enter, Space and letters. No pointer is ever moved."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.face.people import PASSWORD
+
+pytestmark = pytest.mark.once
+
+NEW = "another battery horse"
+STOPS = "a[href], button, input:not([type=hidden]), summary"
+HAS_FOCUS = "element => element === document.activeElement"
+
+
+class Walker:
+    """Somebody at a keyboard, in front of `page`."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def go(self, to: Locator, key: str = "Tab") -> None:
+        """Presses the key until that is where the keyboard is."""
+        for _ in range(60):
+            if to.evaluate(HAS_FOCUS):
+                return
+            self.page.keyboard.press(key)
+        raise AssertionError(f"{key} never comes to {to}.")
+
+    def press(self, name: str | re.Pattern[str], role: str = "button", key: str = "Enter") -> None:
+        self.go(self.page.get_by_role("main").get_by_role(role, name=name))
+        self.page.keyboard.press(key)
+
+    def type(self, label: str, text: str) -> None:
+        self.go(self.page.get_by_label(label, exact=True))
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+    def sees(self, heading: str | re.Pattern[str]) -> None:
+        expect(self.page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+
+    def is_told(self, words: str) -> None:
+        expect(self.page.get_by_role("status").filter(has_text=words)).to_be_visible()
+
+
+@pytest.fixture
+def walker(face, browser):
+    """`walker(name)`: whoever has that sign-in, or nobody yet."""
+    expect.set_options(timeout=20_000)
+    contexts = []
+
+    def walker(name: str = "") -> Walker:
+        contexts.append(browser.new_context(accept_downloads=True))
+        page = contexts[-1].new_page()
+        face.sign_in(page, name)
+        return Walker(page, face.url)
+
+    yield walker
+    for context in contexts:
+        context.close()
+
+
+def focused(walker):
+    return walker.page.evaluate("document.activeElement.name || document.activeElement.id")
+
+
+class TestMoving:
+    @pytest.mark.parametrize(
+        ("name", "path"),
+        [("", "/accounts/signup/"), ("bob", "/"), ("bob", "/accounts/sessions/"), ("alice", "/accounts/profile/")],
+    )
+    def test_tab_comes_to_everything_once_and_back_again(self, walker, name, path):
+        walker = walker(name)
+        walker.open(path)
+        stops = walker.page.locator(STOPS).filter(visible=True)
+        count = stops.count()
+        assert count > 8
+        stops.first.focus()
+        for number in range(1, count):
+            walker.page.keyboard.press("Tab")
+            assert stops.nth(number).evaluate(HAS_FOCUS), number
+        for number in reversed(range(count - 1)):
+            walker.page.keyboard.press("Shift+Tab")
+            assert stops.nth(number).evaluate(HAS_FOCUS), number
+
+    def test_the_first_stop_leads_past_the_top(self, walker):
+        walker = walker("bob")
+        walker.open("/accounts/profile/")
+        walker.page.keyboard.press("Tab")
+        expect(walker.page.get_by_role("link", name="Skip to the page")).to_be_in_viewport()
+        walker.page.keyboard.press("Enter")
+        walker.page.keyboard.press("Tab")
+        expect(walker.page.get_by_role("main").locator(STOPS).first).to_be_focused()
+
+
+class TestVisitor:
+    def test_signs_up_after_a_slip_and_confirms_the_address(self, walker, face):
+        walker = walker()
+        walker.open("/accounts/signup/")
+        walker.type("User name", "xenia")
+        walker.type("E-mail address", "xenia@example")
+        walker.type("Password", NEW)
+        walker.type("The same once more", NEW)
+        walker.page.keyboard.press("Enter")
+        expect(walker.page).to_have_title(re.compile("Please check"))
+        assert focused(walker) == "email"
+        walker.type("E-mail address", "xenia@example.org")
+        walker.type("Password", NEW)
+        walker.type("The same once more", NEW)
+        walker.page.keyboard.press("Enter")
+        walker.sees(re.compile("Confirm your .*address"))
+        walker.type("The six digits from the mail", code_for(face, "xenia@example.org"))
+        walker.page.keyboard.press("Enter")
+        walker.is_told("xenia@example.org is confirmed")
+
+    def test_signs_in_after_a_slip_and_out(self, walker):
+        walker = walker()
+        walker.open("/accounts/login/")
+        assert focused(walker) == "username"
+        walker.page.keyboard.type("wanda")
+        walker.type("Password", "is it this?")
+        walker.page.keyboard.press("Enter")
+        expect(walker.page.get_by_role("alert")).to_be_focused()
+        walker.type("Password", PASSWORD)
+        walker.go(walker.page.get_by_label("Keep me signed in"))
+        walker.page.keyboard.press("Space")
+        expect(walker.page.get_by_label("Keep me signed in")).to_be_checked()
+        walker.go(walker.page.get_by_label("Password", exact=True), key="Shift+Tab")
+        walker.press("Sign in")
+        walker.sees("Hello, wanda.")
+        walker.go(walker.page.get_by_role("button", name="Sign out"))
+        walker.page.keyboard.press("Space")
+        walker.is_told("You are signed out.")
+
+
+class TestOwner:
+    def test_names_a_session_in_place(self, walker):
+        walker = walker("walt")
+        walker.open("/accounts/sessions/")
+        walker.go(walker.page.locator("summary").first)
+        walker.page.keyboard.press("Enter")
+        walker.type("Name of this session", "Kitchen")
+        walker.page.keyboard.press("Enter")
+        walker.is_told("The name was saved.")
+        expect(walker.page.get_by_role("heading", name="Kitchen")).to_be_visible()
+
+    def test_ends_a_session(self, walker):
+        walker = walker("wilma")
+        walker.open("/accounts/sessions/")
+        walker.press(re.compile("^End .*iPhone"), role="link")
+        walker.sees("End this session?")
+        walker.press("End this session", key="Space")
+        walker.is_told("iPhone")
+        expect(walker.page.get_by_role("link", name=re.compile("^End .*iPhone"))).to_have_count(0)
+
+    def test_ends_all_others(self, walker):
+        walker = walker("wendy")
+        walker.open("/accounts/sessions/")
+        walker.press("End the 2 other sessions", role="link")
+        walker.sees("End your other sessions?")
+        walker.press("End the 2 other sessions")
+        walker.is_told("2 other sessions were ended.")
+
+    def test_changes_the_password(self, walker):
+        walker = walker("willem")
+        walker.open("/accounts/password/change/")
+        assert focused(walker) == "old_password"
+        walker.page.keyboard.type(PASSWORD)
+        walker.type("New password", NEW)
+        walker.type("The same once more", NEW)
+        walker.page.keyboard.press("Enter")
+        walker.is_told("Your password was changed.")
+
+    def test_shows_who_they_are_and_downloads_their_data(self, walker):
+        walker = walker("winnie")
+        walker.open("/accounts/export/")
+        walker.sees("Is it you?")
+        assert focused(walker) == "proof-password"
+        walker.page.keyboard.type(PASSWORD)
+        walker.press("Go on")
+        walker.sees("Your data")
+        with walker.page.expect_download() as download:
+            walker.press("Download")
+        assert download.value.suggested_filename.startswith("sojourn-winnie-")
+
+    def test_goes_and_comes_back(self, walker):
+        walker = walker("wyatt")
+        walker.open("/accounts/delete/")
+        walker.press("Delete my account")
+        walker.is_told("your account will be deleted")
+        walker.type("User name or e-mail", "wyatt")
+        walker.type("Password", PASSWORD)
+        walker.page.keyboard.press("Enter")
+        walker.sees("Keep your account?")
+        walker.press("Keep my account", key="Space")
+        walker.is_told("Your account stays.")
+
+
+def code_for(face, address, seconds=10):
+    """The code in the last mail to that address, once it is there."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for mail in face.mails():
+            if f"To: {address}" in mail and (code := re.search(r"^(\d{6})$", mail, re.MULTILINE)):
+                return code[1]
+        time.sleep(0.1)
+    raise AssertionError(f"No mail to {address} came.")
