@@ -1,0 +1,111 @@
+"""The admin in a real browser: the dress of the site, room on a phone, and nothing that axe finds."""
+
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import SecurityEvent, Tally
+from tests.conftest import PASSWORD
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "rules": {"target-size": {"enabled": True}},
+}
+COLOURS = """() => {
+  const style = (of) => getComputedStyle(document.querySelector(of));
+  return [style("body").backgroundColor, style("body").color, style("main a").color];
+}"""
+
+
+@pytest.fixture
+def enter(browser, live_server, alice):
+    """`enter(**how)`: a page of a browser in which Alice is signed in."""
+    contexts = []
+
+    def enter(**how):
+        context = browser.new_context(base_url=live_server.url, bypass_csp=True, **how)  # axe is a script of nobody's
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(reverse("login"))
+        page.fill("[name=username]", "alice")
+        page.fill("[name=password]", PASSWORD)
+        page.press("[name=password]", "Enter")
+        page.wait_for_url(live_server.url + reverse("home"))
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def pages(alice, bob, sign_in):
+    """The addresses of pages on which there is something."""
+    sign_in(Client(), bob)
+    now = timezone.now()
+    Tally.objects.add({(now.replace(minute=0, second=0, microsecond=0), "child"): 1234})
+    for kind in (SecurityEvent.Kind.SIGN_IN_FAILED, SecurityEvent.Kind.REUSE_FOUND):
+        SecurityEvent.objects.create(kind=kind, at=now - timedelta(days=1), user=bob)
+    session = RefreshToken.objects.get(user=bob)
+    return [
+        *map(reverse, ["admin:index", "admin:accounts_user_changelist"]),
+        reverse("admin:accounts_user_change", args=[bob.pk]),
+        reverse("admin:tokens_refreshtoken_change", args=[session.pk]),
+    ]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("dark", 320)])
+def test_axe_finds_nothing_and_nothing_is_too_wide(enter, pages, scheme, width):
+    page = enter(color_scheme=scheme, viewport={"width": width, "height": 800})
+    found = {}
+    for url in pages:
+        page.goto(url)
+        found[url] = [violation["id"] for violation in Axe().run(page, options=RULES).response["violations"]]
+        assert page.evaluate("document.documentElement.scrollWidth") == width, url
+
+    assert {url: names for url, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_wears_the_colours_of_the_site(enter, scheme):
+    page = enter(color_scheme=scheme)
+    seen = {}
+    for url in (reverse("profile"), reverse("admin:index")):
+        page.goto(url)
+        seen[url] = page.evaluate(COLOURS)
+
+    assert seen[reverse("profile")] == seen[reverse("admin:index")]
+
+
+def test_the_switch_in_its_header_changes_all_of_it(enter):
+    page = enter(color_scheme="light", reduced_motion="reduce")
+    page.goto(reverse("admin:index"))
+    light = page.evaluate(COLOURS)
+
+    page.locator(".theme-toggle").click()
+
+    dark = page.evaluate(COLOURS)
+    assert all(before != after for before, after in zip(light, dark, strict=True))
+    page.emulate_media(color_scheme="dark")
+    page.goto(reverse("profile"))
+    assert page.evaluate(COLOURS) == dark
+
+
+def test_the_button_of_a_session_ends_it(enter, bob, sign_in):
+    sign_in(Client(), bob)
+    row = RefreshToken.objects.get(user=bob)
+    page = enter()
+
+    page.goto(reverse("admin:tokens_refreshtoken_change", args=[row.pk]))
+    page.get_by_role("button", name="End this session").click()
+
+    page.get_by_text("1 session was ended.").wait_for()
+    row.refresh_from_db()
+    assert row.reason == RefreshToken.Reason.ADMIN
