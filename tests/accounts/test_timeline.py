@@ -57,9 +57,9 @@ class TestDraw:
 
         assert (bar.x, bar.used, bar.whole) == ("0.00%", "1.50%", "50.00%")
 
-    @pytest.mark.parametrize("of", [{"live": [session(0, 0)]}, {"ended": [session(0, 0, ended=0)]}])
-    def test_the_shortest_is_seen_and_stays_inside(self, of):
-        bar = only(**of)
+    @pytest.mark.parametrize(("state", "about"), [("live", {}), ("ended", {"ended": 0})])
+    def test_the_shortest_is_seen_and_stays_inside(self, state, about):
+        bar = only(**{state: [session(0, 0, **about)]})
 
         assert (bar.x, bar.used, bar.whole) == ("98.50%", "1.50%", "1.50%")
 
