@@ -43,10 +43,11 @@ def end(request: Request, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @proved
 def end_others(request: Request) -> HttpResponse:
-    others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id).live()
     if request.method != "POST":
-        return _ask(request, "sessions_end_others", others=[sessions.Session(row) for row in others])
-    count = others.revoke(RefreshToken.Reason.ENDED)
+        live = sessions.live(request.user, here=request.tokens.session_id)
+        return _ask(request, "sessions_end_others", others=[session for session in live if not session.here])
+    others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
+    count = others.live().revoke(RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
     messages.success(
         request,

@@ -253,6 +253,13 @@ class TestQuestions:
         assert "Firefox" not in page
         assert "End the 2 other sessions" in page
 
+    def test_names_them_in_the_order_of_the_list(self, here, there, bob, using, sign_in):
+        sign_in(using(IPHONE), bob)
+
+        page = here.get(reverse("sessions_end_others")).content.decode()
+
+        assert page.index("on iPhone") < page.index("Chrome 131 on Windows")  # the latest used first
+
     def test_the_button_posts_to_where_it_is(self, here, there):
         for url in (reverse("sessions_end_others"), reverse("sessions_end_all")):
             page = here.get(url).content.decode().partition("<main")[2]

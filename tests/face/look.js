@@ -1,7 +1,7 @@
 // What a page is like, measured in the page itself. Functions that end in figures return them; the others return
 // complaints, one line each, and nothing where all is well.
 
-const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]:not([tabindex^='-'])";
 const LEAST_TARGET = 24; // CSS pixels, WCAG 2.5.8
 const LEAST_RING = 2; // WCAG 2.4.13
 const LONGEST_HEAD = 1000; // bytes; those of ours have up to 900
@@ -61,10 +61,10 @@ function shifts() {
   });
 }
 
-// Bytes over the wire, cached or not: the bodies as they were sent, and a head for each and for the icon of the tab.
+// Bytes over the wire, cached or not: the bodies as they were sent, and a head for each.
 function weight() {
   const sent = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-  return sent.reduce((sum, entry) => sum + entry.encodedBodySize + LONGEST_HEAD, LONGEST_HEAD);
+  return sent.reduce((sum, entry) => sum + entry.encodedBodySize + LONGEST_HEAD, 0);
 }
 
 // Milliseconds until the first text or picture was seen.

@@ -1,5 +1,8 @@
 """Fast to see: light pages that nothing holds up and on which nothing jumps.
 
+Style, scripts and pictures are compressed. Pages are not: they hold what is for one person alone beside what any link
+to them can bring along, and the length of the two compressed would tell whether they are alike (BREACH).
+
 The first page of a visit needs two round trips, one for the page and one for the style sheet; every page after that
 needs one, because the sheet stays in the browser under the name that its content gives it. To write the sheet into each
 page would save the second trip once and send it again with every page, through a hole in the policy.
