@@ -78,7 +78,10 @@ def forms(alice, here):
     }
 
 
-NO_FORM = {"home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done", "styleguide"}
+NO_FORM = {
+    *("home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done", "styleguide"),
+    "where_to_change",
+}
 
 FORGERIES = {
     "without a token": ({}, {}, False),
