@@ -43,9 +43,12 @@ class Eyes:
     def look(self, face: Face, picture: Picture) -> Seen:
         page, self.seen = self.page, Seen()
         page.set_viewport_size(DESKTOP)
+        page.emulate_media(reduced_motion="no-preference")
         self.seen.status = face.visit(page, picture)
 
-        self._measure("focused", "shifts", "unseenFocus")
+        self._measure("focused", "shifts")
+        page.emulate_media(reduced_motion="reduce")  # or colours would be measured on their way
+        self._measure("moving", "unseenFocus")
         if not picture.of_admin:
             self._measure("weight", "blocking", "fields", "backwards", "tooSmall")
         for size in (ZOOMED, SMALLEST):
@@ -56,9 +59,7 @@ class Eyes:
             self._measure("backwards", "tooSmall", under="on a phone")
             page.emulate_media(forced_colors="active")
             self._measure("vanished", "unseenFocus", under="in forced colors")
-        page.emulate_media(forced_colors="none", reduced_motion="reduce")
-        self._measure("moving")
-        page.emulate_media(reduced_motion="no-preference")
+            page.emulate_media(forced_colors="none")
         page.set_viewport_size(DESKTOP)
         page.evaluate("document.documentElement.style.fontSize = '200%'")
         self._measure("tooWide", under="in large letters")
