@@ -49,6 +49,15 @@ def _fresh_cache() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _nothing_revoked() -> None:
+    """This process has just asked what is revoked, whatever the tests before did, and has heard of nothing."""
+    from tokens.revocation import revocation_list
+
+    revocation_list.forget()
+    revocation_list.entry("", lambda seconds: [])
+
+
+@pytest.fixture(autouse=True)
 def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The postman comes in the thread that committed, and finds `mail.outbox`: there is no thread to wait for."""
     from accounts import postman

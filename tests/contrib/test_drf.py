@@ -12,7 +12,6 @@ from tests.conftest import PASSWORD
 from tests.tokens.clock import elapse
 from tests.tokens.outage import gone
 from tokens.models import RefreshToken
-from tokens.revocation import revocation_list
 from tokens.testing import Client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.contrib.urls")]
@@ -61,7 +60,6 @@ class TestTokenAuthentication:
         assert ask("who", app.access).json()["session"] == str(RefreshToken.objects.get().pk)
 
     def test_a_good_token_costs_no_query(self, app, django_assert_num_queries):
-        revocation_list.entry("", RefreshToken.objects.changed_within)
         for url in ("who", "throttled"):
             with django_assert_num_queries(0):
                 assert ask(url, app.access).status_code == 200
@@ -165,7 +163,6 @@ class TestCookies:
 
 class TestGuardedTokenAuthentication:
     def test_reads_the_row_on_every_request(self, app, django_assert_num_queries):
-        revocation_list.entry("", RefreshToken.objects.changed_within)
         with django_assert_num_queries(1):
             assert ask("guarded", app.access).status_code == 200
 
@@ -178,7 +175,6 @@ class TestGuardedTokenAuthentication:
 class TestWhatViewsAskOfIt:
     def test_the_staff_is_the_staff_without_a_query(self, app, alice, django_assert_num_queries):
         admin = signed_in("alice")
-        revocation_list.entry("", RefreshToken.objects.changed_within)
         with django_assert_num_queries(0):
             assert ask("staff", admin.access).json()["name"] == "alice"
             assert ask("staff", app.access).status_code == 403

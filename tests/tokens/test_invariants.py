@@ -11,7 +11,6 @@ from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
-from tokens.revocation import revocation_list
 
 Reason = RefreshToken.Reason
 
@@ -236,7 +235,6 @@ class TestInvariant8:
     @pytest.fixture(autouse=True)
     def _the_list_is_read(self, db, settings):
         settings.TOKENS_REVOCATION_LAG = 3600
-        revocation_list.entry("", RefreshToken.objects.changed_within)
 
     def test_a_good_access_token_costs_nothing(self, bob, signed_in, django_assert_num_queries):
         browser = signed_in(bob)

@@ -15,7 +15,6 @@ from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.outage import gone
 from tokens.middleware import TokenMiddleware
 from tokens.models import RefreshToken, RefreshTokenQuerySet
-from tokens.revocation import revocation_list
 from tokens.testing import AsyncClient, Client
 
 Reason = RefreshToken.Reason
@@ -59,13 +58,11 @@ class TestProcessView:
 
     def test_a_guarded_page_has_the_whole_person_for_one_query(self, bob, signed_in, django_assert_num_queries):
         browser = signed_in(bob)
-        revocation_list.entry("", RefreshToken.objects.changed_within)
         with django_assert_num_queries(1):
             assert browser.get("/guarded/").content == b"bob"
 
     def test_what_no_token_says_costs_one_query(self, bob, signed_in, django_assert_num_queries):
         browser = signed_in(bob)
-        revocation_list.entry("", RefreshToken.objects.changed_within)
         with django_assert_num_queries(1):
             assert browser.get("/address/").content == b"bob@example.org"
 
