@@ -232,10 +232,6 @@ class TestInvariant5:
 class TestInvariant8:
     """A good access token costs no query; a refresh one SELECT; a generation one UPDATE that changes a row."""
 
-    @pytest.fixture(autouse=True)
-    def _the_list_is_read(self, db, settings):
-        settings.TOKENS_REVOCATION_LAG = 3600
-
     def test_a_good_access_token_costs_nothing(self, bob, signed_in, django_assert_num_queries):
         browser = signed_in(bob)
         with django_assert_num_queries(0):

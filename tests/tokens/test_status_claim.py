@@ -15,6 +15,7 @@ from tests.tokens.racing import together
 from tests.tokens.test_jwts import ACCESS, AUDIENCE, ISSUER, KEY, access_token, cause, read
 from tokens import jwks, models, verified
 from tokens.models import RefreshToken
+from tokens.revocation import revocation_list
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
@@ -173,6 +174,7 @@ class TestFromThenOn:
     def test_a_refresh_keeps_it_and_costs_one_select(self, status_list, bob, signed_in, django_assert_num_queries):
         browser = signed_in(bob)
         before = claim_of(browser)
+        revocation_list.entry("", RefreshToken.objects.changed_within)
         elapse(EXPIRED, browser)
         with django_assert_num_queries(1):
             assert browser.get("/who/").content == b"bob"
