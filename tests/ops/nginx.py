@@ -1,0 +1,69 @@
+"""ops/nginx/sojourn.conf as it is, with paths, ports and servers of a test's own."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.postgres import give_up
+
+SITE = Path(__file__).resolve().parent.parent.parent / "ops/nginx/sojourn.conf"
+
+MAIN = """
+{user}
+daemon off;
+pid {folder}/pid;
+error_log stderr alert;
+worker_processes 1;
+events {{ worker_connections 512; }}
+http {{
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/sojourn.conf;
+}}
+"""
+
+
+def program() -> str:
+    """nginx; skips where there is none."""
+    found = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if found is None:
+        give_up("No nginx here: `apt install nginx-light`.")
+    return found
+
+
+def write(folder: Path, servers: Sequence[str], *, http: int, https: int, certificate: Path | None = None) -> list[str]:
+    """Writes what nginx needs into `folder`, and returns the command that serves it until SIGTERM or SIGQUIT.
+
+    `servers` are as in `server ...;` of an upstream, "127.0.0.1:8001" or "unix:/run/socket". `certificate` is a folder
+    with fullchain.pem and privkey.pem; without it, the second port speaks plain http as well.
+    """
+    rendered = render(SITE.read_text(), folder, servers, http, https, certificate)
+    (folder / "sojourn.conf").write_text(rendered)
+    user = "user root;" if folder.owner() == "root" else ""
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
+    return [program(), "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+def render(
+    site: str, folder: Path, servers: Sequence[str], http: int, https: int, certificate: Path | None = None
+) -> str:
+    """The site's text with these in the place of its own; every place has to be found."""
+    changes = [
+        (r"server unix:/run/sojourn/socket;", " ".join(f"server {server};" for server in servers)),
+        (r"listen \[::\]:\d+.*;\n", "\n"),
+        (r"listen 80;", f"listen 127.0.0.1:{http};"),
+        (r"listen 443 ssl http2;", f"listen 127.0.0.1:{https}{' ssl http2' if certificate else ''};"),
+        (r"server_name example\.org;", "server_name localhost;"),
+        (r"/var/log/nginx/", f"{folder}/"),
+        (r"/etc/letsencrypt/live/example\.org/", f"{certificate}/"),
+    ]
+    if certificate is None:
+        changes[-1] = (r"ssl_certificate.*;\n", "\n")
+    for pattern, replacement in changes:
+        site, found = re.subn(pattern, lambda _, text=replacement: text, site)
+        assert found, pattern
+    return site
