@@ -3,9 +3,12 @@ import os
 from django.core.asgi import get_asgi_application
 from django.db import connections
 
+from project.refusal import refusing
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = get_asgi_application()
+with refusing():
+    application = get_asgi_application()
 
 # A connection that is kept belongs to its thread. Here each request may have one of its own, and they would pile up.
 for alias in connections:

@@ -1,0 +1,40 @@
+"""gunicorn in production: `gunicorn --config ops/gunicorn.conf.py project.wsgi`; see docs/deploy.md.
+
+How many workers: WEB_CONCURRENCY, one unless it is set. Where to listen: the socket that systemd hands over, or --bind.
+Nothing of the site is imported here: the master lives on when a SIGHUP has the workers load a new version.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+worker_class = "gthread"
+threads = 8
+timeout = 30  # seconds without a sign of life; then a worker is replaced
+graceful_timeout = 35  # seconds for requests under way when a worker is to end: longer than nginx waits for one
+loglevel = "info"
+# nginx says which address asked and whether by TLS, and Django knows how many proxies to believe (TRUSTED_PROXIES).
+forwarded_allow_ips = ""
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (signs of life never wait for a disk)
+
+
+def on_starting(server: Any) -> None:
+    """The counters of workers that are gone would be counted with those of today's."""
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for left in Path(folder).glob("*.db"):
+            left.unlink()
+
+
+def post_worker_init(worker: Any) -> None:
+    from project.server import begin
+
+    begin(worker)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)

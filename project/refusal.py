@@ -1,0 +1,20 @@
+"""A server that cannot start says why in one sentence, as the commands of manage.py do, and not by a traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.exceptions import ImproperlyConfigured
+
+# gunicorn and uvicorn know it as "cannot start": gunicorn ends, and does not try again for ever.
+NO_START = 3
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Ends the process if a setting is missing or wrong; the sentence on stderr names it."""
+    try:
+        yield
+    except ImproperlyConfigured as error:
+        print(error, file=sys.stderr, flush=True)
+        raise SystemExit(NO_START) from None
