@@ -79,6 +79,7 @@ def set_environment(data: Path, port: int) -> bool:
         "DATABASE_URL": f"sqlite:///{quote(str(data / 'db.sqlite3'))}",
         "EMAIL_URL": f"filemail:///{quote(str(data / 'mail'))}",
         "STATIC_ROOT": str(data / "static"),
+        "LOG_FORMAT": "text",
         "SECURE_SSL_REDIRECT": "false",
         "TOKENS_ISSUER": f"http://localhost:{port}",
     }

@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from project import environment as env
+from project import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "project.requests.RequestId",
     "project.middleware.BodilessHead",
     # Before WhiteNoise stands what static files need as well: the headers, and who asks.
     "django.middleware.security.SecurityMiddleware",
@@ -249,15 +251,5 @@ globals().update(env.email("EMAIL_URL", default="smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"Sojourn <noreply@{urlsplit(TOKENS_ISSUER).hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        # Named so that Django's own handlers go: they are silent in production and mail each error to the admins.
-        "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        "tokens": {"level": "INFO"},
-    },
-}
+LOG_LEVEL = env.one_of("LOG_LEVEL", logs.LEVELS, default="info")
+LOGGING = logs.configuration(logs.form_of_environment(), LOG_LEVEL)

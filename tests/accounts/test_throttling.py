@@ -29,6 +29,7 @@ LOGIN, SIGN_UP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/pass
 FREE = throttle.SIGN_IN.visitor_and_account.free
 NEW, WRONG = "an entirely new one", "not the password"
 WAIT = re.compile(r"Please try again in \d+ (second|minute)s?\.")
+DIFFERENT = ("Content-Length", "Expires", "X-Request-ID")  # with each answer
 
 
 def at(address):
@@ -52,7 +53,7 @@ def plain(response):
     """Status, headers and page, without what differs from one request to the next."""
     page = re.sub(r'(csrfmiddlewaretoken" value=")\w+', r"\1", response.content.decode())
     page = re.sub(r'(name="(?:username|email)" value=")[^"]*', r"\1", WAIT.sub("WAIT", page))
-    headers = {name: value for name, value in response.items() if name not in ("Content-Length", "Expires")}
+    headers = {name: value for name, value in response.items() if name not in DIFFERENT}
     if "Retry-After" in headers:
         headers["Retry-After"] = "soon"
     return response.status_code, page, sorted(headers.items()), sorted(response.cookies)

@@ -1,0 +1,45 @@
+"""Which request is being answered, so that each line of the log can say so, and the id by which people can name it."""
+
+import re
+import secrets
+from contextvars import ContextVar
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import request_finished
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+
+HEADER = "X-Request-ID"
+PLAIN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+_current: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
+
+
+class RequestId(MiddlewareMixin):
+    """`request.id`, which every line of the log and the response carry. Stands first.
+
+    A proxy that is trusted may have given it, if it is short and plain; what a visitor sends is not taken over.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        given = request.headers.get(HEADER, "") if settings.TRUSTED_PROXIES else ""
+        request.id = given if PLAIN.fullmatch(given) else secrets.token_hex(8)  # type: ignore[attr-defined]
+        _current.set(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers[HEADER] = request.id  # type: ignore[attr-defined]
+        return response
+
+
+def current() -> HttpRequest | None:
+    """The request that this thread, or this task, is answering; None outside of any."""
+    return _current.get()
+
+
+@receiver(request_finished)
+def forget(**kwargs: Any) -> None:
+    """Not before: Django tells of a refusal, and gunicorn of the answer, when all middleware has gone."""
+    _current.set(None)
