@@ -17,7 +17,7 @@ from django.utils.translation import ngettext_lazy
 
 from accounts import browsers, gates
 from accounts.gates import Gate, Pace
-from accounts.metrics import THROTTLED
+from accounts.metrics import count_throttled
 from accounts.models import User
 from accounts.validators import with_ascii_host
 from tokens import origin
@@ -123,7 +123,7 @@ def take(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
     """
     at_account, of_visitor = _gates(request, limit, account)
     if seconds := gates.enter([*at_account, *of_visitor]):
-        THROTTLED.labels(limit.name).inc()
+        count_throttled(limit.name)
         throttled = Throttled(seconds)
         request.throttled = throttled  # type: ignore[attr-defined]  # for the middleware, should a form catch it
         raise throttled

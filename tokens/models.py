@@ -23,6 +23,7 @@ from . import rotation, users
 from .conf import conf
 from .exceptions import RevokedToken
 from .revocations import revocations
+from .signals import rows_revoked
 
 SEEN_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last seen", and cheap
 KEPT_AFTER_END = timedelta(days=7)  # beyond it no token of a row can be good, and nobody asks for it any more
@@ -45,7 +46,10 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 
     def revoke(self, reason: str) -> int:
         """Ends the live rows among these, for ever; the number of rows ended. In one statement, however many."""
-        return self.live()._change(revoked_at=Now(), reason=reason)
+        ended = self.live()._change(revoked_at=Now(), reason=reason)
+        if ended:
+            rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
+        return ended
 
     def bump(self) -> int:
         """Has the access tokens of these rows made again from the row, without ending a sign-in."""

@@ -16,6 +16,7 @@ from django.db import Error
 
 from .conf import conf
 from .exceptions import RevocationListUnavailable
+from .signals import list_read
 
 OVERLAP = 60  # seconds that a transaction may take between its statement and its commit
 WHOLE_EVERY = 60  # seconds between two readings of the whole window, for those that took longer
@@ -85,8 +86,10 @@ class RevocationList:
             for sid, changed_at in rows:
                 self._hear(str(sid), changed_at, now)
         except Error:
+            list_read.send_robust(RevocationList, lag=now - self._read_at)
             return
         self._read_at = now
+        list_read.send_robust(RevocationList, lag=0.0)
         if whole:
             self._whole_at = now
             self._drop(now - 2 * conf.access_lifetime - OVERLAP)  # not while the window would bring it back

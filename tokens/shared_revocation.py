@@ -17,6 +17,7 @@ from django.core.cache import BaseCache, caches
 from .conf import conf
 from .exceptions import RevocationListUnavailable
 from .revocation import OVERLAP, Read
+from .signals import list_read
 
 PREFIX = "tokens:changed:"
 SENTINEL = "tokens:complete"
@@ -28,6 +29,7 @@ class SharedRevocationList:
 
     def __init__(self) -> None:
         self._read_at = float("-inf")
+        self._lag = float("inf")  # seconds without an answer, when it was last asked
 
     def entry(self, sid: str, read: Read) -> str | None:
         """The mark of the row `sid`, or None. If the cache has lost its keys they are made again from `read`.
@@ -40,10 +42,14 @@ class SharedRevocationList:
                 self._restore(read)
                 found[PREFIX + sid] = UNKNOWN
         except Exception as error:  # each cache has errors of its own
-            if monotonic() - self._read_at > conf.revocation_grace:
+            lag = monotonic() - self._read_at
+            self._tell(lag)
+            if lag > conf.revocation_grace:
                 raise RevocationListUnavailable("The cache of what has been revoked cannot be read.") from error
             return None
         self._read_at = monotonic()
+        if self._lag:
+            self._tell(0.0)
         mark: str | None = found.get(PREFIX + sid)
         return mark
 
@@ -68,11 +74,15 @@ class SharedRevocationList:
 
     def forget(self) -> None:
         """Starts anew, as a new process would."""
-        self._read_at = float("-inf")
+        self.__init__()  # type: ignore[misc]
 
     @property
     def _cache(self) -> BaseCache:
         return caches[conf.revocation_cache]
+
+    def _tell(self, lag: float) -> None:
+        self._lag = lag
+        list_read.send_robust(SharedRevocationList, lag=lag)
 
     def _restore(self, read: Read) -> None:
         """Everybody who finds the sentinel gone may do this; a change that is made meanwhile enters itself."""

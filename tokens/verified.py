@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from time import perf_counter
 from typing import NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -13,6 +14,7 @@ from .conf import conf
 from .exceptions import InvalidToken
 from .jwts import AccessClaims, RefreshClaims
 from .keys import KeyRing
+from .signals import token_verified
 
 
 def access(token: str) -> AccessClaims:
@@ -36,12 +38,15 @@ class _Read(NamedTuple):
 @lru_cache(maxsize=4096)
 def _access(token: str, ring: KeyRing) -> _Read:
     """A ring that changes is another ring: what was signed with a key that has gone is not remembered."""
+    begun = perf_counter()
     claims = jwts.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
     users.key_of(claims.sub)
     try:
-        return _Read(claims, users.from_claims(claims.sub, claims.user))
+        read = _Read(claims, users.from_claims(claims.sub, claims.user))
     except (ValidationError, TypeError, ValueError):
         raise InvalidToken("A claim about the person does not fit its field.") from None
+    token_verified.send_robust(AccessClaims, kind="access", seconds=perf_counter() - begun)
+    return read
 
 
 remembered = _access.cache_info
@@ -50,6 +55,8 @@ forget = _access.cache_clear
 
 def refresh(token: str) -> RefreshClaims:
     """The claims of an authentic refresh token. Raises InvalidToken."""
+    begun = perf_counter()
     claims = jwts.read_refresh(token, ring=conf.key_ring, issuer=conf.issuer)
     users.key_of(claims.sub)
+    token_verified.send_robust(RefreshClaims, kind="refresh", seconds=perf_counter() - begun)
     return claims
