@@ -8,7 +8,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import checks, metrics, receivers  # noqa: F401  (they connect themselves)
+        from accounts import checks, journal, metrics, receivers  # noqa: F401  (they connect themselves)
 
 
 class SojournAdminConfig(admin_apps.AdminConfig):

@@ -5,6 +5,7 @@ share with the account's owner open again within a minute. A browser in which th
 to itself, which no stranger can shut. docs/account.md shows the figures.
 """
 
+import logging
 import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -21,6 +22,8 @@ from accounts.metrics import count_throttled
 from accounts.models import User
 from accounts.validators import with_ascii_host
 from tokens import origin
+
+logger = logging.getLogger("accounts")
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
@@ -124,6 +127,7 @@ def take(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
     at_account, of_visitor = _gates(request, limit, account)
     if seconds := gates.enter([*at_account, *of_visitor]):
         count_throttled(limit.name)
+        logger.info("An attempt has to wait.", extra={"kind": "throttled", "limit": limit.name})
         throttled = Throttled(seconds)
         request.throttled = throttled  # type: ignore[attr-defined]  # for the middleware, should a form catch it
         raise throttled
