@@ -1,11 +1,15 @@
 """What is fit for one's own machine only, and what is named but cannot be used."""
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import password_validation
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from accounts import places
+from accounts.validators import MaximumLengthValidator
 
 UNFIT = {
     "LocMemCache": "is one for each process",
@@ -13,16 +17,37 @@ UNFIT = {
     "FileBasedCache": "loses count of what comes at the same moment",
     "DatabaseCache": "loses count of what comes at the same moment",
 }
+LEAST_LENGTH = 8  # NIST SP 800-63B-4 §3.1.1.2, where a second factor or a list of common passwords stands beside it
+LEAST_COMMON = 1_000  # Django's own list has 20,000
+LONGEST = 4096  # characters that are hashed, which takes the longer the more they are
+QUICK_HASHERS = {"MD5PasswordHasher", "UnsaltedMD5PasswordHasher", "SHA1PasswordHasher", "UnsaltedSHA1PasswordHasher"}
+MUTE_BACKENDS = (
+    *(f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("console", "dummy", "filebased", "locmem")),
+    "project.mail.EmailBackend",
+)
+HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 @register(Tags.security, deploy=True)
 def check_cache(**_: Any) -> list[CheckMessage]:
     """W001: several processes count together whatever is tried too often (gates.py)."""
-    kind = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
+    kind = _cache()
     if kind not in UNFIT:
         return []
     sentence = f"The cache {UNFIT[kind]}, and attempts to sign in are counted there: name a Redis in CACHE_URL."
     return [Warning(sentence, hint="With a single process an in-memory cache will do.", id="accounts.W001")]
+
+
+@register(Tags.security)
+def check_workers(**_: Any) -> list[CheckMessage]:
+    """W002: the same, where the environment asks for several processes; not only at a deployment."""
+    workers = os.environ.get("WEB_CONCURRENCY", "")
+    if _cache() not in ("LocMemCache", "DummyCache") or not workers.isdigit() or int(workers) < 2:
+        return []
+    sentence = (
+        f"WEB_CONCURRENCY asks for {workers} processes that count attempts each for itself: a guesser gets as many."
+    )
+    return [Warning(sentence, hint="Name a Redis in CACHE_URL, or set WEB_CONCURRENCY=1.", id="accounts.W002")]
 
 
 @register()
@@ -33,3 +58,56 @@ def check_places(**_: Any) -> list[CheckMessage]:
         return []
     hint = "It takes a file in MaxMind's format, and the package maxminddb (docs/dependencies.md)."
     return [Error(f"GEOIP_PATH cannot be read: {trouble}", hint=hint, id="accounts.E001")]
+
+
+@register(Tags.security)
+def check_passwords(**_: Any) -> Iterator[CheckMessage]:
+    """W003: passwords are long enough, none that everybody takes, and not so long that they cost."""
+    wanted: Any = settings.AUTH_PASSWORD_VALIDATORS
+    validators = password_validation.get_password_validators(wanted)
+    lacking = []
+    if not any(_least(each) >= LEAST_LENGTH for each in validators):
+        lacking.append(f"MinimumLengthValidator with a min_length of {LEAST_LENGTH} or more")
+    if not any(isinstance(each, MaximumLengthValidator) and each.max_length <= LONGEST for each in validators):
+        lacking.append(f"accounts.validators.MaximumLengthValidator with a max_length of {LONGEST} or less")
+    common = [each for each in validators if isinstance(each, password_validation.CommonPasswordValidator)]
+    if not any(len(each.passwords) >= LEAST_COMMON for each in common):
+        lacking.append(f"CommonPasswordValidator with a list of {LEAST_COMMON:,} passwords or more")
+    for what in lacking:
+        hint = "Put it back as project/settings.py has it."
+        yield Warning(f"AUTH_PASSWORD_VALIDATORS lacks {what}.", hint=hint, id="accounts.W003")
+
+
+@register(Tags.security)
+def check_hashers(**_: Any) -> Iterator[CheckMessage]:
+    """W004: a leaked table gives no passwords away."""
+    first = settings.PASSWORD_HASHERS[0]
+    if first.rpartition(".")[2] in QUICK_HASHERS:
+        yield Warning(
+            f"PASSWORD_HASHERS begins with {first}, which is quick to guess for whoever has the table.",
+            hint="Put accounts.hashers.Argon2Hasher first; old hashes are made anew at the next sign-in.",
+            id="accounts.W004",
+        )
+
+
+@register(Tags.security, deploy=True)
+def check_mail(**_: Any) -> Iterator[CheckMessage]:
+    """W005-W006: mails reach people, and nobody on the way reads the links in them."""
+    if settings.EMAIL_BACKEND in MUTE_BACKENDS:
+        hint = "Name a mail server in EMAIL_URL, such as smtp+tls://user:password@mail.example.org:587."
+        yield Warning(f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}: no mail goes out.", hint=hint, id="accounts.W005")
+    elif settings.EMAIL_HOST not in HERE and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
+        yield Warning(
+            f"EMAIL_URL sends mails to {settings.EMAIL_HOST} in the open, and links in them set new passwords.",
+            hint="Write smtp+tls:// (port 587) or smtp+ssl:// (port 465).",
+            id="accounts.W006",
+        )
+
+
+def _cache() -> str:
+    kind: str = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
+    return kind
+
+
+def _least(validator: Any) -> int:
+    return validator.min_length if isinstance(validator, password_validation.MinimumLengthValidator) else 0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
+from pathlib import Path
+from stat import S_IROTH
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -34,6 +37,7 @@ RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen
 def register() -> None:
     register_check(check_settings, Tags.security)
     register_check(check_length, Tags.security)
+    register_check(check_order, Tags.security)
     register_check(check_middleware, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)
 
@@ -56,6 +60,19 @@ def check_length(**_: Any) -> list[CheckMessage]:
             "whoever has it is asked for the refresh token on every request.",
             hint="Take an ES256 key (manage.py tokenkeys), or fewer TOKENS_USER_CLAIMS.",
             id="tokens.W003",
+        )
+    ]
+
+
+def check_order(**_: Any) -> list[CheckMessage]:
+    """W005: a sign-in that is not kept outlives its first access token, and no kept one. Such settings do work."""
+    if check_settings() or conf.access_lifetime < conf.browser_lifetime <= conf.absolute_lifetime:
+        return []
+    return [
+        Warning(
+            "TOKENS_BROWSER_LIFETIME is not between TOKENS_ACCESS_LIFETIME and TOKENS_ABSOLUTE_LIFETIME.",
+            hint="Sign-ins that are not kept end first: make it longer than the one, and no longer than the other.",
+            id="tokens.W005",
         )
     ]
 
@@ -87,13 +104,44 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:
-    """W001-W002: what is fit for one's own machine only."""
+    """W001-W002, W004, W006-W007: what is fit for one's own machine only."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
         found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
     if not hasattr(settings, "TOKENS_ISSUER"):
         found.append(Warning("TOKENS_ISSUER is not set: give it the address of this site.", id="tokens.W002"))
-    return found
+    return [*found, *_plain_address(), *_late(), *_readable_keys()]
+
+
+def _plain_address() -> Iterator[CheckMessage]:
+    if hasattr(settings, "TOKENS_ISSUER") and urlsplit(conf.issuer).scheme != "https":
+        yield Warning(
+            f"TOKENS_ISSUER is {conf.issuer}: links in mails, and neighbours who ask for the keys, come by plain http.",
+            hint="Begin it with https://. It is written into every token: changing it signs everybody out.",
+            id="tokens.W004",
+        )
+
+
+def _late() -> Iterator[CheckMessage]:
+    if not check_settings() and conf.revocation_lag >= conf.access_lifetime:
+        yield Warning(
+            "TOKENS_REVOCATION_LAG is as long as TOKENS_ACCESS_LIFETIME: what is ended goes on until its token ends.",
+            hint="A second or a few are enough: it is one short query for each process.",
+            id="tokens.W006",
+        )
+
+
+def _readable_keys() -> Iterator[CheckMessage]:
+    try:
+        open_to_all = bool(conf.keys and Path(conf.keys).stat().st_mode & S_IROTH)
+    except OSError:  # E012 says so
+        return
+    if open_to_all:
+        yield Warning(
+            "The file of TOKENS_KEYS can be read by everybody on this machine, and who reads it can be anybody here.",
+            hint=f"chmod 600 {conf.keys}, or 640 with the server's group.",
+            id="tokens.W007",
+        )
 
 
 def _is_private(alias: str) -> bool:

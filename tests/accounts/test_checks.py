@@ -9,6 +9,7 @@ BACKENDS = "django.core.cache.backends"
 
 
 def found(settings, backend, deploy=True):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.CACHES = {"default": {"BACKEND": f"{BACKENDS}.{backend}", "LOCATION": "anywhere"}}
     return [message.id for message in run_checks(include_deployment_checks=deploy) if message.id.startswith("accounts")]
 

@@ -203,6 +203,12 @@ class TestAStatusList:
 
 
 class TestCheckDeployment:
+    @pytest.fixture(autouse=True)
+    def fit(self, settings):
+        """As a site is that others can reach."""
+        settings.TOKENS_ISSUER = "https://example.org"
+        settings.TOKENS_REVOCATION_LAG = 1
+
     def test_a_site_with_a_name_and_secure_cookies_is_fit(self):
         assert checks.check_deployment() == []
 
@@ -213,6 +219,34 @@ class TestCheckDeployment:
     def test_no_issuer(self, settings):
         del settings.TOKENS_ISSUER
         assert ids(checks.check_deployment()) == ["tokens.W002"]
+
+    def test_an_address_by_plain_http(self, settings):
+        settings.TOKENS_ISSUER = "http://example.org"
+        assert ids(checks.check_deployment()) == ["tokens.W004"]
+
+    def test_a_list_that_is_asked_too_seldom(self, settings):
+        settings.TOKENS_REVOCATION_LAG = 15 * 60
+        assert ids(checks.check_deployment()) == ["tokens.W006"]
+        settings.TOKENS_REVOCATION_LAG -= 1
+        assert checks.check_deployment() == []
+
+    @pytest.mark.parametrize(("mode", "wanted"), [(0o600, []), (0o640, []), (0o604, ["tokens.W007"])])
+    def test_keys_that_everybody_can_read(self, settings, tmp_path, mode, wanted):
+        keyfile.write(tmp_path / "keys.json", {"keys": [jwks.generate("ES256")]})
+        (tmp_path / "keys.json").chmod(mode)
+        settings.TOKENS_KEYS = str(tmp_path / "keys.json")
+        assert ids(checks.check_deployment()) == wanted
+
+
+class TestCheckOrder:
+    @pytest.mark.parametrize(("lifetime", "fits"), [(900, False), (901, True), (30 * 86400, True), (30 * 86401, False)])
+    def test_a_sign_in_that_is_not_kept_ends_in_between(self, settings, lifetime, fits):
+        settings.TOKENS_BROWSER_LIFETIME = lifetime
+        assert ids(checks.check_order()) == ([] if fits else ["tokens.W005"])
+
+    def test_what_is_no_number_is_told_elsewhere(self, settings):
+        settings.TOKENS_BROWSER_LIFETIME = "1 day"
+        assert checks.check_order() == []
 
 
 class TestRegister:
@@ -232,7 +266,9 @@ class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
         assert sorted(written) == sorted(
-            {wanted for *_, wanted in WRONG} | {"E003", "E010", "E011", "E012", "E013", "W001", "W002", "W003"}
+            {wanted for *_, wanted in WRONG}
+            | {"E003", "E010", "E011", "E012", "E013"}
+            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007"}
         )
 
 

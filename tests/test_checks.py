@@ -1,0 +1,142 @@
+"""docs/checks.md lists every check there is, and each of them fires."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings as configured
+from django.core.checks import run_checks
+
+from project.checks import ORDER
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(configured.BASE_DIR)
+GONE = object()
+SITE = configured.MIDDLEWARE
+LOCMEM = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+COMMON = {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"}
+SMTP = {"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend", "EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
+
+# What makes each fire: settings, and variables of the environment in small letters.
+FIRES = {
+    "tokens.E001": {"TOKENS_ISSUER": "", "TOKENS_AUDIENCE": "somebody"},
+    "tokens.E002": {"TOKENS_ACCESS_LIFETIME": "15min"},
+    "tokens.E003": {"TOKENS_REVOCATION_LAG": -1},
+    "tokens.E004": {"TOKENS_IDLE_LIFETIME": 60},
+    "tokens.E005": {"TOKENS_CONFIRM_AFTER": 900},
+    "tokens.E006": {"TOKENS_REUSE_REVOKES": "none"},
+    "tokens.E007": {"TOKENS_MAX_SESSIONS": 0},
+    "tokens.E008": {"TOKENS_USER_CLAIMS": ["password"]},
+    "tokens.E009": {"TOKENS_COOKIE_SECURE": 1},
+    "tokens.E010": {"MIDDLEWARE": [path for path in SITE if "TokenMiddleware" not in path]},
+    "tokens.E011": {"TOKENS_REVOCATION_CACHE": "nowhere"},
+    "tokens.E012": {"TOKENS_KEYS": "/no/such/file"},
+    "tokens.E013": {"TOKENS_REVOCATION_CACHE": "default", "CACHES": LOCMEM},
+    "tokens.E014": {"TOKENS_STATUS_LIST": 7},
+    "tokens.E015": {"TOKENS_STATUS_LIST": 8},
+    "tokens.W001": {"TOKENS_COOKIE_SECURE": False},
+    "tokens.W002": {"TOKENS_ISSUER": GONE},
+    "tokens.W003": {"TOKENS_USER_CLAIMS": ["username", "first_name", "last_name"]},
+    "tokens.W004": {"TOKENS_ISSUER": "http://example.org"},
+    "tokens.W005": {"TOKENS_BROWSER_LIFETIME": 60},
+    "tokens.W006": {"TOKENS_REVOCATION_LAG": 900},
+    "tokens.W007": {"TOKENS_KEYS": "/etc/passwd"},
+    "project.E001": {"MIDDLEWARE": SITE[::-1]},
+    "project.E002": {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"), "TRUSTED_PROXIES": 0},
+    "project.W001": {"TRUSTED_PROXIES": 0},
+    "project.W002": {"COOKIES_SECURE": False},
+    "project.W003": {"METRICS_TOKEN": "let-me-read", "web_concurrency": "2"},
+    "project.W004": {"ALLOWED_HOSTS": ["*"]},
+    "project.W005": {"ALLOWED_HOSTS": ["example.org"], "TOKENS_ISSUER": "https://example.com"},
+    "accounts.E001": {"GEOIP_PATH": "/no/such/file"},
+    "accounts.W001": {"CACHES": LOCMEM},
+    "accounts.W002": {"CACHES": LOCMEM, "web_concurrency": "2"},
+    "accounts.W003": {"AUTH_PASSWORD_VALIDATORS": [COMMON]},
+    "accounts.W004": {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]},
+    "accounts.W005": {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
+    "accounts.W006": {**SMTP, "EMAIL_HOST": "mail.example.org"},
+}
+
+
+def documented():
+    """The rows of the page: id, when it is asked, the setting, what to do."""
+    page = (ROOT / "docs/checks.md").read_text()
+    return [
+        [cell.strip(" `") for cell in row]
+        for row in re.findall(r"^\| (\w+\.\w\d{3}) \|(.+)\|(.+)\|(.+)\|$", page, re.M)
+    ]
+
+
+def written():
+    """The ids in the code."""
+    files = [path for folder in ("accounts", "project", "tokens") for path in (ROOT / folder).rglob("*.py")]
+    return {found for path in files for found in re.findall(r'\bid="(\w+\.[A-Z]\d{3})"', path.read_text())}
+
+
+def test_the_page_lists_each_once_and_none_that_is_not():
+    ids = [row[0] for row in documented()]
+    assert sorted(ids) == sorted(written())
+    assert FIRES.keys() == set(ids)
+
+
+@pytest.fixture
+def fire(settings, monkeypatch):
+    """`fire(id)` makes it so that the check has something to say; returns what all say, at a deployment or not."""
+
+    def fire(name):
+        monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+        for key, value in FIRES[name].items():
+            if key.islower():
+                monkeypatch.setenv(key.upper(), value)
+            elif value is GONE:
+                delattr(settings, key)
+            else:
+                setattr(settings, key, value)
+        return {deploy: found(name, deploy) for deploy in (False, True)}
+
+    return fire
+
+
+def found(name, deploy):
+    return [message for message in run_checks(include_deployment_checks=deploy) if message.id == name]
+
+
+@pytest.mark.parametrize(("name", "asked", "setting", "advice"), documented())
+def test_each_fires_names_its_setting_and_is_asked_when_the_page_says(fire, name, asked, setting, advice):
+    messages = fire(name)
+    assert messages[True], name
+    assert bool(messages[False]) == (asked == "always")
+    for message in messages[True]:
+        assert setting in f"{message.msg} {message.hint}"
+        assert message.is_serious() == (name.rpartition(".")[2][0] == "E")
+    assert advice
+
+
+class TestProjectOrder:
+    def test_the_sites_own_is_right(self):
+        assert not found("project.E001", deploy=False)
+
+    @pytest.mark.parametrize("missing", ORDER)
+    def test_none_may_be_missing(self, settings, missing):
+        settings.MIDDLEWARE = [path for path in SITE if path != missing]
+        assert f"MIDDLEWARE lacks {missing}." in [message.msg for message in found("project.E001", deploy=False)]
+
+    def test_others_may_stand_between(self, settings):
+        settings.MIDDLEWARE = [each for path in SITE for each in (path, "project.middleware.BodilessHead")]
+        assert not found("project.E001", deploy=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacking"),
+    [
+        ([{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}}], 3),
+        ([], 3),
+        ([*configured.AUTH_PASSWORD_VALIDATORS[:3]], 1),
+        ([*configured.AUTH_PASSWORD_VALIDATORS[:2], COMMON], 1),
+        (configured.AUTH_PASSWORD_VALIDATORS, 0),
+    ],
+)
+def test_each_part_of_a_safe_list_of_passwords_is_missed(settings, changes, lacking):
+    settings.AUTH_PASSWORD_VALIDATORS = changes
+    assert len(found("accounts.W003", deploy=False)) == lacking
