@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import proxy
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, middleware
@@ -60,11 +61,10 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         super().__init__(get_response)
 
     def process_request(self, request: Any) -> None:
-        if not hasattr(request, "session"):
-            raise ImproperlyConfigured("TokenMiddleware stands after SessionMiddleware in MIDDLEWARE.")
         request.tokens = SignIn.of_cookies(request)
         request.user = SimpleLazyObject(partial(_visitor, request))
-        request.auser = partial(_awhole_visitor, request)
+        # Weakly: requests that point to themselves wait for Python's collector, which then has all the more to do.
+        request.auser = partial(_awhole_visitor, proxy(request))
 
     def process_view(
         self, request: Any, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -98,14 +98,12 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         sign_in: SignIn | None = getattr(request, "tokens", None)
         if sign_in is None:
             return response
-        session_hash = _left_by_password_change(request)
-        if session_hash and response.status_code < 500:
-            auth.renew(request, session_hash)
-        if request.session.modified:
-            _own_session(request)
+        session = getattr(request, "session", None)
+        if session is not None and session.modified:
+            _take_up(request, response)
         written = auth.deliver(request, response)
         if sign_in.looked or written:
-            patch_vary_headers(response, ("Cookie",))
+            _vary_by_cookie(response)
         if sign_in.claims or written:
             response.headers["Cache-Control"] = "private, no-store"
         return response
@@ -161,12 +159,13 @@ def _guarded(request: Any, view: Callable[..., Any]) -> bool:
     return getattr(view, "tokens_guarded", False) or (match is not None and "admin" in match.app_names)
 
 
-def _left_by_password_change(request: Any) -> str | None:
-    """The hash that only `update_session_auth_hash` can have left in the session: those of `login()` are taken out."""
-    if not request.session.modified:
-        return None
-    session_hash: str | None = request.session.pop(HASH_SESSION_KEY, None)
-    return session_hash
+def _take_up(request: Any, response: HttpResponseBase) -> None:
+    """What the view has left in Django's session. The hash can only be from `update_session_auth_hash`: those of
+    `login()` are taken out."""
+    session_hash = request.session.pop(HASH_SESSION_KEY, None)
+    if session_hash and response.status_code < 500:
+        auth.renew(request, session_hash)
+    _own_session(request)
 
 
 def _own_session(request: Any) -> None:
@@ -175,6 +174,13 @@ def _own_session(request: Any) -> None:
         request.session.flush()
     elif claims := request.tokens.claims:
         request.session[OWNER] = claims.sub
+
+
+def _vary_by_cookie(response: HttpResponseBase) -> None:
+    if response.has_header("Vary"):
+        patch_vary_headers(response, ("Cookie",))
+    else:  # mostly; to take the header apart costs more than to set it
+        response.headers["Vary"] = "Cookie"
 
 
 def _unavailable() -> HttpResponse:

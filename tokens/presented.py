@@ -11,7 +11,7 @@ from uuid import uuid4
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error
 
-from . import issue, jwts, rotation, verdict, verified
+from . import issue, jwts, rotation, users, verdict, verified
 from .branches import Branch, take
 from .conf import conf
 from .exceptions import InvalidToken
@@ -38,7 +38,7 @@ def by_access(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstract
     sign_in = request.tokens
     if sign_in.access is None:
         return None
-    claims = verified.access(sign_in.access)
+    claims, person = verified.read(sign_in.access)
     jwts.check_times(claims, now=time(), lifetime=conf.access_lifetime)
     heard = revocations().entry(claims.sid, RefreshToken.objects.changed_within)
     if heard or guarded:
@@ -54,7 +54,7 @@ def by_access(request: TokenRequest, *, guarded: bool, judged: bool) -> Abstract
         confirmed = verified.refresh(sign_in.refresh) if sign_in.refresh and claims.new and not current.new else None
         sign_in.send(replace(current, jti=str(uuid4())), confirmed, heard)
     sign_in.claims = current
-    return sign_in.row.user if sign_in.row else verified.person(sign_in.access)
+    return sign_in.row.user if sign_in.row else users.twin(person)
 
 
 def _settled(sign_in: SignIn, claims: AccessClaims) -> AccessClaims | None:

@@ -32,20 +32,21 @@ class SignIn:
     A view sets `remember` ("keep me signed in") and `method` before `login()`.
     """
 
+    bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
+    remember = False
+    method: str = RefreshToken.Method.OTHER
+    claims: AccessClaims | None = None
+    row: RefreshToken | None = None  # if it was read
+    ended: str | None = None  # why the sign-in that came along is over: a `Reason`
+    looked = False  # whether the response depends on the cookies
+    started = False  # whether this request opened it
+    gone = False  # whether this request ended it
+    outgoing: Outgoing | None = None
+
     def __init__(self, access: str | None = None, refresh: str | None = None, probe: Probe | None = None) -> None:
         self.access = access
         self.refresh = refresh
         self.probe = probe
-        self.bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
-        self.remember = False
-        self.method: str = RefreshToken.Method.OTHER
-        self.claims: AccessClaims | None = None
-        self.row: RefreshToken | None = None  # if it was read
-        self.ended: str | None = None  # why the sign-in that came along is over: a `Reason`
-        self.looked = False  # whether the response depends on the cookies
-        self.started = False  # whether this request opened it
-        self.gone = False  # whether this request ended it
-        self.outgoing: Outgoing | None = None
 
     @classmethod
     def of_cookies(cls, request: HttpRequest) -> SignIn:

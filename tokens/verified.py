@@ -17,40 +17,43 @@ from .keys import KeyRing
 from .signals import token_verified
 
 
-def access(token: str) -> AccessClaims:
-    """The claims of an authentic access token, remembered: a signature is checked once for each token and process.
+class Read(NamedTuple):
+    """An authentic access token: its claims, and the person as these have them (`users.from_claims`). The person is
+    the same for all who ask: `users.twin` makes one's own."""
 
-    Whether it has expired is another question, asked at each use. Raises InvalidToken, which is not remembered.
-    """
-    return _access(token, conf.key_ring).claims
-
-
-def person(token: str) -> AbstractBaseUser:
-    """The person of an authentic access token, as its claims have them (`users.from_claims`). Raises InvalidToken."""
-    return users.twin(_access(token, conf.key_ring).person)
-
-
-class _Read(NamedTuple):
     claims: AccessClaims
     person: AbstractBaseUser
 
 
+def access(token: str) -> AccessClaims:
+    """The claims of an authentic access token; see `read`."""
+    return read(token).claims
+
+
+def read(token: str) -> Read:
+    """What an authentic access token says, remembered: a signature is checked once for each token and process.
+
+    Whether it has expired is another question, asked at each use. Raises InvalidToken, which is not remembered.
+    """
+    return _read(token, conf.key_ring)
+
+
 @lru_cache(maxsize=4096)
-def _access(token: str, ring: KeyRing) -> _Read:
+def _read(token: str, ring: KeyRing) -> Read:
     """A ring that changes is another ring: what was signed with a key that has gone is not remembered."""
     begun = perf_counter()
     claims = jwts.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
     users.key_of(claims.sub)
     try:
-        read = _Read(claims, users.from_claims(claims.sub, claims.user))
+        found = Read(claims, users.from_claims(claims.sub, claims.user))
     except (ValidationError, TypeError, ValueError):
         raise InvalidToken("A claim about the person does not fit its field.") from None
     token_verified.send_robust(AccessClaims, kind="access", seconds=perf_counter() - begun)
-    return read
+    return found
 
 
-remembered = _access.cache_info
-forget = _access.cache_clear
+remembered = _read.cache_info
+forget = _read.cache_clear
 
 
 def refresh(token: str) -> RefreshClaims:

@@ -4,16 +4,12 @@ import asyncio
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection
-from django.http import HttpResponse
-from django.test import RequestFactory
 
 from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.outage import gone
-from tokens.middleware import TokenMiddleware
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 from tokens.testing import AsyncClient, Client
 
@@ -22,11 +18,6 @@ Reason = RefreshToken.Reason
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
 EXPIRED = 16 * 60
-
-
-def test_it_has_to_stand_after_the_sessions():
-    with pytest.raises(ImproperlyConfigured, match="after SessionMiddleware"):
-        TokenMiddleware(lambda request: HttpResponse())(RequestFactory().get("/"))
 
 
 class TestProcessView:
