@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from . import rotation, users
 from .conf import conf
 from .exceptions import RevokedToken
+from .programs import program
 from .revocations import revocations
 from .signals import rows_revoked
 
@@ -219,6 +220,11 @@ class RefreshToken(models.Model):
         indexes = (
             models.Index(fields=["expires_at"], name="tokens_expires_at"),
             models.Index(fields=["changed_at"], name="tokens_changed_at", condition=Q(changed_at__isnull=False)),
+            # For the admin. Of columns that no refresh changes: those keep to their page, and no index hears of them.
+            models.Index(fields=["started_at"], name="tokens_started_at"),
+            models.Index(fields=["address", "started_at"], name="tokens_address_started_at"),
+            models.Index(fields=["reason", "started_at"], name="tokens_reason_started_at", condition=Q(reason__gt="")),
+            models.Index(program(), "started_at", name="tokens_program_started_at"),
         )
 
     def __str__(self) -> str:
