@@ -28,12 +28,22 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark browser tests, and run them last: Playwright leaves a running event loop, and async_to_sync refuses that."""
+    """Mark browser tests, and order all: those on PostgreSQL begin at once, in a process of their own."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
     yield
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.name == "test_it_is_another_database":
+        return 0
+    if item.get_closest_marker("browser"):
+        return 4  # Playwright leaves a running event loop, and async_to_sync refuses that
+    if item.path.parent.name in ("faults", "machines"):
+        return 3  # whole sites under load, which have the machine for themselves
+    return 2 if item.name == "test_everything_holds_there_too" else 1
 
 
 @pytest.fixture(scope="session")
