@@ -28,6 +28,8 @@ def is_new(request: HttpRequest, user: User, row: RefreshToken) -> bool:
     A browser shows its cookie. A program has none: it is known if it has signed in within the time for which rows are
     kept and calls itself the same.
     """
+    if row.method == Method.MOVED:
+        return False
     if row.method == Method.PASSWORD:
         known = browsers.knows(request, user)
     else:

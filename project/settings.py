@@ -165,6 +165,8 @@ TOKENS_TYPES: dict[str, Callable[[str], object]] = {
     "TOKENS_USER_CLAIMS": env.words,
     "TOKENS_MAX_SESSIONS": env.whole,
     "TOKENS_STATUS_LIST": env.whole,
+    "TOKENS_ADOPT_SESSIONS": env.text,
+    "TOKENS_ADOPT_ENGINE": env.text,
 }
 for name in filter(env.is_set, [name for name in os.environ if name.startswith("TOKENS_")]):
     if name not in TOKENS_TYPES:

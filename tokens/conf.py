@@ -100,6 +100,16 @@ class Conf:
         return _setting("TOKENS_STATUS_LIST", 0)
 
     @cached_property
+    def adopt_sessions(self) -> str:
+        """The name of a cookie of `django.contrib.sessions` whose sign-ins are taken over; empty: none are."""
+        return _setting("TOKENS_ADOPT_SESSIONS", "")
+
+    @cached_property
+    def adopt_engine(self) -> str:
+        """The SESSION_ENGINE that those sessions were kept by, if the site has another cookie for its own by now."""
+        return _setting("TOKENS_ADOPT_ENGINE", "django.contrib.sessions.backends.db")
+
+    @cached_property
     def keys(self) -> str:
         """A file with a JWK Set; empty: the key is derived from SECRET_KEY."""
         return _setting("TOKENS_KEYS", "")

@@ -22,7 +22,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import escape_leading_slashes
 
-from . import auth, cookies, probe, users
+from . import adoption, auth, cookies, probe, users
 from .conf import conf
 from .exceptions import InvalidKeys, RevocationListUnavailable, StaleToken
 from .models import RefreshToken
@@ -75,7 +75,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             request.user = SimpleLazyObject(partial(_visitor, request, guarded=_guarded(request, view)))
         else:
             try:
-                request.user = auth.resume(request, guarded=_guarded(request, view)) or AnonymousUser()
+                person = auth.resume(request, guarded=_guarded(request, view)) or adoption.resume(request)
+                request.user = person or AnonymousUser()
             except StaleToken as stale:
                 return probe.response(request, stale)
             except (RevocationListUnavailable, Error):
@@ -102,6 +103,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if session is not None and session.modified:
             _take_up(request, response)
         written = auth.deliver(request, response)
+        adoption.settle(request, response)
         if sign_in.looked or written:
             _vary_by_cookie(response)
         if sign_in.claims or written:
@@ -129,7 +131,8 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
 def _visitor(request: Any, guarded: bool = False) -> Visitor:
     """Who asks, where it is too late or too early to judge: on a page that was not found, or at a log-in or -out."""
     try:
-        return auth.resume(request, guarded=guarded, judged=False) or AnonymousUser()
+        person = auth.resume(request, guarded=guarded, judged=False) or adoption.resume(request)
+        return person or AnonymousUser()
     except (RevocationListUnavailable, Error):
         logger.exception("It could not be found out who asks.")
         return AnonymousUser()

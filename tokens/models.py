@@ -89,14 +89,14 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  # type: ignore[misc]
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
         """The row of a new sign-in of `user`; `about` gives persistent, method, name, user_agent and address, and
-        `replacing` the ids of rows that are about to end for it.
+        `replacing` the ids of rows that are about to end for it. `proved_at=None` says that nobody has logged in.
 
         Under the lock that mass revocations share, which stamps `last_login` as well, it looks whether the person is
         still who was let in. Raises RevokedToken if they were deactivated, deleted or given another password.
         """
         values = _new_values(**about)
         with transaction.atomic(using=self.db):
-            person = users.lock(user.pk, last_login=values["started_at"])
+            person = users.lock(user.pk, **({"last_login": values["proved_at"]} if values["proved_at"] else {}))
             if person is None or not person.is_active or person.password != user.password:
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             self._evict(self.for_user(person).exclude(pk__in=replacing).live())
@@ -170,6 +170,7 @@ class RefreshToken(models.Model):
 
         PASSWORD = "password", _("with your password")
         API = "api", _("by a program, with your password")
+        MOVED = "moved", _("moved over from an earlier sign-in")
         OTHER = "other", _("in another way")
 
     class Reason(models.TextChoices):
@@ -305,11 +306,11 @@ def _new_values(persistent: bool = False, **about: Any) -> dict[str, Any]:
     now = timezone.now()
     lifetime = conf.absolute_lifetime if persistent else conf.browser_lifetime
     return {
-        **about,
         "persistent": persistent,
         "jti": rotation.new_jti(now.timestamp()),
         "started_at": now,
         "seen_at": now,
         "proved_at": now,
         "expires_at": now + timedelta(seconds=lifetime),
+        **about,
     }

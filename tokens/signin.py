@@ -41,6 +41,7 @@ class SignIn:
     looked = False  # whether the response depends on the cookies
     started = False  # whether this request opened it
     gone = False  # whether this request ended it
+    adopted: Any = None  # the session of Django's that it was taken over from
     outgoing: Outgoing | None = None
 
     def __init__(self, access: str | None = None, refresh: str | None = None, probe: Probe | None = None) -> None:
