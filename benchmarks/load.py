@@ -1,0 +1,117 @@
+"""A load generator: requests over connections that are kept, as many at a time as there are connections."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import selectors
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from time import perf_counter
+from typing import Any
+
+PATIENCE = 30  # seconds for an answer
+
+
+def get(port: int, path: str) -> int:
+    """The status of one answer. Raises OSError if there is none."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except http.client.HTTPException as error:
+        raise OSError from error
+    finally:
+        connection.close()
+
+
+def page(path: str, jar: str = "") -> bytes:
+    """A request for this page, with these cookies."""
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", *([f"Cookie: {jar}"] if jar else [])]
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def form(path: str, jar: str, address: str, body: str) -> bytes:
+    """A form that is sent from this address, as a proxy in front of the server tells it."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        f"Cookie: {jar}",
+        f"X-Forwarded-For: {address}",
+        "X-Forwarded-Proto: http",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join((*lines, "", body)).encode()
+
+
+class Load:
+    """Sends `request` again and again over so many connections; each answer has to be a 200 that ends with `wanted`."""
+
+    def __init__(self, port: int, request: bytes, wanted: bytes, connections: int) -> None:
+        self.port, self.request, self.wanted, self.connections = port, request, wanted, connections
+
+    def run(self, seconds: float, until: Any = lambda: False) -> list[float]:
+        """The time that each answer took, in the order in which they came. Ends after `seconds`, or once `until()`."""
+        took: list[float] = []
+        with selectors.DefaultSelector() as ready, ExitStack() as stack:
+            for _ in range(self.connections):
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                ready.register(connection, selectors.EVENT_READ, _Exchange(connection, self.request))
+            ended = perf_counter() + seconds
+            while perf_counter() < ended and not until():
+                answers = ready.select(PATIENCE)
+                if not answers:
+                    raise SystemExit("The server has stopped answering.")
+                for key, _ in answers:
+                    exchange: _Exchange = key.data
+                    if exchange.receive(self.wanted):
+                        took.append(exchange.again())
+        return took
+
+
+class _Exchange:
+    def __init__(self, connection: socket.socket, request: bytes) -> None:
+        self.connection, self.request = connection, request
+        self._send()
+
+    def receive(self, wanted: bytes) -> bool:
+        """Whether the answer is whole by now."""
+        some = self.connection.recv(65536)
+        self.answer += some
+        if not some or not b"HTTP/1.1 200".startswith(self.answer[:12]):
+            raise SystemExit(f"The server answers:\n{self.answer[:500].decode(errors='replace')}")
+        return self.answer.endswith(wanted)
+
+    def again(self) -> float:
+        """How long the answer took; the request is sent once more."""
+        took = perf_counter() - self.began
+        self._send()
+        return took
+
+    def _send(self) -> None:
+        self.answer = b""
+        self.began = perf_counter()
+        self.connection.sendall(self.request)
+
+
+def percentile(figures: Sequence[float], share: float) -> float:
+    """The least figure that this share of all does not exceed."""
+    return sorted(figures)[min(len(figures) - 1, int(share * len(figures)))]
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Keeps this process, and whatever it starts, on one core where that can be had: 0 is the first, -1 the last."""
+    if sys.platform != "linux":
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[core]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -1,0 +1,26 @@
+"""What the figures were measured with. Nothing of it says whose machine it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("Django", "gunicorn", "PyJWT", "djangorestframework-simplejwt", "django-allauth", "psycopg")
+
+
+def words(postgresql: str) -> str:
+    """In a sentence: cores, CPU, system, Python, PostgreSQL and packages."""
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{os.cpu_count()} cores of {_cpu()}, {platform.system()}, Python {platform.python_version()},"
+        f" PostgreSQL {postgresql}; {packages}."
+    )
+
+
+def _cpu() -> str:
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())

@@ -1,0 +1,70 @@
+"""The people of the whole site: Alice, who is signed in, and a crowd that can sign in.
+
+`python -m benchmarks.people NUMBER` makes them, in the database of the environment, and says how they are known.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from . import peers, rounds
+
+PASSWORD = "correct horse battery"  # noqa: S105  (everybody's, in a database that is gone afterwards)
+
+
+def make(environment: Mapping[str, str], crowd: int = 0) -> dict[str, str]:
+    """`alice`: her Cookie header. The crowd is named `person0`, `person1`, ..."""
+    found: dict[str, str] = rounds.told("people", str(crowd), environment=environment)
+    return found
+
+
+def main() -> None:
+    user = alice()
+    crowd([f"person{place}" for place in range(int(sys.argv[1]))], user.password)
+    print(json.dumps({"alice": _jar(user)}))
+
+
+def alice() -> Any:
+    """Somebody whose address is confirmed, on a site that has its tables; loads the site."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from django.utils import timezone
+
+    from accounts.models import User
+
+    found = User.objects.filter(username="alice").first()
+    return found or User.objects.create_user("alice", "alice@example.org", PASSWORD, verified_at=timezone.now())
+
+
+def crowd(names: list[str], password: str) -> None:
+    """People of these names with the same hash: to make fifty would take longer than to sign them in."""
+    from accounts.models import User
+
+    User.objects.bulk_create(User(username=name, email=f"{name}@example.org", password=password) for name in names)
+
+
+def _jar(user: Any) -> str:
+    from django.conf import settings
+
+    if "django.contrib.auth.middleware.AuthenticationMiddleware" not in settings.MIDDLEWARE:
+        return peers.by_tokens(user)["HTTP_COOKIE"]
+    # Django's own log-in would tell `tokens`, which is installed, of it.
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The pages that the peers answer: each says who asks, by what its peer knows."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+
+@login_not_required
+def bare(request: HttpRequest) -> HttpResponse:
+    """The floor: nobody is asked."""
+    return HttpResponse("alice")
+
+
+@login_not_required
+def hello(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.user.get_username() or "nobody")
+
+
+def stateless(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(_simplejwt("JWTStatelessUserAuthentication").authenticate(request)[0].username)
+
+
+def with_user(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(_simplejwt("JWTAuthentication").authenticate(request)[0].get_username())
+
+
+def allauth(request: HttpRequest) -> HttpResponse:
+    from allauth.headless.tokens.strategies.jwt import internal
+
+    found = internal.validate_access_token(request.headers["Authorization"].removeprefix("Bearer "))
+    return HttpResponse(found[0].get_username() if found else "")
+
+
+@cache
+def _simplejwt(name: str) -> Any:
+    from rest_framework_simplejwt import authentication
+
+    return getattr(authentication, name)()
+
+
+urlpatterns = [
+    path("bare/", bare),
+    path("hello/", hello),
+    path("stateless/", stateless),
+    path("with-user/", with_user),
+    path("allauth/", allauth),
+]
