@@ -83,6 +83,8 @@ def set_environment(data: Path, port: int) -> bool:
         "SECURE_SSL_REDIRECT": "false",
         "TOKENS_ISSUER": f"http://localhost:{port}",
     }
+    if os.environ.get("METRICS_TOKEN"):
+        defaults["PROMETHEUS_MULTIPROC_DIR"] = str(data / "metrics")  # with a shared cache there are several workers
     for name, value in defaults.items():
         if not os.environ.get(name):
             os.environ[name] = value
@@ -132,6 +134,7 @@ def prepare(data: Path, drawn: bool) -> None:
     from django.db import Error, connections
 
     try:
+        empty_metrics()
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
         if drawn:
@@ -145,6 +148,14 @@ def prepare(data: Path, drawn: bool) -> None:
         raise Refused(f"The folder {data} cannot be written: {error}.") from None
     finally:
         connections.close_all()  # no connection may be shared with the server's processes
+
+
+def empty_metrics() -> None:
+    """The counters of workers that are gone would be counted with those of today's."""
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for left in Path(folder).glob("*.db"):
+            left.unlink()
 
 
 def make_people() -> dict[str, str]:

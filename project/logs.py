@@ -21,19 +21,8 @@ FORMS: tuple[str, ...] = ("json", "text")
 LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
 # What a record may say beside its sentence. Whatever else somebody hangs on a record is left out.
 FIELDS = (
-    "kind",
-    "branch",
-    "reason",
-    "sid",
-    "user_id",
-    "session_id",
-    "by_id",
-    "count",
-    "limit",
-    "method",
-    "path",
-    "status",
-    "seconds",
+    *("kind", "branch", "reason", "sid", "user_id", "session_id", "by_id", "count", "limit"),
+    *("method", "path", "status", "seconds", "bytes"),
 )
 
 Line = MutableMapping[str, Any]

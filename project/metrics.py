@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from accounts.readings import readings
 from tokens.decorators import cookieless
 
 
@@ -20,11 +21,19 @@ from tokens.decorators import cookieless
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
     """404 without `Authorization: Bearer` and the token: nobody learns that there is anything here."""
-    shown = request.headers.get("Authorization", "")
-    if not settings.METRICS_TOKEN or not constant_time_compare(shown, f"Bearer {settings.METRICS_TOKEN}"):
+    if not knows_token(request):
         raise Http404
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several workers: each writes a file there
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    counted = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several workers: each writes files there
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    read = CollectorRegistry()
+    read.register(readings)
+    return HttpResponse(generate_latest(counted) + generate_latest(read), content_type=CONTENT_TYPE_LATEST)
+
+
+def knows_token(request: HttpRequest) -> bool:
+    """Whether whoever asks is a watcher of the site's own."""
+    shown = request.headers.get("Authorization", "").encode()
+    wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
+    return bool(settings.METRICS_TOKEN) and constant_time_compare(shown, wanted)

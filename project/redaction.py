@@ -34,7 +34,8 @@ _SHORTEST = 6  # characters; what is shorter is a word like any other
 def redacted(text: str, request: HttpRequest | None = None) -> str:
     """`text` without what looks like a secret, without those of the settings, and without those that `request`
     brought: its cookies, its credentials, and what was typed into a field for a password or a code."""
-    for secret in sorted({*_of_settings(), *_of_request(request)}, key=len, reverse=True):
+    known = _of_settings() if settings.configured else frozenset()
+    for secret in sorted({*known, *_of_request(request)}, key=len, reverse=True):
         text = text.replace(secret, PLACE)
     for pattern, place in _PATTERNS:
         text = pattern.sub(place, text)
@@ -43,8 +44,6 @@ def redacted(text: str, request: HttpRequest | None = None) -> str:
 
 @cache
 def _of_settings() -> frozenset[str]:
-    if not settings.configured:
-        return frozenset()
     names = ("SECRET_KEY", "METRICS_TOKEN", "EMAIL_HOST_PASSWORD")
     found = [getattr(settings, name, "") for name in names]
     found += [

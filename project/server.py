@@ -1,6 +1,7 @@
 """The production server, gunicorn, inside this process: on sockets that are bound before anything else is done."""
 
 import errno
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
+from prometheus_client.multiprocess import mark_process_dead
+
+from project.server_log import ServerLog
 
 
 def listen(port: int) -> list[socket.socket]:
@@ -43,6 +47,12 @@ def begin(worker: Any) -> None:
     postman.start()
 
 
+def bury(server: Any, worker: Any) -> None:
+    """What only a living worker can say, /metrics says no longer of this one. What it has counted stays."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
 class Server(BaseApplication):
     """Serves `project.wsgi` on bound sockets until SIGINT or SIGTERM; `run()` then exits with 0."""
 
@@ -58,6 +68,8 @@ class Server(BaseApplication):
             "graceful_timeout": 2,
             "post_worker_init": begin,
             "loglevel": "warning",
+            "logger_class": ServerLog,
+            "child_exit": bury,
             "control_socket_disable": True,
             # Nobody stands in front, so nobody may say that a request came by TLS.
             "forwarded_allow_ips": "",

@@ -1,6 +1,7 @@
 """The site's settings. Whatever differs between installations comes from the environment: see .env.example."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ DEBUG = env.switch("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", default=0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", default="")
+METRICS_PATH = env.text("METRICS_PATH", default="metrics").strip("/")
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -210,7 +212,8 @@ SIGNED_COOKIE_LEGACY_SALT_FALLBACK = False
 # What browsers are told
 
 SECURE_SSL_REDIRECT = env.switch("SECURE_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # watchers ask the process itself, without TLS
+# Watchers ask the process itself, without TLS.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", f"^{re.escape(METRICS_PATH)}$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

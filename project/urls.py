@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -14,5 +15,5 @@ urlpatterns = [
     path(".well-known/status-list", status_list, name="status_list"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
-    path("metrics", metrics, name="metrics"),
+    path(settings.METRICS_PATH, metrics, name="metrics"),
 ]

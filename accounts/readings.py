@@ -1,0 +1,71 @@
+"""What stands in the database and not in a process, for Prometheus: read when it asks, whichever worker is asked."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+from django.db import Error
+from django.db.models import Count, Min
+from django.utils import timezone
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from accounts.models import OutgoingMail
+from tokens.models import RefreshToken
+
+SHORTEST = 10.0  # seconds for which a reading is kept ...
+SHARE = 100  # ... or so many times as long as it took: a big table is counted rarely
+
+Values = dict[str, float]
+HELP = {
+    "sojourn_live_sessions": "Sessions that have neither been ended nor expired.",
+    "sojourn_mails_waiting": "Mails that no mail server has taken yet.",
+    "sojourn_mails_oldest_seconds": "For how long the oldest of them has been waiting.",
+}
+
+
+class Readings(Collector):
+    """No value while the database is away: the counters are shown all the same."""
+
+    def __init__(self) -> None:
+        self._values: Values = {}
+        self._kept_until = float("-inf")
+
+    def collect(self) -> Iterator[Metric]:
+        self._freshen()
+        for name, help_text in HELP.items():
+            family = GaugeMetricFamily(name, help_text)
+            if name in self._values:
+                family.add_metric([], self._values[name])
+            yield family
+
+    def describe(self) -> Iterator[Metric]:
+        """So that to register this reads nothing."""
+        return (GaugeMetricFamily(name, help_text) for name, help_text in HELP.items())
+
+    def forget(self) -> None:
+        """Read anew the next time."""
+        self._kept_until = float("-inf")
+
+    def _freshen(self) -> None:
+        begun = monotonic()
+        if begun < self._kept_until:
+            return
+        try:
+            self._values = _read()
+        except Error:
+            self._values = {}
+        took = monotonic() - begun
+        self._kept_until = begun + max(SHORTEST, SHARE * took)
+
+
+def _read() -> Values:
+    waiting = OutgoingMail.objects.aggregate(count=Count("pk"), oldest=Min("made_at"))
+    oldest = (timezone.now() - waiting["oldest"]).total_seconds() if waiting["oldest"] else 0.0
+    return {
+        "sojourn_live_sessions": RefreshToken.objects.live().count(),
+        "sojourn_mails_waiting": waiting["count"],
+        "sojourn_mails_oldest_seconds": oldest,
+    }
+
+
+readings = Readings()
