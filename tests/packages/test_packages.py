@@ -38,3 +38,8 @@ def test_a_fresh_project_needs_four_settings(take):
 def test_a_site_on_djangos_sessions_moves_over_and_nobody_is_signed_out(take):
     take("before")
     take("after")
+
+
+@pytest.mark.parametrize("package", ["allauth", "debug_toolbar", "drf", "hijack", "loginas"])
+def test_beside_a_package(take, package):
+    take(package)
