@@ -7,9 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import run
+
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_the_document_names_the_settings_that_are_tried():
+    page = (ROOT / "docs/adopt.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    lines = [line.partition("  #")[0].strip() for line in code.splitlines()]
+    assert len(lines) == 4
+    assert all('"tokens' in line for line in lines[:2])
+    assert lines[2:] == run.SETTINGS.split("\n")[1:3]
+    assert set(run.ADOPTED.values()) == {
+        '    "django.contrib.auth",\n    "tokens",\n',
+        "tokens.middleware.TokenMiddleware",
+    }
 
 
 @pytest.fixture
