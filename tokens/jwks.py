@@ -98,6 +98,10 @@ def _key(entry: Jwk) -> Key:
 def _hmac(entry: Jwk, secret: bytes) -> Key:
     if len(secret) < HMAC_LEAST:
         raise InvalidKeys(f"An HMAC key is shorter than {HMAC_LEAST} bytes.")
+    try:
+        _algorithm(entry["alg"]).prepare_key(secret)
+    except jwt.InvalidKeyError:  # whoever may see that one could sign
+        raise InvalidKeys("An HMAC key is the public key of a pair, or a certificate.") from None
     return Key(_kid(entry), entry["alg"], secret)
 
 

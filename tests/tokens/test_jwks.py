@@ -10,7 +10,7 @@ from joserfc.jwk import KeySet
 from tests.tokens.clock import elapse, jar
 from tokens import jwks, jwts, keyfile, verified
 from tokens.exceptions import InvalidKeys, InvalidToken
-from tokens.keys import thumbprint
+from tokens.keys import base64url, thumbprint
 from tokens.testing import Client
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
@@ -103,6 +103,10 @@ class TestRing:
 
     def test_a_short_hmac_key_is_refused(self, made):
         assert cause(made["HS256"] | {"k": "c2hvcnQ"}) == "An HMAC key is shorter than 32 bytes."
+
+    def test_a_key_that_others_may_see_is_no_secret(self, made):
+        pem = b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n"
+        assert cause(made["HS256"] | {"k": base64url(pem)}).startswith("An HMAC key is the public key")
 
     @pytest.mark.filterwarnings("ignore")
     def test_a_short_rsa_key_is_refused(self):
