@@ -25,6 +25,8 @@ def main(argv):
         management.execute_from_command_line(argv)
     except ImproperlyConfigured as error:
         return refuse(error)
+    except KeyboardInterrupt:
+        return 130  # as shells have it
     return 0
 
 

@@ -4,12 +4,14 @@ import os
 import signal
 import threading
 import time
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from accounts import mails
+from accounts import mails, postman
 from accounts.models import OutgoingMail
 from tests.smtp import wait_until
 
@@ -36,6 +38,22 @@ class TestOnce:
 
         assert say() == "0 mails sent, 1 are left for later."
 
+    @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_lets_it_finish_the_mail_in_hand(self, smtp, bob, monkeypatch, by):
+        for _ in range(3):
+            mails.send("account_exists", bob)
+        took = postman._send
+
+        def send(mail, connection):
+            os.kill(os.getpid(), by)
+            return took(mail, connection)
+
+        monkeypatch.setattr(postman, "_send", send)
+        before = signal.getsignal(by)
+        assert say() == "1 mails sent, 2 are left for later."
+        assert signal.getsignal(by) is before
+        assert len(smtp.received) == 1
+
 
 class TestDryRun:
     def test_lists_what_is_due_and_sends_nothing(self, smtp, bob):
@@ -46,6 +64,12 @@ class TestDryRun:
         assert listed.endswith(" · b…@example.org · attempts: 0")
         assert not smtp.received
         assert OutgoingMail.objects.get().attempts == 0
+
+    def test_says_so_if_nothing_is_due(self, db, bob):
+        assert say("--dry-run") == "No mail is due, 0 are left for later."
+        mails.send("account_exists", bob)
+        OutgoingMail.objects.update(due_at=timezone.now() + timedelta(minutes=1))
+        assert say("--dry-run") == "No mail is due, 1 are left for later."
 
     def test_is_not_for_watching(self, db):
         with pytest.raises(CommandError):

@@ -1,11 +1,19 @@
 """`endsessions` and `cleartokens`."""
 
+import sys
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from tests.tokens.clock import elapse
+from tests.tokens.racing import together
+from tokens import pruning
+from tokens.management.commands import endsessions
 from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
@@ -32,6 +40,39 @@ class TestEndSessions:
         with pytest.raises(CommandError, match="Nobody is called carol"):
             say("endsessions", "--user", "carol")
 
+    def test_ends_those_that_began_long_ago(self, alice, bob, signed_in, name_on):
+        old, hers = signed_in(bob), signed_in(alice)
+        RefreshToken.objects.update(started_at=F("started_at") - timedelta(hours=12, seconds=1))
+        new = signed_in(bob)
+        assert say("endsessions", "--older-than", "13h") == "0 sessions ended."
+        assert say("endsessions", "--older-than", "12h", "--user", "bob") == "1 sessions ended."
+        assert [name_on(each) for each in (old, new, hers)] == ["nobody", "bob", "alice"]
+        assert say("endsessions", "--older-than", "720m") == "1 sessions ended."
+        assert [name_on(each) for each in (old, new, hers)] == ["nobody", "bob", "nobody"]
+
+    @pytest.mark.parametrize("words", [["--user", "bob"], ["--all"], ["--older-than", "0m"]])
+    def test_a_dry_run_says_how_many_and_ends_none(self, bob, words):
+        for _ in range(3):
+            RefreshToken.objects.start(bob)
+        with CaptureQueriesContext(connection) as queries:
+            assert say("endsessions", "--dry-run", *words) == "3 sessions would be ended."
+        assert all(query["sql"].startswith("SELECT") for query in queries)
+        assert say("endsessions", *words) == "3 sessions ended."
+        assert say("endsessions", "--dry-run", *words) == "0 sessions would be ended."
+
+    @pytest.mark.parametrize("words", [["--all"], ["--older-than", "0m"]])
+    def test_a_few_at_a_time_and_all_of_them(self, bob, alice, monkeypatch, words):
+        monkeypatch.setattr(endsessions, "AT_ONCE", 2)
+        for person in (bob, bob, bob, alice, alice):
+            RefreshToken.objects.start(person)
+        assert say("endsessions", *words) == "5 sessions ended."
+        assert not RefreshToken.objects.live().exists()
+
+    @pytest.mark.parametrize("words", [[], ["--dry-run"], ["--older-than", "soon"], ["--all", "--user", "bob"]])
+    def test_wants_to_know_whose(self, db, words):
+        with pytest.raises(CommandError):
+            say("endsessions", *words)
+
 
 class TestClearTokens:
     def test_deletes_what_ended_long_ago_and_nothing_else(self, bob):
@@ -41,3 +82,78 @@ class TestClearTokens:
         kept = RefreshToken.objects.start(bob)  # deletes a hundred itself
         assert say("cleartokens") == "150 sessions deleted."
         assert RefreshToken.objects.get() == kept
+
+    @pytest.fixture
+    def rows(self, bob):
+        """`rows(number)` makes as many that ended long ago."""
+
+        def rows(number):
+            for _ in range(number):
+                RefreshToken.objects.start(bob)
+            elapse(9 * 24 * 3600)
+
+        return rows
+
+    def test_a_dry_run_says_how_many_and_deletes_none(self, rows):
+        rows(3)
+        assert say("cleartokens", "--dry-run") == "3 sessions would be deleted."
+        assert RefreshToken.objects.count() == 3
+
+    def test_each_batch_is_a_transaction_that_begins_where_the_last_one_ended(self, rows, monkeypatch):
+        monkeypatch.setattr(pruning, "FEWEST", 2)
+        monkeypatch.setattr(pruning, "MOST", 2)
+        rows(5)
+        with CaptureQueriesContext(connection) as queries:
+            assert say("cleartokens") == "5 sessions deleted."
+        looks = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+        deletes = [query["sql"] for query in queries if query["sql"].startswith("DELETE")]
+        assert (len(looks), len(deletes)) == (4, 3)
+        assert [">=" in look for look in looks] == [False, True, True, True]
+
+    def test_ctrl_c_says_how_far_it_came_and_it_may_be_run_again(self, rows, monkeypatch, capsys):
+        monkeypatch.setattr(pruning, "FEWEST", 2)
+        monkeypatch.setattr(pruning, "MOST", 2)
+        rows(5)
+        rests = []
+
+        def rest(seconds):
+            rests.append(seconds)
+            if len(rests) == 2:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(pruning, "sleep", rest)
+        out = StringIO()
+        with pytest.raises(KeyboardInterrupt):
+            call_command("cleartokens", stdout=out)
+        assert out.getvalue() == "Stopped: 4 sessions deleted so far. Run it again to go on.\n"
+        assert say("cleartokens") == "1 sessions deleted."
+
+    def test_a_terminal_sees_it_go_and_nothing_else_does(self, rows, monkeypatch):
+        shown = Terminal()
+        monkeypatch.setattr(sys, "stderr", shown)
+        rows(5)
+        assert say("cleartokens") == "5 sessions deleted."
+        assert "0/5" in shown.getvalue()
+        shown.terminal = False
+        shown.truncate(0)
+        say("cleartokens")
+        assert shown.getvalue() == ""
+
+
+class Terminal(StringIO):
+    terminal = True
+
+    def isatty(self):
+        return self.terminal
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_clear_at_once_delete_each_row_once(bob, monkeypatch):
+    monkeypatch.setattr(pruning, "FEWEST", 5)
+    monkeypatch.setattr(pruning, "MOST", 5)
+    for _ in range(60):
+        RefreshToken.objects.start(bob)
+    elapse(9 * 24 * 3600)
+    said = together([lambda: say("cleartokens"), lambda: say("cleartokens")])
+    assert sum(int(each.split()[0]) for each in said) == 60
+    assert not RefreshToken.objects.exists()

@@ -16,7 +16,7 @@ LAYERS = [
     {"apps"},
     {"checks", "contrib", "receivers", "testing"},  # checks look for the middleware, and testing passes through it
     {"admin", "bearer", "management", "middleware", "migrations", "views"},
-    {"adoption", "auth", "findings"},
+    {"adoption", "auth", "findings", "pruning"},
     {"presented"},
     {"verdict"},
     {"signin"},
@@ -30,7 +30,7 @@ LAYERS = [
     {"jwts", "keyfile"},
     {"jwks"},
     {"keys", "rotation"},
-    {"exceptions", "signals"},
+    {"exceptions", "progress", "signals"},
 ]
 HEIGHT = {module: -place for place, layer in enumerate(LAYERS) for module in layer}
 FILES = sorted(path for path in FOLDER.rglob("*.py") if path.name != "__init__.py")
@@ -101,8 +101,10 @@ def test_what_shows_tokens_unverified_is_for_the_command_line_alone():
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "accounts").rglob("*.py")), ids=short)
 def test_accounts_uses_what_is_meant_for_a_site(path):
     """`signin` for the type of `request.tokens`, `origin` for where a request comes from, `bearer` for the API, `admin`
-    for the list of sessions that the site's own is made of."""
+    for the list of sessions that the site's own is made of, `programs` for its filter, `progress` for
+    commands."""
     meant = {"admin", "auth", "bearer", "decorators", "exceptions", "models", "origin", "signals", "signin"}
+    meant |= {"programs", "progress"}
     assert rooms(path) <= meant
 
 
@@ -133,4 +135,4 @@ class TestTheWalkItself:
 
     def test_it_sees_how_the_modules_hang_together(self):
         assert rooms(FOLDER / "presented.py") >= {"issue", "jwts", "rotation", "models", "revocations", "verified"}
-        assert rooms(FOLDER / "management" / "commands" / "cleartokens.py") == {"models"}
+        assert rooms(FOLDER / "management" / "commands" / "cleartokens.py") == {"models", "progress", "pruning"}

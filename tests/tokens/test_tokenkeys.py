@@ -68,6 +68,21 @@ class TestCommand:
         with pytest.raises(CommandError, match="Exactly one key has to be current"):
             tokenkeys("check")
 
+    def test_a_dry_run_shows_what_would_be_and_writes_nothing(self, tokenkeys, path):
+        with pytest.raises(FileNotFoundError):  # the fixture looks into the file afterwards
+            tokenkeys("create", "--dry-run", "ES256")
+        tokenkeys("create", "ES256")
+        before = path.read_bytes()
+        *states, last = tokenkeys("rotate", "--dry-run")
+        assert [state[2] for state in states] == ["next", "current", "previous"]
+        assert " ".join(last).startswith("Nothing was written")
+        assert path.read_bytes() == before
+        tokenkeys("rotate")
+        [previous] = [line[0] for line in tokenkeys("list") if line[2] == "previous"]
+        before = path.read_bytes()
+        assert len(tokenkeys("retire", "--dry-run", previous)) == 3
+        assert path.read_bytes() == before
+
     def test_without_a_file_it_asks_for_one(self):
         with pytest.raises(CommandError, match="Name the file"):
             call_command("tokenkeys", "list")

@@ -1,4 +1,7 @@
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -10,7 +13,10 @@ _POLL = 5  # seconds
 
 
 class Command(BaseCommand):
-    help = "Sends the mails that are due. The server does so by itself; this is for a process or a machine of its own."
+    help = (
+        "Sends the mails that are due. The server does so by itself; this is for a process or a machine of its own. "
+        "Ctrl-C and SIGTERM let it finish the mail in hand."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         how = parser.add_mutually_exclusive_group()
@@ -23,14 +29,39 @@ class Command(BaseCommand):
         elif options["watch"]:
             self._watch()
         else:
-            self.stdout.write(f"{postman.deliver()} mails sent, {OutgoingMail.objects.count()} are left for later.")
+            self._send()
 
     def _list(self) -> None:
-        for mail in OutgoingMail.objects.due():
+        due = OutgoingMail.objects.due()
+        for mail in due.iterator():
             self.stdout.write(f"{mail} · {postman.masked(mail.to)} · attempts: {mail.attempts}")
+        if not due:
+            self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} are left for later.")
+
+    def _send(self) -> None:
+        with _told_to_stop() as stopped:
+            sent = postman.deliver(stopped.is_set)
+        self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} are left for later.")
 
     def _watch(self) -> None:
         watching = postman.Postman()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, lambda *_: watching.stop())
-        watching.work(poll=_POLL)
+        with _told_to_stop(watching.stop):
+            watching.work(poll=_POLL)
+
+
+@contextmanager
+def _told_to_stop(act: Any = lambda: None) -> Iterator[threading.Event]:
+    """An event that is set, after `act`, by the signals which end a process otherwise."""
+    stopped = threading.Event()
+
+    def stop(*_: Any) -> None:
+        act()
+        stopped.set()
+
+    signals = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    before = {each: signal.signal(each, stop) for each in signals}
+    try:
+        yield stopped
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -11,6 +11,7 @@ from accounts.models import AddressProof, OutgoingMail, SecurityEvent, Tally, Us
 from accounts.models.address import KEPT
 from accounts.models.event import HISTORY_KEPT, SecurityEventQuerySet
 from tokens.models import RefreshToken
+from tokens.progress import counting
 
 AT_ONCE = 500  # rows in one statement: nobody waits long for it
 
@@ -46,8 +47,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
         for task in _tasks():
-            count = task.rows.count() if dry_run else sum(map(task.act, task.batches()))
-            self.stdout.write(f"{count} {task.what} {'would be ' if dry_run else ''}{task.done}.")
+            if dry_run:
+                self.stdout.write(f"{task.rows.count()} {task.what} would be {task.done}.")
+                continue
+            with counting(self, f"{task.what} {task.done}", total=task.rows.count) as count:
+                for batch in task.batches():
+                    count(task.act(batch))
 
 
 def _tasks() -> list[Task]:

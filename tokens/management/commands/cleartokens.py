@@ -1,15 +1,25 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
-from tokens.models import KEPT_AFTER_END, RefreshToken
+from tokens import pruning
+from tokens.models import KEPT_AFTER_END
+from tokens.progress import counting
 
 
 class Command(BaseCommand):
-    help = f"Deletes sessions that ended more than {KEPT_AFTER_END.days} days ago, a few at a time."
+    help = (
+        f"Deletes sessions that ended more than {KEPT_AFTER_END.days} days ago, a few at a time. To be run once a day; "
+        "it may be stopped at any moment and run again."
+    )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        deleted = 0
-        while batch := RefreshToken.objects.prune():
-            deleted += batch
-        self.stdout.write(f"{deleted} sessions deleted.")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="say how many there are, and delete none")
+
+    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
+        if dry_run:
+            self.stdout.write(f"{pruning.old().count()} sessions would be deleted.")
+            return
+        with counting(self, "sessions deleted", total=lambda: pruning.old().count()) as count:
+            for deleted in pruning.batches():
+                count(deleted)

@@ -1,24 +1,85 @@
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+from django.utils import timezone
 
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, RefreshTokenQuerySet
+from tokens.progress import counting
+
+AT_ONCE = 500  # sessions that end in one transaction
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Command(BaseCommand):
-    help = "Ends the sessions of a person, or of everybody: after a restored backup, for example."
+    help = (
+        "Ends the sessions of a person, of everybody (after a restored backup, for example), or those that began long "
+        "ago. It may be stopped at any moment and run again."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        whose = parser.add_mutually_exclusive_group(required=True)
+        whose = parser.add_mutually_exclusive_group()
         whose.add_argument("--user", help="the user name of the person")
         whose.add_argument("--all", action="store_true", help="everybody")
+        parser.add_argument(
+            "--older-than", type=span, help="those alone that began longer ago than that: 90m, 12h or 30d"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say how many there are, and end none")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        people = get_user_model()._default_manager.all()
-        if options["user"] is not None:
-            people = people.filter(**{get_user_model().USERNAME_FIELD: options["user"]})
-            if not people.exists():
-                raise CommandError(f"Nobody is called {options['user']}.")
-        ended = RefreshToken.objects.revoke_for(people.iterator(), RefreshToken.Reason.ADMIN)
-        self.stdout.write(f"{ended} sessions ended.")
+    def handle(self, *args: Any, user: str | None, older_than: timedelta | None, **options: Any) -> None:
+        if user is None and older_than is None and not options["all"]:
+            raise CommandError("Say whose: --user NAME, --all or --older-than 30d.")
+        sessions = _sessions(user, older_than)
+        if options["dry_run"]:
+            self.stdout.write(f"{sessions.count()} sessions would be ended.")
+            return
+        with counting(self, "sessions ended", total=sessions.count) as count:
+            for ended in _by_age(sessions) if older_than else _by_person(sessions):
+                count(ended)
+
+
+def span(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is no span: write 90m, 12h or 30d")
+    number, unit = found.groups()
+    return timedelta(**{UNITS[unit]: int(number)})
+
+
+def _sessions(name: str | None, older_than: timedelta | None) -> RefreshTokenQuerySet:
+    sessions: RefreshTokenQuerySet = RefreshToken.objects.live().exclude(user=None)
+    if name is not None:
+        person = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: name}).first()
+        if person is None:
+            raise CommandError(f"Nobody is called {name}.")
+        sessions = sessions.for_user(person)
+    if older_than is not None:
+        sessions = sessions.filter(started_at__lt=timezone.now() - older_than)
+    return sessions
+
+
+def _by_person(sessions: RefreshTokenQuerySet) -> Iterator[int]:
+    """Under each person's lock, so that no sign-in that is under way escapes."""
+    people = get_user_model()._default_manager.filter(pk__in=sessions.values("user_id")).order_by("pk")
+    for batch in _batches(people):
+        for person in people.filter(pk__in=batch):
+            yield RefreshToken.objects.revoke_for([person], RefreshToken.Reason.ADMIN)
+
+
+def _by_age(sessions: RefreshTokenQuerySet) -> Iterator[int]:
+    """A few at a time: none that is just beginning is among them."""
+    for batch in _batches(sessions.order_by("pk")):
+        yield sessions.filter(pk__in=batch).revoke(RefreshToken.Reason.ADMIN)
+
+
+def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    """Their keys, in order; what does not change is not met twice."""
+    keys = list(rows.values_list("pk", flat=True)[:AT_ONCE])
+    while keys:
+        yield keys
+        keys = list(rows.filter(pk__gt=keys[-1]).values_list("pk", flat=True)[:AT_ONCE])

@@ -22,10 +22,14 @@ class Command(BaseCommand):
         create = verbs.add_parser("create", help="make a file with a current and a next key")
         create.add_argument("alg", choices=list(jwks.KINDS))
         verbs.add_parser("list", help="show kid, algorithm and state of each key")
-        verbs.add_parser("rotate", help="next becomes current, current previous, and there is a new next")
+        rotate = verbs.add_parser("rotate", help="next becomes current, current previous, and there is a new next")
         retire = verbs.add_parser("retire", help="drop a previous key, once the last token it signed has expired")
         retire.add_argument("kid")
         verbs.add_parser("check", help="say whether the file can be used")
+        for verb in (create, rotate, retire):
+            verb.add_argument(
+                "--dry-run", action="store_true", help="show what would be written, and write nothing"
+            )
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         name = options["file"] or getattr(settings, "TOKENS_KEYS", "")
@@ -36,25 +40,31 @@ class Command(BaseCommand):
         except (InvalidKeys, OSError) as error:
             raise CommandError(str(error)) from error
 
-    def _create(self, path: Path, alg: str, **_: Any) -> None:
+    def _create(self, path: Path, alg: str, dry_run: bool = False, **_: Any) -> None:
         if path.exists():
             raise CommandError(f"{path} is there already.")
-        keyfile.write(path, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]})
-        self._list(path)
+        self._write(path, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]}, dry_run)
 
     def _list(self, path: Path, **_: Any) -> None:
-        keys = keyfile.read(path)
+        self._show(keyfile.read(path))
+
+    def _write(self, path: Path, keys: jwks.JwkSet, dry_run: bool) -> None:
+        if not dry_run:
+            keyfile.write(path, keys)
+        self._show(keys)
+        if dry_run:
+            self.stdout.write("Nothing was written; a new key will have another name.")
+
+    def _show(self, keys: jwks.JwkSet) -> None:
         ring = jwks.ring(keys)
         for entry, key in zip(keys["keys"], ring.verifying.values(), strict=True):
             self.stdout.write(f"{key.kid}  {key.alg:<5}  {entry.get('state', jwks.CURRENT)}")
 
-    def _rotate(self, path: Path, **_: Any) -> None:
-        keyfile.write(path, jwks.rotated(keyfile.read(path)))
-        self._list(path)
+    def _rotate(self, path: Path, dry_run: bool = False, **_: Any) -> None:
+        self._write(path, jwks.rotated(keyfile.read(path)), dry_run)
 
-    def _retire(self, path: Path, kid: str, **_: Any) -> None:
-        keyfile.write(path, jwks.retired(keyfile.read(path), kid))
-        self._list(path)
+    def _retire(self, path: Path, kid: str, dry_run: bool = False, **_: Any) -> None:
+        self._write(path, jwks.retired(keyfile.read(path), kid), dry_run)
 
     def _check(self, path: Path, **_: Any) -> None:
         count = len(jwks.ring(keyfile.read(path)).verifying)

@@ -1,0 +1,113 @@
+"""What sessions there are, in figures: counted by the database, a few queries however many there are."""
+
+import json
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from accounts.devices import describe
+from accounts.models import User
+from tokens.models import RefreshToken, RefreshTokenQuerySet
+
+AGES = {
+    "an hour": timedelta(hours=1),
+    "a day": timedelta(days=1),
+    "a week": timedelta(weeks=1),
+    "a month": timedelta(days=30),
+}
+OLDER = "longer"
+
+Figures = dict[str, int]
+
+
+class Command(BaseCommand):
+    help = (
+        "Says how many sessions there are: by age, device, browser and how they were opened; why others ended; and who "
+        "has most. It changes nothing and locks nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--days", type=int, default=7, help="how far back to look for sessions that ended (7)")
+        parser.add_argument("--top", type=int, default=10, help="how many people to name (10)")
+        parser.add_argument("--json", action="store_true", help="write one JSON object")
+
+    def handle(self, *args: Any, days: int, top: int, **options: Any) -> None:
+        figures = report(days, top)
+        if options["json"]:
+            self.stdout.write(json.dumps(figures))
+            return
+        live = figures.pop("live")
+        self.stdout.write(f"{live} live sessions")
+        for what, counted in figures.items():
+            self.stdout.write(f"\n{TITLES[what].format(days=days)}")
+            for name, number in counted.items():
+                self.stdout.write(f"  {number:>9}  {name}")
+
+
+TITLES = {
+    "by_age": "Live, signed in no longer ago than",
+    "by_device": "Live, by device",
+    "by_browser": "Live, by browser",
+    "by_method": "Live, by how they were opened",
+    "ended": "Ended within {days} days, by reason",
+    "people": "Who has most live sessions",
+}
+
+
+def report(days: int, top: int) -> dict[str, Any]:
+    """The figures by name, each part from the most to the least, but for ages."""
+    live = RefreshToken.objects.live()
+    devices, browsers = _devices(live)
+    return {
+        "live": live.count(),
+        "by_age": _ages(live),
+        "by_device": devices,
+        "by_browser": browsers,
+        "by_method": _counted(live, "method"),
+        "ended": _ended(timezone.now() - timedelta(days=days)),
+        "people": _people(live, top),
+    }
+
+
+def _ages(live: RefreshTokenQuerySet) -> Figures:
+    """Each session stands in the first line that it fits."""
+    now = timezone.now()
+    younger = {name: Count("pk", filter=Q(started_at__gt=now - age)) for name, age in AGES.items()}
+    found = live.aggregate(**{f"age_{place}": count for place, count in enumerate(younger.values())}, all=Count("pk"))
+    upto = [*(found[f"age_{place}"] for place in range(len(AGES))), found["all"]]
+    return {name: number - before for name, number, before in zip((*AGES, OLDER), upto, (0, *upto), strict=False)}
+
+
+def _devices(live: RefreshTokenQuerySet) -> tuple[Figures, Figures]:
+    devices: Counter[str] = Counter()
+    browsers: Counter[str] = Counter()
+    headers = live.order_by().values_list("user_agent").annotate(number=Count("pk"))
+    for header, number in headers.iterator():
+        device = describe(header)
+        devices[device.kind] += number
+        browsers[device.browser.rstrip("0123456789 ") or "unknown"] += number
+    return dict(devices.most_common()), dict(browsers.most_common())
+
+
+def _ended(since: Any) -> Figures:
+    revoked = RefreshToken.objects.filter(revoked_at__gt=since)
+    expired = RefreshToken.objects.filter(revoked_at=None, expires_at__gt=since, expires_at__lte=timezone.now())
+    figures = Counter(_counted(revoked, "reason"))
+    figures[str(RefreshToken.Reason.EXPIRED)] += expired.count()
+    return {name: number for name, number in figures.most_common() if number}
+
+
+def _counted(rows: RefreshTokenQuerySet, field: str) -> Figures:
+    found = rows.order_by().values_list(field).annotate(number=Count("pk")).order_by("-number", field)
+    return {name or "unknown": number for name, number in found}
+
+
+def _people(live: RefreshTokenQuerySet, top: int) -> Figures:
+    ranks = live.order_by().exclude(user=None).values_list("user_id").annotate(number=Count("pk"))
+    found = list(ranks.order_by("-number", "user_id")[:top])
+    names = dict(User.objects.filter(pk__in=[key for key, _ in found]).values_list("pk", "username"))
+    return {names[key]: number for key, number in found if key in names}
