@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 PLACE = "[redacted]"
 
-_NAMES = r"(?:\w*password\w*|\w*passwd|\w*secret\w*|\w*token|\w*session|\w*cookie|csrf\w*|device)"
+_NAMES = r"(?:\w*password\w*|\w*passwd|\w*secret\w*|\w*token|\w*session(?:id)?|\w*cookie|csrf\w*|device)"
 _PATTERNS = (
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), PLACE),  # a JWT
     (re.compile(r"[\w.~+/-]+=*:[A-Za-z0-9]{6,}:[\w-]{27,}"), PLACE),  # what Django has signed

@@ -69,6 +69,8 @@ class TestRefusals:
             ("CACHE_URL", "rediss"),
             ("EMAIL_URL", "mail.example.org"),
             ("UNVERIFIED_MAY", "some"),
+            ("LOG_FORMAT", "xml"),
+            ("LOG_LEVEL", "loud"),
             ("TOKENS_ISSUER", "example.org"),
             ("TOKENS_ACCESS_LIFETIME", "15min"),
             ("TOKENS_ACCESS_LIFETIME", "-5"),
