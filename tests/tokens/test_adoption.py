@@ -231,8 +231,9 @@ class TestSettle:
             assert browser.get("/basket/").content == b"apples"
             assert SESSION_KEY not in Session.objects.get().get_decoded()
 
-    def test_a_view_that_fails_leaves_it_as_it_was(self, bob, old):
-        browser = old(bob, basket="apples")
+    @pytest.mark.parametrize("data", [{}, {"basket": "apples"}])
+    def test_a_view_that_fails_leaves_it_as_it_was(self, bob, old, data):
+        browser = old(bob, **data)
         browser.raise_request_exception = False
         response = browser.get("/boom/")
         assert response.status_code == 500 and not response.cookies
@@ -273,10 +274,14 @@ class TestSettle:
         browser.post("/log-out/")
         assert copy.get("/who/").content == b"nobody"
 
-    def test_signing_in_ends_it(self, alice, bob, old):
+    @pytest.mark.parametrize("asks", [True, False])
+    @pytest.mark.parametrize("looks", [{}, {"look": "first"}])
+    def test_signing_in_ends_it(self, alice, bob, old, asks, looks):
         browser = old(bob, basket="apples")
         copy = copy_of(browser)
-        browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
+        if asks:
+            copy_of(browser).get("/who/")  # a response that was lost
+        browser.post("/log-in/", {"username": "alice", "password": PASSWORD, **looks})
         assert browser.get("/who/").content == b"alice"
         assert browser.get("/basket/").content == b"empty"
         assert copy.get("/who/").content == b"nobody"

@@ -42,7 +42,9 @@ def address(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @signs_in_or_out
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Logs in whoever gives a name and a password, and fails afterwards if asked to."""
+    """Logs in whoever gives a name and a password. If asked to, looks before who is there, and fails afterwards."""
+    if "look" in request.POST:
+        str(request.user)
     user = auth.authenticate(request, username=request.POST["username"], password=request.POST["password"])
     if user is None:
         return HttpResponse("refused", status=401)
