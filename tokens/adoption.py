@@ -151,7 +151,7 @@ def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
     request.tokens.adopted = old
     if not _is_own():
         return
-    request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete the cookie, whatever the response
+    request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete what another tab has set
     request.session = type(old)()
     if kept := {name: value for name, value in old.items() if name not in SIGN_IN}:
         request.session.update(kept | {OWNER: str(row.user_id)})

@@ -193,6 +193,12 @@ class TestTwoAtOnce:
         assert name_on(browser) == "bob"
         assert RefreshToken.objects.count() == 1
 
+    def test_a_second_tab_does_not_take_away_what_the_first_has_set(self, bob, old, kept):
+        browser = old(bob, basket="apples")
+        tab = copy_of(browser)
+        browser.get("/who/")
+        assert (OLD in tab.get("/basket/").cookies) is (kept == "foreign")
+
     def test_a_key_is_over_once_its_browser_has_settled(self, bob, old):
         browser = old(bob)
         thief = copy_of(browser)
