@@ -13,7 +13,7 @@ from .report import Goal, Line, at_most, micro
 
 TITLE = "A token that was not seen before"
 NOTE = "From the cookie's value to the claims and the person, strictly; the ratio is to PyJWT's decode alone."
-TOKENS = 50  # in turn; what is remembered of them is forgotten before each turn
+TOKENS = 20  # in turn; what is remembered of them is forgotten before each turn
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:

@@ -1,30 +1,31 @@
-"""The people of the whole site: Alice, who is signed in, and a crowd that can sign in.
+"""The people of the whole site: Alice, who is signed in in both ways, and a crowd that can sign in.
 
-`python -m benchmarks.people NUMBER` makes them, in the database of the environment, and says how they are known.
+`python -m benchmarks.people NUMBER` makes them, in the database of the environment, and says how Alice is known.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from typing import Any
 
-from . import peers, rounds
+from . import parts, peers, rounds
 
 PASSWORD = "correct horse battery"  # noqa: S105  (everybody's, in a database that is gone afterwards)
 
 
-def make(environment: Mapping[str, str], crowd: int = 0) -> dict[str, str]:
-    """`alice`: her Cookie header. The crowd is named `person0`, `person1`, ..."""
-    found: dict[str, str] = rounds.told("people", str(crowd), environment=environment)
-    return found
+def made(environment: dict[str, str], crowd: int) -> dict[str, str]:
+    """`environment` for the whole site, with people: BENCHMARKS_TOKENS and BENCHMARKS_SESSION are Alice's Cookie
+    headers, and the crowd is named `person0`, `person1`, ..."""
+    site = parts.site(parts.database(environment, "site"))
+    return site | rounds.told("people", str(crowd), environment=site)
 
 
 def main() -> None:
     user = alice()
     crowd([f"person{place}" for place in range(int(sys.argv[1]))], user.password)
-    print(json.dumps({"alice": _jar(user)}))
+    jars = {"BENCHMARKS_TOKENS": peers.by_tokens(user)["HTTP_COOKIE"], "BENCHMARKS_SESSION": by_session(user)}
+    print(json.dumps(jars))
 
 
 def alice() -> Any:
@@ -49,12 +50,9 @@ def crowd(names: list[str], password: str) -> None:
     User.objects.bulk_create(User(username=name, email=f"{name}@example.org", password=password) for name in names)
 
 
-def _jar(user: Any) -> str:
+def by_session(user: Any) -> str:
+    """By hand: Django's own log-in would tell `tokens`, which is installed, of it."""
     from django.conf import settings
-
-    if "django.contrib.auth.middleware.AuthenticationMiddleware" not in settings.MIDDLEWARE:
-        return peers.by_tokens(user)["HTTP_COOKIE"]
-    # Django's own log-in would tell `tokens`, which is installed, of it.
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 

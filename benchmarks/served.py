@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from statistics import median
 
-from . import parts, people, rounds
+from . import rounds
 from .load import Load, page, pinned
 from .report import Figure, Goal, Line, at_least, at_most
 from .server import Server
@@ -26,16 +26,15 @@ CONNECTIONS = 8
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
-    own = parts.database(environment, "served")
-    tokens, sessions = parts.site(own), parts.site(own, BENCHMARKS_SESSIONS="yes")
-    jars = {name: people.make(settings)["alice"] for name, settings in ((OURS, tokens), (THEIRS, sessions))}
+    by_tokens, by_session = (environment[f"BENCHMARKS_{name}"] for name in ("TOKENS", "SESSION"))
     with ExitStack() as stack:
         with pinned(0):
-            ours, theirs = stack.enter_context(Server(tokens)).port, stack.enter_context(Server(sessions)).port
+            ours = stack.enter_context(Server(environment)).port
+            theirs = stack.enter_context(Server({**environment, "BENCHMARKS_SESSIONS": "yes"})).port
         asked = {
-            OURS: Load(ours, page("/hello/", jars[OURS]), b"\r\n\r\nalice", CONNECTIONS),
+            OURS: Load(ours, page("/hello/", by_tokens), b"\r\n\r\nalice", CONNECTIONS),
             OURS_BARE: Load(ours, page("/hello/"), b"\r\n\r\nnobody", CONNECTIONS),
-            THEIRS: Load(theirs, page("/hello/", jars[THEIRS]), b"\r\n\r\nalice", CONNECTIONS),
+            THEIRS: Load(theirs, page("/hello/", by_session), b"\r\n\r\nalice", CONNECTIONS),
             THEIRS_BARE: Load(theirs, page("/hello/"), b"\r\n\r\nnobody", CONNECTIONS),
         }
         with pinned(-1):
