@@ -111,8 +111,9 @@ def undo(request: HttpRequest, key: UUID, token: str) -> AddressProof:
     """Put the address from before back. Raises Refused, or Taken with nothing changed.
 
     Whoever changed it may know the password: it opens nothing any more, every session ends, and a link to a new one
-    goes to the address that is back. Links to whatever came later are void; those to what was earlier are not, or a
-    thief who changes the address twice could keep the first owner out.
+    goes to the address that is back. (An account that was to have no password has none after this either, and gets no
+    link.) Links to whatever came later are void; those to what was earlier are not, or a thief who changes the address
+    twice could keep the first owner out.
     """
     password = make_password(token_urlsafe())  # takes long: before the lock
     try:
@@ -121,7 +122,8 @@ def undo(request: HttpRequest, key: UUID, token: str) -> AddressProof:
             if not fits(undo_token, proof, token):
                 raise Refused
             _void(proof)
-            user.email, user.verified_at, user.password = proof.previous, timezone.now(), password
+            user.email, user.verified_at = proof.previous, timezone.now()
+            user.password = password if user.has_usable_password() else make_password(None)  # either ends the sessions
             user.save(update_fields=["email", "verified_at", "password"])
             SecurityEvent.objects.record(request, user, Kind.ADDRESS_RESTORED)
             mails.send("password_reset", user, request, address_restored=True)

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.http import JsonResponse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 
 from accounts.devices import describe
 from accounts.models import AddressProof, SecurityEvent, User
@@ -33,6 +35,16 @@ def document(user: User, here: UUID | None = None) -> Document:
         "history": [_event(event) for event in SecurityEvent.objects.of(user)],
         "addresses": [_address(proof) for proof in AddressProof.objects.filter(user=user).order_by("-asked_at")],
     }
+
+
+def download(user: User, here: UUID | None = None) -> JsonResponse:
+    """The document as a file to be kept."""
+    name = f"sojourn-{user.username}-{timezone.now():%Y-%m-%d}.json"
+    return JsonResponse(
+        document(user, here),
+        json_dumps_params={"indent": 2, "ensure_ascii": False},
+        headers={"Content-Disposition": content_disposition_header(True, name)},
+    )
 
 
 def _account(user: User) -> Document:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -14,13 +18,39 @@ from . import signals
 from .models import RefreshToken, RefreshTokenQuerySet
 
 if TYPE_CHECKING:
+    AnyAdmin = admin.ModelAdmin[Any]
     ModelAdmin = admin.ModelAdmin[RefreshToken]
 else:
-    ModelAdmin = admin.ModelAdmin
+    AnyAdmin = ModelAdmin = admin.ModelAdmin
+
+
+class ExactSearch(AnyAdmin):
+    """For what an index knows, and not for parts of words: so a list of a million rows is as fast as a short one."""
+
+    search_fields = ("user", "address", "id")  # there is a field for it; `meant_by` says what is looked for
+    search_help_text = _("A whole user name, an IP address, or the id of a session")
+    session_field = "pk"
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        return (queryset.filter(self.meant_by(text)) if text else queryset), False
+
+    def meant_by(self, text: str) -> Q:
+        with suppress(ValueError):
+            return Q(**{self.session_field: UUID(text)})
+        with suppress(ValueError):
+            if "%" not in text:  # a zone of IPv6, which no column takes
+                return Q(address=str(ip_address(text)))
+        return Q(user__in=list(self.people(text).values_list("pk", flat=True)))
+
+    def people(self, name: str) -> QuerySet[Any]:
+        """Who is called so."""
+        model = get_user_model()
+        return model._default_manager.filter(**{model.USERNAME_FIELD: name})
 
 
 @admin.register(RefreshToken)
-class RefreshTokenAdmin(ModelAdmin):
+class RefreshTokenAdmin(ExactSearch, ModelAdmin):
     list_display: tuple[str, ...] = (
         "user",
         "name",
@@ -32,14 +62,13 @@ class RefreshTokenAdmin(ModelAdmin):
         "revoked_at",
         "reason",
     )
-    list_filter = ("reason", "persistent", "method")
+    list_filter: ClassVar[tuple[Any, ...]] = ("reason", "persistent", "method")
     list_select_related = ("user",)
-    date_hierarchy = "started_at"
+    ordering = ("-started_at",)
+    sortable_by = ("started_at",)  # the index knows no other order
+    show_full_result_count = False
     actions = ("end_sessions",)
     exclude = ("auth_hash", "jti", "generation", "version", "probed_jti", "probes", "status_index")
-
-    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("=id", f"user__{get_user_model().USERNAME_FIELD}", "user_agent", "=address")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,19 +1,55 @@
 """What happened, what was counted, and what still waits."""
 
-from django.contrib import admin
+from typing import Any
 
-from accounts.admin.rows import ReadOnly
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from accounts.admin import sheet
+from accounts.admin.filters import Days, Doer
+from accounts.admin.rows import LongList, ReadOnly
+from accounts.admin.search import NamedPeople
 from accounts.models import OutgoingMail, SecurityEvent, Tally
 
 
 @admin.register(SecurityEvent)
-class SecurityEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
     list_display = ("at", "kind", "user", "address", "device", "by")
-    list_filter = ("kind", "at")
+    list_filter = (Days, Doer, "kind")
     list_select_related = ("user", "by")
-    search_fields = ("user__username", "user__email", "address")
-    date_hierarchy = "at"
+    sortable_by = ("at",)
+    session_field = "session"
     fields = ("at", "kind", "user", "by", "address", "user_agent", "session")
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.download)
+        return [path("csv/", view, name="accounts_securityevent_csv"), *super().get_urls()]
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        allowed = request.user.has_perm("accounts.export_securityevent")
+        return allowed and self.has_view_permission(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        extra = {**(extra_context or {}), "may_export": self.has_export_permission(request), "most": sheet.MOST}
+        return super().changelist_view(request, extra)
+
+    @method_decorator(require_POST)
+    def download(self, request: HttpRequest) -> HttpResponseBase:
+        """What the filters and the search leave, the newest first."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        try:
+            events = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters:
+            return redirect("admin:accounts_securityevent_changelist")
+        SecurityEvent.objects.record(request, None, SecurityEvent.Kind.HISTORY_EXPORTED, by=request.user)
+        return sheet.download(events)
 
 
 @admin.register(OutgoingMail)
@@ -31,3 +67,4 @@ class TallyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("hour", "branch", "count")
     list_filter = ("branch",)
     date_hierarchy = "hour"
+    fields = ("hour", "branch", "count")

@@ -1,86 +1,120 @@
 """What administrators see of people, and what they may do."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db import transaction
+from django.db.models import Count, Max, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.decorators import method_decorator
+from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from accounts import addresses, mails
+from accounts.admin.deeds import Deeds
+from accounts.admin.forms import NewPersonForm, PersonForm
+from accounts.admin.rank import RIGHTS, may_touch
 from accounts.admin.rows import CheckedSelection, Ticks
 from accounts.admin.sessions import SessionInline
 from accounts.models import OutgoingMail, SecurityEvent, User
-from accounts.proof import proved
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 
 
+class PeopleList(ChangeList):
+    """With what the list tells of their sessions: one query for those on the page, whoever else there is."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = with_sessions(self.result_list)
+
+
 @admin.register(User)
-@method_decorator(proved, name="add_view")  # a proof carries no passwords along: these two ask before any is typed
-@method_decorator(proved, name="user_change_password")
-class UserAdmin(CheckedSelection, Ticks, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(CheckedSelection, Ticks, Deeds, DjangoUserAdmin):  # type: ignore[type-arg]
+    """Nobody sets a password here, not even a first one: whoever it is for chooses it, by a link that they are sent."""
+
+    form = PersonForm
+    add_form = NewPersonForm
+    add_form_template = None
     list_display = ("username", "email", "is_active", "is_staff", "last_seen", "sessions", "date_joined")
-    list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login", "date_joined")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     ordering = ("username",)
+    fieldsets = (
+        (None, {"fields": ("username", "first_name", "last_name", "email")}),
+        (_("What they may do"), {"fields": ("is_active", *RIGHTS)}),
+        (_("When"), {"fields": ("last_login", "date_joined")}),
+    )
     add_fieldsets = (
         (
             None,
             {
-                "classes": ("wide",),
-                "fields": ("username", "email", "usable_password", "password1", "password2"),
+                "fields": ("username", "email"),
+                "description": _("A mail with a link to choose a password goes to this address."),
             },
         ),
     )
     readonly_fields = ("last_login", "date_joined")
     inlines = (SessionInline,)
-    actions = ("end_sessions",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """With what the list tells of their sessions: two subqueries, for as many people as there are on one page."""
-        theirs = RefreshToken.objects.filter(user=OuterRef("pk"))
-        latest = theirs.order_by("-seen_at").values("seen_at")[:1]
-        count = theirs.live().values("user").annotate(count=Count("*")).values("count")
-        people: QuerySet[User] = super().get_queryset(request)
-        return people.annotate(
-            seen_at=Coalesce(Subquery(latest), "last_login"),  # sessions that ended long ago have no row
-            live_sessions=Coalesce(Subquery(count), 0),
-        )
+    def get_urls(self) -> list[Any]:
+        return [url for url in super().get_urls() if url.name != "auth_user_password_change"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PeopleList
 
     def get_list_display(self, request: HttpRequest) -> Any:
         hidden = set() if request.user.has_perm("tokens.view_refreshtoken") else {"sessions"}
         return [column for column in super().get_list_display(request) if column not in hidden]
 
-    @admin.display(description=_("last seen"), ordering="seen_at")
+    @admin.display(description=_("last seen"))
     def last_seen(self, person: Any) -> datetime | None:
         return cast("datetime | None", person.seen_at)
 
-    @admin.display(description=_("live sessions"), ordering="live_sessions")
+    @admin.display(description=_("live sessions"))
     def sessions(self, person: Any) -> str:
         url = reverse("admin:tokens_refreshtoken_changelist")
         query = urlencode({"user__id__exact": person.pk, "state": "live"})
         return format_html('<a href="{}?{}">{}</a>', url, query, localize(person.live_sessions))
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or may_touch(request.user, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or may_touch(request.user, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Only superusers give rights, and nobody gives or takes their own."""
+        actor = cast(User, request.user)
+        own = obj is not None and obj.pk == actor.pk
+        rights = RIGHTS if own or not actor.is_superuser else ()
+        closing = ("is_active",) if own or not self.has_deactivate_permission(request) else ()
+        return (*super().get_readonly_fields(request, obj), *rights, *closing)
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return self.inlines if obj else ()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The mails on their way to somebody go along with them: that needs no permission of its own."""
         to_delete, count, needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, count, needed - {str(OutgoingMail._meta.verbose_name)}, protected
 
-    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
-        return self.inlines if obj else ()
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        person = context.get("original")
+        context["deeds"] = self.possible(request, person) if person else []
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool) -> None:
         """Whoever is given another name or address hears of it, as if they had changed it themselves."""
@@ -88,41 +122,44 @@ class UserAdmin(CheckedSelection, Ticks, DjangoUserAdmin):  # type: ignore[type-
         if "email" in changed:
             obj.verified_at = None
         super().save_model(request, obj, form, change)
-        if "is_active" in changed:
-            kind = Kind.ACTIVATED if obj.is_active else Kind.DEACTIVATED
+        for kind in _kinds(obj, changed) if change else [Kind.SIGNED_UP]:
             SecurityEvent.objects.record(request, obj, kind, by=request.user)
+        if not change:
+            mails.send("password_reset", obj, by_administrator=True)
         if "username" in changed:
-            SecurityEvent.objects.record(request, obj, Kind.NAME_CHANGED, by=request.user)
             mails.send("username_changed", obj, before=form.initial["username"], after=obj.username)
         if "email" in changed:
-            SecurityEvent.objects.record(request, obj, Kind.ADDRESS_CHANGED, by=request.user)
             addresses.replaced(obj, form.initial["email"])
 
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        response = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and response.status_code == 302:
-            person = self.get_object(request, id)
-            SecurityEvent.objects.record(request, person, Kind.PASSWORD_CHANGED, by=request.user)
-            mails.send("password_changed", person)  # not from where: that is the administrator's
-        return response
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        self.delete_queryset(request, User.objects.filter(pk=obj.pk))
 
-    @admin.action(description=_("End all sessions of the selected people"), permissions=["end_sessions"])
-    def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        count = RefreshToken.objects.revoke_for(people, RefreshToken.Reason.ADMIN)
-        for person in people:
-            SecurityEvent.objects.record(request, person, Kind.ALL_ENDED, by=request.user)
-        messages.success(
-            request,
-            ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", count) % {"n": count},
-        )
-
-    def has_end_sessions_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("tokens.end_refreshtoken"))
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Locked in the order of their keys, as everywhere. What is written down of it names who did it, and nobody
+        who is gone."""
+        with transaction.atomic():
+            chosen = User.objects.filter(pk__in=list(queryset.order_by().values_list("pk", flat=True))).order_by("pk")
+            for _person in chosen.select_for_update():
+                SecurityEvent.objects.record(request, None, Kind.DELETED, by=request.user)
+            chosen.delete()
 
 
-admin.site.unregister(Group)
+def with_sessions(people: Iterable[User]) -> list[User]:
+    """The same, each with `live_sessions`, how many they have, and `seen_at`, when they were last seen; one query."""
+    found = list(people)
+    live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
+    rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("seen_at"), live=live)
+    told = {key: (seen_at, count) for key, seen_at, count in rows}
+    for person in cast("list[Any]", found):
+        # Sessions that ended long ago have no row.
+        person.seen_at, person.live_sessions = told.get(person.pk, (person.last_login, 0))
+    return found
 
 
-@admin.register(Group)
-class GroupAdmin(CheckedSelection, Ticks, DjangoGroupAdmin):
-    pass
+def _kinds(person: User, changed: set[str]) -> list[SecurityEvent.Kind]:
+    """What is written down of a change of these fields."""
+    closing = Kind.ACTIVATED if person.is_active else Kind.DEACTIVATED
+    kinds = {"is_active": closing, "username": Kind.NAME_CHANGED, "email": Kind.ADDRESS_CHANGED}
+    kinds |= dict.fromkeys(("first_name", "last_name"), Kind.PROFILE_CHANGED)
+    kinds |= dict.fromkeys(RIGHTS, Kind.RIGHTS_CHANGED)
+    return [kind for kind in dict.fromkeys(kinds.values()) if any(kinds.get(name) == kind for name in changed)]

@@ -3,12 +3,18 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.db.models import ManyToManyField, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+LISTED = 10_000  # rows that one can leaf through; to count a million, and to leaf there, takes long
+AT_ONCE = 1_000  # rows that one action is for: for more there are commands, which hold no lock for long
 
 
 class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
@@ -24,14 +30,51 @@ class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+class FirstRows(Paginator):  # type: ignore[type-arg]
+    """The first LISTED rows. templates/admin/pagination.html says so if there are more."""
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._counted, LISTED)
+
+    @property
+    def has_left_out(self) -> bool:
+        return self._counted > LISTED
+
+    @cached_property
+    def _counted(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: LISTED + 1].count())
+
+
+class LongList(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A list of a million rows: nothing in it reads or counts all of them."""
+
+    paginator = FirstRows
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+
 class CheckedSelection(admin.ModelAdmin):  # type: ignore[type-arg]
     """What was selected is read before anything is done with it: Django answers keys that are none with a 500."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        if all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+        if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            refusal = _("What was selected could not be read. Nothing was changed.")
+        elif self._takes_all(request) and queryset.order_by()[: AT_ONCE + 1].count() > AT_ONCE:
+            refusal = ngettext(
+                "At most %(n)d row can be changed at once. Nothing was changed.",
+                "At most %(n)d rows can be changed at once. Nothing was changed.",
+                AT_ONCE,
+            ) % {"n": AT_ONCE}
+        else:
             return super().response_action(request, queryset)
-        self.message_user(request, _("What was selected could not be read. Nothing was changed."), messages.ERROR)
+        self.message_user(request, refusal, messages.ERROR)
         return None
+
+    def _takes_all(self, request: HttpRequest) -> bool:
+        """Whether Django will take it so: everything that the filters leave, not what is ticked."""
+        return bool(ActionForm.base_fields["select_across"].to_python(request.POST.get("select_across")))
 
     def _is_key(self, text: str) -> bool:
         try:

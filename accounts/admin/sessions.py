@@ -1,20 +1,24 @@
 """Sessions, on their own pages and on those of their people."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from accounts.admin.rows import CheckedSelection, ReadOnly
+from accounts.admin.filters import Age, Program, State
+from accounts.admin.rank import may_touch
+from accounts.admin.rows import CheckedSelection, LongList, ReadOnly
+from accounts.admin.search import NamedPeople
 from accounts.devices import describe
 from tokens.admin import RefreshTokenAdmin
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, RefreshTokenQuerySet
 
 
 class Devices(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
-    @admin.display(description=_("browser"), ordering="user_agent")
+    @admin.display(description=_("browser"))
     def device(self, row: RefreshToken) -> str:
         return str(describe(row.user_agent))
 
@@ -34,26 +38,16 @@ class SessionInline(ReadOnly, Devices, admin.TabularInline):  # type: ignore[typ
         return live.order_by("-seen_at")
 
 
-class State(admin.SimpleListFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("live", _("Live")), ("ended", _("Ended"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return {"live": queryset.live, "ended": queryset.ended}.get(self.value() or "", queryset.all)()
-
-
 admin.site.unregister(RefreshToken)
 
 
 @admin.register(RefreshToken)
-class SessionAdmin(CheckedSelection, Devices, RefreshTokenAdmin):
+class SessionAdmin(CheckedSelection, Devices, NamedPeople, LongList, RefreshTokenAdmin):
     """What `tokens` shows of them, with the browser in words; a session's own page ends it by the action of the list
     (templates/admin/tokens/refreshtoken/change_form.html)."""
 
     list_display = ("user", "device", "name", "address", "started_at", "seen_at", "revoked_at", "reason")
+    list_filter: ClassVar[tuple[Any, ...]] = (State, Age, "reason", Program, "persistent", "method")
     fields = (
         *("user", "device", "header", "name", "address", "method", "persistent"),
         *("started_at", "seen_at", "proved_at", "expires_at", "changed_at", "revoked_at", "reason"),
@@ -64,5 +58,22 @@ class SessionAdmin(CheckedSelection, Devices, RefreshTokenAdmin):
     def header(self, row: RefreshToken) -> str:
         return row.user_agent
 
-    def get_list_filter(self, request: HttpRequest) -> Any:
-        return (State, *super().get_list_filter(request))
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        row = context["original"]
+        allowed = row.is_live and self.has_end_permission(request)
+        context["may_end"] = allowed and (row.user is None or may_touch(request.user, row.user))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.action(description=_("End the selected sessions"), permissions=["end"])
+    def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
+        keys = [
+            row.pk for row in queryset.select_related("user") if row.user is None or may_touch(request.user, row.user)
+        ]
+        if left_out := queryset.exclude(pk__in=keys).count():
+            text = ngettext(
+                "%(n)d session is of somebody on the staff: only a superuser ends those.",
+                "%(n)d sessions are of people on the staff: only a superuser ends those.",
+                left_out,
+            )
+            self.message_user(request, text % {"n": left_out}, messages.WARNING)
+        super().end_sessions(request, RefreshToken.objects.filter(pk__in=keys))

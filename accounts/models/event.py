@@ -107,6 +107,10 @@ class SecurityEvent(models.Model):
         PROFILE_CHANGED = "profile_changed", _("The profile was changed")
         DEACTIVATED = "deactivated", _("The account was closed")
         ACTIVATED = "activated", _("The account was opened again")
+        RIGHTS_CHANGED = "rights_changed", _("What the account may do was changed")
+        GROUP_CHANGED = "group_changed", _("What a group may do was changed")
+        DELETED = "deleted", _("The account was deleted")
+        HISTORY_EXPORTED = "history_exported", _("Security events were downloaded")
 
     # No constraint: an event that is written while its person is being deleted must fail neither of the two.
     user = models.ForeignKey(
@@ -139,9 +143,13 @@ class SecurityEvent(models.Model):
         verbose_name = _("security event")
         verbose_name_plural = _("security events")
         ordering = ("-at", "-pk")
+        default_permissions = ("view",)
+        permissions = (("export_securityevent", "Can download security events"),)
         indexes = (
             models.Index(fields=["user", "-at"], name="accounts_event_user_at"),
             models.Index(fields=["kind", "at"], name="accounts_event_kind_at"),
+            models.Index(fields=["at"], name="accounts_event_at"),
+            models.Index(fields=["address", "at"], name="accounts_event_address_at"),
         )
 
     def __str__(self) -> str:
@@ -160,6 +168,11 @@ class SecurityEvent(models.Model):
         return describe(self.user_agent)
 
     @property
+    def by_others(self) -> str:
+        """What its person reads if it was not they who did it; empty if they did, or if there are no words for it."""
+        return str(_BY_OTHERS.get(self.kind, "")) if self.by_id else ""
+
+    @property
     def alarming(self) -> bool:
         """Whether its person should look twice."""
         return self.kind in {
@@ -168,3 +181,18 @@ class SecurityEvent(models.Model):
             self.Kind.COPY_TRIED,
             self.Kind.REUSE_FOUND,
         }
+
+
+_BY_OTHERS: dict[str, Any] = {
+    SecurityEvent.Kind.SIGNED_UP: _("An administrator made an account for you"),
+    SecurityEvent.Kind.SESSION_ENDED: _("An administrator ended one of your sessions"),
+    SecurityEvent.Kind.ALL_ENDED: _("An administrator signed you out everywhere"),
+    SecurityEvent.Kind.RESET_ASKED: _("An administrator sent you a link to a new password"),
+    SecurityEvent.Kind.ADDRESS_CHANGED: _("An administrator changed your e-mail address"),
+    SecurityEvent.Kind.NAME_CHANGED: _("An administrator changed your user name"),
+    SecurityEvent.Kind.PROFILE_CHANGED: _("An administrator changed your profile"),
+    SecurityEvent.Kind.RIGHTS_CHANGED: _("An administrator changed what you may do"),
+    SecurityEvent.Kind.EXPORTED: _("An administrator downloaded your data"),
+    SecurityEvent.Kind.DEACTIVATED: _("An administrator closed your account"),
+    SecurityEvent.Kind.ACTIVATED: _("An administrator opened your account again"),
+}

@@ -27,8 +27,22 @@ class TallyQuerySet(models.QuerySet["Tally"]):
 
 
 class Tally(models.Model):
+    class Branch(models.TextChoices):
+        """The branches of the rule (docs/rotation.md), in words."""
+
+        CHILD = "child", _("a new refresh token was handed out")
+        KEPT = "kept", _("a young refresh token was kept")
+        CONFIRMED_BY_REFRESH = "confirmed_by_refresh", _("a refresh token was confirmed by its use")
+        CONFIRMED_BY_ACCESS = "confirmed_by_access", _("a refresh token was confirmed by its access token")
+        BEHIND = "behind", _("the database had lost writes")
+        LATE = "late", _("an answer left too late for its cookies")
+        PROBED = "probed", _("an old copy of a sign-in was tried")
+        ANSWERED = "answered", _("an old copy turned out to be a late request")
+        REUSED = "reused", _("a copy of a sign-in was used")
+        DEAD = "dead", _("a sign-in that is over was shown")
+
     hour = models.DateTimeField(_("hour"))
-    branch = models.CharField(_("branch"), max_length=32)
+    branch = models.CharField(_("what"), max_length=32, choices=Branch)
     count = models.PositiveBigIntegerField(_("how often"), default=0)
 
     objects: ClassVar[models.Manager["Tally"]] = models.Manager.from_queryset(TallyQuerySet)()
@@ -41,4 +55,4 @@ class Tally(models.Model):
         constraints = (models.UniqueConstraint(fields=["hour", "branch"], name="accounts_tally_unique"),)
 
     def __str__(self) -> str:
-        return f"{self.branch} · {self.hour:%Y-%m-%d %H:%M}"
+        return f"{self.get_branch_display()} · {self.hour:%Y-%m-%d %H:%M}"

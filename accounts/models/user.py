@@ -56,6 +56,11 @@ class User(AbstractUser):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta(AbstractUser.Meta):  # type: ignore[name-defined, misc]
+        permissions = (
+            ("deactivate_user", "Can close and open accounts"),
+            ("reset_user", "Can send links to a new password"),
+            ("export_user", "Can download the data of people"),
+        )
         constraints = (
             models.UniqueConstraint(
                 Lower("username"),

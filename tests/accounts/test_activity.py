@@ -38,13 +38,29 @@ class TestActivity:
 
         assert "Change your password if this was not you." in client.get(ACTIVITY).content.decode()
 
-    def test_says_who_it_was_if_it_was_an_administrator(self, client, bob, alice, sign_in):
-        SecurityEvent.objects.record(None, bob, Kind.ALL_ENDED, by=alice)
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            (Kind.ALL_ENDED, "<h3>An administrator signed you out everywhere</h3>"),
+            (Kind.RESET_ASKED, "<h3>An administrator sent you a link to a new password</h3>"),
+            (Kind.PASSWORD_CHANGED, "by an administrator"),  # of which none does any more
+        ],
+    )
+    def test_says_who_it_was_if_it_was_an_administrator(self, client, bob, alice, sign_in, kind, words):
+        SecurityEvent.objects.record(None, bob, kind, by=alice)
         sign_in(client, bob)
 
         page = client.get(ACTIVITY).content.decode()
-        assert "by an administrator" in page
+        assert words in page
         assert "alice" not in page
+
+    def test_says_nothing_of_administrators_where_there_was_none(self, client, bob, sign_in):
+        SecurityEvent.objects.record(None, bob, Kind.ALL_ENDED, by=bob)
+        sign_in(client, bob)
+
+        page = client.get(ACTIVITY).content.decode()
+        assert "All sessions were ended" in page
+        assert "dministrator" not in page
 
     @pytest.mark.parametrize("number", ["2", "99", "x", "-1"])
     def test_has_pages(self, client, bob, sign_in, number, django_assert_num_queries):

@@ -272,6 +272,21 @@ class TestUndo:
         assert SecurityEvent.objects.first().kind == Kind.ADDRESS_RESTORED
         assert (mail.outbox[-1].to, mail.outbox[-1].subject) == (["bob@example.org"], "Choose a new password")
 
+    def test_gives_no_password_to_whoever_was_to_have_none(self, change, browser_of, bob, client, sign_in, committing):
+        sign_in(client, bob)
+        proof, told = change()
+        bob.set_unusable_password()
+        User.objects.filter(pk=bob.pk).update(password=bob.password)
+        mail.outbox.clear()
+        with committing():
+            addresses.undo(browser_of(), proof.pk, token_in(told))
+        before = bob.password
+        bob.refresh_from_db()
+        assert not bob.has_usable_password()
+        assert bob.password != before
+        assert not RefreshToken.objects.live().exists()
+        assert mail.outbox == []
+
     def test_does_not_say_that_the_password_stays(self, change, browser_of, committing):
         proof, told = change()
         with committing():

@@ -6,7 +6,9 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.core import mail
+from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -98,15 +100,34 @@ class TestPeople:
         assert "bob@example.org" in admin.get("/admin/accounts/user/", {"q": "bob@"}).content.decode()
 
     def test_are_added_with_an_address(self, admin):
-        fields = {"username": "carol", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+        fields = {"username": "carol"}
         assert admin.post("/admin/accounts/user/add/", fields).status_code == 200
         assert admin.post("/admin/accounts/user/add/", fields | {"email": "carol@example.org"}).status_code == 302
         assert User.objects.get(username="carol").email == "carol@example.org"
 
+    def test_who_are_added_choose_their_password_by_a_mail_and_nobody_else_does(self, admin, alice, committing):
+        typed = {"usable_password": "true", "password": PASSWORD, "password1": PASSWORD, "password2": PASSWORD}
+        with committing():
+            admin.post("/admin/accounts/user/add/", {"username": "carol", "email": "carol@example.org", **typed})
+
+        carol = User.objects.get(username="carol")
+        assert carol.has_usable_password() and not carol.check_password(PASSWORD)
+        event = SecurityEvent.objects.first()
+        assert (event.kind, event.user, event.by) == ("signed_up", carol, alice)
+        [message] = mail.outbox
+        assert message.to == ["carol@example.org"]
+        assert "An administrator sends you this link to choose a password for your account, carol." in message.body
+        assert "your password stays as it is" not in message.body
+        [link] = re.findall(r"http://testserver(/\S+)", message.body)
+        browser = Client()
+        form = browser.get(link).headers["Location"]
+        browser.post(form, {"new_password1": "chosen by herself", "new_password2": "chosen by herself"})
+        carol.refresh_from_db()
+        assert carol.check_password("chosen by herself")
+
     @pytest.mark.parametrize("clash", [{"username": "BOB"}, {"email": "BOB@EXAMPLE.ORG"}])
     def test_two_alike_are_refused_with_a_sentence(self, admin, bob, clash):
-        fields = {"username": "carol", "email": "carol@example.org", "usable_password": "true"}
-        fields |= {"password1": PASSWORD, "password2": PASSWORD}
+        fields = {"username": "carol", "email": "carol@example.org"}
 
         page = admin.post("/admin/accounts/user/add/", fields | clash).content.decode()
 
@@ -177,16 +198,50 @@ class TestPeople:
         assert not User.objects.filter(username="bob").exists()
         assert there.get("/").context["request"].user.is_anonymous
 
-    def test_a_password_set_for_them_is_recorded(self, admin, bob, there):
-        fields = {"usable_password": "true", "password1": "another entirely", "password2": "another entirely"}
+    def test_have_passwords_that_nobody_sets_for_them(self, admin, bob, there):
+        typed = {"usable_password": "true", "password1": "another entirely", "password2": "another entirely"}
+        assert "password" not in admin.get(change(bob)).context["adminform"].form.fields
 
-        admin.post(reverse("admin:auth_user_password_change", args=[bob.pk]), fields)
+        admin.post(f"/admin/accounts/user/{bob.pk}/password/", typed)
+        self.save(admin, bob, password="another entirely", **typed)
 
-        event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.by.username) == ("password_changed", bob, "alice")
-        told = OutgoingMail.objects.get()
-        assert (told.kind, told.user, told.facts) == ("password_changed", bob, {})
-        assert there.get("/accounts/profile/").status_code == 302
+        bob.refresh_from_db()
+        assert bob.check_password(PASSWORD)
+        assert there.get("/accounts/profile/").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("changes", "kind"),
+        [
+            ({"first_name": "Robert"}, "profile_changed"),
+            ({"is_staff": "on"}, "rights_changed"),
+            ({"is_superuser": "on", "is_staff": "on"}, "rights_changed"),
+        ],
+    )
+    def test_whose_page_is_changed_find_it_in_their_history(self, admin, alice, bob, changes, kind):
+        assert self.save(admin, bob, **changes).status_code == 302
+
+        [event] = SecurityEvent.objects.filter(user=bob)
+        assert (event.kind, event.by) == (kind, alice)
+
+    def test_who_are_deleted_leave_who_did_it_in_the_history_and_no_name(self, admin, alice, bob):
+        carol = User.objects.create_user("carol", "carol@example.org", PASSWORD)
+        fields = {"action": "delete_selected", "_selected_action": [carol.pk, bob.pk], "post": "yes"}
+
+        admin.post("/admin/accounts/user/", fields)
+
+        assert list(User.objects.all()) == [alice]
+        events = SecurityEvent.objects.filter(kind="deleted")
+        assert [(event.user, event.by) for event in events] == [(None, alice)] * 2
+
+    def test_who_are_deleted_at_once_are_locked_in_the_order_of_their_keys(self, admin, bob):
+        carol = User.objects.create_user("carol", "carol@example.org", PASSWORD)
+        fields = {"action": "delete_selected", "_selected_action": [carol.pk, bob.pk], "post": "yes"}
+
+        with CaptureQueriesContext(connection) as queries:
+            admin.post("/admin/accounts/user/?o=-1", fields)
+
+        lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+        assert any(query["sql"].endswith(f'ORDER BY "accounts_user"."id" ASC{lock}') for query in queries)
 
 
 class TestEndSessions:
@@ -237,24 +292,14 @@ class TestProof:
 
         assert not RefreshToken.objects.live().exists()
 
-    def test_is_asked_for_before_a_password_is_typed(self, admin, bob):
-        for url in ("/admin/accounts/user/add/", reverse("admin:auth_user_password_change", args=[bob.pk])):
-            page = admin.get(url)
-            assert answer(admin, page, "wrong").status_code == 200
-            assert answer(admin, page).headers["Location"] == url
-            assert 'name="password1"' in admin.get(url).content.decode()
-            forget_proofs()
-
-    def test_a_password_that_was_typed_all_the_same_is_typed_again(self, admin):
-        fields = {"username": "carol", "email": "carol@example.org", "password1": PASSWORD, "password2": PASSWORD}
-        page = admin.post("/admin/accounts/user/add/", fields)
-        assert PASSWORD not in page.content.decode()
-
-        form = answer(admin, page).context["adminform"].form
-
-        assert form.errors.keys() == {"password1", "password2"}
-        assert form["email"].value() == "carol@example.org"
+    def test_is_asked_for_before_somebody_is_added(self, admin):
+        page = admin.post("/admin/accounts/user/add/", {"username": "carol", "email": "carol@example.org"})
+        assert answer(admin, page, "wrong").status_code == 200
         assert not User.objects.filter(username="carol").exists()
+
+        answer(admin, page)
+
+        assert User.objects.filter(username="carol").exists()
 
     def test_is_not_asked_for_to_look_or_to_leave(self, admin, bob):
         for url in ("/admin/", "/admin/accounts/user/", change(bob), "/admin/tokens/refreshtoken/"):

@@ -195,7 +195,6 @@ ADMIN = [
         ("person-add", "accounts/user/add/", None),
         ("person-errors", "accounts/user/add/", pressed("Save")),
         ("person", "accounts/user/{bob_id}/change/", None),
-        ("person-password", "accounts/user/{bob_id}/password/", None),
         ("person-delete", "accounts/user/{bob_id}/delete/", None),
         ("person-history", "accounts/user/{bob_id}/history/", None),
         ("groups", "auth/group/", None),

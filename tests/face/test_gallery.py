@@ -27,6 +27,7 @@ FOR_PROGRAMS = {
     "/.well-known/jwks.json",
     "/.well-known/openid-configuration",
     "/.well-known/status-list",
+    "/admin/accounts/securityevent/csv/",
     "/admin/autocomplete/",
     "/admin/jsi18n/",
     "/healthz",

@@ -1,0 +1,126 @@
+"""What lists are narrowed by. None of these asks the database which values there are."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tokens.programs import OTHER, program
+
+Choices = list[tuple[str, Any]]
+
+
+class State(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("live", _("Live")), ("ended", _("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return {"live": queryset.live, "ended": queryset.ended}.get(self.value() or "", queryset.all)()
+
+
+class Age(admin.SimpleListFilter):
+    title = _("age")
+    parameter_name = "age"
+    spans: ClassVar[dict[str, timedelta]] = {
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+        "week": timedelta(days=7),
+        "month": timedelta(days=30),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [
+            ("hour", _("Less than an hour")),
+            ("day", _("Less than a day")),
+            ("week", _("Less than a week")),
+            ("month", _("Less than thirty days")),
+            ("older", _("Older")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "older":
+            return queryset.filter(started_at__lte=timezone.now() - self.spans["month"])
+        span = self.spans.get(self.value() or "")
+        return queryset.filter(started_at__gt=timezone.now() - span) if span else queryset
+
+
+class Program(admin.SimpleListFilter):
+    title = _("browser")
+    parameter_name = "browser"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        names = {"edge": "Edge", "opera": "Opera", "samsung": "Samsung Internet"}
+        names |= {"firefox": "Firefox", "chrome": "Chrome", "safari": "Safari"}
+        return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.alias(program=program()).filter(program=self.value()) if self.value() else queryset
+
+
+class Doer(admin.SimpleListFilter):
+    title = _("who did it")
+    parameter_name = "doer"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("admin", _("An administrator")), ("self", _("The person, or nobody known"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(by__isnull=self.value() == "self") if self.value() in ("admin", "self") else queryset
+
+
+class Days(admin.ListFilter):
+    """From one day to another, both included: days of the site's time zone, in two fields for dates."""
+
+    title = _("day")
+    template = "admin/days.html"
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        for name in self.expected_parameters():
+            if name in params:
+                self.used_parameters[name] = params.pop(name)[-1]
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str]:  # type: ignore[override]
+        return ["since", "until"]
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        """The one form, with the other filters in tow."""
+        others = {"q": [changelist.query] if changelist.query else [], **changelist.get_filters_params()}
+        carried = [(name, value) for name, values in others.items() for value in values]
+        own = self.expected_parameters()
+        yield {**self.used_parameters, "carried": [(name, value) for name, value in carried if name not in own]}
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if since := self._day("since"):
+            queryset = queryset.filter(at__gte=_midnight(since))
+        if until := self._day("until"):
+            queryset = queryset.filter(at__lt=_midnight(until + timedelta(days=1)))
+        return queryset
+
+    def _day(self, name: str) -> date | None:
+        given = self.used_parameters.get(name)
+        if not given:
+            return None
+        with suppress(ValueError):
+            day = date.fromisoformat(str(given))
+            if (
+                date(2000, 1, 1) <= day < date(3000, 1, 1)
+            ):  # before and after, days have no neighbours in all time zones
+                return day
+        raise IncorrectLookupParameters
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,0 +1,27 @@
+"""The forms of a person's pages: without a password, which is nobody's business but theirs."""
+
+from secrets import token_urlsafe
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import UserChangeForm, UsernameField
+from django.contrib.auth.hashers import make_password
+
+from accounts.models import User
+
+
+class PersonForm(UserChangeForm):  # type: ignore[type-arg]
+    password = None  # type: ignore[assignment]
+
+
+class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]
+    """With a password that nobody has ever seen, so that a link can replace it."""
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+        field_classes = {"username": UsernameField}  # noqa: RUF012
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.password = make_password(token_urlsafe())
+        return super().save(commit)

@@ -1,0 +1,46 @@
+"""Groups, by which several people are given rights at once: by superusers alone."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from accounts.admin.rows import CheckedSelection, Ticks
+from accounts.models import SecurityEvent
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(CheckedSelection, Ticks, DjangoGroupAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def save_model(self, request: HttpRequest, obj: Group, form: "ModelForm[Group]", change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        self._record(request)
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        super().delete_model(request, obj)
+        self._record(request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            for _group in queryset:
+                self._record(request)
+            super().delete_queryset(request, queryset)
+
+    def _record(self, request: HttpRequest) -> None:
+        """Which group it was is in the log of the admin; whom it concerned may be thousands."""
+        SecurityEvent.objects.record(request, None, SecurityEvent.Kind.GROUP_CHANGED, by=request.user)

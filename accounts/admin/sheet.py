@@ -1,0 +1,54 @@
+"""Security events as a file for a spreadsheet: CSV (RFC 4180), sent as it is read."""
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+
+from accounts.models import SecurityEvent
+
+MOST = 100_000  # events: sent within the half minute after which servers end a request
+COLUMNS = ("at", "kind", "what", "person", "username", "by", "by_username", "address", "user_agent", "session")
+
+# A spreadsheet takes what begins so for a formula (OWASP: CSV Injection), and anybody may call their browser anything.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_AT_ONCE = 2_000
+
+
+def download(events: "QuerySet[SecurityEvent]") -> StreamingHttpResponse:
+    """The first MOST of `events` in the order that they have, under a line that names the columns."""
+    name = f"security-events-{timezone.now():%Y-%m-%d}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(_lines(events), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def cell(value: Any) -> str:
+    """`value` as text that no program reads as a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
+def _lines(events: "QuerySet[SecurityEvent]") -> Iterator[str]:
+    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
+    found = events.select_related("user", "by")[:MOST].iterator(chunk_size=_AT_ONCE)
+    for row in chain([COLUMNS], map(_row, found)):
+        yield writer.writerow(map(cell, row))
+
+
+def _row(event: SecurityEvent) -> tuple[Any, ...]:
+    return (
+        *(event.at.isoformat(), event.kind, event.get_kind_display()),
+        *(event.user_id, event.user and event.user.username, event.by_id, event.by and event.by.username),
+        *(event.address, event.user_agent, event.session),
+    )
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, line: str) -> str:
+        return line
