@@ -1,0 +1,169 @@
+"""ops/nginx/sojourn.conf, in a real nginx: what it hands on, what it takes, and what it writes down."""
+
+import json
+import re
+import ssl
+import subprocess
+import threading
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPSConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.urls import get_resolver
+
+from tests.ops import nginx
+from tests.ops.certificate import self_signed
+from tests.smtp import wait_until
+from tests.test_demo import free_port
+
+pytestmark = pytest.mark.once
+
+COOKIES = [f"__Host-{name}={'x' * 2_200}" for name in ("access", "refresh")]  # with an RSA key of 4,096 bits
+
+
+class Echo(BaseHTTPRequestHandler):
+    """A site that answers with what it was asked, and two long cookies."""
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps(dict(self.headers)).encode()
+        self.send_response(200)
+        for cookie in COOKIES:
+            self.send_header("Set-Cookie", cookie)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+class Front:
+    """nginx in front of the server at a port of this machine."""
+
+    def __init__(self, folder, site):
+        self.http, self.https, self.folder = free_port(), free_port(), folder
+        certificate = self_signed(folder)
+        servers = [f"127.0.0.1:{site}"]
+        self.command = nginx.write(folder, servers, http=self.http, https=self.https, certificate=certificate)
+        self.tls = ssl.create_default_context(cafile=certificate / "fullchain.pem")
+
+    def ask(self, path="/", method="GET", body=None, **headers):
+        with closing(HTTPSConnection("localhost", self.https, context=self.tls, timeout=30)) as connection:
+            connection.request(method, path, body=body, headers=headers)
+            answer = connection.getresponse()
+            return answer, answer.read()
+
+    def log(self):
+        return [json.loads(line) for line in (self.folder / "sojourn.log").read_text().splitlines()]
+
+    def listens(self):
+        try:
+            return self.ask("/healthz")
+        except OSError:
+            return None
+
+
+@contextmanager
+def running(front):
+    process = subprocess.Popen(front.command)
+    try:
+        wait_until(front.listens)
+        yield front
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    serving = threading.Thread(target=site.serve_forever)
+    serving.start()
+    try:
+        with running(Front(tmp_path_factory.mktemp("nginx"), site.server_port)) as front:
+            yield front
+    finally:
+        site.shutdown()
+        site.server_close()
+        serving.join()
+
+
+def test_nginx_itself_finds_nothing_wrong(front):
+    done = subprocess.run([*front.command, "-t"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+
+
+def test_the_site_learns_who_asks_by_which_name_and_that_it_was_by_tls(front):
+    answer, body = front.ask(
+        "/", **{"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "http", "X-Request-ID": "mine"}
+    )
+    seen = json.loads(body)
+    assert answer.status == 200
+    assert seen["Host"] == f"localhost:{front.https}"
+    assert seen["X-Forwarded-For"] == "192.0.2.1, 127.0.0.1"  # the last one is nginx's, and TRUSTED_PROXIES=1
+    assert seen["X-Forwarded-Proto"] == "https"
+    assert re.fullmatch("[0-9a-f]{32}", seen["X-Request-ID"])
+    assert seen["Connection"] == "close"
+
+
+def test_the_longest_cookies_pass_both_ways(front):
+    answer, body = front.ask("/", Cookie="; ".join(COOKIES))
+    assert answer.headers.get_all("Set-Cookie") == COOKIES
+    assert json.loads(body)["Cookie"] == "; ".join(COOKIES)
+
+
+def test_plain_http_is_sent_to_https(front):
+    with closing(HTTPConnection("127.0.0.1", front.http, timeout=30)) as connection:
+        connection.request("GET", "/accounts/login/?next=/", headers={"Host": "example.org"})
+        answer = connection.getresponse()
+        answer.read()
+    assert (answer.status, answer.headers["Location"]) == (301, "https://example.org/accounts/login/?next=/")
+
+
+def test_a_body_that_no_form_sends_is_refused_and_none_lies_on_the_disk(front):
+    assert front.ask("/", "POST", b"x" * (1 << 20))[0].status == 200
+    assert front.ask("/", "POST", b"x" * ((1 << 20) + 1))[0].status == 413
+    assert not list((front.folder / "body").rglob("*"))
+    assert front.log()[-2]["status"] == "200"
+
+
+class TestLog:
+    def test_it_says_what_happened_and_no_secret(self, front):
+        hidden = "hushhush"
+        for path in ("/accounts/login/?next=%2F&code=hushhush", "/accounts/password/reset/MQ/hushhush/"):
+            front.ask(path, Cookie=f"__Host-access={hidden}", Referer=f"https://localhost/{hidden}")
+        wait_until(lambda: "reset" in (front.folder / "sojourn.log").read_text())
+        pages = [line["page"] for line in front.log()]
+        assert {"/accounts/login/", "/accounts/password/reset/..."} <= set(pages)
+        assert hidden not in "".join(path.read_text() for path in front.folder.glob("*.log"))
+
+    def test_every_path_with_a_secret_is_cut(self, front):
+        """Whichever the site has: those with a `token` in their pattern."""
+        [rule] = re.findall(r"~(\^\S+)", nginx.SITE.read_text())
+        secret = [
+            "/" + "".join(text.replace("%(token)s", "hushhush") for text, _ in shapes)
+            for names in get_resolver().reverse_dict
+            if isinstance(names, str)
+            for shapes in [get_resolver().reverse_dict.getlist(names)[0][0]]
+            if "token" in shapes[0][1]
+        ]
+        assert len(secret) >= 3
+        for path in secret:
+            assert re.match(rule.replace("(?<", "(?P<"), path), path
+
+    def test_no_line_can_be_forged(self, front):
+        front.ask("/%0A%7B%22status%22:%22200%22%7D")
+        wait_until(lambda: any("\n" in line["page"] for line in front.log()))
+
+
+def test_without_a_server_it_says_so_and_when_to_come_back(tmp_path):
+    with running(Front(tmp_path, free_port())) as front:
+        answer, body = front.ask("/accounts/login/?code=hushhush")
+    assert (answer.status, answer.headers["Retry-After"], answer.headers["Cache-Control"]) == (503, "5", "no-store")
+    assert b"Please try again" in body
+    assert "hushhush" not in "".join(path.read_text() for path in tmp_path.glob("*.log"))
