@@ -9,7 +9,7 @@ const LONGEST_HEAD = 1000; // bytes; those of ours have up to 900
 const style = (element, pseudo) => getComputedStyle(element, pseudo);
 const stops = () => [...document.querySelectorAll(FOCUSABLE)].filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled);
 const named = (element) => {
-  const words = (element.innerText || element.getAttribute("aria-label") || element.name || element.className).trim();
+  const words = (element.innerText || element.getAttribute("aria-label") || element.name || element.getAttribute("class") || "").trim();
   return `${element.localName} "${words.slice(0, 40)}"`;
 };
 
@@ -48,17 +48,26 @@ function backdrop(element) {
 
 // Figures
 
-function focused() {
+const rendered = () => new Promise((tell) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(tell))));
+
+async function focused() {
+  await rendered(); // autofocus waits for it
   const element = document.activeElement;
   return element === document.body ? "" : element.name || element.className;
 }
 
-function shifts() {
-  return new Promise((tell) => {
-    let sum = 0;
-    new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value))).observe({ type: "layout-shift", buffered: true });
-    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => tell(sum))));
-  });
+// Each by how much of the window, and what it was, from where to where.
+async function shifts() {
+  const found = [];
+  const told = ({ value, sources }) => [value, sources.map(moved)];
+  new PerformanceObserver((list) => found.push(...list.getEntries().map(told))).observe({ type: "layout-shift", buffered: true });
+  await rendered();
+  return found;
+}
+
+function moved({ node, previousRect: before, currentRect: after }) {
+  const [from, to] = [before, after].map(({ x, y }) => `${Math.round(x)},${Math.round(y)}`);
+  return `${node?.nodeType === Node.ELEMENT_NODE ? named(node) : "a text"} from ${from} to ${to}`;
 }
 
 // Bytes over the wire, cached or not: the bodies as they were sent, and a head for each.
@@ -107,7 +116,7 @@ function inText(element) {
 
 function isHit(element) {
   document.activeElement.blur();
-  if (element.matches(".skip")) element.focus();
+  if (element.matches(".skip, .skip-to-content-link")) element.focus();
   element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
   const area = element.labels?.length && element.matches("[type=checkbox], [type=radio]") ? element.labels[0] : element;
   return [...element.getClientRects(), ...area.getClientRects()].some(({ x, y, width, height }) =>

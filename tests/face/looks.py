@@ -30,6 +30,13 @@ class Seen:
         return self.found[name]
 
 
+def measured(page: Page, *names: str) -> dict[str, Any]:
+    """What these functions of look.js say of the page."""
+    measures = ", ".join(f"{name}: await {name}()" for name in names)
+    found: dict[str, Any] = page.evaluate(f"async () => {{ {PROBE}; return {{{measures}}} }}")
+    return found
+
+
 class Eyes:
     """A tab that looks at one page after the other."""
 
@@ -48,26 +55,22 @@ class Eyes:
 
         self._measure("focused", "shifts")
         page.emulate_media(reduced_motion="reduce")  # or colours would be measured on their way
-        self._measure("moving", "unseenFocus")
-        if not picture.of_admin:
-            self._measure("weight", "blocking", "fields", "backwards", "tooSmall")
+        self._measure("moving", "unseenFocus", "backwards", "tooSmall", "weight", "blocking", "fields")
         for size in (ZOOMED, SMALLEST):
             page.set_viewport_size(size)
             self._measure("tooWide", under=f"at {size['width']}")
         page.set_viewport_size(PHONE)
-        if not picture.of_admin:
-            self._measure("backwards", "tooSmall", under="on a phone")
-            page.emulate_media(forced_colors="active")
-            self._measure("vanished", "unseenFocus", under="in forced colors")
-            page.emulate_media(forced_colors="none")
+        self._measure("backwards", "tooSmall", under="on a phone")
+        page.emulate_media(forced_colors="active")
+        self._measure("vanished", "unseenFocus", under="in forced colors")
+        page.emulate_media(forced_colors="none")
         page.set_viewport_size(DESKTOP)
         page.evaluate("document.documentElement.style.fontSize = '200%'")
         self._measure("tooWide", under="in large letters")
         return self.seen
 
     def _measure(self, *names: str, under: str = "") -> None:
-        measures = ", ".join(f"{name}: await {name}()" for name in names)
-        found = self.page.evaluate(f"async () => {{ {PROBE}; return {{{measures}}} }}")
+        found = measured(self.page, *names)
         self.seen.found.update({f"{name} {under}".strip(): found[name] for name in names})
 
     def _listen(self, message: ConsoleMessage) -> None:

@@ -9,7 +9,6 @@ from tests.face.gallery import GALLERY
 pytestmark = pytest.mark.once
 
 every_page = pytest.mark.parametrize("name", [picture.name for picture in GALLERY])
-every_page_of_ours = pytest.mark.parametrize("name", [picture.name for picture in GALLERY if not picture.of_admin])
 STATUS = {picture.name: picture.status for picture in GALLERY}
 
 
@@ -36,7 +35,7 @@ def test_nothing_has_to_be_scrolled_sideways(seen, name, where):
     assert seen(name)[f"tooWide {where}"] == []
 
 
-@every_page_of_ours
+@every_page
 @pytest.mark.parametrize("where", ["", " on a phone"])
 def test_a_finger_hits_what_it_points_at(seen, name, where):
     """24 by 24 pixels at least, unless it is a link in a sentence (WCAG 2.5.8)."""
@@ -49,18 +48,18 @@ def test_where_the_keyboard_is_can_be_seen(seen, name):
     assert seen(name)["unseenFocus"] == []
 
 
-@every_page_of_ours
+@every_page
 def test_it_can_be_seen_in_colours_of_ones_own(seen, name):
     assert seen(name)["unseenFocus in forced colors"] == []
 
 
-@every_page_of_ours
+@every_page
 @pytest.mark.parametrize("where", ["", " on a phone"])
 def test_the_tab_key_goes_down_the_page(seen, name, where):
     assert seen(name)[f"backwards{where}"] == []
 
 
-@every_page_of_ours
+@every_page
 def test_nothing_is_lost_in_colours_of_ones_own(seen, name):
     assert seen(name)["vanished in forced colors"] == []
 
