@@ -1,0 +1,162 @@
+"""Journeys that hop from machine to machine; and what people notice when a part of it all is gone."""
+
+import asyncio
+import re
+from time import monotonic
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.hashers import make_password
+
+from tests.faults import database
+from tests.faults.browser import ACCESS, Browser
+from tests.machines import cluster
+from tests.machines.crowd import Crowd
+
+pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
+
+PASSWORD = "correct horse battery"
+PEOPLE = 12
+TRAVELLER = "person12"  # who comes after them
+GIVE_PASSWORD = "UPDATE accounts_user SET password = '{}' WHERE username = 'person12'"
+SESSIONS = "/accounts/sessions/"
+
+
+@pytest.fixture
+def tell(capsys):
+    """Prints a line of figures, whether or not the test passes."""
+
+    def tell(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {line}")
+
+    return tell
+
+
+@pytest.fixture(scope="module")
+def site():
+    with cluster.running(PEOPLE + 1) as running:
+        yield running
+
+
+@pytest.fixture
+def crowd(site):
+    """Everybody but the traveller. Afterwards nobody has lost anything, in any test."""
+    crowd = Crowd([Browser(site.port, dict(jar)) for jar in site.jars[:PEOPLE]])
+    yield crowd
+    assert not crowd.unexcused()
+    assert not crowd.unkind()
+    assert not crowd.strangers
+    assert not any(browser.deleted for browser in crowd.browsers)
+    live = database.execute(site.postgres.url, "SELECT id::text FROM tokens_refreshtoken WHERE revoked_at IS NULL")
+    assert {browser.claims()["sid"] for browser in crowd.browsers} <= {sid for (sid,) in live}
+    branches = site.site.branches()
+    assert branches["child"] and not branches["reused"] + branches["behind"] + branches["probed"]
+
+
+def test_a_sign_in_at_one_is_refreshed_at_another_and_ended_at_a_third(site, tell):
+    hashed = make_password(PASSWORD, hasher="pbkdf2_sha256")
+    database.execute(site.postgres.url, GIVE_PASSWORD.format(hashed))
+    seconds = asyncio.run(hop(site))
+    tell(f"A session ended at one of three machines was out at all of them after {seconds:.2f} s")
+
+
+async def hop(site) -> float:
+    here, there = Browser(site.port, {}), Browser(site.port, {})
+    try:
+        return await hopped(here, there)
+    finally:
+        here.close()
+        there.close()
+
+
+async def hopped(here: Browser, there: Browser) -> float:
+    """How long after the end of its session `there` was a stranger at every machine."""
+    await all_in_turn(here)
+    for browser in (there, here):
+        page = await browser.get("/accounts/login/")
+        signed_in = await send(browser, page, "/accounts/login/", username=TRAVELLER, password=PASSWORD, remember="on")
+        assert signed_in.status == 302, signed_in.text
+    here.jar.pop(ACCESS)
+    page = await here.get(SESSIONS)
+    assert page.signed_in
+    ended = await send(here, page, f"{SESSIONS}end-others/")
+    assert ended.status == 302
+    assert len({signed_in["x-machine"], page["x-machine"], ended["x-machine"]}) == 3
+    done = monotonic()
+    strangers: set[str] = set()
+    while strangers != set(cluster.NAMES):
+        answer = await there.get("/")
+        strangers = strangers - {answer["x-machine"]} if answer.signed_in else strangers | {answer["x-machine"]}
+        assert monotonic() < done + cluster.SECONDS
+    assert (await here.get("/")).signed_in
+    return monotonic() - done
+
+
+async def all_in_turn(browser: Browser) -> None:
+    """Until nginx hands its requests to all machines, one after the other: it leaves one alone that was away."""
+    until, last = monotonic() + cluster.SECONDS, [""]
+    while set(last[-3:]) != set(cluster.NAMES):
+        last.append((await browser.get("/accounts/login/"))["x-machine"])
+        assert monotonic() < until, last[-10:]
+        await asyncio.sleep(0.01)
+
+
+async def send(browser: Browser, page, path: str, **fields: str):
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+    return await browser.request("POST", path, urlencode({**fields, "csrfmiddlewaretoken": token}))
+
+
+def test_a_machine_that_is_killed_under_load_is_missed_by_nobody(site, crowd, tell):
+    async def scene() -> None:
+        async with crowd.about():
+            await crowd.rounds(3)
+            assert crowd.machines() == set(cluster.NAMES)
+            with crowd.may_fail():
+                await asyncio.to_thread(site.machines[1].kill)
+            killed = len(crowd.visits)
+            await crowd.rounds(4)
+            assert crowd.machines(since=killed + PEOPLE) == {"one", "three"}
+            site.machines[1].start()
+            await asyncio.to_thread(site.machines[1].wait)
+            await crowd.rounds(2)
+
+    asyncio.run(scene())
+    tell(f"One of three machines killed: {told(crowd)}")
+
+
+def test_postgresql_may_be_restarted_under_load(site, crowd, tell):
+    async def scene() -> None:
+        async with crowd.about():
+            await crowd.rounds(3)
+            with crowd.may_fail():
+                await asyncio.to_thread(site.postgres.stop)
+                await crowd.trouble()
+                await asyncio.to_thread(site.postgres.start)
+            await crowd.rounds(4)
+
+    asyncio.run(scene())
+    assert any(visit.status == 503 for visit in crowd.visits)
+    tell(f"PostgreSQL restarted: {told(crowd)}")
+
+
+def test_redis_may_be_flushed_and_gone_under_load(site, crowd, tell):
+    async def scene() -> None:
+        async with crowd.about():
+            await crowd.rounds(3)
+            with site.redis.client() as client:
+                client.flushall()
+            await crowd.rounds(4)
+            await asyncio.to_thread(site.redis.stop)
+            await crowd.rounds(4)
+            await asyncio.to_thread(site.redis.start)
+            await crowd.rounds(4)
+
+    asyncio.run(scene())
+    tell(f"Redis flushed, stopped and started: {told(crowd)}")
+
+
+def told(crowd: Crowd) -> str:
+    trouble = sum(not 200 <= visit.status < 400 for visit in crowd.visits)
+    longest = max(browser.longest for browser in crowd.browsers)
+    return f"{len(crowd.visits)} requests, {trouble} without a good answer, longest {longest:.2f} s, 0 signed out"
