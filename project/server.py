@@ -10,7 +10,6 @@ from typing import Any
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
-from prometheus_client.multiprocess import mark_process_dead
 
 from project.server_log import ServerLog
 
@@ -50,6 +49,8 @@ def begin(worker: Any) -> None:
 def bury(server: Any, worker: Any) -> None:
     """What only a living worker can say, /metrics says no longer of this one. What it has counted stays."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead  # looks at once where to count, so not before
+
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads beside what tests/test_metrics.py has: outcomes, reasons, costs, lag, and what the database says."""
+"""What Prometheus reads beside what tests/test_metrics.py has: outcomes, reasons, costs, lag, and the database's."""
 
 import time
 from datetime import timedelta
