@@ -23,6 +23,7 @@ class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
     list_display = ("at", "kind", "user", "address", "device", "by")
     list_filter = (Days, Doer, "kind")
     list_select_related = ("user", "by")
+    ordering = ("-at",)
     sortable_by = ("at",)
     session_field = "session"
     fields = ("at", "kind", "user", "by", "address", "user_agent", "session")
