@@ -27,6 +27,16 @@ def on_starting(server: Any) -> None:
             left.unlink()
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Workers write their log as the site does; the few lines of the master are plain text."""
+    from project.refusal import refusing
+
+    with refusing():
+        from project.server_log import ServerLog
+
+        worker.log = ServerLog(worker.cfg)
+
+
 def post_worker_init(worker: Any) -> None:
     from project.server import begin
 
@@ -34,6 +44,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
+    """As project.server.bury, without the site."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 

@@ -1,0 +1,3 @@
+from tests.faults.conftest import tell
+
+__all__ = ["tell"]
