@@ -8,10 +8,8 @@ from __future__ import annotations
 import gc
 import sys
 import tracemalloc
-from datetime import timedelta
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from . import parts, peers, rounds, rows
 from .report import Figure, Goal, Line, at_most, micro, milli
@@ -60,18 +58,13 @@ def main() -> None:
 
 
 def fill(user: Any, entries: int) -> None:
-    """Sessions that changed within the last lifetime of an access token, evenly."""
-    from django.utils import timezone
-
+    """Sessions that ended within the last lifetime of an access token, evenly."""
     from tokens.conf import conf
     from tokens.models import RefreshToken
 
-    now = timezone.now()
-    about = {"user": user, "started_at": now, "seen_at": now, "expires_at": now + timedelta(days=1)}
-    changes = (now - timedelta(seconds=conf.access_lifetime * each / entries) for each in range(entries))
-    RefreshToken.objects.bulk_create(
-        (RefreshToken(jti=uuid4(), changed_at=at, revoked_at=at, **about) for at in changes), batch_size=2_000
-    )
+    first = RefreshToken.objects.start(user)
+    ended = f"t.started_at - n * interval '{conf.access_lifetime / entries:.6f} seconds'"
+    rows.copy(first, entries, changed_at=ended, revoked_at=ended)
 
 
 def _next_reading(known: Any, read: Any, some: str) -> float:

@@ -7,7 +7,7 @@ import os
 import selectors
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import Any
@@ -96,6 +96,12 @@ class _Exchange:
         self.answer = b""
         self.began = perf_counter()
         self.connection.sendall(self.request)
+
+
+def arriving(took: Iterable[float], every: float) -> list[float]:
+    """What those would have waited who ask every so many seconds, whoever else still waits: one connection asks anew
+    only when it has its answer, and would count a long standstill once."""
+    return [wait - late * every for wait in took for late in range(1 + int(wait / every))]
 
 
 def percentile(figures: Sequence[float], share: float) -> float:

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from . import parts, people, rounds, rows
 from .report import Figure, Goal, Line, at_most, milli
@@ -81,26 +79,11 @@ def main() -> None:
 
 def fill(user: Any, number: int) -> None:
     """So many sign-ins of `user`, each from a browser of its own sort."""
-    from django.utils import timezone
-
     from tokens.models import RefreshToken
 
     first = RefreshToken.objects.start(user, user_agent=rows.USER_AGENT, address="203.0.113.7")
-    now = timezone.now()
-    about = {"user": user, "auth_hash": first.auth_hash, "started_at": now, "expires_at": first.expires_at}
-    RefreshToken.objects.bulk_create(
-        (
-            RefreshToken(
-                jti=uuid4(),
-                seen_at=now - timedelta(minutes=each),
-                user_agent=rows.USER_AGENT.replace("142", str(each % 142)),
-                address=f"203.0.113.{each % 250}",
-                **about,
-            )
-            for each in range(number - 1)
-        ),
-        batch_size=1_000,
-    )
+    agent, address = "replace(t.user_agent, '142', mod(n, 142)::text)", "t.address + mod(n, 200)"
+    rows.copy(first, number - 1, seen_at="t.seen_at - n * interval '1 minute'", user_agent=agent, address=address)
 
 
 def _least(act: Any) -> int:

@@ -18,7 +18,8 @@ def made(environment: dict[str, str], crowd: int) -> dict[str, str]:
     """`environment` for the whole site, with people: BENCHMARKS_TOKENS and BENCHMARKS_SESSION are Alice's Cookie
     headers, and the crowd is named `person0`, `person1`, ..."""
     site = parts.site(parts.database(environment, "site"))
-    return site | rounds.told("people", str(crowd), environment=site)
+    known: dict[str, str] = rounds.told("people", str(crowd), environment=site)
+    return site | known
 
 
 def main() -> None:

@@ -26,43 +26,17 @@ Measure = Callable[[int], rounds.Figures]
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
+    tables = {number: rows.filled(environment, number, PATIENCE) for number in effort.rows}
     own = parts.database(environment, "simplejwt")
     contenders = [rounds.Contender("refreshed", "simplejwt", "0", environment=own)]
-    for number in effort.rows:
-        own, sizes = rows.filled(environment, number, PATIENCE)
-        contenders += [rounds.Contender("refreshed", who, str(number), environment=own) for who in ("sojourn", "floor")]
+    for number, table in tables.items():
+        for who in ("sojourn", "floor"):
+            contenders.append(rounds.Contender("refreshed", who, str(number), environment=table.environment))
     found = rounds.compare(contenders, effort.rounds, effort.times)
     sleep(1.2 if effort.rounds > 1 else 0)  # PostgreSQL counts what idle connections did within a second
-    updated, hot = rows.updates(own)
-    least, most = effort.rows[0], effort.rows[-1]
-    theirs, ours = found["simplejwt 0"], found[f"both {least}"]
-    lines = [
-        *(line for number in effort.rows for line in _of_table(found, number)),
-        Line("simplejwt, rotation and blacklist", micro(theirs), theirs / found[f"floor {least}"]),
-        Line(
-            "… in refreshes of ours (smallest table)",
-            micro(ours),
-            theirs / ours,
-            at_least(3),
-        ),
-        Line("Statements of a refresh", Figure(found["queries of hand"], ""), goal=at_most(1, "")),
-        Line("Statements of a refresh that confirms", Figure(found["queries of both"], ""), goal=at_most(2, "")),
-        Line("Statements of simplejwt's", Figure(found["queries of simplejwt"], "")),
-        Line(
-            f"From {least:,} to {most:,} rows",
-            micro(found[f"both {most}"]),
-            found[f"both {most}"] / ours,
-            at_most(1.5),
-        ),
-        Line("A row, with an ordinary user agent", Figure(sizes["row"], "bytes"), goal=at_most(400, "bytes")),
-        Line("Its indexes", Figure(sizes["indexes"], "bytes"), goal=at_most(200, "bytes")),
-        Line(
-            f"HOT, of {updated:,} updates in the largest table",
-            Figure(100 * hot / max(1, updated), "%"),
-            goal=at_least(90, "%"),
-        ),
-    ]
-    return Goal(TITLE, NOTE, lines, "refreshed")
+    lines = [line for number in tables for line in _of_table(found, number)]
+    lines += _beside(found, *(effort.rows[place] for place in (0, -1))) + _statements(found)
+    return Goal(TITLE, NOTE, lines + _sizes(tables), "refreshed")
 
 
 def _of_table(found: rounds.Figures, number: int) -> list[Line]:
@@ -73,6 +47,35 @@ def _of_table(found: rounds.Figures, number: int) -> list[Line]:
         Line(f"Sojourn, with its confirmation, {table}", micro(both), both / floor, at_most(3)),
         Line(f"Floor: SELECT, {table}", micro(select)),
         Line(f"Floor: SELECT and UPDATE, {table}", micro(floor)),
+    ]
+
+
+def _beside(found: rounds.Figures, least: int, most: int) -> list[Line]:
+    """Ours beside simplejwt's, and in the largest table beside the smallest."""
+    theirs, ours, largest = found["simplejwt 0"], found[f"both {least}"], found[f"both {most}"]
+    return [
+        Line("simplejwt, rotation and blacklist", micro(theirs), theirs / found[f"floor {least}"]),
+        Line("… how many of ours, confirmation included, that is", micro(ours), theirs / ours, at_least(3)),
+        Line(f"… from {least:,} to {most:,} rows", micro(largest), largest / ours, at_most(1.5)),
+    ]
+
+
+def _statements(found: rounds.Figures) -> list[Line]:
+    return [
+        Line("Statements of a refresh", Figure(found["queries of hand"], ""), goal=at_most(1, "")),
+        Line("Statements of a refresh that confirms", Figure(found["queries of both"], ""), goal=at_most(2, "")),
+        Line("Statements of simplejwt's", Figure(found["queries of simplejwt"], "")),
+    ]
+
+
+def _sizes(tables: dict[int, rows.Table]) -> list[Line]:
+    grown = max((number for number in tables if number <= rows.GROWN), default=min(tables))
+    updated, hot = rows.updates(tables[max(tables)].environment)
+    return [
+        Line("A row, with an ordinary user agent", Figure(tables[grown].row, "bytes"), goal=at_most(400, "bytes")),
+        Line("Its indexes", Figure(tables[grown].indexes, "bytes"), goal=at_most(200, "bytes")),
+        *(Line(f"… {name}", Figure(size, "bytes")) for name, size in tables[grown].each.items()),
+        Line(f"HOT, of {updated:,} updates", Figure(100 * hot / max(1, updated), "%"), goal=at_least(90, "%")),
     ]
 
 

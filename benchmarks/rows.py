@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ USER_AGENT = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 )
 EACH = 2  # sign-ins of a person
+GROWN = 1_000_000  # rows; larger tables get their indexes afterwards, which is faster, and makes these smaller
 
 PEOPLE = """
     INSERT INTO auth_user
@@ -25,20 +28,34 @@ PEOPLE = """
     SELECT 'person' || n, password, false, '', '', '', false, true, now() FROM auth_user, generate_series(1, %s) n
     WHERE username = 'alice'"""
 
-# As they come in life: keys in no order, so that the indexes grow as they do there.
-DRAWN = {
-    "id": "gen_random_uuid()",
-    "jti": "gen_random_uuid()",
+# As they come in life, so that the indexes grow as they do there: keys in no order, moments one after the other.
+IDS = {"id": "gen_random_uuid()", "jti": "gen_random_uuid()"}
+PEOPLES = {
     "user_id": f"t.user_id + 1 + (n - 1) / {EACH}",
-    "expires_at": "t.expires_at + random() * interval '1 day'",
+    "started_at": "t.started_at + n * interval '0.1 second'",
+    "expires_at": "t.expires_at + n * interval '0.1 second'",
+    "address": "'203.0.113.0'::inet + (random() * 1000000)::int",
 }
 
+INDEXES = """
+    SELECT indexrelname, pg_relation_size(indexrelid) FROM pg_stat_user_indexes
+    WHERE relname = 'tokens_refreshtoken' ORDER BY 2 DESC, 1"""
 
-def filled(environment: dict[str, str], rows: int, patience: float) -> tuple[dict[str, str], dict[str, float]]:
-    """The environment of a new database with so many sign-ins, and the bytes of each: {"row": ..., "indexes": ...}."""
+
+@dataclass(frozen=True)
+class Table:
+    """The environment of its database, and the bytes that a row takes there: `each` index by its name."""
+
+    environment: dict[str, str]
+    row: float
+    indexes: float
+    each: dict[str, float]
+
+
+def filled(environment: dict[str, str], rows: int, patience: float) -> Table:
+    """A new database with so many sign-ins."""
     own = parts.database(environment, f"rows{rows}")
-    sizes = rounds.told("rows", str(rows), environment=own, patience=patience)
-    return own, sizes
+    return Table(own, **rounds.told("rows", str(rows), environment=own, patience=patience))
 
 
 def main() -> None:
@@ -50,7 +67,9 @@ def main() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_relation_size('tokens_refreshtoken'), pg_indexes_size('tokens_refreshtoken')")
         heap, indexes = cursor.fetchone()
-    print(json.dumps({"row": heap / rows, "indexes": indexes / rows}))
+        cursor.execute(INDEXES)
+        each = {name: size / rows for name, size in cursor.fetchall()}
+    print(json.dumps({"row": heap / rows, "indexes": indexes / rows, "each": each}))
 
 
 def fill(rows: int) -> None:
@@ -60,16 +79,41 @@ def fill(rows: int) -> None:
     from tokens.models import RefreshToken
 
     first = RefreshToken.objects.start(peers.alice(), persistent=True, user_agent=USER_AGENT, address="203.0.113.7")
-    columns = [field.column for field in RefreshToken._meta.concrete_fields]
-    drawn = ", ".join(DRAWN.get(column, f"t.{column}") for column in columns)
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, indexed_afterwards(cursor) if rows > GROWN else nullcontext():
+        cursor.execute("SET session_replication_role = replica")  # each row's person is there: nothing to look up
         cursor.execute(PEOPLE, [-(-rows // EACH)])
-        cursor.execute(
-            f"INSERT INTO tokens_refreshtoken ({', '.join(columns)})"  # noqa: S608
-            f" SELECT {drawn} FROM tokens_refreshtoken t, generate_series(1, %s) n WHERE t.id = %s",
-            [rows, first.pk],
-        )
+        copy(first, rows, **PEOPLES)
+    with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+
+
+def copy(first: Any, number: int, **drawn: str) -> None:
+    """So many copies of the row `first`, or t, with other values as SQL has them; n counts."""
+    from django.db import connection
+
+    columns = [field.column for field in first._meta.concrete_fields]
+    values = [(IDS | drawn).get(column, f"t.{column}") for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO tokens_refreshtoken ({', '.join(columns)}) SELECT {', '.join(values)}"  # noqa: S608
+            " FROM tokens_refreshtoken t, generate_series(1, %s) n WHERE t.id = %s",
+            [number, first.pk],
+        )
+
+
+@contextmanager
+def indexed_afterwards(cursor: Any) -> Iterator[None]:
+    """Without the indexes that hold nothing together, and with them again at the end."""
+    cursor.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tokens_refreshtoken'"
+        " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
+    )
+    found = cursor.fetchall()
+    for name, _ in found:
+        cursor.execute(f'DROP INDEX "{name}"')
+    yield
+    for _, definition in found:
+        cursor.execute(definition)
 
 
 def some(number: int) -> Iterator[Any]:
