@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import caches
 from django.db import Error, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -73,10 +73,9 @@ def check_migrations() -> None:
 @cache
 def _all_migrated() -> None:
     """Once good is good for this process: what is applied stays so, and what it needs does not change."""
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if plan:
-        raise LookupError(f"Not applied: {', '.join(str(migration) for migration, _ in plan)}.")
+    loader = MigrationLoader(connection)
+    if missing := sorted(loader.graph.nodes.keys() - loader.applied_migrations.keys()):
+        raise LookupError(f"Not applied: {', '.join(f'{app}.{name}' for app, name in missing)}.")
 
 
 def check_keys() -> object:

@@ -2,8 +2,23 @@
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test.utils import CaptureQueriesContext
 
 from project import health
+from tests import valkey
+from tests.tokens.outage import gone
+
+TOKEN = {"authorization": "Bearer let-me-read"}
+
+
+@pytest.fixture(autouse=True)
+def _anew(settings):
+    """As a process that has not looked yet, and that knows who may be told all."""
+    settings.METRICS_TOKEN = "let-me-read"
+    health._all_migrated.cache_clear()
+    yield
+    health._all_migrated.cache_clear()
 
 
 def failing(*arguments, **options):
@@ -41,3 +56,77 @@ class TestReady:
         client.get("/readyz")  # a server does not start without keys
         monkeypatch.setattr(health.conf.__class__, "key_ring", property(failing))
         assert client.get("/readyz").json()["missing"] == ["keys"]
+
+
+@pytest.fixture
+def asked(client):
+    """`asked()`: the status, what a stranger is told to be missing, and all that a watcher is told."""
+
+    def asked():
+        stranger, watcher = client.get("/readyz"), client.get("/readyz", headers=TOKEN)
+        assert stranger.status_code == watcher.status_code
+        assert stranger.json().keys() <= {"status", "missing"}
+        return stranger.status_code, stranger.json().get("missing", []), watcher.json()["checks"]
+
+    return asked
+
+
+@pytest.mark.django_db
+class TestDetails:
+    def test_are_told_to_whoever_shows_the_token(self, asked):
+        status, missing, checks = asked()
+        assert (status, missing) == (200, [])
+        assert set(checks) == {"database", "migrations", "keys", "cache"}
+        assert all(check.keys() == {"ok", "seconds"} and check["ok"] for check in checks.values())
+
+    @pytest.mark.parametrize("shown", ["Bearer wrong", "let-me-read", "", "Bearer l\u00e9t-me-read"])
+    def test_are_told_to_nobody_else(self, client, shown):
+        assert client.get("/readyz", headers={"authorization": shown}).json() == {"status": "ok"}
+
+    def test_are_told_to_nobody_without_a_token_in_the_settings(self, client, settings):
+        settings.METRICS_TOKEN = ""
+        assert client.get("/readyz", headers={"authorization": "Bearer "}).json() == {"status": "ok"}
+
+    def test_a_database_that_is_gone(self, asked):
+        with gone():
+            status, missing, checks = asked()
+        assert (status, missing) == (503, ["database"])
+        assert checks["database"]["trouble"] == "OperationalError: the server has gone"
+
+    def test_a_migration_that_is_missing(self, asked):
+        MigrationRecorder(connection).record_unapplied("accounts", "0002_life_of_an_account")
+        status, missing, checks = asked()
+        assert (status, missing) == (503, ["migrations"])
+        assert checks["migrations"]["trouble"] == "LookupError: Not applied: accounts.0002_life_of_an_account."
+        MigrationRecorder(connection).record_applied("accounts", "0002_life_of_an_account")
+        assert asked()[0] == 200
+
+    def test_migrations_that_are_in_order_are_not_looked_for_again(self, client):
+        client.get("/readyz")
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/readyz")
+        assert [query["sql"] for query in queries] == ["SELECT 1"]
+
+    def test_keys_that_cannot_be_used(self, asked, settings, tmp_path):
+        asked()  # a server does not start without keys
+        (tmp_path / "keys.json").write_text('{"keys": []}')
+        settings.TOKENS_KEYS = str(tmp_path / "keys.json")
+        status, missing, checks = asked()
+        assert (status, missing) == (503, ["keys"])
+        assert checks["keys"]["trouble"].startswith("InvalidKeys: ")
+
+    def test_a_cache_that_is_gone_is_told_and_does_no_harm_unless_it_has_the_list_of_what_is_revoked(
+        self, asked, settings
+    ):
+        with valkey.running() as server:
+            settings.CACHES = {"default": valkey.backend(server)}
+            assert asked()[0] == 200
+            server.stop()
+            status, missing, checks = asked()
+            assert (status, missing, checks["cache"]["ok"]) == (200, [], False)
+            settings.TOKENS_REVOCATION_CACHE = "default"
+            status, missing, checks = asked()
+            assert (status, missing) == (503, ["cache"])
+            assert checks["cache"]["trouble"].startswith("ConnectionError: ")
+            server.start()
+            assert asked()[0] == 200
