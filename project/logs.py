@@ -15,7 +15,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_
 
 from project import environment as env
 from project import requests
-from project.redaction import redacted
+from project.redaction import redacted, secrets_of
 
 FORMS: tuple[str, ...] = ("json", "text")
 LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
@@ -65,10 +65,10 @@ def formatter(form: str) -> logging.Formatter:
             add_request,
             add_kind,
             calm,
-            ProcessorFormatter.remove_processors_meta,
             StackInfoRenderer(),
             format_exc_info,
             redact,
+            ProcessorFormatter.remove_processors_meta,
             EventRenamer("message", replace_by="kind"),
             *(text if form == "text" else (JSONRenderer(),)),
         ]
@@ -114,8 +114,14 @@ def calm(logger: Any, method: str, line: Line) -> Line:
 
 
 def redact(logger: Any, method: str, line: Line) -> Line:
-    request = requests.current()
-    return {name: redacted(value, request) if isinstance(value, str) else value for name, value in line.items()}
+    """Where the code does not write a word of its own choice: what was typed may be a word in such a one."""
+    known = secrets_of(_request(line))
+    for name in ("event", "reason", "exception", "stack"):
+        if isinstance(line.get(name), str):
+            line[name] = redacted(line[name], known)
+    if isinstance(line.get("path"), str):
+        line["path"] = redacted(line["path"])
+    return line
 
 
 def escape(logger: Any, method: str, line: Line) -> Line:

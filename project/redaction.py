@@ -1,7 +1,7 @@
 """No secret stands in the log. Nobody writes one there; should somebody all the same, it is taken out here."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -31,15 +31,19 @@ _SECRET_FIELD = re.compile("password|token|code|secret", re.I)
 _SHORTEST = 6  # characters; what is shorter is a word like any other
 
 
-def redacted(text: str, request: HttpRequest | None = None) -> str:
-    """`text` without what looks like a secret, without those of the settings, and without those that `request`
-    brought: its cookies, its credentials, and what was typed into a field for a password or a code."""
-    known = _of_settings() if settings.configured else frozenset()
-    for secret in sorted({*known, *_of_request(request)}, key=len, reverse=True):
+def redacted(text: str, known: Iterable[str] = ()) -> str:
+    """`text` without the secrets that are `known`, and without what looks like one."""
+    for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, PLACE)
     for pattern, place in _PATTERNS:
         text = pattern.sub(place, text)
     return text
+
+
+def secrets_of(request: HttpRequest | None) -> set[str]:
+    """Those of the settings, and those that `request` brought: its cookies, its credentials, and what was typed into a
+    field for a password or a code."""
+    return {*_of_settings(), *_of_request(request)} if settings.configured else set()
 
 
 @cache

@@ -82,6 +82,13 @@ class TestFields:
         [refused] = written.of("request_refused")
         assert (refused["status"], refused["path"]) == (404, "/accounts/password/rest/MQ/[redacted]/")
 
+    def test_a_password_that_is_a_word_of_the_log_is_not_told_by_its_absence(self, client, bob, written):
+        for word in ("accounts", "sign_in_failed", "warning"):
+            client.post(LOGIN, {"username": "bob", "password": word})
+        for line in written.of("sign_in_failed"):
+            assert (line["logger"], line["path"], line["message"]) == ("accounts", LOGIN, "A sign-in failed.")
+        assert len(written.of("sign_in_failed")) == 3
+
     def test_what_waits_says_for_what(self, bob, written):
         for _ in range(11):
             last = Client().post(LOGIN, {"username": "bob", "password": "wrong"})
