@@ -22,7 +22,7 @@ LAYERS = [
     {"signin"},
     {"issue"},
     {"models", "probe", "verified"},
-    {"branches", "cookies", "decorators", "origin", "programs", "revocations", "users"},
+    {"branches", "cookies", "decorators", "joined", "origin", "programs", "revocations", "users"},
     {"shared_revocation"},
     {"revocation"},
     {"conf"},
