@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
@@ -16,22 +17,28 @@ def counting(command: BaseCommand, done: str, total: Callable[[], int]) -> Itera
 
     Ctrl-C goes on to whoever called, after a line that says how far the work has come.
     """
-    bar = tqdm(unit="", disable=None, leave=False)  # None: shown on a terminal alone
+    shown = bar(total)
     number = 0
-    if not bar.disable:
-        bar.reset(total())
 
     def count(more: int) -> None:
         nonlocal number
         number += more
-        bar.update(more)
+        shown.update(more)
 
     try:
         yield count
     except KeyboardInterrupt:
-        bar.close()
+        shown.close()
         command.stdout.write(f"Stopped: {number} {done} so far. Run it again to go on.")
         raise
     finally:
-        bar.close()
+        shown.close()
     command.stdout.write(f"{number} {done}.")
+
+
+def bar(total: Callable[[], int]) -> Any:
+    """A bar to `update()` and to `close()`, which leaves nothing behind; without a terminal it shows nothing."""
+    shown = tqdm(unit="", disable=None, leave=False)
+    if not shown.disable:
+        shown.reset(total())
+    return shown

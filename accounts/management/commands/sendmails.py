@@ -1,13 +1,14 @@
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from accounts import postman
 from accounts.models import OutgoingMail
+from tokens.progress import bar
 
 _POLL = 5  # seconds
 
@@ -39,8 +40,13 @@ class Command(BaseCommand):
             self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} are left for later.")
 
     def _send(self) -> None:
-        with _told_to_stop() as stopped:
-            sent = postman.deliver(stopped.is_set)
+        with _told_to_stop() as stopped, closing(bar(OutgoingMail.objects.due().count)) as shown:
+
+            def leaving() -> bool:  # asked before each mail
+                shown.update()
+                return stopped.is_set()
+
+            sent = postman.deliver(leaving)
         self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} are left for later.")
 
     def _watch(self) -> None:
