@@ -28,6 +28,7 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
 
 def main() -> None:
     peers.configure(peers.TOKENS_STACK)
+    peers.create_tables()
     from django.test import override_settings
 
     user = peers.alice()

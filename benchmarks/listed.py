@@ -34,6 +34,7 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
 def main() -> None:
     entries = int(sys.argv[1])
     peers.configure(rows.STACK)
+    peers.create_tables(migrated=True)
     fill(peers.alice(), entries)
     from tokens.models import RefreshToken
     from tokens.revocation import RevocationList

@@ -18,7 +18,7 @@ LISTED = 100
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
-    own = parts.site(parts.database(environment, "many"))
+    own = parts.site(parts.database(environment, "many", template="site"))
     contender = rounds.Contender("many", str(effort.sessions), environment=own)
     found = rounds.compare([contender], effort.rounds, max(1, effort.times // 20))
     ended = f"Ending {effort.sessions:,}"

@@ -31,12 +31,12 @@ def running() -> Iterator[dict[str, str]]:
         yield environment
 
 
-def database(environment: dict[str, str], name: str) -> dict[str, str]:
-    """`environment` with a new PostgreSQL database of this name in the place of the first one."""
+def database(environment: dict[str, str], name: str, template: str = "template1") -> dict[str, str]:
+    """`environment` with a new database of PostgreSQL in the place of the first, a copy of `template`."""
     import psycopg
 
     with psycopg.connect(connection(environment["BENCHMARKS_POSTGRESQL"]), autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"')
+        server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     url = environment["BENCHMARKS_POSTGRESQL"].rpartition("/")[0] + f"/{name}"
     return {**environment, "BENCHMARKS_POSTGRESQL": url}
 

@@ -23,32 +23,37 @@ def made(environment: dict[str, str], crowd: int) -> dict[str, str]:
 
 
 def main() -> None:
-    user = alice()
-    crowd([f"person{place}" for place in range(int(sys.argv[1]))], user.password)
+    import django
+
+    django.setup()
+    peers.create_tables(migrated=True)
+    user = make(int(sys.argv[1]))
     jars = {"BENCHMARKS_TOKENS": peers.by_tokens(user)["HTTP_COOKIE"], "BENCHMARKS_SESSION": by_session(user)}
     print(json.dumps(jars))
 
 
 def alice() -> Any:
-    """Somebody whose address is confirmed, on a site that has its tables; loads the site."""
+    """Alice, of the database of the environment; loads the site."""
     import django
-    from django.core.management import call_command
 
     django.setup()
-    call_command("migrate", verbosity=0)
+    from accounts.models import User
+
+    return User.objects.get(username="alice")
+
+
+def make(crowd: int) -> Any:
+    """Alice, whose address is confirmed. All have one hash: to make fifty would take longer than to sign them in."""
     from django.utils import timezone
 
     from accounts.models import User
 
-    found = User.objects.filter(username="alice").first()
-    return found or User.objects.create_user("alice", "alice@example.org", PASSWORD, verified_at=timezone.now())
-
-
-def crowd(names: list[str], password: str) -> None:
-    """People of these names with the same hash: to make fifty would take longer than to sign them in."""
-    from accounts.models import User
-
-    User.objects.bulk_create(User(username=name, email=f"{name}@example.org", password=password) for name in names)
+    alice = User.objects.create_user("alice", "alice@example.org", PASSWORD, verified_at=timezone.now())
+    names = [f"person{place}" for place in range(crowd)]
+    User.objects.bulk_create(
+        User(username=name, email=f"{name}@example.org", password=alice.password) for name in names
+    )
+    return alice
 
 
 def by_session(user: Any) -> str:

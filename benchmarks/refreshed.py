@@ -135,6 +135,7 @@ SIMPLEJWT = peers.Stack(
 
 def simplejwt() -> Measure:
     """The token of each answer is the next one's."""
+    peers.create_tables()
     from rest_framework_simplejwt.serializers import TokenRefreshSerializer
     from rest_framework_simplejwt.tokens import RefreshToken
 

@@ -61,6 +61,7 @@ def filled(environment: dict[str, str], rows: int, patience: float) -> Table:
 def main() -> None:
     rows = int(sys.argv[1])
     peers.configure(STACK)
+    peers.create_tables(migrated=True)
     from django.db import connection
 
     fill(rows)

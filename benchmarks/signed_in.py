@@ -43,6 +43,7 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
 def main() -> None:
     stack = peers.STACKS[sys.argv[1]]
     peers.configure(stack)
+    peers.create_tables()
     asked = {peer.name: _Asked(peer, peers.alice()) for peer in stack.peers}
     bare = handler(())
 

@@ -12,7 +12,7 @@ from benchmarks import __main__, plot, report
 from benchmarks.report import Figure, Goal, Line, at_least, at_most, micro
 from tests import postgres
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,7 +26,7 @@ def printed():
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
