@@ -13,7 +13,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.admin import sheet
 from accounts.admin.filters import Days, Doer
-from accounts.admin.rows import LongList, ReadOnly
+from accounts.admin.lists import LongList
+from accounts.admin.rows import ReadOnly
 from accounts.admin.search import NamedPeople
 from accounts.models import OutgoingMail, SecurityEvent, Tally
 

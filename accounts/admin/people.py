@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import addresses, mails
 from accounts.admin.deeds import Deeds
 from accounts.admin.forms import NewPersonForm, PersonForm
+from accounts.admin.lists import Frugal, HeadFirst, LongList
 from accounts.admin.rank import RIGHTS, may_touch
 from accounts.admin.rows import CheckedSelection, Ticks
 from accounts.admin.sessions import SessionInline
@@ -30,7 +31,7 @@ from tokens.models import RefreshToken
 Kind = SecurityEvent.Kind
 
 
-class PeopleList(ChangeList):
+class PeopleList(Frugal):
     """With what the list tells of their sessions: one query for those on the page, whoever else there is."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -39,7 +40,7 @@ class PeopleList(ChangeList):
 
 
 @admin.register(User)
-class UserAdmin(CheckedSelection, Ticks, Deeds, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # type: ignore[type-arg]
     """Nobody sets a password here, not even a first one: whoever it is for chooses it, by a link that they are sent."""
 
     form = PersonForm
@@ -47,8 +48,7 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, DjangoUserAdmin):  # type: ignor
     add_form_template = None
     list_display = ("username", "email", "is_active", "is_staff", "last_seen", "sessions", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login", "date_joined")
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
+    paginator = HeadFirst  # a hundred thousand are soon counted
     ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),

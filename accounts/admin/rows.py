@@ -4,17 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
 from django.db.models import ManyToManyField, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-LISTED = 10_000  # rows that one can leaf through; to count a million, and to leaf there, takes long
 AT_ONCE = 1_000  # rows that one action is for: for more there are commands, which hold no lock for long
 
 
@@ -29,41 +25,6 @@ class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-class FirstRows(Paginator):  # type: ignore[type-arg]
-    """The first LISTED rows. templates/admin/pagination.html says so if there are more."""
-
-    @cached_property
-    def count(self) -> int:
-        return min(self._counted, LISTED)
-
-    @property
-    def has_left_out(self) -> bool:
-        return self._counted > LISTED
-
-    @cached_property
-    def _counted(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by()[: LISTED + 1].count())
-
-
-class Sorted(ChangeList):
-    """Without a link to sort by a column there is no address that does."""
-
-    def get_ordering_field(self, field_name: Any) -> Any:
-        return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
-
-
-class LongList(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A list of a million rows: nothing in it reads, counts or sorts all of them."""
-
-    paginator = FirstRows
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return Sorted
 
 
 class CheckedSelection(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin.filters import Age, Program, State
+from accounts.admin.lists import LongList
 from accounts.admin.rank import may_touch
-from accounts.admin.rows import CheckedSelection, LongList, ReadOnly
+from accounts.admin.rows import CheckedSelection, ReadOnly
 from accounts.admin.search import NamedPeople
 from accounts.devices import describe
 from tokens.admin import RefreshTokenAdmin

@@ -173,9 +173,7 @@ class TestPeople:
     def test_cost_no_query_each(self, admin, there, using, sign_in, django_assert_num_queries):
         admin.get(USERS)  # the list of revocations is read once
         for number in range(2):
-            with django_assert_num_queries(
-                5
-            ):  # this row with its person, how many, the people, their sessions, the groups
+            with django_assert_num_queries(4):  # this row with its person, the people, their sessions, the groups
                 admin.get(USERS)
             for letter in "abcde":
                 name = f"{letter}{number}"
