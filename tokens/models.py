@@ -30,6 +30,7 @@ from .signals import rows_revoked
 SEEN_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last seen", and cheap
 KEPT_AFTER_END = timedelta(days=7)  # beyond it no token of a row can be good, and nobody asks for it any more
 PRUNED_AT_ONCE = 100
+PRUNED_WITHIN = timedelta(days=2)
 PROBES_AT_MOST = 20  # a browser gives up on so many redirects, too
 PLACES_TRIED = 16  # in a list that is half full, one sign-in in 65,536 goes without a place
 
@@ -86,8 +87,12 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         return places
 
     def prune(self, limit: int = PRUNED_AT_ONCE) -> int:
-        """Deletes at most `limit` rows that ended long ago; the number deleted. Small, so that no lock is held long."""
-        old = self.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).order_by("expires_at")
+        """Deletes at most `limit` rows that ended long ago; the number deleted. Small, so that no lock is held long.
+
+        It looks back no further than PRUNED_WITHIN, and leaves the rest to `cleartokens`: until a vacuum the index has
+        entries of deleted rows, and after a great clearing each sign-in would walk past millions of them."""
+        end = timezone.now() - KEPT_AFTER_END
+        old = self.filter(expires_at__lt=end, expires_at__gt=end - PRUNED_WITHIN).order_by("expires_at")
         return self.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
 
 

@@ -83,6 +83,14 @@ class TestClearTokens:
         assert say("cleartokens") == "150 sessions deleted."
         assert RefreshToken.objects.get() == kept
 
+    def test_finds_what_is_too_old_for_a_sign_in_to_look_for(self, bob):
+        RefreshToken.objects.start(bob)
+        elapse(11 * 24 * 3600)
+        kept = RefreshToken.objects.start(bob)
+        assert RefreshToken.objects.count() == 2
+        assert say("cleartokens") == "1 sessions deleted."
+        assert RefreshToken.objects.get() == kept
+
     @pytest.fixture
     def rows(self, bob):
         """`rows(number)` makes as many that ended long ago."""
