@@ -133,7 +133,7 @@ def show_hot(fillfactor: int) -> None:
 COUNTED = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'tokens_refreshtoken'"
 
 
-def asked(statement: str, *values: object) -> list[Any]:
+def asked(statement: str, *values: Any) -> list[Any]:
     from django.db import connection
 
     with connection.cursor() as cursor:

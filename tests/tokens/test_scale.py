@@ -15,14 +15,15 @@ from tokens.revocation import revocation_list
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
-PEOPLE = 1_500  # with one sign-in each: enough for an index to be worth its while
+PEOPLE, EACH = 500, 3  # sign-ins: enough for an index to be worth its while
+BY_KEY = {"postgresql": "tokens_refreshtoken_pkey", "sqlite": "sqlite_autoindex_tokens_refreshtoken_1"}
 TABLES = ("tokens_refreshtoken", "accounts_user")
 READS_ALL = {"postgresql": re.compile(rf"Seq Scan on ({'|'.join(TABLES)})"), "sqlite": re.compile(r"SCAN (?!.*USING)")}
 
 
 @pytest.fixture
 def many(db):
-    """Many people with a sign-in each, some of which ended just now; and the planner knows."""
+    """Many people with a few sign-ins each, some of which ended just now; and the planner knows."""
     people = get_user_model()
     made = people.objects.bulk_create(people(username=f"person{n}", email=f"{n}@example.org") for n in range(PEOPLE))
     now = timezone.now()
@@ -36,7 +37,7 @@ def many(db):
             expires_at=now + timedelta(days=30) - timedelta(minutes=n),
             **ended.get(n, {}),
         )
-        for n, person in enumerate(made)
+        for n, person in enumerate(made * EACH)
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -84,7 +85,8 @@ class TestPlans:
         revocation_list.entry("", lambda seconds: [])
         found = plans(lambda: browser.get("/who/"))
         check(found)
-        assert len(found) == 1
+        [plan] = found.values()
+        assert BY_KEY[connection.vendor] in plan
 
     def test_a_refresh_that_confirms_and_stamps_writes_by_key(self, bob, signed_in, plans):
         browser = signed_in(bob)
@@ -114,6 +116,6 @@ class TestPlans:
         check(plans(lambda: list(RefreshToken.objects.changed_within(1900))))
 
     def test_pruning(self, plans):
-        few = RefreshToken.objects.filter(user__username__startswith="person77")  # of many, all are read sooner
+        few = RefreshToken.objects.filter(user__username__startswith="person7")  # of many, all are read sooner
         few.update(expires_at=timezone.now() - timedelta(days=8))
         check(plans(lambda: RefreshToken.objects.prune()))
