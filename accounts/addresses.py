@@ -75,6 +75,11 @@ def asked(request: HttpRequest) -> AddressProof | None:
     return proof
 
 
+def pending(user: User) -> AddressProof | None:
+    """The change of the address of `user` that has been asked for and can still be confirmed."""
+    return AddressProof.objects.open().filter(user=user).exclude(previous="").first()
+
+
 def name_asked(request: HttpRequest) -> str:
     """The user name of whom this browser asked for, or that it wanted."""
     return _kept(request)[1]

@@ -82,6 +82,14 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
         super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]
 
 
+class ResetForm(auth_forms.PasswordResetForm):
+    """Django's own, with the word that the other pages have for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _("E-mail address")
+
+
 class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
     """A new password for somebody who came by a link from a mail."""
 

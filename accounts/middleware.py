@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.deprecation import MiddlewareMixin
@@ -37,6 +37,21 @@ class ThrottledAnswers(MiddlewareMixin):
             response.status_code = 429
             response.headers["Retry-After"] = str(throttled.retry_after)
         return response
+
+
+class RefusedMethods(MiddlewareMixin):
+    """Whoever opens an address that only takes forms, or sends one to a page that takes none, reads so: Django's answer
+    has the header Allow (RFC 9110 §15.5.6) and nothing to see. What is for machines stays as it is."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        view = request.resolver_match.func if request.resolver_match else None
+        blank = isinstance(response, HttpResponseNotAllowed) and not response.content
+        if not blank or getattr(view, "tokens_cookieless", False):
+            return response
+        page = render(request, "405.html", status=405)
+        page.headers["Allow"] = response.headers["Allow"]
+        page.cookies = response.cookies
+        return page
 
 
 class LeavingPeople(MiddlewareMixin):

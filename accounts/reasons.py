@@ -30,7 +30,11 @@ _NOTICES: dict[str, Notice] = {
         alarming=True,
     ),
     Reason.ENDED: Notice(_SIGNED_OUT, _("This session was ended from the list of sessions. Please sign in again.")),
-    Reason.PASSWORD: Notice(_SIGNED_OUT, _("The password was changed. Please sign in with the new one.")),
+    # Or it opens nothing any more, because a change of the address was taken back: then nobody has the new one.
+    Reason.PASSWORD: Notice(
+        _SIGNED_OUT,
+        _("The password was changed. Sign in with the new one; if you have none, ask for a link to one below."),
+    ),
     Reason.ADMIN: Notice(_SIGNED_OUT, _("An administrator ended this session. Please sign in again.")),
     Reason.EVICTED: Notice(
         _SIGNED_OUT,

@@ -68,7 +68,7 @@ class Operation:
         if self.tokens:
             lines.append(f'-H "Authorization: Bearer {VARIABLES[self.tokens[0]]}"')
         if self.sends:
-            lines.append("--json " + shlex.quote(json.dumps(self.sends.example)))
+            lines += ["-H 'Content-Type: application/json'", "-d " + shlex.quote(json.dumps(self.sends.example))]
         return " \\\n  ".join(lines)
 
 

@@ -51,7 +51,9 @@ def change(request: Request) -> HttpResponse:
     """Another address, once it has answered."""
     form = AddressForm(request.POST if request.method == "POST" else None, user=request.user)
     if not (form.is_valid() and throttle.admits(form, request, throttle.RESEND, form.cleaned_data["email"])):
-        return render(request, "accounts/email_change.html", {"form": form})
+        pending = addresses.pending(request.user)
+        here = pending is not None and pending == addresses.asked(request)
+        return render(request, "accounts/email_change.html", {"form": form, "pending": pending, "here": here})
     addresses.ask(request, request.user, form.cleaned_data["email"])
     return redirect("email_verify")
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts import browsers, mails, throttle
-from accounts.forms import PasswordChangeForm, PasswordForm
+from accounts.forms import PasswordChangeForm, PasswordForm, ResetForm
 from accounts.letters import may_reset
 from accounts.models import SecurityEvent, User
 from accounts.views.links import no_referrer
@@ -53,6 +53,7 @@ def where_to_change(request: HttpRequest) -> HttpResponse:
 
 class PasswordReset(auth_views.PasswordResetView):
     template_name = "accounts/password_reset.html"
+    form_class = ResetForm
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
         """One query, two rows and one commit, whoever it is. The token is made when the mail is."""

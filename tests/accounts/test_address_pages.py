@@ -235,6 +235,22 @@ class TestChange:
         bob.refresh_from_db()
         assert (bob.email, bob.verified_at is not None) == (NEW, True)
 
+    def test_is_shown_until_it_is_answered_with_the_way_to_the_code_in_the_browser_that_asked(
+        self, here, post, bob, sign_in
+    ):
+        assert NEW not in page(here.get(CHANGE))
+        post(CHANGE, email=NEW)
+        elsewhere = Client()
+        sign_in(elsewhere, bob)
+
+        assert f"We have written to {NEW}" in page(here.get(CHANGE))
+        assert "Type the code instead" in page(here.get(CHANGE))
+        assert f"We have written to {NEW}" in page(elsewhere.get(CHANGE))
+        assert "Type the code instead" not in page(elsewhere.get(CHANGE))
+
+        post(VERIFY, code=code_in(mail.outbox[-1]))
+        assert "We have written" not in page(here.get(CHANGE))
+
     def test_so_does_the_link_in_another_browser(self, post, bob):
         post(CHANGE, email=NEW)
         other = Client()

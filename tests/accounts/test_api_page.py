@@ -20,22 +20,22 @@ LOGIN = OPERATIONS[0]
 CURL = argparse.ArgumentParser()
 CURL.add_argument("url")
 CURL.add_argument("-X", dest="method")
-CURL.add_argument("-H", dest="header", default="Authorization: none")
-CURL.add_argument("--json")
+CURL.add_argument("-H", dest="headers", action="append", default=[])
+CURL.add_argument("-d", dest="data")
 
 
 def run(command, **variables):
-    """What a shell and curl make of the command."""
+    """What a shell and curl make of the command: a curl of 2015, too."""
     for name, value in variables.items():
         command = command.replace(f"${name}", value)
     program, *words = shlex.split(command.replace("\\\n", ""))
     assert program == "curl"
     told = CURL.parse_args(words)
     assert told.url.startswith(SITE)
-    body = {"data": told.json, "content_type": "application/json"} if told.json else {}
-    name, _, value = told.header.partition(": ")
-    method = told.method or ("POST" if told.json else "GET")
-    return Client().generic(method, told.url.removeprefix(SITE.rstrip("/")), headers={name: value}, **body)
+    headers = dict(header.split(": ") for header in told.headers)
+    body = {"data": told.data, "content_type": headers.pop("Content-Type")} if told.data else {}
+    method = told.method or ("POST" if told.data else "GET")
+    return Client().generic(method, told.url.removeprefix(SITE.rstrip("/")), headers=headers, **body)
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ class TestWhyItIsOver:
         [
             (Reason.REUSED, "You were signed out for your safety."),
             (Reason.ENDED, "This session was ended from the list of sessions."),
-            (Reason.PASSWORD, "The password was changed."),
+            (Reason.PASSWORD, "The password was changed. Sign in with the new one; if you have none, ask for a link"),
             (Reason.ADMIN, "An administrator ended this session."),
             (Reason.EVICTED, "There were too many sessions"),
             (Reason.DEACTIVATED, "Please sign in again."),
@@ -231,6 +231,23 @@ class TestSigningInWhileSignedIn:
         sign_in(client, alice)
         assert client.get("/").content.count(b"Hello, alice.") == 1
         assert RefreshToken.objects.get(user=bob).reason == Reason.REPLACED
+
+    def test_a_form_of_before_the_sign_in_elsewhere_signs_nobody_in_and_leads_on(self, alice, bob):
+        """Two tabs with the form: the second one is sent with a token of the time before the sign-in in the first."""
+        client, wanted = Client(enforce_csrf_checks=True), f"{LOGIN}?next=/accounts/profile/"
+        token = client.get(wanted).content.decode().partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+        client.post(LOGIN, {"username": "bob", "password": PASSWORD, "csrfmiddlewaretoken": token})
+
+        late = {"username": "alice", "password": PASSWORD, "csrfmiddlewaretoken": token}
+        response = client.post(wanted, late)
+
+        page = response.content.decode()
+        assert response.status_code == 403
+        assert "You are signed in already" in page
+        assert "you are bob" in page
+        assert f'href="{wanted}"' in page
+        assert client.get(wanted).headers["Location"] == "/accounts/profile/"
+        assert [row.user for row in RefreshToken.objects.live()] == [bob]
 
     def test_the_form_itself_sends_home(self, client, bob, sign_in):
         sign_in(client, bob)

@@ -174,6 +174,7 @@ TROUBLE = [
     Picture("csrf", "/accounts/password/reset/", status=403, act=forged),
     Picture("404-visitor", "/no/such/", status=404),
     Picture("404", "/no/such/", who="bob", status=404),
+    Picture("405", "/accounts/logout/", who="bob", status=405),
     Picture(
         "429",
         "/accounts/email/verify/",

@@ -42,7 +42,7 @@ def routes():
 
 
 def shown():
-    paths = [picture.path.format(**FACTS).partition("?")[0] for picture in GALLERY if picture.status != 404]
+    paths = [picture.path.format(**FACTS).partition("?")[0] for picture in GALLERY if picture.status not in (404, 405)]
     return {"/" + resolve(path).route for path in paths if not path.startswith("/trouble/")}
 
 
