@@ -6,6 +6,8 @@ from project import health
 from project.metrics import metrics
 from tokens.views import jwks, metadata, status_list
 
+handler500 = "project.errors.server_error"
+
 urlpatterns = [
     path("", include("accounts.urls")),
     path("admin/", admin.site.urls),

@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.urls import include, path
 
-from project import logs
+from project import logs, urls
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
 from tokens.models import RefreshToken
@@ -28,6 +28,7 @@ def broken(request):
     raise RuntimeError(ESCAPES)
 
 
+handler500 = urls.handler500
 urlpatterns = [path("broken/", broken), path("", include("project.urls"))]
 
 
@@ -135,6 +136,12 @@ class TestRequestId:
         for url, status in (("/nowhere/", 404), ("/broken/", 500)):
             answer = client.get(url)
             assert answer.status_code == status and answer.headers["X-Request-ID"]
+
+    def test_stands_on_the_page_that_says_that_something_broke(self, client, db, written):
+        client.raise_request_exception = False
+        page = client.get("/broken/").content.decode()
+        [failed] = written.of("request_failed")
+        assert f"<code>{failed['request_id']}</code>" in page
 
     def test_belongs_to_nothing_after_the_answer(self, client, bob, written):
         client.get("/")
