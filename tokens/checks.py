@@ -43,8 +43,17 @@ def register() -> None:
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001-E009 and E011-E015: values that cannot work. Lifetimes are compared only once each is a number."""
-    return [*_names(), *(_spans() or _order()), *_choices(), *_cache(), *_keys(), *_status_list(), *_claims()]
+    """E001-E009 and E011-E016: values that cannot work. Lifetimes are compared only once each is a number."""
+    return [
+        *_names(),
+        *(_spans() or _order()),
+        *_choices(),
+        *_cache(),
+        *_keys(),
+        *_status_list(),
+        *_claims(),
+        *_adoption(),
+    ]
 
 
 def check_length(**_: Any) -> list[CheckMessage]:
@@ -104,13 +113,13 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:
-    """W001-W002, W004, W006-W007: what is fit for one's own machine only."""
+    """W001-W002, W004, W006-W008: what is fit for one's own machine only, or for a while."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
         found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
     if not hasattr(settings, "TOKENS_ISSUER"):
         found.append(Warning("TOKENS_ISSUER is not set: give it the address of this site.", id="tokens.W002"))
-    return [*found, *_plain_address(), *_late(), *_readable_keys()]
+    return [*found, *_plain_address(), *_late(), *_readable_keys(), *_endless()]
 
 
 def _plain_address() -> Iterator[CheckMessage]:
@@ -141,6 +150,16 @@ def _readable_keys() -> Iterator[CheckMessage]:
             "The file of TOKENS_KEYS can be read by everybody on this machine, and who reads it can be anybody here.",
             hint=f"chmod 600 {conf.keys}, or 640 with the server's group.",
             id="tokens.W007",
+        )
+
+
+def _endless() -> Iterator[CheckMessage]:
+    own = conf.adopt_sessions == settings.SESSION_COOKIE_NAME
+    if conf.adopt_sessions and (settings.SESSION_ENGINE if own else conf.adopt_engine).endswith("signed_cookies"):
+        yield Warning(
+            "TOKENS_ADOPT_SESSIONS takes over sessions in signed cookies, which no server can end.",
+            hint="Unset it as soon as SESSION_COOKIE_AGE has passed.",
+            id="tokens.W008",
         )
 
 
@@ -242,6 +261,18 @@ def _claims() -> Iterator[CheckMessage]:
                 "and whose names mean nothing else in a token.",
                 id="tokens.E008",
             )
+
+
+def _adoption() -> Iterator[CheckMessage]:
+    try:
+        found = isinstance(conf.adopt_sessions, str) and import_string(f"{conf.adopt_engine}.SessionStore")
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        yield Error(
+            "TOKENS_ADOPT_SESSIONS has to be the name of a cookie, and TOKENS_ADOPT_ENGINE what SESSION_ENGINE was.",
+            id="tokens.E016",
+        )
 
 
 def _longest() -> AccessClaims:

@@ -43,6 +43,8 @@ WRONG = [
     *(("TOKENS_STATUS_LIST", value, "E014") for value in (-8, 7, 1001, 1024.0, "1024", None, True, False, 2**31 + 8)),
     ("TOKENS_STATUS_LIST", 1024, "E015"),
     *(("TOKENS_COOKIE_SECURE", value, "E009") for value in ("false", 0, 1, None)),
+    *(("TOKENS_ADOPT_SESSIONS", value, "E016") for value in (True, None, ["sessionid"])),
+    *(("TOKENS_ADOPT_ENGINE", value, "E016") for value in ("", "db", "tokens.checks", None)),
 ]
 RIGHT = [
     ("TOKENS_ACCESS_LIFETIME", 0.5 + 1),
@@ -56,6 +58,8 @@ RIGHT = [
     ("TOKENS_USER_CLAIMS", ["username", "is_superuser", "last_login"]),
     ("TOKENS_STATUS_LIST", 0),
     ("TOKENS_COOKIE_SECURE", False),
+    ("TOKENS_ADOPT_SESSIONS", "sessionid"),
+    ("TOKENS_ADOPT_ENGINE", "django.contrib.sessions.backends.cached_db"),
 ]
 
 
@@ -257,6 +261,11 @@ class TestRegister:
         asked = {message.id for message in run_checks(include_deployment_checks=True)}
         assert asked >= {"tokens.E007", "tokens.E010", "tokens.W001"}
 
+    @pytest.mark.parametrize(("name", "wanted"), [("__Host-session", ["tokens.W008"]), ("sessionid", []), ("", [])])
+    def test_sessions_that_cannot_be_ended_are_told_of(self, settings, name, wanted):
+        settings.TOKENS_ADOPT_SESSIONS = name
+        assert [found for found in ids(checks.check_deployment()) if found == "tokens.W008"] == wanted
+
     def test_what_is_for_deployment_is_asked_there_alone(self, settings):
         settings.TOKENS_COOKIE_SECURE = False
         assert "tokens.W001" not in {message.id for message in run_checks()}
@@ -268,7 +277,7 @@ class TestIds:
         assert sorted(written) == sorted(
             {wanted for *_, wanted in WRONG}
             | {"E003", "E010", "E011", "E012", "E013"}
-            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007"}
+            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007", "W008"}
         )
 
 
