@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, models, router, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
@@ -74,10 +74,11 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
             transaction.on_commit(partial(revocations().mark, ids), using=self.db, robust=True)
         return changed
 
-    def changed_within(self, seconds: float) -> Iterable[tuple[object, datetime | None]]:
-        """For the revocation list: the rows whose access tokens cannot be trusted unseen, and since when."""
+    def changed_within(self, seconds: float) -> Iterable[tuple[object, str]]:
+        """For the revocation list: the rows whose access tokens cannot be trusted unseen, and since when, as a text
+        that is another for each change: to make a datetime of it would take four times as long as all else."""
         since = Now() - timedelta(seconds=seconds)
-        return self.filter(changed_at__gt=since).values_list("pk", "changed_at")
+        return self.filter(changed_at__gt=since).values_list("pk", Cast("changed_at", models.CharField()))
 
     def ended_places(self, seconds: float) -> Iterable[int]:
         """For the status list: the places of the rows that were revoked within that time."""
