@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -178,6 +179,22 @@ def test_keys_that_cannot_be_used(settings, tmp_path):
     settings.TOKENS_KEYS = str(tmp_path / "nowhere.json")
     (message,) = checks.check_settings()
     assert (message.id, message.msg) == ("tokens.E012", "TOKENS_KEYS: the file cannot be read (FileNotFoundError).")
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ([jwks.generate("HS256") | {"k": "c2hvcnQ"}], "An HMAC key is shorter than 32 bytes."),
+        ([jwks.generate("ES256"), jwks.generate("HS256", jwks.NEXT)], "An HMAC key beside public keys"),
+        ([jwks.generate("ES256"), jwks.generate("ES256")], "Exactly one key has to be current."),
+    ],
+)
+def test_keys_that_are_weak_or_mixed(settings, tmp_path, keys, why):
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": keys}))
+    settings.TOKENS_KEYS = str(tmp_path / "keys.json")
+    (message,) = checks.check_settings()
+    assert message.id == "tokens.E012"
+    assert message.msg.startswith(f"TOKENS_KEYS: {why}")
 
 
 def test_a_list_for_all_in_a_cache_of_one(settings):
