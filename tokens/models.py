@@ -188,7 +188,7 @@ class RefreshToken(models.Model):
 
         PASSWORD = "password", _("with your password")
         API = "api", _("by a program, with your password")
-        MOVED = "moved", _("moved over from an earlier sign-in")
+        MOVED = "moved", _("by moving over an earlier sign-in")
         OTHER = "other", _("in another way")
 
     class Reason(models.TextChoices):
@@ -244,6 +244,9 @@ class RefreshToken(models.Model):
             models.Index(fields=["address", "started_at"], name="tokens_address_started_at"),
             models.Index(fields=["reason", "started_at"], name="tokens_reason_started_at", condition=Q(reason__gt="")),
             models.Index(program(), "started_at", name="tokens_program_started_at"),
+            models.Index(
+                fields=["method", "started_at"], name="tokens_method_started_at", condition=~Q(method="password")
+            ),
         )
 
     def __str__(self) -> str:
