@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.decorators import method_decorator
+from django.utils.formats import number_format
 from django.views.decorators.http import require_POST
 
 from accounts.admin import sheet
@@ -38,7 +39,11 @@ class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
         return allowed and self.has_view_permission(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        extra = {**(extra_context or {}), "may_export": self.has_export_permission(request), "most": sheet.MOST}
+        extra = {
+            **(extra_context or {}),
+            "may_export": self.has_export_permission(request),
+            "most": number_format(sheet.MOST, force_grouping=True),
+        }
         return super().changelist_view(request, extra)
 
     @method_decorator(require_POST)
