@@ -1,4 +1,4 @@
-"""A server that lacks a setting says so in one sentence, whoever starts it."""
+"""A server that lacks a setting says so in one sentence, whoever starts it; and so does a command that is stopped."""
 
 import os
 import subprocess
@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core import management
 
+import manage
 from tests.test_settings import documented
 
 pytestmark = pytest.mark.once
@@ -48,3 +50,12 @@ class TestRefusing:
         done = start("wsgi", tmp_path, **documented(TOKENS_KEYS=str(tmp_path / "keys.json")))
         assert (done.returncode, done.stderr.count("\n")) == (3, 1)
         assert done.stderr.startswith("TOKENS_KEYS: ")
+
+
+def test_a_command_that_is_stopped_shows_no_traceback(monkeypatch, capsys):
+    def stopped(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(management, "execute_from_command_line", stopped)
+    assert manage.main(["manage.py", "cleartokens"]) == 130
+    assert capsys.readouterr() == ("", "")
