@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import Any
 
-PATIENCE = 30  # seconds for an answer
+PATIENCE = 120  # seconds for an answer
 
 
 def get(port: int, path: str) -> int:

@@ -1,7 +1,4 @@
-"""The production server with the project's own configuration, as a process group that ends with the block.
-
-`python -m benchmarks.server DESCRIPTOR` is that server, on a socket that it inherits.
-"""
+"""The production server with the project's own configuration, as a process group that ends with the block."""
 
 from __future__ import annotations
 
@@ -18,6 +15,8 @@ from time import monotonic, sleep
 
 from . import load
 
+CONFIGURATION = Path(__file__).parent.parent / "ops" / "gunicorn.conf.py"
+COMMAND = (sys.executable, "-W", "ignore", "-m", "gunicorn", "--config", str(CONFIGURATION))
 PATIENCE = 60  # seconds for the first answer
 
 
@@ -36,7 +35,7 @@ class Server:
             self.port: int = listener.getsockname()[1]
             self.said = tempfile.TemporaryFile()
             self.process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-W", "ignore", "-m", "benchmarks.server", str(listener.fileno())],
+                [*COMMAND, "--bind", f"fd://{listener.fileno()}", "project.wsgi"],
                 env=self.environment,
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -80,13 +79,3 @@ class Server:
 def _status(process: str, what: str) -> int:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(what))
-
-
-def _serve(descriptor: int) -> None:
-    from project import server
-
-    server.Server([socket.socket(fileno=descriptor)]).run()
-
-
-if __name__ == "__main__":
-    _serve(int(sys.argv[1]))

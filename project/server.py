@@ -65,7 +65,7 @@ class Server(BaseApplication):
             "bind": [f"fd://{listener.detach()}" for listener in listeners],
             "worker_class": "gthread",
             "workers": workers,
-            "threads": 16 // workers,
+            "threads": 64 // workers,  # as in ops/gunicorn.conf.py
             "graceful_timeout": 2,
             "post_worker_init": begin,
             "loglevel": "warning",

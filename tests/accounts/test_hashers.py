@@ -1,5 +1,7 @@
 """Argon2, two at a time."""
 
+import os
+import sys
 import threading
 import time
 
@@ -36,6 +38,17 @@ class TestArgon2Hasher:
             thread.join()
 
         assert most == 2
+
+    def test_stands_back_for_whoever_opens_a_page(self, monkeypatch):
+        def priority(*args):
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        monkeypatch.setattr(hashers.Argon2PasswordHasher, "verify", priority)
+        before = priority()
+        meanwhile = hashers.Argon2Hasher().verify("password", "encoded")
+
+        assert meanwhile == (max(before, hashers.NICE) if sys.platform == "linux" else before)
+        assert priority() == before
 
     def test_a_slot_is_given_back_after_an_error(self):
         for _ in range(5):
