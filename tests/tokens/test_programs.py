@@ -59,5 +59,5 @@ def test_no_index_is_of_a_column_that_a_refresh_changes():
     changing = {"generation", "jti", "version", "seen_at", "probed_jti", "probes"}
     indexed = {name for index in RefreshToken._meta.indexes for name, _ in index.fields_orders}
 
-    assert indexed == {"expires_at", "changed_at", "started_at", "address", "reason"}
+    assert indexed == {"expires_at", "changed_at", "started_at", "address", "reason", "method"}
     assert not indexed & changing
