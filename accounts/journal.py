@@ -19,9 +19,10 @@ logger = logging.getLogger("accounts")
 def tell_event(instance: SecurityEvent, **kwargs: Any) -> None:
     with translation.override(None):
         sentence = str(instance.get_kind_display())
-    ids = {"user_id": instance.user_id, "session_id": instance.session, "by_id": instance.by_id}
+    ids = {"session_id": instance.session, "by_id": instance.by_id}
     told = {name: str(value) for name, value in ids.items() if value is not None}
-    _tell(f"{sentence}.", kind=instance.kind, **told)
+    person = str(instance.user_id or "")  # nobody that is known is not whoever is signed in here
+    _tell(f"{sentence}.", kind=instance.kind, user_id=person, **told)
 
 
 @receiver(rows_revoked)

@@ -76,20 +76,12 @@ def formatter(form: str) -> logging.Formatter:
 
 
 def add_request(logger: Any, method: str, line: Line) -> Line:
-    """Whose request it was: what is known by now, without looking anything up."""
+    """Whose request it was: what is known by now, without looking anything up. What is empty is left out."""
     if sid := line.pop("sid", None):
         line.setdefault("session_id", sid)
     request = _request(line)
-    if request is None:
-        return line
-    line["request_id"] = getattr(request, "id", None)
-    if claims := getattr(getattr(request, "tokens", None), "claims", None):
-        line.setdefault("user_id", claims.sub)
-        line.setdefault("session_id", claims.sid)
-    line.setdefault("method", request.method)
-    line.setdefault("path", _path(request))
-    if status := getattr(line["_record"], "status_code", None):
-        line.setdefault("status", status)
+    if request is not None:
+        _add(line, request)
     return {name: value for name, value in line.items() if value not in (None, "")}
 
 
@@ -135,6 +127,17 @@ def escape(logger: Any, method: str, line: Line) -> Line:
 
 def _visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _add(line: Line, request: HttpRequest) -> None:
+    line["request_id"] = getattr(request, "id", None)
+    claims = getattr(getattr(request, "tokens", None), "claims", None)
+    if claims and line.setdefault("user_id", claims.sub) == claims.sub:  # or it is about somebody else
+        line.setdefault("session_id", claims.sid)
+    line.setdefault("method", request.method)
+    line.setdefault("path", _path(request))
+    if status := getattr(line["_record"], "status_code", None):
+        line.setdefault("status", status)
 
 
 def _request(line: Line) -> HttpRequest | None:

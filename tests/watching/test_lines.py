@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.urls import include, path
 
+from accounts.models import SecurityEvent
 from project import logs, urls
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
@@ -71,6 +72,24 @@ class TestFields:
         Client(headers=german).post(LOGIN, {"username": "bob", "password": "wrong"})
         [line] = written.of("sign_in_failed")
         assert line["message"] == "A sign-in failed."
+
+    def test_what_an_administrator_did_is_about_somebody_else(self, alice, bob, sign_in, client, written):
+        Client().force_login(bob)
+        row = bob.refresh_tokens.get()
+        sign_in(client, alice)
+        SecurityEvent.objects.record(None, bob, SecurityEvent.Kind.SESSION_ENDED, session=row.pk, by=alice)
+        client.post("/admin/accounts/user/", {"action": "deactivate", "_selected_action": bob.pk})
+        [ended] = written.of("session_ended")
+        assert (ended["user_id"], ended["session_id"], ended["by_id"]) == (str(bob.pk), str(row.pk), str(alice.pk))
+        [closed] = written.of("deactivated")
+        assert (closed["user_id"], closed["by_id"]) == (str(bob.pk), str(alice.pk))
+        assert "session_id" not in closed
+
+    def test_a_stranger_is_not_whoever_is_signed_in_in_the_same_browser(self, bob, sign_in, client, written):
+        sign_in(client, bob)
+        client.post("/accounts/password/reset/", {"email": "nobody@example.org"})
+        client.post("/accounts/password/reset/", {"email": bob.email})
+        assert [line.get("user_id") for line in written.of("reset_asked")] == [None, str(bob.pk)]
 
     def test_an_address_is_told_by_its_route(self, bob, sign_in, client, written):
         sign_in(client, bob)
