@@ -40,7 +40,7 @@ def resume(request: TokenRequest) -> AbstractBaseUser | None:
     """The person whose old session (TOKENS_ADOPT_SESSIONS) came along, with tokens on their way; or None. To be asked
     when the tokens say nothing. Raises RevocationListUnavailable, and the database's errors."""
     key = _key(request)
-    if key is None or request.tokens.bearer:
+    if key is None or _is_programs(request):
         return None
     old = _store(request, key)
     try:
@@ -70,6 +70,11 @@ def settle(request: TokenRequest, response: HttpResponseBase) -> None:
 
 def _key(request: TokenRequest) -> str | None:
     return cookies.read(request, conf.adopt_sessions) if conf.adopt_sessions else None
+
+
+def _is_programs(request: TokenRequest) -> bool:
+    """Whether a token in a header is to count, whatever cookies came along (RFC 6750)."""
+    return request.tokens.bearer or request.headers.get("Authorization", "")[:7].lower() == "bearer "
 
 
 def _is_own() -> bool:

@@ -111,6 +111,7 @@ class TestResume:
 
     def test_a_page_for_machines_and_one_by_bearer_take_up_nothing(self, bob, old):
         assert old(bob).get("/machine/").content == b"nobody"
+        assert old(bob).get("/who/", headers={"authorization": "bearer of.a.token"}).content == b"nobody"
         assert Session.objects.exists() and not RefreshToken.objects.exists()
 
     def test_a_page_that_is_not_found_takes_up_nothing_unless_it_asks(self, bob, old):
