@@ -76,7 +76,9 @@ def test_says_the_same_in_words(sessions):
 
 def test_of_nothing_it_is_short(db):
     assert json.loads(say("--json"))["by_device"] == {}
-    assert say().startswith("0 live sessions\n")
+    said = say()
+    assert said.startswith("0 live sessions\n")
+    assert "browser" not in said
 
 
 def test_asks_as_little_of_a_hundred_sessions_as_of_one(bob):

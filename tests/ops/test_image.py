@@ -113,6 +113,7 @@ class TestCompose:
         example = (ROOT / ".env.example").read_text()
         ours = [service for service in SERVICES.values() if service["image"].startswith("sojourn")]
         assert len(ours) == 3
+        assert ["PROMETHEUS_MULTIPROC_DIR" in service["environment"] for service in ours] == [True, False, False]
         for service in ours:
             assert all(re.search(rf"^(# )?{name}=", example, flags=re.M) for name in service["environment"])
             assert service["read_only"] and service["cap_drop"] == ["ALL"]

@@ -31,7 +31,7 @@ KNOWN = {
         *("ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc"),
         *("ProcSubset", "CapabilityBoundingSet", "NoNewPrivileges", "LockPersonality", "RestrictAddressFamilies"),
         *("RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures"),
-        *("SystemCallFilter", "SystemCallErrorNumber"),
+        *("SystemCallFilter", "SystemCallErrorNumber", "UnsetEnvironment"),
     },
 }
 
@@ -87,6 +87,16 @@ def test_the_server_waits_for_requests_for_as_long_as_gunicorn_does():
     graceful = re.search(r"^graceful_timeout = (\d+)", (ROOT / "ops/gunicorn.conf.py").read_text(), flags=re.M)
     longest = re.search(r"proxy_read_timeout (\d+)s", (ROOT / "ops/nginx/sojourn.conf").read_text())
     assert int(longest[1]) < int(graceful[1]) < int(seconds)
+
+
+def test_the_servers_folder_of_counters_is_the_servers():
+    example = (ROOT / ".env.example").read_text()
+    for path in (path for path in UNITS if path.suffix == ".service"):
+        said = directives(path)
+        if folder := said["Service", "RuntimeDirectory"]:
+            assert f"PROMETHEUS_MULTIPROC_DIR=/run/{folder[0]}\n" in example
+        else:
+            assert said["Service", "UnsetEnvironment"] == ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def test_nginx_asks_where_the_socket_listens():

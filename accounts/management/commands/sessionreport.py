@@ -42,7 +42,7 @@ class Command(BaseCommand):
             return
         live = figures.pop("live")
         self.stdout.write(f"{live} live sessions")
-        for what, counted in figures.items():
+        for what, counted in ((what, counted) for what, counted in figures.items() if counted):
             self.stdout.write(f"\n{TITLES[what].format(days=days)}")
             for name, number in counted.items():
                 self.stdout.write(f"  {number:>9}  {name}")
