@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 900, 330, 110, 84, 28
+WIDTH, LEFT, RIGHT, TOP, ROW = 960, 390, 110, 84, 28
 STYLE = """text { fill: #1b1f24 } .soft { fill: #5b6470 } .b { font-weight: 600 }
     .ours { fill: #0b6e5f } .other { fill: #b9b2a6 }"""
 

@@ -93,12 +93,10 @@ class Goal:
     picture: str = ""
 
     def drawn(self) -> str:
-        unit = self.lines[0].measured.unit
-        bars = [(line.what, line.measured.number, str(line.measured), line.ours) for line in self._in(unit)]
+        alike = [line for line in self.lines if line.measured.unit == self.lines[0].measured.unit]
+        shown = [line for line in alike if not line.what.startswith("…")]  # that goes on with the line above
+        bars = [(line.what, line.measured.number, str(line.measured), line.ours) for line in shown]
         return plot.draw(self.title, self.note, bars)
-
-    def _in(self, unit: str) -> list[Line]:
-        return [line for line in self.lines if line.measured.unit == unit]
 
 
 def text(goal: Goal) -> str:
