@@ -26,6 +26,10 @@ class Session:
     here: bool = False
 
     @property
+    def key(self) -> str:
+        return str(self.row.pk)
+
+    @property
     def device(self) -> Device:
         return describe(self.row.user_agent)
 

@@ -2,6 +2,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,14 +18,24 @@ from tokens.decorators import guards_account
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
+_PER_PAGE = 10  # beside the picture: the page is not compressed, and is to weigh less than 30 KB
 
 
 @guards_account
 @require_safe
 def show(request: Request) -> HttpResponse:
+    """Page by page: first those that go on, then those that have ended. `?name=ID` opens the form that names one."""
     live = sessions.live(request.user, here=request.tokens.session_id)
     ended = sessions.ended(request.user)
-    context = {"live": live, "ended": ended, "timeline": timeline.draw(live, ended)}
+    page = Paginator([*live, *ended], _PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "live": [session for session in page if session in live],
+        "ended": [session for session in page if session in ended],
+        "others": len(live) - 1,
+        "timeline": timeline.draw(live, ended) if page.number == 1 else None,
+        "naming": request.GET.get("name", ""),
+    }
     return render(request, "accounts/sessions.html", context)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -84,6 +85,23 @@ class TestList:
         with django_assert_num_queries(3):  # this row with its person, the live ones, the ended ones
             page_of(here)
 
+    def test_comes_page_by_page_this_device_first_and_those_that_ended_last(self, here, many):
+        pages = [here.get(SESSIONS, {"page": number}) for number in range(1, 5)]
+
+        assert [len(page.context["live"]) for page in pages] == [10, 10, 5, 0]
+        assert [len(page.context["ended"]) for page in pages] == [0, 0, 5, 10]
+        assert pages[0].context["live"][0].here
+        assert [page.content.count(b"<svg width") for page in pages] == [1, 0, 0, 0]
+        assert all(b"End the 24 other sessions" in page.content for page in pages[:3])
+
+    @pytest.mark.parametrize("language", [code for code, _ in settings.LANGUAGES])
+    def test_stays_light_in_every_language(self, here, many, language):
+        """With the style sheet, the script and the heads of all: tests/face/test_speed.py weighs them."""
+        answer = here.get(SESSIONS, headers={"Accept-Language": language})
+
+        assert answer.headers["Content-Language"] == language
+        assert len(answer.content) < 19_000
+
     def test_a_header_is_text(self, using, bob, sign_in):
         client = using("<script>alert(1)</script>/1.0 (X11; Linux)")
         sign_in(client, bob)
@@ -97,6 +115,21 @@ class TestList:
 
     def test_is_closed(self, client, db):
         assert client.get(SESSIONS).headers["Location"] == f"/accounts/login/?next={SESSIONS}"
+
+
+@pytest.fixture
+def many(here, bob):
+    """Bob has twenty-four other sessions, and twenty that are over."""
+    hash_ = RefreshToken.objects.get().auth_hash
+    RefreshToken.objects.bulk_create(
+        RefreshToken(
+            **{"user": bob, "user_agent": CHROME, "address": "2001:db8:4f0:21:5d1e:77c2:9a0b:1f34", "auth_hash": hash_},
+            **{"jti": uuid4(), "started_at": timezone.now(), "seen_at": timezone.now(), "method": "password"},
+            **{"expires_at": timezone.now() + timedelta(days=9), "persistent": True},
+            **({} if number < 24 else {"revoked_at": timezone.now(), "reason": Reason.EVICTED}),
+        )
+        for number in range(44)
+    )
 
 
 class TestEnded:

@@ -54,6 +54,7 @@ def made() -> dict[str, Any]:
         "nora": jar(person("nora"), user_agent=IPHONE, started=HOUR),
         "olga": jar(olga, user_agent=FIREFOX, started=DAY, proved=DAY),
         **ended_ones(person("ivan")),
+        "mona": many_of(person("mona")),
         **walkers(),
     }
     sweep()
@@ -101,6 +102,15 @@ def walkers() -> dict[str, dict[str, str]]:
         name: jar(walker, user_agent=FIREFOX, started=DAY, proved=proved.get(name, -DAY))
         for name, walker in people.items()
     }
+
+
+def many_of(user: Any) -> dict[str, str]:
+    """Somebody with thirty sessions, and twenty that are over: the cookies of the newest."""
+    for number, agent in zip(range(30), itertools.cycle((IPHONE, CHROME, IPAD))):
+        row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
+    for days in range(20):
+        row_of(user, CHROME, started=25 * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason="ended")
+    return jar(user, user_agent=FIREFOX, started=DAY)
 
 
 def ended_ones(user: Any) -> dict[str, dict[str, str]]:
