@@ -20,7 +20,7 @@ from .report import Figure, Goal, Line, at_least, at_most, micro
 
 TITLE = "A refresh and its confirmation"
 NOTE = "On PostgreSQL; the ratio is to the floor in the same table, unless it is said."
-PATIENCE = 600  # seconds, to fill a table
+PATIENCE = 1_200  # seconds, to fill a table
 
 Measure = Callable[[int], rounds.Figures]
 

@@ -24,7 +24,7 @@ SECRET = "a" * 32  # a CSRF cookie and its form field
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
     own = {**environment, "TRUSTED_PROXIES": "1"}  # so that each of the crowd has an address
-    found = rounds.compare([rounds.Contender("signing_in", environment=own)], effort.rounds, max(1, effort.times // 20))
+    found = rounds.compare([rounds.Contender("signing_in", environment=own)], effort.rounds, max(1, effort.times // 40))
     hashed, signed_in = found["one hash"], found["signing in"]
     lines = [
         Line("Sojourn, signing in", milli(signed_in), signed_in / hashed, at_most(1.1)),
