@@ -1,8 +1,10 @@
 """What a request may cost, in things that can be counted: no clock is asked."""
 
 import gc
+import re
 import tracemalloc
 from contextlib import contextmanager
+from datetime import timedelta
 from unittest import mock
 from uuid import uuid4
 
@@ -10,12 +12,20 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection
+from django.db.models import F
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from tests.tokens.clock import age, elapse
 from tokens import jwts
+from tokens.models import RefreshToken
 from tokens.revocation import RevocationList
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
+
+EXPIRED = 16 * 60
 
 
 @contextmanager
@@ -25,12 +35,33 @@ def counted(owner, name):
         yield calls
 
 
+def written_by(update):
+    """The columns that an UPDATE sets."""
+    return set(re.findall(r'"?(\w+)"? = ', update.partition(" SET ")[2].partition(" WHERE ")[0]))
+
+
+def indexed():
+    """The columns of all indexes of the table."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "tokens_refreshtoken").values()
+    return {column for constraint in found if constraint["index"] for column in constraint["columns"] if column}
+
+
+def hot_updates():
+    """How many rows of this transaction were updated without a word to an index; only PostgreSQL counts them."""
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'tokens_refreshtoken'")
+        return cursor.fetchone()[0]
+
+
 @pytest.fixture
-def browser(bob, signed_in):
+def visitor(bob, signed_in):
     """Bob's browser, whose access token this process has seen."""
-    browser = signed_in(bob)
-    browser.get("/who/")
-    return browser
+    visitor = signed_in(bob)
+    visitor.get("/who/")
+    return visitor
 
 
 @pytest.mark.once
@@ -38,11 +69,11 @@ class TestASignedInRequest:
     """An ordinary page, the access token good and known."""
 
     @pytest.fixture
-    def ask(self, browser, settings):
+    def ask(self, visitor, settings):
         """`ask()`: the page by TokenMiddleware alone, without a client's machinery around it."""
         settings.MIDDLEWARE = ["tokens.middleware.TokenMiddleware"]
         handler = WSGIHandler()
-        cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+        cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in visitor.cookies.items())
 
         def ask(path="/who/"):
             environ = RequestFactory().generic("GET", path, HTTP_COOKIE=cookies).environ
@@ -82,10 +113,56 @@ class TestASignedInRequest:
         assert [call.args[1] for call in missed.call_args_list if call.args[1].startswith("TOKENS_")] == []
 
 
+class TestARefresh:
+    def test_that_confirms_costs_one_select_and_one_update(self, visitor, django_assert_num_queries):
+        """The access token being over as well, the refresh token speaks for itself."""
+        for _ in range(2):
+            elapse(EXPIRED, visitor)
+            del visitor.cookies["__Host-access"]
+            with CaptureQueriesContext(connection) as queries:
+                assert visitor.get("/who/").content == b"bob"
+        assert [query["sql"].split()[0] for query in queries] == ["SELECT", "UPDATE"]
+
+    def test_writes_into_no_index(self, visitor):
+        """Whoever is confirmed and seen stays in their page: a HOT update, in PostgreSQL's words."""
+        visitor.get("/who/")
+        elapse(2 * EXPIRED, visitor)
+        RefreshToken.objects.update(seen_at=F("seen_at") - timedelta(hours=2))
+        del visitor.cookies["__Host-access"]
+        hot = hot_updates()
+        with CaptureQueriesContext(connection) as queries:
+            visitor.get("/who/")
+            del visitor.cookies["__Host-access"]
+            age(visitor, EXPIRED)
+            visitor.get("/who/")
+        written = [written_by(query["sql"]) for query in queries if query["sql"].startswith("UPDATE")]
+        assert written == [{"seen_at"}, {"generation", "jti"}]
+        assert set().union(*written).isdisjoint(indexed())
+        assert hot_updates() - hot == (len(written) if connection.vendor == "postgresql" else 0)
+
+    def test_finds_room_in_its_page(self, db):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'tokens_refreshtoken'")
+                assert cursor.fetchone() == (["fillfactor=90"],)
+
+
+@pytest.mark.once
+class TestEnding:
+    def test_thousands_of_sessions_are_ended_by_one_update(self, bob):
+        now = timezone.now()
+        about = {"user": bob, "jti": uuid4(), "started_at": now, "seen_at": now, "expires_at": now + timedelta(days=1)}
+        RefreshToken.objects.bulk_create((RefreshToken(**about) for _ in range(2_000)), batch_size=500)
+        with CaptureQueriesContext(connection) as queries:
+            assert RefreshToken.objects.revoke_for([bob], RefreshToken.Reason.ENDED) == 2_000
+        changed = [query["sql"] for query in queries if 'UPDATE "tokens_' in query["sql"]]
+        assert len(changed) == 1
+
+
 @pytest.mark.once
 def test_what_a_process_keeps_of_a_row_that_changed_is_small():
     """A hundred thousand of them stay under 20 MB."""
-    rows, known = 20_000, RevocationList()
+    rows, known = 5_000, RevocationList()
     tracemalloc.start()
     try:
         known.entry("", lambda seconds: ((uuid4(), f"2026-01-01 00:00:00.{row:06}+00") for row in range(rows)))
