@@ -105,3 +105,12 @@ class TestCopying:
 
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == "493 027"
+
+    def test_copies_an_example_of_the_api_as_it_is_typed(self, page, site):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(f"{site}/api/")
+
+        page.get_by_role("button", name="Copy").first.click()
+
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator(".try pre").first.inner_text()
