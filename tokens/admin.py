@@ -39,8 +39,7 @@ class ExactSearch(AnyAdmin):
         with suppress(ValueError):
             return Q(**{self.session_field: UUID(text)})
         with suppress(ValueError):
-            if "%" not in text:  # a zone of IPv6, which no column takes
-                return Q(address=str(ip_address(text)))
+            return Q(address=str(ip_address(text)))
         return Q(user__in=list(self.people(text).values_list("pk", flat=True)))
 
     def people(self, name: str) -> QuerySet[Any]:

@@ -15,6 +15,8 @@ from tokens.programs import OTHER, program
 
 Choices = list[tuple[str, Any]]
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # far beyond, a day has no midnight that is a moment
+
 
 class State(admin.SimpleListFilter):
     title = _("state")
@@ -115,9 +117,7 @@ class Days(admin.ListFilter):
             return None
         with suppress(ValueError):
             day = date.fromisoformat(str(given))
-            if (
-                date(2000, 1, 1) <= day < date(3000, 1, 1)
-            ):  # before and after, days have no neighbours in all time zones
+            if FIRST_DAY <= day <= LAST_DAY:
                 return day
         raise IncorrectLookupParameters
 
