@@ -22,7 +22,7 @@ LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
 # What a record may say beside its sentence. Whatever else somebody hangs on a record is left out.
 FIELDS = (
     *("kind", "branch", "reason", "sid", "user_id", "session_id", "by_id", "count", "limit"),
-    *("method", "path", "status", "seconds", "bytes"),
+    *("method", "path", "status", "seconds", "bytes", "blocked"),
 )
 
 Line = MutableMapping[str, Any]
@@ -111,8 +111,9 @@ def redact(logger: Any, method: str, line: Line) -> Line:
     for name in ("event", "reason", "exception", "stack"):
         if isinstance(line.get(name), str):
             line[name] = redacted(line[name], known)
-    if isinstance(line.get("path"), str):
-        line["path"] = redacted(line["path"])
+    for name in ("path", "blocked"):
+        if isinstance(line.get(name), str):
+            line[name] = redacted(line[name])
     return line
 
 

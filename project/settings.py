@@ -237,6 +237,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "object-src": [NONE],
         "frame-ancestors": [NONE],
+        "report-uri": "/csp-report",  # project/reports.py
     },
 }
 PERMISSIONS_POLICY = ", ".join(

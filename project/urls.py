@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from project import health
 from project.metrics import metrics
+from project.reports import csp_report
 from tokens.views import jwks, metadata, status_list
 
 handler500 = "project.errors.server_error"
@@ -15,6 +16,7 @@ urlpatterns = [
     path(".well-known/jwks.json", jwks, name="jwks"),
     path(".well-known/openid-configuration", metadata, name="metadata"),
     path(".well-known/status-list", status_list, name="status_list"),
+    path("csp-report", csp_report, name="csp_report"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path(settings.METRICS_PATH, metrics, name="metrics"),

@@ -26,6 +26,7 @@ OPEN = {
     "/accounts/password/reset/done/",
     "/accounts/signup/",
     "/admin/login/",
+    "/csp-report",
     "/healthz",
     "/metrics",
     "/readyz",

@@ -30,6 +30,7 @@ FOR_PROGRAMS = {
     "/admin/accounts/securityevent/csv/",
     "/admin/autocomplete/",
     "/admin/jsi18n/",
+    "/csp-report",
     "/healthz",
     "/metrics",
     "/readyz",

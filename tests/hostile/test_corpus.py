@@ -35,6 +35,7 @@ OPEN = {
     "/.well-known/jwks.json": ("/.well-known/jwks.json", 200),
     "/.well-known/openid-configuration": ("/.well-known/openid-configuration", 200),
     "/.well-known/status-list": ("/.well-known/status-list", 404),  # there is none, unless it is turned on
+    "/csp-report": ("/csp-report", 405),
     "/healthz": ("/healthz", 200),
     "/readyz": ("/readyz", 200),
     "/metrics": ("/metrics", 404),  # which is open to whoever shows its token

@@ -81,6 +81,7 @@ def forms(alice, here):
 NO_FORM = {
     *("home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done", "styleguide"),
     "where_to_change",
+    "csp_report",  # which anybody may send, and which does nothing
 }
 
 FORGERIES = {

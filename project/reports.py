@@ -1,0 +1,61 @@
+"""What browsers report: a page of ours needed something that the Content-Security-Policy forbids. A line in the log.
+
+Anybody can send one, so it is small, at most one a second in each process, and nothing is done but to write it down.
+"""
+
+import json
+import logging
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from tokens.decorators import cookieless
+
+logger = logging.getLogger("project")
+
+LARGEST = 8 * 1024  # bytes
+LONGEST = 100  # characters of whatever a report says
+PAUSE = 1.0  # seconds
+
+_free_at = float("-inf")
+
+
+@require_POST
+@csrf_exempt  # browsers send it by themselves, and nothing is done
+@cookieless
+@login_not_required
+def csp_report(request: HttpRequest) -> HttpResponse:
+    """204, whatever it says; 413 if it is too long, 400 if it is no report."""
+    body = request.read(LARGEST + 1)
+    if len(body) > LARGEST:
+        return HttpResponse(status=413)
+    try:
+        report = json.loads(body)["csp-report"]
+        told = {
+            "reason": _text(report, "effective-directive") or _text(report, "violated-directive"),
+            "path": urlsplit(_text(report, "document-uri")).path,
+            "blocked": _text(report, "blocked-uri").partition("?")[0],
+        }
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return HttpResponse(status=400)
+    if _may_tell():
+        logger.warning("A page needed what its policy forbids.", extra={"kind": "csp_violation", **told})
+    return HttpResponse(status=204)
+
+
+def _text(report: Any, name: str) -> str:
+    return str(report.get(name, ""))[:LONGEST] if isinstance(report, dict) else ""
+
+
+def _may_tell() -> bool:
+    global _free_at
+    now = monotonic()
+    if now < _free_at:
+        return False
+    _free_at = now + PAUSE
+    return True
