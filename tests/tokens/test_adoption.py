@@ -94,6 +94,14 @@ class TestResume:
         with django_assert_num_queries(0):
             assert browser.get("/who/").content == b"bob"
 
+    def test_it_costs_a_query_or_two_for_a_cookie_that_signs_nobody_in(self, old, client, django_assert_num_queries):
+        anonymous = old(basket="apples")
+        with django_assert_num_queries(1):
+            anonymous.get("/who/")
+        client.cookies[OLD] = "a" * 32
+        with django_assert_num_queries(2):
+            client.get("/who/")
+
     def test_while_it_is_off_nobody_looks(self, bob, old, settings, django_assert_num_queries):
         settings.TOKENS_ADOPT_SESSIONS = ""
         browser = old(bob)
