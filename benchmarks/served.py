@@ -23,6 +23,7 @@ OURS, OURS_BARE, THEIRS, THEIRS_BARE = (
     "Django sessions' stack, nobody signed in",
 )
 CONNECTIONS = 8
+SPELLS = 4
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
@@ -49,4 +50,6 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
 
 
 def _rate(load: Load, seconds: float) -> float:
-    return len(load.run(seconds)) / seconds
+    """The most of a few spells: what happens besides makes nothing faster."""
+    spell = seconds / SPELLS
+    return max(len(load.run(spell)) for _ in range(SPELLS)) / spell
