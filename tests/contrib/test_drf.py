@@ -11,6 +11,7 @@ from tests.accounts.test_api import EXPIRED, App, pass_time
 from tests.conftest import PASSWORD
 from tests.tokens.clock import elapse
 from tests.tokens.outage import gone
+from tokens.middleware import OUTAGES
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -129,9 +130,10 @@ class TestTokenAuthentication:
                 assert response.json() == {"detail": "Please try again in a moment."}
         assert ask("who", app.access).status_code == 200
 
-    def test_a_row_that_cannot_be_read_is_a_503_too(self, app):
+    @pytest.mark.parametrize("error", OUTAGES)
+    def test_a_row_that_cannot_be_read_is_a_503_too(self, app, error):
         assert ask("who", app.access).status_code == 200
-        with gone():
+        with gone(error):
             assert ask("who", app.access).status_code == 200
             assert ask("guarded", app.access).json() == {"detail": "Please try again in a moment."}
 

@@ -6,10 +6,10 @@ from typing import Any
 from django.db import OperationalError, connection
 
 
-def gone() -> AbstractContextManager[None]:
+def gone(error: type[Exception] = OperationalError) -> AbstractContextManager[None]:
     """Every query of this thread fails, as it does when the server has gone."""
 
     def refuse(*args: Any) -> None:
-        raise OperationalError("the server has gone")
+        raise error("the server has gone")
 
     return connection.execute_wrapper(refuse)

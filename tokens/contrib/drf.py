@@ -7,13 +7,13 @@ INSTALLED_APPS need nothing for it. No cookie authenticates here; a view for pro
 from __future__ import annotations
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import InterfaceError, OperationalError
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
 from tokens import bearer
 from tokens.exceptions import ExpiredToken, RevocationListUnavailable, TokenError
+from tokens.middleware import OUTAGES
 from tokens.signin import SignIn
 
 
@@ -34,7 +34,7 @@ class TokenAuthentication(BaseAuthentication):
         plain = request._request  # what the middleware and bearer.resume() know
         try:
             return bearer.resume(plain, guarded=self.guarded), plain.tokens
-        except (RevocationListUnavailable, OperationalError, InterfaceError) as error:
+        except (RevocationListUnavailable, *OUTAGES) as error:
             raise Unavailable from error
         except ExpiredToken as error:
             request.challenge = f', error="invalid_token", error_description="{bearer.EXPIRED}"'
