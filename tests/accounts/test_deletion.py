@@ -290,8 +290,10 @@ class TestAnonymise:
         else:
             client.post(reverse("admin:accounts_user_delete", args=[known.pk]), {"post": "yes"})
 
-        assert SecurityEvent.objects.count() == events
-        mine = SecurityEvent.objects.exclude(user=alice)
+        by_an_administrator = SecurityEvent.objects.filter(kind=Kind.DELETED)  # which says who did it
+        assert [(event.user, event.by) for event in by_an_administrator] == ([(None, alice)] if how == "admin" else [])
+        assert SecurityEvent.objects.count() == events + by_an_administrator.count()
+        mine = SecurityEvent.objects.exclude(user=alice).exclude(kind=Kind.DELETED)
         assert {(event.user, event.address, event.user_agent) for event in mine} == {(None, None, "")}
         done = SecurityEvent.objects.get(user=alice, kind=Kind.ALL_ENDED)
         assert (done.by, done.address, done.user_agent) == (None, None, "")
