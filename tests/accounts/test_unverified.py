@@ -51,8 +51,8 @@ class TestAccount:
         sign_in(client, staff)
         assert {client.get(reverse(name)).status_code for name in OWN} == {200}
         assert client.get("/").status_code == 200
-        add, password = reverse("admin:accounts_user_add"), reverse("admin:auth_user_password_change", args=[staff.pk])
-        for url in ("/admin/", "/admin/accounts/user/", add, password):
+        add, change = reverse("admin:accounts_user_add"), reverse("admin:accounts_user_change", args=[staff.pk])
+        for url in ("/admin/", "/admin/accounts/user/", add, change):
             assert client.get(url).headers["Location"] == VERIFY
         assert client.get(VERIFY).status_code == 200
         assert client.post(reverse("logout")).headers["Location"] == "/accounts/login/"
