@@ -87,7 +87,7 @@ def _turn(asked: Iterable[Contender], times: int) -> Figures:
     return {name: each for contender in asked for name, each in contender.ask(times).items()}
 
 
-def told(module: str, *arguments: str, environment: Mapping[str, str], patience: float = 60) -> Any:
+def told(module: str, *arguments: str, environment: Mapping[str, str], patience: float = 300) -> Any:
     """What a module of this package prints, which is JSON. Raises SystemExit, with its errors, if it fails."""
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", *arguments],
@@ -116,8 +116,13 @@ def clocked(act: Callable[[], object], times: int) -> float:
     return (perf_counter() - began) / times
 
 
+def least(act: Callable[[], object], times: int) -> float:
+    """Seconds for one, the least of small batches: what happens besides makes nothing faster."""
+    return min(clocked(act, max(1, times // 10)) for _ in range(min(times, 10)))
+
+
 def above(floor: Callable[[], object], act: Callable[[], object], times: int) -> tuple[float, float]:
-    """Seconds for one of each, the least of small batches by turns: what happens besides makes nothing faster."""
+    """Seconds for one of each, the least of small batches by turns."""
     batch = max(1, times // 10)
     pairs = [(clocked(floor, batch), clocked(act, batch)) for _ in range(min(times, 10))]
     return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)

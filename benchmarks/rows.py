@@ -79,7 +79,8 @@ def fill(rows: int) -> None:
 
     from tokens.models import RefreshToken
 
-    first = RefreshToken.objects.start(peers.alice(), persistent=True, user_agent=USER_AGENT, address="203.0.113.7")
+    about = {"method": RefreshToken.Method.PASSWORD, "user_agent": USER_AGENT, "address": "203.0.113.7"}
+    first = RefreshToken.objects.start(peers.alice(), persistent=True, **about)
     with connection.cursor() as cursor, indexed_afterwards(cursor) if rows > GROWN else nullcontext():
         cursor.execute("SET session_replication_role = replica")  # each row's person is there: nothing to look up
         cursor.execute(PEOPLE, [-(-rows // EACH)])
