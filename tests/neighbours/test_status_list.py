@@ -61,12 +61,14 @@ def test_the_list_is_read_once_however_many_ask(issuer, ask):
     assert not issuer.asked[LIST]  # for a token without a place nobody needs it
 
 
-def test_the_last_good_list_is_good_until_its_end_whatever_comes_instead(issuer, ask):
-    def verdicts():
-        return [ask(issuer.access(idx)) for idx in (3, 4, None)]
+@pytest.fixture
+def verdicts(issuer, ask):
+    """`verdicts()`: what the places 3 and 4, and no place, are answered."""
+    return lambda: [ask(issuer.access(idx)) for idx in (3, 4, None)]
 
-    exp = int(time()) + 9
-    issuer.published = good = issuer.status_list([3], exp=exp)
+
+def test_the_last_good_list_stays_whatever_comes_instead(issuer, verdicts):
+    issuer.published = good = issuer.status_list([3], exp=int(time()) + 3600)
     assert verdicts() == [all_are(401), all_are(200), all_are(200)]
     for instead in (
         issuer.status_list([4], typ="at+jwt"),
@@ -80,11 +82,18 @@ def test_the_last_good_list_is_good_until_its_end_whatever_comes_instead(issuer,
         sleep(LATER)
         assert verdicts() == [all_are(401), all_are(200), all_are(200)]
         assert issuer.asked[LIST] >= 2
-    sleep(max(0, exp - time()))
-    assert verdicts() == [all_are(503), all_are(503), all_are(200)]  # who has no place in it does not need it
     issuer.published = issuer.status_list([4])
     sleep(LATER)
     assert verdicts() == [all_are(200), all_are(401), all_are(200)]
+
+
+def test_the_last_good_list_is_good_until_its_end(issuer, ask, verdicts):
+    exp = int(time()) + 5
+    issuer.published = issuer.status_list([3], exp=exp)
+    assert ask(issuer.access(4)) == all_are(200)
+    issuer.published = None
+    sleep(max(0, exp - time()))
+    assert verdicts() == [all_are(503), all_are(503), all_are(200)]  # who has no place in it does not need it
 
 
 def test_without_a_list_nobody_with_a_place_in_it_is_taken(issuer, ask):
