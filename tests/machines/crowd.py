@@ -56,6 +56,13 @@ class Crowd:
             assert monotonic() < until, f"Nobody is served: {self.visits[-5:]}"
             await asyncio.sleep(0.02)
 
+    async def everywhere(self, names: tuple[str, ...]) -> None:
+        """Until each of these machines has answered well: nginx leaves one alone for a while that was away."""
+        until = monotonic() + SECONDS
+        while {visit.machine for visit in self.visits if 200 <= visit.status < 400} < set(names):
+            assert monotonic() < until, self.machines()
+            await asyncio.sleep(0.02)
+
     async def trouble(self) -> None:
         """Until somebody has been told to come again."""
         until, before = monotonic() + SECONDS, len(self.visits)
