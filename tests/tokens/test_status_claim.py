@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.tokens.clock import elapse, jar
 from tests.tokens.forge import altered, part
+from tests.tokens.kinds import ACCESS, AUDIENCE, ISSUER, KEY, access_token, cause, read
 from tests.tokens.racing import together
-from tests.tokens.test_jwts import ACCESS, AUDIENCE, ISSUER, KEY, access_token, cause, read
 from tokens import jwks, models, verified
 from tokens.models import RefreshToken
 from tokens.revocation import revocation_list

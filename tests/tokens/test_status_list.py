@@ -16,8 +16,8 @@ from joserfc.jwk import KeySet
 
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.forge import altered, part
+from tests.tokens.kinds import ACCESS, ISSUER, KEY, RING, access_token, cause, reread
 from tests.tokens.outage import gone
-from tests.tokens.test_jwts import ACCESS, ISSUER, KEY, RING, access_token, cause, reread
 from tokens import jwks, jwts, keyfile
 from tokens.conf import conf
 from tokens.models import RefreshToken
