@@ -126,6 +126,12 @@ class TestValues:
         assert database["ENGINE"] == "django.db.backends.postgresql"
         assert "OPTIONS" not in database
 
+    def test_watchers_of_the_process_itself_need_no_tls(self, read):
+        settings = read(METRICS_PATH="/internal/counts/")
+        for url in ("healthz", "readyz", "internal/counts"):
+            assert any(re.search(pattern, url) for pattern in settings["SECURE_REDIRECT_EXEMPT"])
+        assert not any(re.search(pattern, "internal/countsX") for pattern in settings["SECURE_REDIRECT_EXEMPT"])
+
     def test_mail_leaves_by_tls(self, read):
         settings = read()
         assert (settings["EMAIL_HOST"], settings["EMAIL_PORT"]) == ("mail.example.org", 587)
