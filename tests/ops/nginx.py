@@ -2,7 +2,9 @@
 
 import re
 import shutil
+import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.postgres import give_up
@@ -46,6 +48,13 @@ def write(folder: Path, servers: Sequence[str], *, http: int, https: int, certif
     user = "user root;" if folder.owner() == "root" else ""
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
     return [program(), "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+def free_ports(number: int) -> list[int]:
+    """So many ports of this machine that nobody listens at, each another."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [listener.getsockname()[1] for listener in listeners]
 
 
 def render(

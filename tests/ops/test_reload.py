@@ -16,7 +16,6 @@ import pytest
 from tests.faults.server import Site
 from tests.ops import nginx
 from tests.smtp import wait_until
-from tests.test_demo import free_port
 
 pytestmark = pytest.mark.once
 
@@ -95,7 +94,7 @@ def unit(tmp_path):
 
 @pytest.fixture
 def port(unit, tmp_path):
-    http, port = free_port(), free_port()
+    http, port = nginx.free_ports(2)
     process = subprocess.Popen(nginx.write(tmp_path, [f"unix:{tmp_path}/socket"], http=http, https=port))
     try:
         wait_until(lambda: answered(port, "/healthz") == 200, seconds=60)
