@@ -47,7 +47,7 @@ def main() -> None:
         fill(rows)
         show_sizes(rows)
         show_writes()
-        for fillfactor in (100, 80):
+        for fillfactor in (100, 90, 80):
             show_hot(fillfactor)
 
 

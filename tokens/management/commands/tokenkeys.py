@@ -27,9 +27,7 @@ class Command(BaseCommand):
         retire.add_argument("kid")
         verbs.add_parser("check", help="say whether the file can be used")
         for verb in (create, rotate, retire):
-            verb.add_argument(
-                "--dry-run", action="store_true", help="show what would be written, and write nothing"
-            )
+            verb.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         name = options["file"] or getattr(settings, "TOKENS_KEYS", "")
