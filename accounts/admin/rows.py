@@ -26,6 +26,12 @@ class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
+        """What is not shown is not asked for either, or it could be guessed letter by letter."""
+        columns = {field.name for field in self.opts.concrete_fields if not field.primary_key}
+        hidden = columns.difference(self.fields or ())
+        return lookup.partition("__")[0] not in hidden and super().lookup_allowed(lookup, value, request)
+
 
 class CheckedSelection(admin.ModelAdmin):  # type: ignore[type-arg]
     """What was selected is read before anything is done with it: Django answers keys that are none with a 500."""

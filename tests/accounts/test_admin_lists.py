@@ -114,6 +114,22 @@ class TestEndThisSession:
         assert row_of(bob).is_live
 
 
+class TestLookups:
+    @pytest.mark.parametrize(
+        ("url", "query"),
+        [
+            (USERS, "password__startswith=argon2"),
+            (SESSIONS, "auth_hash__startswith=0"),
+            (SESSIONS, "jti__gt=0"),
+            (SESSIONS, "user__password__startswith=argon2"),
+            ("/admin/accounts/outgoingmail/", "facts__address__startswith=1"),
+            ("/admin/accounts/securityevent/", "user__password__startswith=argon2"),
+        ],
+    )
+    def test_ask_for_nothing_that_is_not_shown(self, admin, url, query):
+        assert admin.get(f"{url}?{query}").status_code == 400
+
+
 class TestSelection:
     @pytest.mark.parametrize("key", ["", "x", "1 OR 1=1", "\x00", "9" * 40, "-", "0x1", "1,2", "é", "null"])
     @pytest.mark.parametrize(
