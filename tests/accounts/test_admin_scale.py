@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.admin import lists
 from accounts.models import SecurityEvent, User
+from benchmarks import admin as measured
 from tests.accounts.conftest import FIREFOX
 from tokens.models import RefreshToken
 
@@ -81,6 +82,15 @@ def test_no_page_asks_more_the_more_there_is(admin):
     assert many == few
     assert {page: number for page, number in many.items() if number > PAGES[page]} == {}
     assert max(PAGES.values()) <= MOST
+
+
+@pytest.mark.once
+def test_the_pages_that_are_measured_are_there(admin):
+    keys = fill(1)
+    places = {"person": keys["user"], "session": keys["session"], "event": keys["event"], "day": timezone.localdate()}
+    for name, path in measured.PAGES:
+        path = path.replace("?p=", "?e=")  # so few people have no second page
+        assert admin.get(path.format(**places)).status_code == 200, name
 
 
 class TestFirstRows:
