@@ -55,14 +55,14 @@ def main() -> None:
     if options.full:
         effort, limit = replace(effort, rows=(*effort.rows, LARGEST)), LARGEST_LIMIT
     _end_after(limit)
-    began = monotonic()
+    began, load = monotonic(), machine.load()
     goals = []
     with parts.running() as parts_alone:
         environment = people.made(parts_alone, effort.crowd)
         for name in options.only or GOALS:
             goals.append(GOALS[name](environment, effort))
             print(report.text(goals[-1]), end="\n\n", flush=True)
-        how = machine.words(parts.version(environment))
+        how = machine.words(parts.version(environment), load)
     print(report.verdict(goals), how, f"In {monotonic() - began:.0f} s.", sep="\n\n")
     if options.write:
         report.write(goals, f"From `python -m benchmarks {' '.join(sys.argv[1:])}`. {how}")

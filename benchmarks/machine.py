@@ -10,12 +10,17 @@ from pathlib import Path
 PACKAGES = ("Django", "gunicorn", "PyJWT", "djangorestframework-simplejwt", "django-allauth", "psycopg")
 
 
-def words(postgresql: str) -> str:
-    """In a sentence: cores, CPU, system, Python, PostgreSQL and packages."""
+def load() -> float:
+    """How many programs were at work within the last minute; to be asked before a run begins."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def words(postgresql: str, load: float) -> str:
+    """In a sentence: cores, CPU, how busy they were before, system, Python, PostgreSQL and packages."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
-        f"{os.cpu_count()} cores of {_cpu()}, {platform.system()}, Python {platform.python_version()},"
-        f" PostgreSQL {postgresql}; {packages}."
+        f"{os.cpu_count()} cores of {_cpu()}, their load before it {load:.1f}, {platform.system()},"
+        f" Python {platform.python_version()}, PostgreSQL {postgresql}; {packages}."
     )
 
 
