@@ -105,10 +105,10 @@ def walkers() -> dict[str, dict[str, str]]:
 
 
 def many_of(user: Any) -> dict[str, str]:
-    """Somebody with thirty sessions, and twenty that are over: the cookies of the newest."""
-    for number, agent in zip(range(30), itertools.cycle((IPHONE, CHROME, IPAD))):
+    """Somebody with twenty-five sessions, and eight that are over: the cookies of the newest."""
+    for number, agent in zip(range(24), itertools.cycle((IPHONE, CHROME, IPAD))):
         row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
-    for days in range(20):
+    for days in range(8):
         row_of(user, CHROME, started=25 * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason="ended")
     return jar(user, user_agent=FIREFOX, started=DAY)
 
@@ -189,11 +189,11 @@ def history_of(user: Any) -> int:
 
 
 def tallies() -> int:
-    """A week of them, hour by hour; the key of the newest."""
+    """A week of them, one in four hours; the key of the newest."""
     from accounts.models import Tally
 
     hour = now().replace(minute=0, second=0, microsecond=0)
-    Tally.objects.add({(hour - n * HOUR, "child"): 40 + 17 * n % 60 for n in range(7 * 24)})
+    Tally.objects.add({(hour - n * HOUR, "child"): 40 + 17 * n % 60 for n in range(0, 7 * 24, 4)})
     return Tally.objects.latest("hour").pk
 
 
