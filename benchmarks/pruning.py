@@ -64,7 +64,9 @@ def main() -> None:
         load_site(url, folder)
         fill(options.rows)
         jars = browsers()
-        print("| | for | refreshes | median | longest, in the best spell | in most | of all | sign-ins | in most |")
+        print(
+            "| | for | refreshes | within 50 ms | median | longest, in the best spell | in most | of all | sign-ins |"
+        )
         print("|---|---|---|---|---|---|---|---|---|")
         show("before", *measured(jars, until(ALONE)))
         command = subprocess.Popen([sys.executable, "manage.py", "cleartokens"], cwd=ROOT, stdout=subprocess.PIPE)
@@ -164,9 +166,9 @@ def show(what: str, seconds: float, spells: list[Spell]) -> float:
     refreshes = [each for spell in spells for each in spell.refreshes]
     sign_ins = [each for spell in spells for each in spell.sign_ins]
     longest = [max(spell.refreshes) for spell in spells]
-    times = (median(refreshes), min(longest), median(longest), max(longest))
-    entered = (f"{len(sign_ins):,}", f"{median(max(spell.sign_ins) for spell in spells):.0f} ms")
-    cells = (what, f"{seconds:.0f} s", f"{len(refreshes):,}", *(f"{each:.0f} ms" for each in times), *entered)
+    times = (median(refreshes), min(longest), median(longest), max(longest), median(sign_ins))
+    share = sum(each <= BOUND for each in refreshes) / len(refreshes)
+    cells = (what, f"{seconds:.0f} s", f"{len(refreshes):,}", f"{share:.1%}", *(f"{each:.0f} ms" for each in times))
     print("|", " | ".join(cells), "|", flush=True)
     return median(longest)
 
