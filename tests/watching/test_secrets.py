@@ -213,7 +213,7 @@ class TestRedacted:
         "text",
         [
             "Not Found: /accounts/sessions/018f3a6e-7b2c-7def-8123-456789abcdef/end/",
-            "File '/work/sojourn/accounts/views/sessions.py', line 12, in show_where_people_are_signed_in_by_now",
+            "File '/srv/sojourn/accounts/views/sessions.py', line 12, in show_where_people_are_signed_in_by_now",
             "The token is not three parts of the base64url alphabet.",
             "The password was changed.",
             "https://example.org:8000/accounts/login/?next=/x@y",
