@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from benchmarks import parts
 from benchmarks.crowd import fill
 from tests import postgres
 
@@ -82,36 +82,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     options = parser.parse_args()
     with postgres.running() as url, tempfile.TemporaryDirectory() as folder:
-        load_site(url, folder)
+        parts.load(url, folder)
+        leave_names()
         fill(options.people, options.rows)
         over = report(options.runs)
     if over:
         raise SystemExit(f"Over {MOST_QUERIES} queries or {MOST_MS} ms: {', '.join(over)}.")
 
 
-def load_site(url: str, folder: str) -> None:
-    """The site's own settings, with tables that are there; nothing of the caller's environment counts. Its style sheets
-    were not collected, so they keep their names."""
-    for name in [name for name in os.environ if name.startswith("TOKENS_")]:
-        del os.environ[name]
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ALLOWED_HOSTS": "testserver",
-        "DATABASE_URL": url,
-        "EMAIL_URL": "memorymail://",
-        "SECURE_SSL_REDIRECT": "false",
-        "STATIC_ROOT": folder,
-        "TOKENS_ISSUER": "https://example.org",
-    }
-    import django
+def leave_names() -> None:
+    """Style sheets keep their names: they were not collected."""
     from django.conf import settings
-    from django.core.management import call_command
+    from django.test import override_settings
 
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-    django.setup()
-    call_command("migrate", verbosity=0)
+    override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}).enable()
 
 
 def report(runs: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,3 +84,27 @@ def site(environment: dict[str, str], **more: str) -> dict[str, str]:
         "TOKENS_ISSUER": "http://localhost",
         **more,
     }
+
+
+def load(database: str, folder: str, **more: str) -> None:
+    """The site in this process, with tables that are there; `more` is for its environment, and of the caller's own
+    settings none counts."""
+    for name in [name for name in os.environ if name.startswith("TOKENS_")]:
+        del os.environ[name]
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ALLOWED_HOSTS": "testserver",
+        "DATABASE_URL": database,
+        "EMAIL_URL": "memorymail://",
+        "LOG_LEVEL": "error",
+        "SECURE_SSL_REDIRECT": "false",
+        "STATIC_ROOT": folder,
+        "TOKENS_ISSUER": "https://example.org",
+        **more,
+    }
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)

@@ -12,8 +12,6 @@ and the greatest. Sign-ins are measured, too, since each looks for old rows of i
 from __future__ import annotations
 
 import argparse
-import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from statistics import median
 from time import perf_counter, sleep
 from typing import Any
 
+from benchmarks import parts
 from tests import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, here and in the command
     with postgres.running() as url, tempfile.TemporaryDirectory() as folder:
-        load_site(url, folder)
+        parts.load(url, folder, TOKENS_CONFIRM_AFTER=str(CONFIRM_AFTER))
         fill(options.rows)
         jars = browsers()
         print(
@@ -79,32 +78,9 @@ def main() -> None:
     raise SystemExit(longest > BOUND)
 
 
-def load_site(url: str, folder: str) -> None:
-    """The site's own settings, with tokens so short-lived that each refresh confirms one."""
-    for name in [name for name in os.environ if name.startswith("TOKENS_")]:
-        del os.environ[name]
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ALLOWED_HOSTS": "testserver",
-        "DATABASE_URL": url,
-        "EMAIL_URL": "memorymail://",
-        "LOG_LEVEL": "error",
-        "SECURE_SSL_REDIRECT": "false",
-        "STATIC_ROOT": folder,
-        "TOKENS_ISSUER": "https://example.org",
-        "TOKENS_CONFIRM_AFTER": str(CONFIRM_AFTER),
-    }
-    import django
-
-    django.setup()
-
-
 def fill(rows: int) -> None:
-    from django.core.management import call_command
     from django.db import connection
 
-    call_command("migrate", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute(FILL, {"rows": rows})
         cursor.execute("VACUUM ANALYZE tokens_refreshtoken")

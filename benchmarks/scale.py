@@ -8,13 +8,13 @@ change of a page after a checkpoint adds depends on checkpoints alone, and the d
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
+
+from . import parts
 
 PEOPLE_EACH = 2  # sign-ins of a person
 DRAWN = 2_000  # of each kind of write
@@ -43,32 +43,12 @@ def main() -> None:
 
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
     with postgres.running() as url, tempfile.TemporaryDirectory() as folder:
-        load_site(url, folder)
+        parts.load(url, folder)
         fill(rows)
         show_sizes(rows)
         show_writes()
         for fillfactor in (100, 90, 80):
             show_hot(fillfactor)
-
-
-def load_site(url: str, folder: str) -> None:
-    for name in [name for name in os.environ if name.startswith("TOKENS_")]:
-        del os.environ[name]
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ALLOWED_HOSTS": "testserver",
-        "DATABASE_URL": url,
-        "EMAIL_URL": "memorymail://",
-        "LOG_LEVEL": "error",
-        "STATIC_ROOT": folder,
-        "TOKENS_ISSUER": "https://example.org",
-    }
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
 
 
 def fill(rows: int) -> None:

@@ -8,12 +8,12 @@ characters, and none is worse than those of four bytes each.
 
 from __future__ import annotations
 
-import os
-import secrets
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from . import parts
 
 ORDINARY, LONGEST = "alice", "\U00020000" * 150
 KINDS = ("HS256", "ES256", "EdDSA", "RS256-2048", "RS256-3072", "RS256-4096")
@@ -22,7 +22,7 @@ PLACES = 2**20  # in a status list
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        load_site(Path(folder))
+        parts.load(f"sqlite:///{folder}/db.sqlite3", folder, SECURE_SSL_REDIRECT="true")
         from django.test import override_settings
 
         print("| key | access | refresh | access, longest name | with a place in the status list |")
@@ -36,26 +36,6 @@ def main() -> None:
             shown = [f"{size:,}" for size in (access, refresh, longest, listed)]
             print("|", " | ".join((kind, *shown[:-1], "-" if kind == "HS256" else shown[-1])), "|", flush=True)
         print(f"\nAll other headers of such an answer: {others:,}.")
-
-
-def load_site(folder: Path) -> None:
-    """The site's own settings; nothing of the caller's environment counts."""
-    for name in [name for name in os.environ if name.startswith("TOKENS_")]:
-        del os.environ[name]
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ALLOWED_HOSTS": "testserver",
-        "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
-        "EMAIL_URL": "memorymail://",
-        "STATIC_ROOT": str(folder),
-        "TOKENS_ISSUER": "https://example.org",
-    }
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
 
 
 def key_file(kind: str, folder: Path) -> str:

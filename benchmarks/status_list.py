@@ -9,7 +9,6 @@ What has been compressed is kept until other sessions have ended; the last colum
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 import tempfile
 from datetime import timedelta
@@ -18,6 +17,10 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
+
+from tokens import jwks, keyfile
+
+from . import parts
 
 LIVE = ((1_000, 0.01), (10_000, 0.01), (100_000, 0.01), (100_000, 1.0))  # sessions, and the share that has ended
 URL = "/.well-known/status-list"
@@ -29,7 +32,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        load_site(Path(folder), options.places)
+        keys = Path(folder, "keys.json")
+        keyfile.write(keys, {"keys": [jwks.generate("ES256")]})  # which neighbours can verify
+        database = f"sqlite:///{folder}/db.sqlite3"
+        parts.load(database, folder, TOKENS_KEYS=str(keys), TOKENS_STATUS_LIST=str(options.places))
         print(f"A list of {options.places:,} places.\n")
         print("| sessions | ended of late | the JWT, in bytes | with gzip | made anew, ms | unchanged, ms |")
         print("|---|---|---|---|---|---|")
@@ -39,31 +45,6 @@ def main() -> None:
             times = [1000 * median(took(anew) for _ in range(options.runs)) for anew in (True, False)]
             print("|", " | ".join(map("{:,}".format, (live, ended, *sizes))), end=" | ")
             print(" | ".join(map("{:.1f}".format, times)), "|", flush=True)
-
-
-def load_site(folder: Path, places: int) -> None:
-    """The site's own settings, with a key that neighbours can verify; nothing of the caller's environment counts."""
-    for name in [name for name in os.environ if name.startswith("TOKENS_")]:
-        del os.environ[name]
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ALLOWED_HOSTS": "testserver",
-        "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
-        "SECURE_SSL_REDIRECT": "false",
-        "STATIC_ROOT": str(folder),
-        "TOKENS_ISSUER": "https://example.org",
-        "TOKENS_KEYS": str(folder / "keys.json"),
-        "TOKENS_STATUS_LIST": str(places),
-    }
-    import django
-    from django.core.management import call_command
-
-    from tokens import jwks, keyfile
-
-    keyfile.write(folder / "keys.json", {"keys": [jwks.generate("ES256")]})
-    django.setup()
-    call_command("migrate", verbosity=0)
 
 
 def fill(live: int, share: float, places: int) -> int:

@@ -9,9 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-LISTED = (
-    2_000  # rows that one can leaf through: nobody reads more, and to count takes longest where an index is missing
-)
+# Rows that one can leaf through: nobody reads more, and to count takes longest where an index is missing.
+LISTED = 2_000
 
 
 class HeadFirst(Paginator):  # type: ignore[type-arg]

@@ -31,6 +31,21 @@ def using() -> Callable[[str], Client]:
 
 
 @pytest.fixture
+def admin(client: Client, alice: Any, sign_in: Callable[..., Any]) -> Client:
+    """Alice's browser."""
+    sign_in(client, alice)
+    return client
+
+
+@pytest.fixture
+def there(using: Callable[[str], Client], bob: Any, sign_in: Callable[..., Any]) -> Client:
+    """Bob's browser, or another one of his beside `client`."""
+    client = using(CHROME)
+    sign_in(client, bob)
+    return client
+
+
+@pytest.fixture
 def committing(django_capture_on_commit_callbacks: Any) -> Any:
     """`with committing(): ...` does what waits for a commit: mails go out."""
     return partial(django_capture_on_commit_callbacks, execute=True)

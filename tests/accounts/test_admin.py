@@ -14,27 +14,12 @@ from django.utils import timezone
 
 from accounts import mails
 from accounts.models import OutgoingMail, SecurityEvent, User
-from tests.accounts.conftest import CHROME
 from tests.accounts.proving import QUESTION, answer, forget_proofs
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
 Reason = RefreshToken.Reason
-
-
-@pytest.fixture
-def admin(client, alice, sign_in):
-    sign_in(client, alice)
-    return client
-
-
-@pytest.fixture
-def there(using, bob, sign_in):
-    """Bob's browser."""
-    client = using(CHROME)
-    sign_in(client, bob)
-    return client
 
 
 def change(user):

@@ -20,20 +20,6 @@ Reason = RefreshToken.Reason
 
 
 @pytest.fixture
-def admin(client, alice, sign_in):
-    sign_in(client, alice)
-    return client
-
-
-@pytest.fixture
-def there(using, bob, sign_in):
-    """Bob's browser."""
-    client = using(CHROME)
-    sign_in(client, bob)
-    return client
-
-
-@pytest.fixture
 def carol(db):
     """On the staff, and no superuser, with every permission there is."""
     person = User.objects.create_user("carol", "carol@example.org", PASSWORD, is_staff=True)

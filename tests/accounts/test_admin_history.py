@@ -18,12 +18,6 @@ Kind = SecurityEvent.Kind
 EVENTS = "/admin/accounts/securityevent/"
 
 
-@pytest.fixture
-def admin(client, alice, sign_in):
-    sign_in(client, alice)
-    return client
-
-
 def happen(kind=Kind.SIGNED_OUT, **about):
     return SecurityEvent.objects.create(kind=kind, **about)
 

@@ -21,20 +21,6 @@ USERS = "/admin/accounts/user/"
 SESSIONS = "/admin/tokens/refreshtoken/"
 
 
-@pytest.fixture
-def admin(client, alice, sign_in):
-    sign_in(client, alice)
-    return client
-
-
-@pytest.fixture
-def there(using, bob, sign_in):
-    """Bob's browser."""
-    client = using(CHROME)
-    sign_in(client, bob)
-    return client
-
-
 def page_of(client, url, **query):
     response = client.get(url, query)
     assert response.status_code == 200

@@ -26,14 +26,6 @@ def here(using, bob, sign_in):
     return client
 
 
-@pytest.fixture
-def there(using, bob, sign_in):
-    """Bob's other browser."""
-    client = using(CHROME)
-    sign_in(client, bob)
-    return client
-
-
 def row_of(user_agent):
     return RefreshToken.objects.get(user_agent=user_agent)
 
