@@ -49,7 +49,7 @@ def download(user: User, here: UUID | None = None) -> JsonResponse:
 
 def _account(user: User) -> Document:
     return {
-        "id": user.pk,
+        "id": str(user.pk),
         "username": user.username,
         "email": user.email,
         "email_confirmed_at": _time(user.verified_at),

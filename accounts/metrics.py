@@ -1,5 +1,5 @@
 """What is counted, for Prometheus: each branch that a token took, so that false verdicts show in production; who got
-in, what ended, and what was tried too often. Branches by the hour as well (tallies.py).
+in, what ended, and what was tried too often.
 
 Each has a label with few values, and nothing is kept in a file before it is first counted: of several workers each has
 files of its own, and a command that counts nothing shall leave none.
@@ -13,7 +13,6 @@ from django.db import transaction
 from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-from accounts import tallies
 from tokens.signals import branch_taken, list_read, rows_revoked, session_started, token_verified
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter was made
@@ -43,7 +42,6 @@ LAG = Gauge(
 @receiver(branch_taken)
 def count_branch(branch: str, reason: str, **kwargs: Any) -> None:
     BRANCHES.labels(branch, reason).inc()
-    tallies.count(branch)
 
 
 @receiver(session_started)

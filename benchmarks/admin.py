@@ -69,7 +69,6 @@ PAGES = (
     ("· search, an IP address", f"{EVENTS}?q=10.7.49.91"),
     ("· search, a session", f"{EVENTS}?q={{session}}"),
     ("· an event", f"{EVENTS}{{event}}/change/"),
-    ("Tallies", "/admin/accounts/tally/"),
     ("Outgoing mails", "/admin/accounts/outgoingmail/"),
     ("Groups", "/admin/auth/group/"),
 )

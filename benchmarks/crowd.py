@@ -18,13 +18,14 @@ BROWSER = """
     CASE WHEN n % 1000 = 0 THEN 'Lynx/2.9.2 libwww-FM/2.14' WHEN n % 1000 < 5 THEN 'curl/8.5.0'
         WHEN n % 10 < 2 THEN %(firefox)s WHEN n % 10 < 7 THEN %(chrome)s ELSE %(safari)s END"""
 ADDRESS = "('10.' || n % 200 || '.' || n * 7 % 250 || '.' || n * 13 % 250)::inet"
-PERSON = "(n * 7919::bigint) % %(people)s + %(first)s"
+KEY = "md5(({number})::text)::uuid"  # of person number so many: as random as the site's own, and found again
+PERSON = KEY.format(number="(n * 7919::bigint) % %(people)s + 1")
 
 PEOPLE = """
-    INSERT INTO accounts_user (username, email, first_name, last_name, password, language, is_active, is_staff,
+    INSERT INTO accounts_user (id, username, email, first_name, last_name, password, language, is_active, is_staff,
         is_superuser, date_joined, last_login)
-    SELECT 'person' || n, 'person' || n || '@example.org', 'Ada' || n % 500, 'Byron' || n % 3000, '!' || md5(n::text),
-        'en', n % 50 > 0, n % 10000 = 0, false, now() - n % 1500 * interval '1 day', now() - n % 90 * interval '1 day'
+    SELECT {NEW}, 'person' || n, 'person' || n || '@example.org', 'Ada' || n % 500, 'Byron' || n % 3000,
+        '!' || md5(n::text), 'en', n % 50 > 0, n % 10000 = 0, false, now() - n % 1500 * interval '1 day', now() - n % 90 * interval '1 day'
     FROM generate_series(1, %(people)s) n"""
 SESSIONS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probes, persistent, method,
@@ -43,7 +44,7 @@ EVENTS = """
         CASE WHEN n % 10 = 0 THEN 'sign_in_failed' WHEN n % 10000 = 7 THEN 'reuse_found'
             WHEN n % 10 < 6 THEN 'signed_in' WHEN n % 1000 = 8 THEN 'all_ended' ELSE 'signed_out' END,
         now() - n / %(rows)s.0 * interval '180 days', {ADDRESS}, {BROWSER}, gen_random_uuid(),
-        CASE WHEN n % 1000 = 8 THEN %(first)s END
+        CASE WHEN n % 1000 = 8 THEN {FIRST} END
     FROM generate_series(1, %(rows)s) n"""
 
 
@@ -55,8 +56,6 @@ def fill(people: int, rows: int) -> None:
     facts: dict[str, Any] = {"people": people, "rows": rows, "firefox": FIREFOX, "chrome": CHROME, "safari": SAFARI}
     with connection.cursor() as cursor:
         cursor.execute(_sql(PEOPLE), facts)
-        cursor.execute("SELECT min(id) FROM accounts_user")
-        facts["first"] = cursor.fetchone()[0]
         for statement in (SESSIONS, EVENTS):
             cursor.execute(_sql(statement), facts)
         cursor.execute("VACUUM ANALYZE")
@@ -64,6 +63,7 @@ def fill(people: int, rows: int) -> None:
 
 def _sql(statement: str) -> str:
     """With its parts in place; a per cent sign of SQL's own is doubled for the driver."""
-    for name, part in (("{PERSON}", PERSON), ("{BROWSER}", BROWSER), ("{ADDRESS}", ADDRESS)):
+    keys = {"{PERSON}": PERSON, "{NEW}": KEY.format(number="n"), "{FIRST}": KEY.format(number="1")}
+    for name, part in {**keys, "{BROWSER}": BROWSER, "{ADDRESS}": ADDRESS}.items():
         statement = statement.replace(name, part)
     return statement.replace("% ", "%% ")

@@ -20,19 +20,19 @@ PEOPLE_EACH = 2  # sign-ins of a person
 DRAWN = 2_000  # of each kind of write
 ROUNDS = 24  # of confirmations, each of every twentieth sign-in
 PEOPLE = """
-    INSERT INTO accounts_user (username, email, password, is_superuser, first_name, last_name, is_staff, is_active,
+    INSERT INTO accounts_user (id, username, email, password, is_superuser, first_name, last_name, is_staff, is_active,
         date_joined, language)
-    SELECT 'person' || n, 'person' || n || '@example.org', repeat('x', 97), false, '', '', false, true, now(), 'en'
+    SELECT md5(n::text)::uuid, 'person' || n, 'person' || n || '@example.org', repeat('x', 97), false, '', '',
+        false, true, now(), 'en'
     FROM generate_series(1, %s) n"""
 ROWS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probes, persistent, method,
         name, user_agent, address, started_at, seen_at, proved_at, expires_at, reason)
-    SELECT gen_random_uuid(), people.least + n %% %s, 1, gen_random_uuid(), 0, repeat('0', 64), 0, true, 'password',
+    SELECT gen_random_uuid(), md5((n %% %s + 1)::text)::uuid, 1, gen_random_uuid(), 0, repeat('0', 64), 0, true, 'password',
         '', 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0'
             ' Safari/537.36',
         '203.0.113.0'::inet + (random() * 1000000)::int, at, at, at, at + interval '30 days', ''
-    FROM (SELECT n, now() - interval '30 days' * (1 - n::float / %s) AS at FROM generate_series(1, %s) n) drawn,
-        (SELECT min(id) AS least FROM accounts_user) people"""
+    FROM (SELECT n, now() - interval '30 days' * (1 - n::float / %s) AS at FROM generate_series(1, %s) n) drawn"""
 INDEXES = """
     SELECT indexrelname, pg_relation_size(indexrelid) FROM pg_stat_user_indexes
     WHERE relname = 'tokens_refreshtoken' ORDER BY 2 DESC"""

@@ -76,16 +76,6 @@ def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postman, "start", lambda: None)
 
 
-@pytest.fixture(autouse=True)
-def _tallies_when_asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing is written a minute later, in the midst of another test."""
-    from accounts import tallies
-
-    monkeypatch.setattr(tallies.Counts, "_start", lambda self: None)
-    yield
-    tallies._counts.clear()
-
-
 @pytest.fixture
 def smtp(settings) -> Iterator[MailServer]:
     """A real mail server, to which the mails of this test go; other processes reach it by its `url`."""

@@ -1,4 +1,4 @@
-"""What happened, what was counted, and what still waits."""
+"""What happened, and what still waits."""
 
 from typing import Any
 
@@ -10,25 +10,31 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from accounts.admin import sheet
-from accounts.admin.filters import Days, Doer
+from accounts.admin.filters import Days, Doer, EventKind
 from accounts.admin.lists import LongList
 from accounts.admin.rows import ReadOnly
 from accounts.admin.search import NamedPeople
-from accounts.models import OutgoingMail, SecurityEvent, Tally
+from accounts.models import OutgoingMail, SecurityEvent
 
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
-    list_display = ("at", "kind", "user", "address", "device", "by")
-    list_filter = (Days, Doer, "kind")
+    list_display = ("at", "what", "user", "address", "device", "by")
+    list_filter = (Days, Doer, EventKind)
     list_select_related = ("user", "by")
     ordering = ("-at",)
     sortable_by = ("at",)
     session_field = "session"
-    fields = ("at", "kind", "user", "by", "address", "user_agent", "session")
+    fields = ("at", "what", "user", "by", "address", "user_agent", "session")
+    readonly_fields = ("what",)
+
+    @admin.display(description=_("what"))
+    def what(self, event: SecurityEvent) -> str:
+        return event.get_kind_display()
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.download)
@@ -67,11 +73,3 @@ class OutgoingMailAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("kind",)
     ordering = ("due_at",)
     fields = ("made_at", "kind", "user", "to", "language", "attempts", "due_at")
-
-
-@admin.register(Tally)
-class TallyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("hour", "branch", "count")
-    list_filter = ("branch",)
-    date_hierarchy = "hour"
-    fields = ("hour", "branch", "count")

@@ -122,7 +122,7 @@ class SecurityEvent(models.Model):
         related_name="security_events",
         db_index=False,  # the index below begins with it
     )
-    kind = models.CharField(_("what"), max_length=32, choices=Kind)
+    kind = models.CharField(_("what"), max_length=32)  # no choices: a new kind is no migration
     at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
     address = models.GenericIPAddressField(_("address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
@@ -162,6 +162,10 @@ class SecurityEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnlyError("A security event is never deleted.")
+
+    def get_kind_display(self) -> str:
+        """Return the kind in words, or as it stands in the row where this version has none for it."""
+        return str(self.Kind(self.kind).label) if self.kind in self.Kind.values else self.kind
 
     @property
     def device(self) -> Device:

@@ -1,6 +1,7 @@
 """A person who has an account."""
 
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -39,6 +40,8 @@ class UserManager(DjangoUserManager["User"]):
 
 
 class User(AbstractUser):
+    # Random: it stands in every token as `sub`, and must not tell how many people there are or who came before whom.
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     username = models.CharField(
         _("user name"),
         max_length=150,

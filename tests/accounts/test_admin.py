@@ -32,7 +32,7 @@ URLS = [
     "/admin/accounts/",
     "/admin/accounts/user/",
     "/admin/accounts/user/add/",
-    "/admin/accounts/user/1/change/",
+    "/admin/accounts/user/00000000-0000-4000-8000-000000000001/change/",
     "/admin/tokens/refreshtoken/",
     "/admin/password_change/",
     "/admin/jsi18n/",

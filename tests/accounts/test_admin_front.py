@@ -10,11 +10,11 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from accounts import plots, week
-from accounts.models import SecurityEvent, Tally, User
+from accounts.models import SecurityEvent, User
 from tests.conftest import PASSWORD
 
 Kind = SecurityEvent.Kind
-NAMES = ["Sign-ins", "Refusals", "Refreshes", "Reuse"]
+NAMES = ["Sign-ins", "Refusals", "Reuse"]
 
 
 def happen(kind, ago=0, times=1):
@@ -25,10 +25,6 @@ def happen(kind, ago=0, times=1):
 
 def midnight(ago=0):
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=ago)
-
-
-def refresh(branch, ago=0, times=1):
-    Tally.objects.add({(midnight(ago), branch): times})
 
 
 def counts(person):
@@ -54,7 +50,7 @@ class TestWeek:
             happen(kind)
 
         row = [2, 0, 0, 0, 0, 1, 1]
-        assert counts(alice) == dict.fromkeys(NAMES, row) | {"Refreshes": [0] * 7}
+        assert counts(alice) == dict.fromkeys(NAMES, row)
 
     def test_a_day_begins_at_midnight_and_the_week_six_days_before(self, alice):
         moment = timedelta(microseconds=1)
@@ -67,31 +63,19 @@ class TestWeek:
     def test_days_are_those_of_the_sites_time_zone(self, alice, zone):
         with timezone.override(zone):
             SecurityEvent.objects.create(kind=Kind.SIGNED_IN, at=midnight(1))
-            refresh("child", ago=1)
 
-            assert counts(alice)["Sign-ins"] == counts(alice)["Refreshes"] == [0, 0, 0, 0, 0, 1, 0]
+            assert counts(alice)["Sign-ins"] == [0, 0, 0, 0, 0, 1, 0]
 
-    def test_refreshes_are_what_gave_a_refresh_token_an_access_token(self, alice):
-        for branch in ("child", "kept", "confirmed_by_refresh", "behind"):
-            refresh(branch, ago=3, times=1000)
-        for branch in ("confirmed_by_access", "late", "probed", "answered", "reused", "dead"):
-            refresh(branch, ago=3)
-        refresh("child", ago=7)
-
-        assert counts(alice)["Refreshes"] == [0, 0, 0, 4000, 0, 0, 0]
-
-    def test_costs_two_queries_however_much_happened(self, alice, django_assert_num_queries):
+    def test_costs_one_query_however_much_happened(self, alice, django_assert_num_queries):
         happen(Kind.SIGNED_IN, times=5)
-        refresh("child")
 
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(1):
             week.of(alice)
 
     @pytest.mark.parametrize(
         ("codenames", "names", "queries"),
         [
-            (["view_securityevent"], ["Sign-ins", "Refusals", "Reuse"], 1),
-            (["view_tally"], ["Refreshes"], 1),
+            (["view_securityevent"], NAMES, 1),
             (["view_user"], [], 0),
         ],
     )
@@ -135,12 +119,11 @@ class TestFrontPage:
 
     def test_shows_today_and_the_days_before(self, admin):
         happen(Kind.SIGN_IN_FAILED, ago=2, times=3)
-        refresh("child", times=1234)
 
         page = self.page_of(admin)
 
         assert re.findall(r"<h3>([^<]+)</h3> <p class=\"today\"><a [^>]+><strong>([^<]+)<", page) == [
-            *(("Sign-ins", "1"), ("Refusals", "0"), ("Refreshes", "1,234"), ("Reuse", "0"))
+            *(("Sign-ins", "1"), ("Refusals", "0"), ("Reuse", "0"))
         ]
         assert "3 in seven days" in page
 
@@ -148,39 +131,34 @@ class TestFrontPage:
         happen(Kind.SIGNED_IN, ago=6, times=2)
         happen(Kind.SIGN_IN_FAILED, ago=1, times=3)
         happen(Kind.SIGN_IN_FAILED, ago=8)
-        refresh("child", ago=1, times=40)
-        refresh("kept", ago=1, times=2)
-        refresh("dead", ago=1)
-        refresh("child", ago=9)
 
         for figure in admin.get("/admin/").context["week"].figures:
             for url, number in [(figure.url, figure.total), *((day.url, day.number) for day in figure.days)]:
                 response = admin.get(url)
                 assert response.status_code == 200, url
-                rows = list(response.context["cl"].queryset)
-                assert str(sum(getattr(row, "count", 1) for row in rows)) == number, url
+                assert str(response.context["cl"].queryset.count()) == number, url
 
     def test_is_read_as_a_table(self, admin):
         happen(Kind.REUSE_FOUND, ago=1, times=2)
 
         table = self.page_of(admin).partition('<caption id="numbers">')[2]
 
-        assert re.findall(r'<th scope="col">([^<]+)</th>', table)[:5] == ["Day", *NAMES]
+        assert re.findall(r'<th scope="col">([^<]+)</th>', table)[:4] == ["Day", *NAMES]
         yesterday = timezone.localdate() - timedelta(days=1)
         row = re.search(rf'<th scope="row">{yesterday:%A}, {yesterday:%-d %B}</th>(.*?)</tr>', table)[1]
-        assert [re.sub("<[^>]+>", "", cell) for cell in re.findall("<td>(.*?)</td>", row)] == ["0", "0", "0", "2"]
+        assert [re.sub("<[^>]+>", "", cell) for cell in re.findall("<td>(.*?)</td>", row)] == ["0", "0", "2"]
 
     def test_each_plot_is_an_image_with_a_name_and_a_text(self, admin):
         page = self.page_of(admin)
 
-        assert page.count('class="plot"') == page.count('role="img"') == 4
+        assert page.count('class="plot"') == page.count('role="img"') == 3
         for names in re.findall(r'aria-labelledby="(plot-[^"]+)"', page):
             for name in names.split():
                 assert page.count(f'id="{name}"') == 1
 
-    def test_costs_four_queries(self, admin, django_assert_num_queries):
+    def test_costs_three_queries(self, admin, django_assert_num_queries):
         admin.get("/admin/")  # the list of revocations is read once
-        with django_assert_num_queries(4):  # this row with its person, the events, the tallies, one's own actions
+        with django_assert_num_queries(3):  # this row with its person, the events, one's own actions
             admin.get("/admin/")
 
     def test_is_the_plain_one_without_the_permission(self, client, carol, sign_in):
@@ -222,4 +200,4 @@ def test_a_day_of_another_length_is_a_day(db, hours):
         for at in (begin, end - timedelta(microseconds=1), end):
             SecurityEvent.objects.create(kind=Kind.SIGNED_IN, at=at)
 
-        assert week._events([sunday])["signed_in", sunday] == 2
+        assert week._counts([sunday])["signed_in", sunday] == 2

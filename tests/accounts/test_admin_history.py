@@ -8,10 +8,9 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.utils import timezone
 
 from accounts.admin import sheet
-from accounts.models import SecurityEvent, Tally, User
+from accounts.models import SecurityEvent, User
 from tests.conftest import PASSWORD
 
 Kind = SecurityEvent.Kind
@@ -148,18 +147,3 @@ class TestDownload:
         sign_in(browser, carol)
 
         assert "csv/" not in browser.get(EVENTS).content.decode()
-
-
-class TestTallies:
-    def test_are_told_in_words(self, admin):
-        Tally.objects.create(hour=timezone.now(), branch="dead", count=18)
-
-        page = admin.get("/admin/accounts/tally/").content.decode()
-
-        assert "a sign-in that is over was shown" in page
-        assert ">dead<" not in page
-
-    def test_have_words_for_every_branch_of_the_rule(self):
-        from tokens.branches import Branch
-
-        assert set(Tally.Branch.values) == {branch.value for branch in Branch}

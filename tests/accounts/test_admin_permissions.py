@@ -6,10 +6,9 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.utils import timezone
 
 from accounts import mails
-from accounts.models import OutgoingMail, SecurityEvent, Tally, User
+from accounts.models import OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import CHROME
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
@@ -51,9 +50,8 @@ def deeds(bob, using, sign_in):
     """Every form that the admin takes, as an address and fields, by name; each is about Bob or what is his."""
     sign_in(using(CHROME), bob)
     mails.send("account_exists", bob)
-    Tally.objects.create(hour=timezone.now(), branch="child", count=1)
     rows = {User: bob, Group: Group.objects.create(name="friends")}
-    rows |= {model: model.objects.get() for model in (RefreshToken, OutgoingMail, Tally, SecurityEvent)}
+    rows |= {model: model.objects.get() for model in (RefreshToken, OutgoingMail, SecurityEvent)}
     found = {"securityevent csv": ("/admin/accounts/securityevent/csv/", {})}
     for model, its_admin in admin.site._registry.items():
         name, key = model._meta.model_name, rows[model].pk

@@ -36,7 +36,6 @@ PAGES = {
     EVENTS: 3,
     f"{EVENTS}?q=person7&doer=self&kind__exact=signed_out&since=2020-01-01": 4,
     f"{EVENTS}{{event}}/change/": 4,
-    "/admin/accounts/tally/": 6,
     "/admin/accounts/outgoingmail/": 5,
     "/admin/auth/group/": 4,
 }

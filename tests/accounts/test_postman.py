@@ -129,7 +129,7 @@ class TestDeliver:
 
     def test_whose_person_is_gone_is_dropped(self, smtp, bob, keep):
         keep()
-        OutgoingMail.objects.update(user_id=bob.pk + 1000)
+        OutgoingMail.objects.update(user_id=uuid4())
 
         assert postman.deliver() == 0
         assert not OutgoingMail.objects.exists()

@@ -209,8 +209,6 @@ ADMIN = [
         ("session", "tokens/refreshtoken/{session}/change/", None),
         ("events", "accounts/securityevent/", None),
         ("event", "accounts/securityevent/{event_id}/change/", None),
-        ("tallies", "accounts/tally/", None),
-        ("tally", "accounts/tally/{tally_id}/change/", None),
         ("mails", "accounts/outgoingmail/", None),
         ("mail", "accounts/outgoingmail/{mail_id}/change/", None),
     ]

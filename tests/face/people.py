@@ -62,7 +62,6 @@ def made() -> dict[str, Any]:
         "bob_id": bob.pk,
         "here": here_of(bob),
         "session": sessions_of(bob),
-        "tally_id": tallies(),
         "group_id": Group.objects.create(name="Support").pk,
         "event_id": history_of(bob),
         "mail_id": mail_to(carol),
@@ -186,15 +185,6 @@ def history_of(user: Any) -> int:
         for number, kind in enumerate(kinds)
     )
     return events[0].pk
-
-
-def tallies() -> int:
-    """A week of them, one in four hours; the key of the newest."""
-    from accounts.models import Tally
-
-    hour = now().replace(minute=0, second=0, microsecond=0)
-    Tally.objects.add({(hour - n * HOUR, "child"): 40 + 17 * n % 60 for n in range(0, 7 * 24, 4)})
-    return Tally.objects.latest("hour").pk
 
 
 def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:

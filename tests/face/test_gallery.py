@@ -11,7 +11,7 @@ from tests.face.gallery import GALLERY
 
 pytestmark = pytest.mark.once
 
-FACTS = dict.fromkeys(("session", "here", "bob_id", "group_id", "event_id", "mail_id", "tally_id"), UUID(int=0))
+FACTS = dict.fromkeys(("session", "here", "bob_id", "group_id", "event_id", "mail_id"), UUID(int=0))
 FACTS |= dict.fromkeys(("reset", "confirm", "undo"), f"{UUID(int=0)}/token")
 
 LEAD_ELSEWHERE = {

@@ -25,7 +25,7 @@ SHEET = r"/static/css/sojourn(\.[0-9a-f]{12})?\.css"
 
 LONG = [
     *["home", "sessions", "activity", "api"],
-    *[f"admin-{name}" for name in ("index", "app", "people", "person", "sessions", "events", "tallies", "mails")],
+    *[f"admin-{name}" for name in ("index", "app", "people", "person", "sessions", "events", "mails")],
 ]
 
 every_page = pytest.mark.parametrize("name", NAMED)

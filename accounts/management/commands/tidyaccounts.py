@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts import deletion
-from accounts.models import AddressProof, OutgoingMail, SecurityEvent, Tally, User
+from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
 from accounts.models.address import KEPT
 from accounts.models.event import HISTORY_KEPT, SecurityEventQuerySet
 from tokens.models import RefreshToken
@@ -60,7 +60,6 @@ def _tasks() -> list[Task]:
     return [
         Task("accounts", "deleted", User.objects.leaving(), lambda people: sum(map(deletion.delete, people))),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
-        Task("old tallies", "deleted", Tally.objects.old(), _delete),
         Task("old proofs of addresses", "deleted", _old_proofs(), _delete),
         Task("events of nobody", "made anonymous", _of_nobody(SecurityEvent), SecurityEventQuerySet.anonymise),
         Task("proofs of nobody's addresses", "deleted", _of_nobody(AddressProof), _delete),
