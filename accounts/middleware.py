@@ -25,28 +25,29 @@ class UnverifiedVisitors(MiddlewareMixin):
         return None if unverified.may_open(request.user, account=account) else redirect("email_verify")
 
 
-class ThrottledAnswers(MiddlewareMixin):
-    """Whatever was tried too often is a 429 that says when: a page of its own, or the form with what was typed."""
+class RefusalPagesMiddleware(MiddlewareMixin):
+    """People read why they were refused, and what they sent is not lost.
+
+    * Whatever was tried too often is a 429 that says when: a page of its own, or the form with what was typed.
+    * Whoever opens an address that only takes forms, or sends one to a page that takes none, reads so: Django's answer
+      has the header Allow (RFC 9110 §15.5.6) and nothing to see. What is for machines stays as it is.
+    """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return render(request, "429.html", {"throttled": exception}) if isinstance(exception, Throttled) else None
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         throttled: Throttled | None = getattr(request, "throttled", None)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            return self._not_allowed(request, response)
         if throttled and response.status_code == 200:
             response.status_code = 429
             response.headers["Retry-After"] = str(throttled.retry_after)
         return response
 
-
-class RefusedMethods(MiddlewareMixin):
-    """Whoever opens an address that only takes forms, or sends one to a page that takes none, reads so: Django's answer
-    has the header Allow (RFC 9110 §15.5.6) and nothing to see. What is for machines stays as it is."""
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def _not_allowed(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         view = request.resolver_match.func if request.resolver_match else None
-        blank = isinstance(response, HttpResponseNotAllowed) and not response.content
-        if not blank or getattr(view, "tokens_cookieless", False):
+        if getattr(view, "tokens_cookieless", False):
             return response
         page = render(request, "405.html", status=405)
         page.headers["Allow"] = response.headers["Allow"]

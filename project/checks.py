@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,27 +10,33 @@ from django.http.request import validate_host
 
 from tokens.conf import conf
 
-# Each needs what stands above it, on the way in or on the way out. Others may stand between them.
-ORDER = (
-    "django.middleware.security.SecurityMiddleware",
-    "project.middleware.PrivateCookies",
-    "project.middleware.IsolationHeaders",
-    "project.middleware.ClientAddress",
-    "tokens.middleware.StrictCookies",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "project.middleware.Language",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "tokens.middleware.TokenMiddleware",
-    "tokens.middleware.LoginRequiredMiddleware",
-    "accounts.middleware.LeavingPeople",
-    "accounts.middleware.UnverifiedVisitors",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.middleware.ThrottledAnswers",
-)
+TOKENS = "tokens.middleware.TokenMiddleware"
+STRICT_COOKIES = "tokens.middleware.StrictCookies"
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+STATIC_FILES = "whitenoise.middleware.WhiteNoiseMiddleware"
+LOGIN_REQUIRED = "tokens.middleware.LoginRequiredMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+
+# All that guards a request, and what each has to stand before. Where nothing is named, it may stand anywhere.
+GUARDS: dict[str, tuple[str, ...]] = {
+    "project.middleware.ResponseHeadersMiddleware": (STATIC_FILES, TOKENS),  # whoever answers or sets a cookie
+    "django.middleware.security.SecurityMiddleware": (STATIC_FILES, TOKENS),  # nothing is told over plain http
+    "csp.middleware.CSPMiddleware": (STATIC_FILES,),
+    "project.middleware.ClientAddress": (STATIC_FILES, TOKENS),  # rows, events and limits bear the visitor's address
+    STRICT_COOKIES: (SESSIONS, "project.middleware.Language", CSRF, TOKENS),  # all that read a cookie
+    STATIC_FILES: (SESSIONS, TOKENS),  # files cost no session
+    SESSIONS: (CSRF, "django.contrib.messages.middleware.MessageMiddleware"),
+    "project.middleware.Language": ("django.middleware.common.CommonMiddleware", CSRF, TOKENS),  # they speak to people
+    "django.middleware.common.CommonMiddleware": (TOKENS,),
+    CSRF: (TOKENS,),  # rotates its own cookie when somebody signs in
+    TOKENS: (LOGIN_REQUIRED, "django.contrib.messages.middleware.MessageMiddleware"),
+    LOGIN_REQUIRED: ("accounts.middleware.LeavingPeople", "accounts.middleware.UnverifiedVisitors"),
+    "accounts.middleware.LeavingPeople": ("accounts.middleware.UnverifiedVisitors",),
+    "accounts.middleware.UnverifiedVisitors": (),
+    "django.contrib.messages.middleware.MessageMiddleware": (),
+    "django.middleware.clickjacking.XFrameOptionsMiddleware": (),
+    "accounts.middleware.RefusalPagesMiddleware": (),
+}
 COOKIES = ("COOKIES_SECURE", "LANGUAGE_COOKIE_SECURE")  # Django looks after its own
 
 
@@ -43,21 +47,22 @@ def several_processes() -> bool:
 
 
 @register(Tags.security)
-def check_middleware(**_: Any) -> Iterator[CheckMessage]:
+def check_middleware(**_: object) -> Iterator[CheckMessage]:
     """E001: all that guards a request is there, in an order in which it can."""
     places = {path: place for place, path in enumerate(settings.MIDDLEWARE)}
-    for missing in (path for path in ORDER if path not in places):
-        hint = "Put it back where project/settings.py has it."
-        yield Error(f"MIDDLEWARE lacks {missing}.", hint=hint, id="project.E001")
-    there = [path for path in ORDER if path in places]
-    for before, after in pairwise(there):
-        if places[before] > places[after]:
-            hint = "Keep the order of project/settings.py."
-            yield Error(f"MIDDLEWARE has {before} after {after}.", hint=hint, id="project.E001")
+    for guard, later in GUARDS.items():
+        if guard not in places:
+            hint = "Put it back where project/settings.py has it."
+            yield Error(f"MIDDLEWARE lacks {guard}.", hint=hint, id="project.E001")
+            continue
+        for path in later:
+            if places.get(path, len(places)) < places[guard]:
+                hint = "Keep the order of project/settings.py."
+                yield Error(f"MIDDLEWARE has {guard} after {path}.", hint=hint, id="project.E001")
 
 
 @register(Tags.security)
-def check_proxies(**_: Any) -> Iterator[CheckMessage]:
+def check_proxies(**_: object) -> Iterator[CheckMessage]:
     """E002: who may say that a request came by TLS is somebody that is trusted."""
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) and not settings.TRUSTED_PROXIES:
         yield Error(
@@ -68,7 +73,7 @@ def check_proxies(**_: Any) -> Iterator[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def check_in_front(**_: Any) -> Iterator[CheckMessage]:
+def check_in_front(**_: object) -> Iterator[CheckMessage]:
     """W001: TLS ends at a proxy, and visitors keep their addresses behind it."""
     if not settings.TRUSTED_PROXIES:
         yield Warning(
@@ -80,7 +85,7 @@ def check_in_front(**_: Any) -> Iterator[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def check_cookies(**_: Any) -> Iterator[CheckMessage]:
+def check_cookies(**_: object) -> Iterator[CheckMessage]:
     """W002: no cookie of the site travels in the open."""
     for name in COOKIES:
         if not getattr(settings, name):
@@ -89,7 +94,7 @@ def check_cookies(**_: Any) -> Iterator[CheckMessage]:
 
 
 @register()
-def check_metrics(**_: Any) -> Iterator[CheckMessage]:
+def check_metrics(**_: object) -> Iterator[CheckMessage]:
     """W003: the counters are those of all workers, not of whichever answers."""
     if several_processes() and settings.METRICS_TOKEN and not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         yield Warning(
@@ -101,7 +106,7 @@ def check_metrics(**_: Any) -> Iterator[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def check_hosts(**_: Any) -> Iterator[CheckMessage]:
+def check_hosts(**_: object) -> Iterator[CheckMessage]:
     """W004-W005: the site answers to its own names, and to those alone."""
     if "*" in settings.ALLOWED_HOSTS:
         hint = "Name those under which people reach the site."

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from project.metrics import knows_token
-from project.redaction import redacted
+from project.redaction import redacted, secrets_of
 from tokens.conf import conf
 from tokens.decorators import cookieless
 
@@ -53,7 +53,7 @@ def looked_at(check: Callable[[], object]) -> dict[str, Any]:
         check()
         trouble = {}
     except Exception as error:  # whatever is wrong, it is told and not raised
-        trouble = {"trouble": redacted(f"{type(error).__name__}: {error}".strip())}
+        trouble = {"trouble": redacted(f"{type(error).__name__}: {error}".strip(), secrets_of(None))}
     return {"ok": not trouble, "seconds": round(perf_counter() - begun, 6), **trouble}
 
 

@@ -12,13 +12,21 @@ from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
 
-class BodilessHead(MiddlewareMixin):
-    """HEAD is answered by the headers of GET, Content-Length included (RFC 9110 §9.3.2), and by no body.
+class ResponseHeadersMiddleware(MiddlewareMixin):
+    """What every response says, or leaves unsaid, whoever makes it; stands outside of all that make one.
 
-    Django leaves it to the server to drop the body, and gunicorn writes a warning about each.
+    * No shared cache keeps a response that sets a cookie, whoever sets it: a cache may keep Set-Cookie as well.
+    * Other sites' pages and unused browser features are kept away from ours. Django's own SecurityMiddleware sends the
+      other headers and has no setting for these two.
+    * HEAD is answered by the headers of GET, Content-Length included (RFC 9110 §9.3.2), and by no body. Django leaves
+      it to the server to drop the body, and gunicorn writes a warning about each.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.cookies:
+            response.headers["Cache-Control"] = "private, no-store"
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         if request.method == "HEAD" and isinstance(response, HttpResponse):
             response.headers.setdefault("Content-Length", str(len(response.content)))
             response.content = b""
@@ -50,27 +58,6 @@ def bare_address(entry: str) -> str:
         return str(ipaddress.ip_address(entry))
     except ValueError:
         return ""
-
-
-class PrivateCookies(MiddlewareMixin):
-    """No shared cache keeps a response that sets a cookie, whoever sets it: a cache may keep Set-Cookie as well."""
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if response.cookies:
-            response.headers["Cache-Control"] = "private, no-store"
-        return response
-
-
-class IsolationHeaders(MiddlewareMixin):
-    """The headers that keep other sites' pages and unused browser features away from ours.
-
-    Django's own SecurityMiddleware sends the others and has no setting for these two.
-    """
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
-        return response
 
 
 class Language(LocaleMiddleware):

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,11 +42,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.requests.RequestId",
-    "project.middleware.BodilessHead",
     # Before WhiteNoise stands what static files need as well: the headers, and who asks.
+    "project.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "project.middleware.PrivateCookies",
-    "project.middleware.IsolationHeaders",
     "project.middleware.ClientAddress",
     "tokens.middleware.StrictCookies",
     "csp.middleware.CSPMiddleware",
@@ -62,8 +59,7 @@ MIDDLEWARE = [
     "accounts.middleware.UnverifiedVisitors",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.middleware.ThrottledAnswers",
-    "accounts.middleware.RefusedMethods",
+    "accounts.middleware.RefusalPagesMiddleware",
 ]
 
 TEMPLATES = [
@@ -149,35 +145,47 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# The tokens: what the environment does not name keeps the default of tokens/conf.py.
+# The tokens. What the environment does not set is not set here either: the defaults, which depend on one another, stand
+# in tokens/conf.py.
 
-TOKENS_TYPES: dict[str, Callable[[str], object]] = {
-    "TOKENS_ISSUER": env.site,
-    "TOKENS_AUDIENCE": env.text,
-    "TOKENS_ACCESS_LIFETIME": env.seconds,
-    "TOKENS_IDLE_LIFETIME": env.seconds,
-    "TOKENS_ABSOLUTE_LIFETIME": env.seconds,
-    "TOKENS_BROWSER_LIFETIME": env.seconds,
-    "TOKENS_CONFIRM_AFTER": env.seconds,
-    "TOKENS_REUSE_REVOKES": env.text,
-    "TOKENS_KEYS": env.text,
-    "TOKENS_COOKIE_SECURE": env.switch,
-    "TOKENS_REVOCATION_LAG": env.seconds,
-    "TOKENS_REVOCATION_GRACE": env.seconds,
-    "TOKENS_REVOCATION_CACHE": env.text,
-    "TOKENS_USER_CLAIMS": env.words,
-    "TOKENS_MAX_SESSIONS": env.whole,
-    "TOKENS_STATUS_LIST": env.whole,
-    "TOKENS_ADOPT_SESSIONS": env.text,
-    "TOKENS_ADOPT_ENGINE": env.text,
-}
-for name in filter(env.is_set, [name for name in os.environ if name.startswith("TOKENS_")]):
-    if name not in TOKENS_TYPES:
-        raise ImproperlyConfigured(f"{name} is no setting of this site, see .env.example.")
-    globals()[name] = TOKENS_TYPES[name](name)
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
-if not env.is_set("TOKENS_USER_CLAIMS"):
-    TOKENS_USER_CLAIMS = ["username", "is_staff", "verified_at"]  # what the pages ask of everybody, at no query
+TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,verified_at")  # asked of everybody
+if env.is_set("TOKENS_AUDIENCE"):
+    TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
+if env.is_set("TOKENS_ACCESS_LIFETIME"):
+    TOKENS_ACCESS_LIFETIME = env.seconds("TOKENS_ACCESS_LIFETIME")
+if env.is_set("TOKENS_IDLE_LIFETIME"):
+    TOKENS_IDLE_LIFETIME = env.seconds("TOKENS_IDLE_LIFETIME")
+if env.is_set("TOKENS_ABSOLUTE_LIFETIME"):
+    TOKENS_ABSOLUTE_LIFETIME = env.seconds("TOKENS_ABSOLUTE_LIFETIME")
+if env.is_set("TOKENS_BROWSER_LIFETIME"):
+    TOKENS_BROWSER_LIFETIME = env.seconds("TOKENS_BROWSER_LIFETIME")
+if env.is_set("TOKENS_CONFIRM_AFTER"):
+    TOKENS_CONFIRM_AFTER = env.seconds("TOKENS_CONFIRM_AFTER")
+if env.is_set("TOKENS_REUSE_REVOKES"):
+    TOKENS_REUSE_REVOKES = env.text("TOKENS_REUSE_REVOKES")
+if env.is_set("TOKENS_KEYS"):
+    TOKENS_KEYS = env.text("TOKENS_KEYS")
+if env.is_set("TOKENS_COOKIE_SECURE"):
+    TOKENS_COOKIE_SECURE = env.switch("TOKENS_COOKIE_SECURE")
+if env.is_set("TOKENS_REVOCATION_LAG"):
+    TOKENS_REVOCATION_LAG = env.seconds("TOKENS_REVOCATION_LAG")
+if env.is_set("TOKENS_REVOCATION_GRACE"):
+    TOKENS_REVOCATION_GRACE = env.seconds("TOKENS_REVOCATION_GRACE")
+if env.is_set("TOKENS_REVOCATION_CACHE"):
+    TOKENS_REVOCATION_CACHE = env.text("TOKENS_REVOCATION_CACHE")
+if env.is_set("TOKENS_MAX_SESSIONS"):
+    TOKENS_MAX_SESSIONS = env.whole("TOKENS_MAX_SESSIONS")
+if env.is_set("TOKENS_STATUS_LIST"):
+    TOKENS_STATUS_LIST = env.whole("TOKENS_STATUS_LIST")
+if env.is_set("TOKENS_ADOPT_SESSIONS"):
+    TOKENS_ADOPT_SESSIONS = env.text("TOKENS_ADOPT_SESSIONS")
+if env.is_set("TOKENS_ADOPT_ENGINE"):
+    TOKENS_ADOPT_ENGINE = env.text("TOKENS_ADOPT_ENGINE")
+
+for name in filter(env.is_set, os.environ):
+    if name.startswith("TOKENS_") and name not in globals():
+        raise ImproperlyConfigured(f"{name} is no setting of this site, see .env.example.")
 
 # Cookies. A name with __Host- cannot be set by a neighbouring site or over plain http.
 
@@ -255,7 +263,15 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
-globals().update(env.email("EMAIL_URL", default="smtp://localhost:25"))
+_mail = env.email("EMAIL_URL", default="smtp://localhost:25")
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST = _mail.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = _mail.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"Sojourn <noreply@{urlsplit(TOKENS_ISSUER).hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

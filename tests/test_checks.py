@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as configured
 from django.core.checks.registry import registry
 
-from project.checks import ORDER
+from project.checks import GUARDS
 
 pytestmark = pytest.mark.once
 
@@ -122,13 +122,13 @@ class TestProjectOrder:
     def test_the_sites_own_is_right(self):
         assert not found("project.E001", deploy=False)
 
-    @pytest.mark.parametrize("missing", ORDER)
+    @pytest.mark.parametrize("missing", GUARDS)
     def test_none_may_be_missing(self, settings, missing):
         settings.MIDDLEWARE = [path for path in SITE if path != missing]
         assert f"MIDDLEWARE lacks {missing}." in [message.msg for message in found("project.E001", deploy=False)]
 
     def test_others_may_stand_between(self, settings):
-        settings.MIDDLEWARE = [each for path in SITE for each in (path, "project.middleware.BodilessHead")]
+        settings.MIDDLEWARE = [each for path in SITE for each in (path, "project.uploads.NoFiles")]
         assert not found("project.E001", deploy=False)
 
 

@@ -94,7 +94,7 @@ class TestDetails:
         assert checks["database"]["trouble"] == "OperationalError: the server has gone"
 
     def test_a_migration_that_is_missing(self, asked):
-        MigrationRecorder(connection).record_unapplied("accounts", "0002_life_of_an_account")
+        MigrationRecorder(connection).record_unapplied("accounts", "0001_initial")
         status, missing, checks = asked()
         assert (status, missing) == (503, ["migrations"])
         assert checks["migrations"]["trouble"] == "LookupError: Not applied: accounts.0002_life_of_an_account."

@@ -2,7 +2,7 @@ import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
-from project.middleware import BodilessHead, ClientAddress
+from project.middleware import ClientAddress, ResponseHeadersMiddleware
 from tests.hostile.wire import Wsgi
 
 
@@ -20,9 +20,9 @@ def address(settings):
     return address
 
 
-class TestBodilessHead:
+class TestResponseHeaders:
     def answer(self, method, response):
-        return BodilessHead(lambda request: response)(RequestFactory().generic(method, "/"))
+        return ResponseHeadersMiddleware(lambda request: response)(RequestFactory().generic(method, "/"))
 
     def test_head_has_the_headers_of_get_and_no_body(self):
         response = self.answer("HEAD", HttpResponse("four", headers={"X-Same": "yes"}))

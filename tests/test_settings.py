@@ -99,7 +99,7 @@ class TestRefusals:
 
 class TestValues:
     def test_a_setting_that_is_not_named_keeps_the_default_of_the_tokens(self, read):
-        ours = {"TOKENS_ISSUER", "TOKENS_TYPES", "TOKENS_USER_CLAIMS"}
+        ours = {"TOKENS_ISSUER", "TOKENS_USER_CLAIMS"}
         assert {name for name in read() if name.startswith("TOKENS_")} == ours
 
     def test_spans_are_numbers(self, read):

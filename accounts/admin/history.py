@@ -36,6 +36,10 @@ class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
     def what(self, event: SecurityEvent) -> str:
         return event.get_kind_display()
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
+        """The kind is shown in words, so that the column itself is none of the fields."""
+        return lookup == EventKind.parameter_name or super().lookup_allowed(lookup, value, request)
+
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.download)
         return [path("csv/", view, name="accounts_securityevent_csv"), *super().get_urls()]

@@ -150,7 +150,7 @@ class TestDocument:
     def test_has_the_account(self, document, bob):
         account = document["account"]
 
-        assert (account["id"], account["username"], account["email"]) == (bob.pk, "bob", "bob@example.org")
+        assert (account["id"], account["username"], account["email"]) == (str(bob.pk), "bob", "bob@example.org")
         assert (account["first_name"], account["groups"]) == ("Bob", ["readers"])
         assert account["email_confirmed_at"] == "2026-01-02T03:00:00+00:00"
         assert (account["leaving_at"], account["is_staff"]) == (None, False)

@@ -4,6 +4,7 @@ import threading
 import time
 from datetime import timedelta
 from functools import partial
+from uuid import uuid4
 
 import pytest
 from django.db import connection

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -103,8 +104,9 @@ class TestAccounts:
         assert tried == [due]
 
     def test_each_goes_by_itself_so_that_it_may_be_stopped_and_run_again(self, db, monkeypatch):
-        for number in range(3):
-            User.objects.create_user(f"u{number}", f"u{number}@example.org", leaving_at=timezone.now())
+        for number in range(3):  # in the order of their keys
+            about = {"id": UUID(int=number), "leaving_at": timezone.now()}
+            User.objects.create_user(f"u{number}", f"u{number}@example.org", **about)
         anonymise = deletion.anonymise
 
         def stop(user):

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
 from accounts.models import User
-from project.redaction import PLACE, redacted
+from project.redaction import LONGEST, PLACE, redacted
 from tests.accounts.letters import code_in, link_in
 from tests.accounts.proving import answer, forget_proofs
 from tests.conftest import PASSWORD
@@ -192,22 +192,24 @@ class TestRedacted:
     @pytest.mark.parametrize(
         "text",
         [
-            "Cookie: {}; b=c",
-            "'Set-Cookie': '{}'",
-            "Authorization: Token {}",
-            "bearer {}",
-            "password={} in a form",
-            '{{"password": "{} with spaces"}}',
-            "{{'new_password1': '{}'}}",
-            "?token={}&x=y",
-            "postgres://sojourn:{}@localhost/x",
-            "redis://:{}@localhost",
-            "sessionid={}",
+            "Bearer eyJhbGciOiJFZERTQSJ9.{}.c2ln",
+            "it begins so: eyJhbGciOiJFZERTQSJ9.{}",
+            "argon2$argon2id$v=19$m=65536,t=3,p=4$c2FsdA${}",
+            "pbkdf2_sha256$1000000$salt${} is no hash of ours",
+            "Not Found: /accounts/password/reset/NQ/c1x2y3-0123456789abcdef01234567{}/",
+            "/accounts/email/confirm/018f3a6e-7b2c-7def-8123-456789abcdef/0123456789abcdef01234567{}",
         ],
     )
-    def test_takes_out_what_is_named_as_a_secret(self, text):
+    def test_takes_out_what_this_site_makes(self, text):
         assert "hush-hush" not in redacted(text.format("hush-hush"))
         assert PLACE in redacted(text.format("hush-hush"))
+
+    def test_takes_out_what_is_known_to_be_one(self):
+        assert redacted("user:hush-hush@localhost", {"hush-hush", "hush"}) == f"user:{PLACE}@localhost"
+
+    def test_cuts_what_is_long_before_a_pattern_sees_it(self):
+        assert redacted(f"{' ' * LONGEST}{PASSWORD}") == f"{' ' * LONGEST}…"
+        assert PASSWORD not in redacted(f"{' ' * (LONGEST - 3)}{PASSWORD}", {PASSWORD})
 
     @pytest.mark.parametrize(
         "text",
