@@ -13,6 +13,7 @@ from django.db import transaction
 from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from accounts.signals import attempt_throttled
 from tokens.signals import branch_taken, list_read, rows_revoked, session_started, token_verified
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter was made
@@ -54,8 +55,8 @@ def count_refusal(**kwargs: Any) -> None:
     SIGN_INS.labels("refused").inc()
 
 
-def count_throttled(limit: str) -> None:
-    """An attempt at what `limit` guards has to wait."""
+@receiver(attempt_throttled)
+def count_throttled(limit: str, **kwargs: Any) -> None:
     THROTTLED.labels(limit).inc()
     if limit == "sign-in":
         SIGN_INS.labels("throttled").inc()

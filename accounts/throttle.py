@@ -18,8 +18,8 @@ from django.utils.translation import ngettext_lazy
 
 from accounts import browsers, gates
 from accounts.gates import Gate, Pace
-from accounts.metrics import count_throttled
 from accounts.models import User
+from accounts.signals import attempt_throttled
 from accounts.validators import with_ascii_host
 from tokens import origin
 
@@ -126,7 +126,7 @@ def take(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
     """
     at_account, of_visitor = _gates(request, limit, account)
     if seconds := gates.enter([*at_account, *of_visitor]):
-        count_throttled(limit.name)
+        attempt_throttled.send(Limit, request=request, limit=limit.name)
         logger.info("An attempt has to wait.", extra={"kind": "throttled", "limit": limit.name})
         throttled = Throttled(seconds)
         request.throttled = throttled  # type: ignore[attr-defined]  # for the middleware, should a form catch it

@@ -12,7 +12,6 @@ from accounts.views import (
     sessions,
     sign_in,
     sign_up,
-    styleguide,
     username,
 )
 
@@ -55,5 +54,4 @@ urlpatterns = [
     path("accounts/delete/", deletion.delete, name="delete"),
     path("accounts/keep/", deletion.keep, name="keep"),
     path("accounts/language/", language.choose, name="language"),
-    path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]

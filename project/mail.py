@@ -19,7 +19,7 @@ class EmailBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for message in email_messages:
-            keep(message, Path(settings.EMAIL_FILE_PATH))  # type: ignore[misc]  # EMAIL_URL sets it
+            keep(message, Path(settings.EMAIL_FILE_PATH))
         console.EmailBackend(fail_silently=True).send_messages([plain(message) for message in email_messages])
         return len(email_messages)
 

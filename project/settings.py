@@ -271,7 +271,7 @@ EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
-EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH")
+EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH", "")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"Sojourn <noreply@{urlsplit(TOKENS_ISSUER).hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

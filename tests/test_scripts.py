@@ -93,24 +93,3 @@ class TestTimes:
 
         expect(line).to_have_text("Active 4 hours ago")
         expect(line).to_have_attribute("title", re.compile(r"\d{4}"))
-
-
-class TestCopying:
-    def test_copies_and_says_so(self, page, site, settings):
-        settings.DEBUG = True
-        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page.goto(f"{site}/styleguide/")
-
-        page.get_by_role("button", name="Copy the code").click()
-
-        expect(page.get_by_role("button", name="Copied")).to_be_visible()
-        assert page.evaluate("navigator.clipboard.readText()") == "493 027"
-
-    def test_copies_an_example_of_the_api_as_it_is_typed(self, page, site):
-        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page.goto(f"{site}/api/")
-
-        page.get_by_role("button", name="Copy").first.click()
-
-        expect(page.get_by_role("button", name="Copied")).to_be_visible()
-        assert page.evaluate("navigator.clipboard.readText()") == page.locator(".try pre").first.inner_text()

@@ -1,19 +1,16 @@
-"""The API described: for programs by an OpenAPI document, for people by a page that is made from it."""
+"""The API described for programs, and for the many tools that show such a document to people."""
 
-import json
 from pathlib import Path
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
-from accounts.api.operations import errors, operations
 from tokens.decorators import cookieless
 
 TEXT = Path(__file__).with_name("openapi.json").read_bytes()
-DOCUMENT = json.loads(TEXT)
 
 
 @require_safe
@@ -28,7 +25,7 @@ def document(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_not_required
-def page(request: HttpRequest) -> HttpResponse:
-    found = operations(DOCUMENT, request.build_absolute_uri("/"))
-    context = {"document": DOCUMENT, "operations": found, "errors": errors(found)}
-    return render(request, "api/page.html", context)
+@cookieless
+def root(request: HttpRequest) -> HttpResponse:
+    """Lead whoever looks for the API to the document."""
+    return redirect("openapi")

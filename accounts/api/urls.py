@@ -3,7 +3,7 @@ from django.urls import path, re_path
 from accounts.api import document, views
 
 urlpatterns = [
-    path("", document.page, name="api"),
+    path("", document.root),
     path("openapi.json", document.document, name="openapi"),
     path("auth/login", views.login),
     path("auth/refresh", views.refresh),

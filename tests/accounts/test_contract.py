@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from accounts.api.document import DOCUMENT
+from accounts.api.document import TEXT
 from tests.faults.server import ROOT, Site
 
 pytestmark = pytest.mark.once
 
+DOCUMENT = json.loads(TEXT)
 CREDENTIALS = DOCUMENT["paths"]["/auth/login"]["post"]["requestBody"]["content"]["application/json"]["example"]
 PASSWORD = CREDENTIALS["password"]
 PEOPLE = f"""

@@ -30,7 +30,6 @@ OPEN = {
     "/healthz",
     "/metrics",
     "/readyz",
-    "/styleguide/",
 }
 
 
@@ -118,19 +117,6 @@ def test_every_page_has_one_heading_a_language_and_a_way_past_the_top(client, db
     assert '<html lang="en">' in page
     assert 'href="#main"' in page
     assert page.count('id="main"') == 1
-
-
-class TestStyleguide:
-    def test_shows_the_parts_while_debugging(self, client, settings):
-        settings.DEBUG = True
-
-        page = client.get("/styleguide/").content.decode()
-
-        assert page.count("<h1>") == 1
-        assert 'aria-invalid="true"' in page
-
-    def test_is_not_there_otherwise(self, client):
-        assert client.get("/styleguide/").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["profile", "export", "password_change", "username_change", "email_change"])

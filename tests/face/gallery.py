@@ -123,7 +123,6 @@ OPEN = [
     Picture("email-confirm-invalid", f"/accounts/email/confirm/{NOBODYS}/c-0/"),
     Picture("email-undo", "/accounts/email/undo/{undo}/"),
     Picture("email-undo-invalid", f"/accounts/email/undo/{NOBODYS}/c-0/"),
-    Picture("api", "/api/"),
     Picture("styleguide", "/styleguide/"),
 ]
 

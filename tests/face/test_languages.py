@@ -14,7 +14,7 @@ from tests.languages.reader import english
 
 pytestmark = pytest.mark.once
 
-FOR_PROGRAMMERS = {"api", "styleguide"}
+FOR_PROGRAMMERS = {"styleguide"}
 SHOWN = [
     picture
     for picture in GALLERY

@@ -24,7 +24,7 @@ LATENCY = 1.5  # seconds for each round trip: whatever else takes time is short 
 SHEET = r"/static/css/sojourn(\.[0-9a-f]{12})?\.css"
 
 LONG = [
-    *["home", "sessions", "activity", "api"],
+    *["home", "sessions", "activity"],
     *[f"admin-{name}" for name in ("index", "app", "people", "person", "sessions", "events", "mails")],
 ]
 

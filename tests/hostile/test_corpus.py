@@ -29,7 +29,6 @@ OPEN = {
     "/accounts/email/confirm/<uuid:key>/<token>/": (f"/accounts/email/confirm/{UUID(int=1)}/here/", 200),
     "/accounts/email/undo/<uuid:key>/<token>/": (f"/accounts/email/undo/{UUID(int=1)}/here/", 200),
     "/accounts/language/": ("/accounts/language/", 405),
-    "/styleguide/": ("/styleguide/", 404),  # there is none, unless DEBUG is on
     "/admin/login/": ("/admin/login/", 302),
     "/.well-known/change-password": ("/.well-known/change-password", 302),
     "/.well-known/jwks.json": ("/.well-known/jwks.json", 200),
@@ -45,7 +44,7 @@ OTHERS = {
     "/no/such/page/": 404,
     "/accounts/sessions/": 302,
     "/admin/": 302,
-    "/api/": 200,
+    "/api/": 302,
     "/api/me": 401,  # as without any cookie; the rest of the API has tests of its own
 }
 PAGES = {**dict(OPEN.values()), **OTHERS}

@@ -12,7 +12,7 @@ from tokens.testing import Client
 
 pytestmark = pytest.mark.once
 
-START = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/admin/", "/api/", "/no/such/")
+START = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/admin/", "/no/such/")
 
 
 class Page(HTMLParser):

@@ -79,7 +79,7 @@ def forms(alice, here):
 
 
 NO_FORM = {
-    *("home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done", "styleguide"),
+    *("home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done"),
     "where_to_change",
     "csp_report",  # which anybody may send, and which does nothing
 }

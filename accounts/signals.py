@@ -1,0 +1,5 @@
+"""What this app tells whoever listens, for side work such as counting."""
+
+from django.dispatch import Signal
+
+attempt_throttled = Signal()  # request, limit: an attempt at what the limit of this name guards has to wait
