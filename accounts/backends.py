@@ -1,6 +1,5 @@
 """Who somebody is, by name or address and password."""
 
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
@@ -20,7 +19,7 @@ class NameOrAddressBackend(ModelBackend):
         request: HttpRequest | None,
         username: str | None = None,
         password: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> User | None:
         """Return the active person whose name or address and password these are, or None.
 
@@ -41,7 +40,7 @@ class NameOrAddressBackend(ModelBackend):
         request: HttpRequest | None,
         username: str | None = None,
         password: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> User | None:
         """`authenticate` in a thread: the hash belongs in no event loop."""
         return await sync_to_async(self.authenticate)(request, username, password, **kwargs)

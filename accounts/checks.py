@@ -29,7 +29,7 @@ HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 @register(Tags.security, deploy=True)
-def check_cache(**_: Any) -> list[CheckMessage]:
+def check_cache(**_: object) -> list[CheckMessage]:
     """W001: several processes count together whatever is tried too often (gates.py)."""
     kind = _cache()
     if kind not in UNFIT:
@@ -39,7 +39,7 @@ def check_cache(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def check_workers(**_: Any) -> list[CheckMessage]:
+def check_workers(**_: object) -> list[CheckMessage]:
     """W002: the same, where the environment asks for several processes; not only at a deployment."""
     workers = os.environ.get("WEB_CONCURRENCY", "")
     if _cache() not in ("LocMemCache", "DummyCache") or not workers.isdigit() or int(workers) < 2:
@@ -51,7 +51,7 @@ def check_workers(**_: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_places(**_: Any) -> list[CheckMessage]:
+def check_places(**_: object) -> list[CheckMessage]:
     """E001: a file that is named can be read (places.py)."""
     trouble = places.trouble(settings.GEOIP_PATH) if settings.GEOIP_PATH else ""
     if not trouble:
@@ -61,7 +61,7 @@ def check_places(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def check_passwords(**_: Any) -> Iterator[CheckMessage]:
+def check_passwords(**_: object) -> Iterator[CheckMessage]:
     """W003: passwords are long enough, none that everybody takes, and not so long that they cost."""
     wanted: Any = settings.AUTH_PASSWORD_VALIDATORS
     validators = password_validation.get_password_validators(wanted)
@@ -79,7 +79,7 @@ def check_passwords(**_: Any) -> Iterator[CheckMessage]:
 
 
 @register(Tags.security)
-def check_hashers(**_: Any) -> Iterator[CheckMessage]:
+def check_hashers(**_: object) -> Iterator[CheckMessage]:
     """W004: a leaked table gives no passwords away."""
     first = settings.PASSWORD_HASHERS[0]
     if first.rpartition(".")[2] in QUICK_HASHERS:
@@ -91,7 +91,7 @@ def check_hashers(**_: Any) -> Iterator[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def check_mail(**_: Any) -> Iterator[CheckMessage]:
+def check_mail(**_: object) -> Iterator[CheckMessage]:
     """W005-W006: mails reach people, and nobody on the way reads the links in them."""
     if settings.EMAIL_BACKEND in MUTE_BACKENDS:
         hint = "Name a mail server in EMAIL_URL, such as smtp+tls://user:password@mail.example.org:587."
@@ -109,5 +109,5 @@ def _cache() -> str:
     return kind
 
 
-def _least(validator: Any) -> int:
+def _least(validator: object) -> int:
     return validator.min_length if isinstance(validator, password_validation.MinimumLengthValidator) else 0

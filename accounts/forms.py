@@ -56,7 +56,7 @@ class AddressField(forms.EmailField):
         super().__init__(**{"max_length": 254, **kwargs})
         self.validators.append(refuse_foreign_mailbox)
 
-    def clean(self, value: Any) -> Any:
+    def clean(self, value: object) -> Any:
         return with_ascii_host(super().clean(value))
 
 
@@ -70,7 +70,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
         labels: ClassVar = {"username": _("User name"), "email": _("E-mail address")}
         widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.instance.validate_constraints = lambda exclude=None: None  # for the same reason as validate_unique
         _word_new_password(self.fields["password1"], self.fields["password2"])
@@ -93,7 +93,7 @@ class ResetForm(auth_forms.PasswordResetForm):
 class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
     """A new password for somebody who came by a link from a mail."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         _word_new_password(self.fields["new_password1"], self.fields["new_password2"])
 
@@ -108,7 +108,7 @@ class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
 class PasswordChangeForm(PasswordForm, auth_forms.PasswordChangeForm):
     """The password is always asked for here, which is a proof as good as any."""
 
-    def __init__(self, *args: Any, request: Request, **kwargs: Any) -> None:
+    def __init__(self, *args: object, request: Request, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
         self.fields["old_password"].label = _("Your password now")

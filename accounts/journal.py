@@ -2,7 +2,6 @@
 
 import logging
 from functools import partial
-from typing import Any
 
 from django.db import transaction
 from django.db.models.signals import post_save
@@ -16,7 +15,7 @@ logger = logging.getLogger("accounts")
 
 
 @receiver(post_save, sender=SecurityEvent)
-def tell_event(instance: SecurityEvent, **kwargs: Any) -> None:
+def tell_event(instance: SecurityEvent, **kwargs: object) -> None:
     with translation.override(None):
         sentence = str(instance.get_kind_display())
     ids = {"session_id": instance.session, "by_id": instance.by_id}
@@ -26,9 +25,9 @@ def tell_event(instance: SecurityEvent, **kwargs: Any) -> None:
 
 
 @receiver(rows_revoked)
-def tell_end(reason: str, count: int, **kwargs: Any) -> None:
+def tell_end(reason: str, count: int, **kwargs: object) -> None:
     _tell("Sessions were ended.", kind="sessions_ended", reason=reason, count=count)
 
 
-def _tell(sentence: str, **about: Any) -> None:
+def _tell(sentence: str, **about: object) -> None:
     transaction.on_commit(partial(logger.info, sentence, extra=about), robust=True)

@@ -6,7 +6,6 @@ files of its own, and a command that counts nothing shall leave none.
 """
 
 from functools import partial
-from typing import Any
 
 from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
@@ -41,37 +40,37 @@ LAG = Gauge(
 
 
 @receiver(branch_taken)
-def count_branch(branch: str, reason: str, **kwargs: Any) -> None:
+def count_branch(branch: str, reason: str, **kwargs: object) -> None:
     BRANCHES.labels(branch, reason).inc()
 
 
 @receiver(session_started)
-def count_sign_in(**kwargs: Any) -> None:
+def count_sign_in(**kwargs: object) -> None:
     SIGN_INS.labels("opened").inc()
 
 
 @receiver(user_login_failed)
-def count_refusal(**kwargs: Any) -> None:
+def count_refusal(**kwargs: object) -> None:
     SIGN_INS.labels("refused").inc()
 
 
 @receiver(attempt_throttled)
-def count_throttled(limit: str, **kwargs: Any) -> None:
+def count_throttled(limit: str, **kwargs: object) -> None:
     THROTTLED.labels(limit).inc()
     if limit == "sign-in":
         SIGN_INS.labels("throttled").inc()
 
 
 @receiver(rows_revoked)
-def count_revocations(reason: str, count: int, **kwargs: Any) -> None:
+def count_revocations(reason: str, count: int, **kwargs: object) -> None:
     transaction.on_commit(partial(REVOCATIONS.labels(reason).inc, count), robust=True)
 
 
 @receiver(token_verified)
-def measure_verification(kind: str, seconds: float, **kwargs: Any) -> None:
+def measure_verification(kind: str, seconds: float, **kwargs: object) -> None:
     VERIFICATION.labels(kind).observe(seconds)
 
 
 @receiver(list_read)
-def show_lag(sender: type, lag: float, **kwargs: Any) -> None:
+def show_lag(sender: type, lag: float, **kwargs: object) -> None:
     LAG.labels("shared" if sender.__name__.startswith("Shared") else "process").set(lag)

@@ -1,6 +1,5 @@
 """What the pages of this app have in common, on their way in and out."""
 
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -16,7 +15,7 @@ class UnverifiedVisitors(MiddlewareMixin):
     """Whoever may not go on before their address is confirmed is led to the page for that. Stands behind the
     middleware that asks for a log-in; open pages are open to them as well."""
 
-    def process_view(self, request: Request, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
         if not getattr(view, "login_required", True):
             return None
         match = request.resolver_match
@@ -65,7 +64,7 @@ class LeavingPeople(MiddlewareMixin):
     # Their data are theirs to the end, and so is what they understand.
     STILL_OPEN = frozenset({"keep", "export", "language"})
 
-    def process_view(self, request: Request, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
         row = request.tokens.row
         if row is None or row.user is None or row.user.leaving_at is None:
             return None

@@ -7,7 +7,7 @@ is no proof, and a silent refresh is none.
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from django import forms
 from django.contrib.auth.hashers import check_password
@@ -46,7 +46,7 @@ def proved(view: View) -> View:
     @guards_account
     @wraps(view)
     @sensitive_post_parameters()
-    def asking(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         form = ProofForm(request)
         if not _is_fresh(request.tokens.row) and not form.is_valid():
             return _page(request, form)

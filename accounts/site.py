@@ -37,7 +37,7 @@ class AdminSite(admin.AdminSite):
         changing = checked if getattr(view, "tokens_unjudged", False) else proved(checked)
 
         @wraps(checked)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied
             return (checked if request.method in SAFE else changing)(request, *args, **kwargs)

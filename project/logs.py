@@ -75,7 +75,7 @@ def formatter(form: str) -> logging.Formatter:
     )
 
 
-def add_request(logger: Any, method: str, line: Line) -> Line:
+def add_request(logger: object, method: str, line: Line) -> Line:
     """Whose request it was: what is known by now, without looking anything up. What is empty is left out."""
     if sid := line.pop("sid", None):
         line.setdefault("session_id", sid)
@@ -85,7 +85,7 @@ def add_request(logger: Any, method: str, line: Line) -> Line:
     return {name: value for name, value in line.items() if value not in (None, "")}
 
 
-def add_kind(logger: Any, method: str, line: Line) -> Line:
+def add_kind(logger: object, method: str, line: Line) -> Line:
     """A name for what happened, the same for ever; that of the logger for what has none."""
     status = line.get("status")
     if branch := line.get("branch"):
@@ -96,7 +96,7 @@ def add_kind(logger: Any, method: str, line: Line) -> Line:
     return line
 
 
-def calm(logger: Any, method: str, line: Line) -> Line:
+def calm(logger: object, method: str, line: Line) -> Line:
     """A traceback is for mistakes of ours. What strangers can bring about at will is a warning, and one line."""
     if line["logger"].startswith("django.security"):
         line["level"] = "warning"
@@ -105,7 +105,7 @@ def calm(logger: Any, method: str, line: Line) -> Line:
     return line
 
 
-def redact(logger: Any, method: str, line: Line) -> Line:
+def redact(logger: object, method: str, line: Line) -> Line:
     """Where the code does not write a word of its own choice: what was typed may be a word in such a one."""
     known = secrets_of(_request(line))
     for name in ("event", "reason", "exception", "stack"):
@@ -117,7 +117,7 @@ def redact(logger: Any, method: str, line: Line) -> Line:
     return line
 
 
-def escape(logger: Any, method: str, line: Line) -> Line:
+def escape(logger: object, method: str, line: Line) -> Line:
     """No text ends its line, moves the terminal or turns what follows around. JSON escapes all that by itself."""
     shown = {name: _visible(value) if isinstance(value, str) else value for name, value in line.items()}
     for name in ("exception", "stack"):

@@ -1,7 +1,6 @@
 """What the site adds to every request and response, whichever app answers."""
 
 import ipaddress
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -68,7 +67,7 @@ class Language(LocaleMiddleware):
     thread forgets the language: what is refused before a request comes here would be told in that of somebody else.
     """
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         if getattr(view, "tokens_cookieless", False):
             request.one_language = True  # type: ignore[attr-defined]
             request.LANGUAGE_CODE = settings.LANGUAGE_CODE

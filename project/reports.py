@@ -6,7 +6,6 @@ Anybody can send one, so it is small, at most one a second in each process, and 
 import json
 import logging
 from time import monotonic
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
@@ -48,7 +47,7 @@ def csp_report(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _text(report: Any, name: str) -> str:
+def _text(report: object, name: str) -> str:
     return str(report.get(name, ""))[:LONGEST] if isinstance(report, dict) else ""
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 from contextvars import ContextVar
-from typing import Any
 
 from django.conf import settings
 from django.core.signals import request_finished
@@ -40,6 +39,6 @@ def current() -> HttpRequest | None:
 
 
 @receiver(request_finished)
-def forget(**kwargs: Any) -> None:
+def forget(**kwargs: object) -> None:
     """Not before: Django tells of a refusal, and gunicorn of the answer, when all middleware has gone."""
     _current.set(None)

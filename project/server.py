@@ -37,7 +37,7 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return listener
 
 
-def begin(worker: Any) -> None:
+def begin(worker: object) -> None:
     """Ctrl-C reaches the workers, too; they would wait for open connections while the master ends them at once. Mails
     that were left do not wait for the first visitor."""
     from accounts import postman  # now that the site is loaded

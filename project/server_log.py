@@ -29,5 +29,7 @@ class ServerLog(Logger):
         }
         self.access_log.info("%(method)s %(path)s %(status)s", about, extra=about)
 
-    def _set_handler(self, log: logging.Logger, output: str | None, fmt: logging.Formatter, stream: Any = None) -> None:
+    def _set_handler(
+        self, log: logging.Logger, output: str | None, fmt: logging.Formatter, stream: object = None
+    ) -> None:
         super()._set_handler(log, output, logs.formatter(logs.form_of_environment()), stream)

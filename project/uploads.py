@@ -1,4 +1,3 @@
-from typing import Any
 
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
@@ -8,7 +7,7 @@ class NoFiles(FileUploadHandler):
 
     Reading ends where the file begins: what the form said up to there is read, and the rest never."""
 
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
+    def new_file(self, *args: object, **kwargs: object) -> None:
         raise StopUpload(connection_reset=True)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:

@@ -23,7 +23,7 @@ class State(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [("live", _("Live")), ("ended", _("Ended"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -40,7 +40,7 @@ class Age(admin.SimpleListFilter):
         "month": timedelta(days=30),
     }
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [
             ("hour", _("Less than an hour")),
             ("day", _("Less than a day")),
@@ -60,7 +60,7 @@ class Program(admin.SimpleListFilter):
     title = _("browser")
     parameter_name = "browser"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         names = {"edge": "Edge", "opera": "Opera", "samsung": "Samsung Internet"}
         names |= {"firefox": "Firefox", "chrome": "Chrome", "safari": "Safari"}
         return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
@@ -75,7 +75,7 @@ class EventKind(admin.SimpleListFilter):
     title = _("what")
     parameter_name = "kind__exact"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return list(SecurityEvent.Kind.choices)
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -86,7 +86,7 @@ class Doer(admin.SimpleListFilter):
     title = _("who did it")
     parameter_name = "doer"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [("admin", _("An administrator")), ("self", _("The person, or nobody known"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:

@@ -70,7 +70,7 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
     def get_urls(self) -> list[Any]:
         return [url for url in super().get_urls() if url.name != "auth_user_password_change"]
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return PeopleList
 
     def get_list_display(self, request: HttpRequest) -> Any:

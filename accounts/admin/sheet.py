@@ -26,7 +26,7 @@ def download(events: "QuerySet[SecurityEvent]") -> StreamingHttpResponse:
     return StreamingHttpResponse(_lines(events), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """`value` as text that no program reads as a formula."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
@@ -38,7 +37,7 @@ def endpoint(**views: View) -> View:
     @csrf_exempt  # nothing here is authenticated by a cookie
     @login_not_required
     @cookieless
-    def answer(request: Request, **kwargs: Any) -> HttpResponse:
+    def answer(request: Request, **kwargs: object) -> HttpResponse:
         request.COOKIES = {}  # for whatever is called from here and would look at them
         try:
             response = _view(request, views)(request, **kwargs)
@@ -61,7 +60,7 @@ def signed_in(view: View) -> View:
     """For whoever has a good access token."""
 
     @wraps(view)
-    def checked(request: Request, **kwargs: Any) -> HttpResponse:
+    def checked(request: Request, **kwargs: object) -> HttpResponse:
         bearer.resume(request)
         return view(request, **kwargs)
 
@@ -72,7 +71,7 @@ def guarded(view: View) -> View:
     """The same, with the row read: for what guards the account itself."""
 
     @wraps(view)
-    def checked(request: Request, **kwargs: Any) -> HttpResponse:
+    def checked(request: Request, **kwargs: object) -> HttpResponse:
         bearer.resume(request, guarded=True)
         return view(request, **kwargs)
 
@@ -84,7 +83,7 @@ def staff(view: View) -> View:
 
     @guarded
     @wraps(view)
-    def checked(request: Request, **kwargs: Any) -> HttpResponse:
+    def checked(request: Request, **kwargs: object) -> HttpResponse:
         if not request.user.is_staff:
             raise forbidden()
         if not unverified.may_open(request.user, account=False):

@@ -106,7 +106,7 @@ def _public(request: Request) -> HttpResponse:
     return JsonResponse({"name": "Sojourn", "message": "Anybody may read this."})
 
 
-def _not_found(request: Request, **kwargs: Any) -> HttpResponse:
+def _not_found(request: Request, **kwargs: object) -> HttpResponse:
     raise Problem(404, "not_found")
 
 

@@ -22,7 +22,7 @@ class AppendOnlyError(TypeError):
 
 
 class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
-    def update(self, **kwargs: Any) -> NoReturn:
+    def update(self, **kwargs: object) -> NoReturn:
         raise AppendOnlyError("A security event is never changed.")
 
     def delete(self) -> NoReturn:
@@ -160,7 +160,7 @@ class SecurityEvent(models.Model):
             raise AppendOnlyError("A security event is never changed.")
         super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def delete(self, *args: object, **kwargs: object) -> NoReturn:
         raise AppendOnlyError("A security event is never deleted.")
 
     def get_kind_display(self) -> str:

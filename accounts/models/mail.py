@@ -65,7 +65,7 @@ class OutgoingMail(models.Model):
     def is_stale(self) -> bool:
         return timezone.now() - self.made_at > KEPT_FOR
 
-    def _move(self, ahead: timedelta, **changes: Any) -> bool:
+    def _move(self, ahead: timedelta, **changes: object) -> bool:
         changes["due_at"] = timezone.now() + ahead
         if not OutgoingMail.objects.filter(pk=self.pk, due_at=self.due_at).update(**changes):
             return False

@@ -1,6 +1,6 @@
 """A person who has an account."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import uuid4
 
 from django.contrib.auth.models import AbstractUser
@@ -20,7 +20,7 @@ class UserManager(DjangoUserManager["User"]):
         return with_ascii_host(super().normalize_email(email))
 
     def create_superuser(
-        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+        self, username: str, email: str | None = None, password: str | None = None, **fields: object
     ) -> "User":
         """Whoever may run this command vouches for the address."""
         return super().create_superuser(username, email, password, **{"verified_at": timezone.now(), **fields})

@@ -6,7 +6,7 @@ and until then no other site hears of the address.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -30,7 +30,7 @@ def no_referrer(view: View) -> View:
     from a page without referrer browsers send forms with `Origin: null`, which no check for forgeries takes."""
 
     @wraps(view)
-    def silent(*args: Any, **kwargs: Any) -> HttpResponse:
+    def silent(*args: object, **kwargs: object) -> HttpResponse:
         response = view(*args, **kwargs)
         response.headers["Referrer-Policy"] = "no-referrer"
         return response

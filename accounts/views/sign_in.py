@@ -32,7 +32,7 @@ class SignIn(LoginView):
     template_name = "accounts/sign_in.html"
     authentication_form = LoginForm
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+    def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
         super().setup(request, *args, **kwargs)
         # Whoever is signed in is sent home; but a form that was filled in signs in, whoever was here before.
         self.redirect_authenticated_user = request.method != "POST"
@@ -64,7 +64,7 @@ class SignIn(LoginView):
         leaving_at = getattr(self.request.user, "leaving_at", None)  # nobody, if they were deactivated this very moment
         return super().get_success_url() if leaving_at is None else resolve_url("keep")
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
         return super().get_context_data(notice=reasons.notice(self.request.tokens.ended), **kwargs)
 
 

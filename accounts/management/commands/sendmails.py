@@ -24,7 +24,7 @@ class Command(BaseCommand):
         how.add_argument("--watch", action="store_true", help="go on until SIGTERM or Ctrl-C")
         how.add_argument("--dry-run", action="store_true", help="send nothing, and list what is due")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         if options["dry_run"]:
             self._list()
         elif options["watch"]:
@@ -60,7 +60,7 @@ def _told_to_stop(act: Any = lambda: None) -> Iterator[threading.Event]:
     """An event that is set, after `act`, by the signals which end a process otherwise."""
     stopped = threading.Event()
 
-    def stop(*_: Any) -> None:
+    def stop(*_: object) -> None:
         act()
         stopped.set()
 

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--top", type=int, default=10, help="how many people to name (10)")
         parser.add_argument("--json", action="store_true", help="write one JSON object")
 
-    def handle(self, *args: Any, days: int, top: int, **options: Any) -> None:
+    def handle(self, *args: object, days: int, top: int, **options: object) -> None:
         figures = report(days, top)
         if options["json"]:
             self.stdout.write(json.dumps(figures))
