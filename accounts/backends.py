@@ -1,6 +1,5 @@
 """Who somebody is, by name or address and password."""
 
-
 from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest

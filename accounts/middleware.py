@@ -1,6 +1,5 @@
 """What the pages of this app have in common, on their way in and out."""
 
-
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render

@@ -1,4 +1,3 @@
-
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
 

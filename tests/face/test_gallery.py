@@ -21,7 +21,6 @@ LEAD_ELSEWHERE = {
     "/admin/login/",
     "/admin/logout/",
     "/admin/password_change/",
-    "/admin/r/<path:content_type_id>/<path:object_id>/",
 }
 FOR_PROGRAMS = {
     "/.well-known/jwks.json",
@@ -44,7 +43,7 @@ def routes():
 
 def shown():
     paths = [picture.path.format(**FACTS).partition("?")[0] for picture in GALLERY if picture.status not in (404, 405)]
-    return {"/" + resolve(path).route for path in paths if not path.startswith("/trouble/")}
+    return {"/" + resolve(path).route for path in paths if not path.startswith(("/trouble/", "/styleguide/"))}
 
 
 def is_spare(route):
