@@ -3,18 +3,26 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SecurityEvent
+from tokens.models import RefreshToken, RefreshTokenQuerySet
 from tokens.programs import OTHER, program
 
-Choices = list[tuple[str, Any]]
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Model]
+
+Events = QuerySet[SecurityEvent]
+Choices = list[tuple[str, str | Promise]]
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # far beyond, a day has no midnight that is a moment
 
@@ -23,10 +31,10 @@ class State(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         return [("live", _("Live")), ("ended", _("Ended"))]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> QuerySet[RefreshToken]:
         return {"live": queryset.live, "ended": queryset.ended}.get(self.value() or "", queryset.all)()
 
 
@@ -40,7 +48,7 @@ class Age(admin.SimpleListFilter):
         "month": timedelta(days=30),
     }
 
-    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         return [
             ("hour", _("Less than an hour")),
             ("day", _("Less than a day")),
@@ -49,7 +57,7 @@ class Age(admin.SimpleListFilter):
             ("older", _("Older")),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> QuerySet[RefreshToken]:
         if self.value() == "older":
             return queryset.filter(started_at__lte=timezone.now() - self.spans["month"])
         span = self.spans.get(self.value() or "")
@@ -60,12 +68,12 @@ class Program(admin.SimpleListFilter):
     title = _("browser")
     parameter_name = "browser"
 
-    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         names = {"edge": "Edge", "opera": "Opera", "samsung": "Samsung Internet"}
         names |= {"firefox": "Firefox", "chrome": "Chrome", "safari": "Safari"}
         return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> QuerySet[RefreshToken]:
         return queryset.alias(program=program()).filter(program=self.value()) if self.value() else queryset
 
 
@@ -75,10 +83,10 @@ class EventKind(admin.SimpleListFilter):
     title = _("what")
     parameter_name = "kind__exact"
 
-    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         return list(SecurityEvent.Kind.choices)
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Events) -> Events:
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
@@ -86,10 +94,10 @@ class Doer(admin.SimpleListFilter):
     title = _("who did it")
     parameter_name = "doer"
 
-    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         return [("admin", _("An administrator")), ("self", _("The person, or nobody known"))]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Events) -> Events:
         return queryset.filter(by__isnull=self.value() == "self") if self.value() in ("admin", "self") else queryset
 
 
@@ -99,7 +107,9 @@ class Days(admin.ListFilter):
     title = _("day")
     template = "admin/days.html"
 
-    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+    def __init__(
+        self, request: HttpRequest, params: dict[str, list[str]], model: type[Model], model_admin: "ModelAdmin"
+    ) -> None:
         super().__init__(request, params, model, model_admin)
         for name in self.expected_parameters():
             if name in params:
@@ -111,14 +121,14 @@ class Days(admin.ListFilter):
     def expected_parameters(self) -> list[str]:  # type: ignore[override]
         return ["since", "until"]
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, object]]:  # type: ignore[override]
         """The one form, with the other filters in tow."""
         others = {"q": [changelist.query] if changelist.query else [], **changelist.get_filters_params()}
         carried = [(name, value) for name, values in others.items() for value in values]
         own = self.expected_parameters()
         yield {**self.used_parameters, "carried": [(name, value) for name, value in carried if name not in own]}
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Events) -> Events:
         if since := self._day("since"):
             queryset = queryset.filter(at__gte=_midnight(since))
         if until := self._day("until"):
