@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -11,7 +11,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SecurityEvent
@@ -19,10 +18,13 @@ from tokens.models import RefreshToken, RefreshTokenQuerySet
 from tokens.programs import OTHER, program
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
     ModelAdmin = admin.ModelAdmin[Model]
 
 Events = QuerySet[SecurityEvent]
-Choices = list[tuple[str, str | Promise]]
+Sessions = QuerySet[RefreshToken]
+Choices = list[tuple[str, "StrPromise | str"]]
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # far beyond, a day has no midnight that is a moment
 
@@ -34,8 +36,9 @@ class State(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         return [("live", _("Live")), ("ended", _("Ended"))]
 
-    def queryset(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> QuerySet[RefreshToken]:
-        return {"live": queryset.live, "ended": queryset.ended}.get(self.value() or "", queryset.all)()
+    def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
+        rows = cast(RefreshTokenQuerySet, queryset)
+        return {"live": rows.live, "ended": rows.ended}.get(self.value() or "", rows.all)()
 
 
 class Age(admin.SimpleListFilter):
@@ -57,7 +60,7 @@ class Age(admin.SimpleListFilter):
             ("older", _("Older")),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> QuerySet[RefreshToken]:
+    def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
         if self.value() == "older":
             return queryset.filter(started_at__lte=timezone.now() - self.spans["month"])
         span = self.spans.get(self.value() or "")
@@ -73,7 +76,7 @@ class Program(admin.SimpleListFilter):
         names |= {"firefox": "Firefox", "chrome": "Chrome", "safari": "Safari"}
         return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
 
-    def queryset(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> QuerySet[RefreshToken]:
+    def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
         return queryset.alias(program=program()).filter(program=self.value()) if self.value() else queryset
 
 
@@ -108,7 +111,7 @@ class Days(admin.ListFilter):
     template = "admin/days.html"
 
     def __init__(
-        self, request: HttpRequest, params: dict[str, list[str]], model: type[Model], model_admin: "ModelAdmin"
+        self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: "ModelAdmin"
     ) -> None:
         super().__init__(request, params, model, model_admin)
         for name in self.expected_parameters():
