@@ -5,7 +5,6 @@ browser, and the rows of sessions, which keep dead tokens dead.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -18,7 +17,7 @@ from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
 GRACE = timedelta(days=14)  # somebody who hears of it by mail can be on a journey
-BLANK: dict[str, Any] = {"name": "", "user_agent": "", "address": None}  # what is personal in the row of a session
+BLANK: dict[str, object] = {"name": "", "user_agent": "", "address": None}  # what is personal in the row of a session
 
 Kind = SecurityEvent.Kind
 

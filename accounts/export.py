@@ -4,7 +4,6 @@ Nothing in it lets anybody in: no password's hash, and of a session no token and
 """
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.http import JsonResponse
@@ -18,7 +17,7 @@ from tokens.models import RefreshToken
 FORMAT = "sojourn-account"
 VERSION = 1  # another one if a member goes or changes its meaning; new members may come
 
-Document = dict[str, Any]
+Document = dict[str, object]
 
 
 def document(user: User, here: UUID | None = None) -> Document:

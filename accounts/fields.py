@@ -19,9 +19,9 @@ _TYPED = {"text", "email", "password"}  # on a keyboard, whose Enter key has a w
 class BoundField(forms.BoundField):
     """Django's, which knows of each field what stands beside it."""
 
-    def build_widget_attrs(self, attrs: Any, widget: forms.Widget | None = None) -> dict[str, Any]:
+    def build_widget_attrs(self, attrs: Any, widget: forms.Widget | None = None) -> dict[str, str | bool]:
         widget = widget or self.field.widget
-        built: dict[str, Any] = super().build_widget_attrs(attrs, widget)
+        built: dict[str, str | bool] = super().build_widget_attrs(attrs, widget)
         own = {**widget.attrs, **built}
         use = own.get("autocomplete", "").partition(" ")[0]
         return {**_HABITS.get(use, {}), **self._enter_key(), **own, **self._focus()}

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth import forms as auth_forms
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts import proof, throttle
@@ -38,7 +38,7 @@ class LoginForm(auth_forms.AuthenticationForm):
         self.fields["username"].widget.attrs["maxlength"] = 254
         self.fields["password"].validators.append(refuse_long_password)
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         """An attempt is counted before anything is hashed, and only if there will be something to hash."""
         if not {"username", "password"} <= self.cleaned_data.keys():
             return super().clean()
@@ -56,7 +56,7 @@ class AddressField(forms.EmailField):
         super().__init__(**{"max_length": 254, **kwargs})
         self.validators.append(refuse_foreign_mailbox)
 
-    def clean(self, value: object) -> Any:
+    def clean(self, value: object) -> str:
         return with_ascii_host(super().clean(value))
 
 
@@ -78,7 +78,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
     def validate_unique(self) -> None:
         """Left to the insert, which comes after the hash: to ask earlier would show who has an account."""
 
-    def validate_password_for_user(self, user: Any, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
+    def validate_password_for_user(self, user: User, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
         super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]
 
 
@@ -97,7 +97,9 @@ class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         _word_new_password(self.fields["new_password1"], self.fields["new_password2"])
 
-    def set_password_and_save(self, user: Any, password_field_name: str = "new_password1", commit: bool = True) -> Any:  # noqa: S107 (a name)
+    def set_password_and_save(
+        self, user: User, password_field_name: str = "new_password1", commit: bool = True
+    ) -> User:  # noqa: S107 (a name)
         """Write the password alone: the rest of `user` was read earlier and may be out of date."""
         user.set_password(self.cleaned_data[password_field_name])
         if commit:
@@ -127,10 +129,11 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
         }
 
-    def save(self, commit: bool = True) -> Any:
+    def save(self, commit: bool = True) -> User:
         """Write these fields alone: the rest of the person was read earlier and may be out of date."""
-        self.instance.save(update_fields=self.fields)
-        return self.instance
+        person: User = self.instance
+        person.save(update_fields=self.fields)
+        return person
 
 
 class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -142,7 +145,7 @@ class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
         field_classes: ClassVar = {"username": auth_forms.UsernameField}
         widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username"})}
 
-    def __init__(self, data: Any, *, user: User) -> None:
+    def __init__(self, data: QueryDict | None, *, user: User) -> None:
         super().__init__(data, instance=copy(user))  # or the page would call `user` by a name not theirs
 
     def clean_username(self) -> str:
@@ -153,14 +156,15 @@ class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(_("This user name is taken."), code="unique")
         return name
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         """Without Django's own look for the same name: it would say it twice."""
         return self.cleaned_data
 
-    def save(self, commit: bool = True) -> Any:
+    def save(self, commit: bool = True) -> User:
         """Write the name alone: the rest of the person was read earlier and may be out of date."""
-        self.instance.save(update_fields=["username"])
-        return self.instance
+        person: User = self.instance
+        person.save(update_fields=["username"])
+        return person
 
 
 class AddressForm(forms.Form):
@@ -168,7 +172,7 @@ class AddressForm(forms.Form):
 
     email = AddressField(label=_("The new address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
-    def __init__(self, data: Any, *, user: User) -> None:
+    def __init__(self, data: QueryDict | None, *, user: User) -> None:
         super().__init__(data)
         self.user = user
 
@@ -199,10 +203,11 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
         help_texts: ClassVar = {"name": _("For example “Work laptop”. Leave it empty to take the name away.")}
 
-    def save(self, commit: bool = True) -> Any:
+    def save(self, commit: bool = True) -> RefreshToken:
         """Write the name alone: a refresh may be moving the row on at this moment."""
-        self.instance.save(update_fields=["name"])
-        return self.instance
+        row: RefreshToken = self.instance
+        row.save(update_fields=["name"])
+        return row
 
 
 def _word_new_password(first: forms.Field, second: forms.Field) -> None:

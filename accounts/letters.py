@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
@@ -20,7 +19,7 @@ from accounts.mails import link, site
 from accounts.models import AddressProof, OutgoingMail, User
 from accounts.models.address import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 
-Context = dict[str, Any]
+Context = dict[str, object]
 Letter = Callable[[OutgoingMail], Context | None]
 
 _letters: dict[str, Letter] = {}

@@ -1,7 +1,5 @@
 """Side work on what `tokens` and Django tell: the history of an account, and mails."""
 
-from typing import Any
-
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
 from django.db import transaction
@@ -34,7 +32,7 @@ def record_end(request: HttpRequest, row: RefreshToken, **kwargs: object) -> Non
 
 
 @receiver(user_login_failed)
-def record_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: object) -> None:
+def record_failure(credentials: dict[str, object], request: HttpRequest | None = None, **kwargs: object) -> None:
     """One query and one row, whether or not there is such a person: the time tells nothing."""
     user = User.objects.named(str(credentials.get("username", ""))).first()
     SecurityEvent.objects.record(request, user, Kind.SIGN_IN_FAILED)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -48,12 +48,12 @@ class AdminSite(admin.AdminSite):
         """Without Django's way from a row to a page of its own: no row has one, and what is no UUID is a 500 there."""
         return [url for url in super().get_urls() if getattr(url, "name", None) != "view_on_site"]
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
         """Above the lists, what happened in the last seven days."""
         return super().index(request, {**(extra_context or {}), "week": week.of(cast(User, request.user))})
 
     @login_not_required
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """There is one log-in page, and it is not here."""
         wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
         if not request.user.is_authenticated:
@@ -63,13 +63,13 @@ class AdminSite(admin.AdminSite):
         return redirect("admin:index")
 
     def password_change(  # type: ignore[override]
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         return redirect("password_change")
 
     @signs_in_or_out
     def logout(  # type: ignore[override]
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         from accounts.views.sign_in import sign_out  # views need models, which load after this
 

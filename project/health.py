@@ -7,7 +7,6 @@ not somebody who is signed in as staff, since nobody can be asked who they are w
 from collections.abc import Callable
 from functools import cache
 from time import perf_counter
-from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import caches
@@ -40,13 +39,13 @@ def ready(request: HttpRequest) -> JsonResponse:
     """200 when people can be served; 503 names what is missing."""
     checks = {name: looked_at(check) for name, check in CHECKS.items()}
     missing = [name for name, found in checks.items() if not found["ok"] and (name != "cache" or conf.revocation_cache)]
-    answer: dict[str, Any] = {"status": "unavailable", "missing": missing} if missing else {"status": "ok"}
+    answer: dict[str, object] = {"status": "unavailable", "missing": missing} if missing else {"status": "ok"}
     if knows_token(request):
         answer["checks"] = checks
     return JsonResponse(answer, status=503 if missing else 200)
 
 
-def looked_at(check: Callable[[], object]) -> dict[str, Any]:
+def looked_at(check: Callable[[], object]) -> dict[str, object]:
     """`ok`, `seconds`, and the `trouble` if there is any."""
     begun = perf_counter()
     try:

@@ -28,7 +28,7 @@ FIELDS = (
 Line = MutableMapping[str, Any]
 
 
-def configuration(form: str, level: str) -> dict[str, Any]:
+def configuration(form: str, level: str) -> dict[str, object]:
     """For LOGGING, and for a server that logs before there are settings. `level` is that of the site's own code."""
     site = {"level": level.upper()}
     django = {"handlers": ["console"], "propagate": False}

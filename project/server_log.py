@@ -12,7 +12,7 @@ from project import logs, requests
 class ServerLog(Logger):
     """For `logger_class`; gunicorn's settings say where it goes, and whether answers are told (`accesslog`)."""
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+    def access(self, resp: Any, req: Any, environ: dict[str, object], request_time: timedelta) -> None:
         """By the route and never by the address, whose query and path may hold what is nobody's business."""
         if not self.access_log_enabled:
             return

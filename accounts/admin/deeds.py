@@ -3,8 +3,6 @@
 Each is written down with who did it, in one transaction with the deed itself. Whoever is out of reach is left out.
 """
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -30,7 +28,7 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
         ("deactivate", gettext_lazy("Close the account")),
     )
 
-    def possible(self, request: HttpRequest, person: User) -> list[tuple[str, Any]]:
+    def possible(self, request: HttpRequest, person: User) -> list[tuple[str, object]]:
         """Names and titles of what may be done to `person`, and would do something."""
         if not may_touch(request.user, person):
             return []

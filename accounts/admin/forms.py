@@ -1,7 +1,6 @@
 """The forms of a person's pages: without a password, which is nobody's business but theirs."""
 
 from secrets import token_urlsafe
-from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import UserChangeForm, UsernameField
@@ -22,6 +21,7 @@ class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("username", "email")
         field_classes = {"username": UsernameField}  # noqa: RUF012
 
-    def save(self, commit: bool = True) -> Any:
+    def save(self, commit: bool = True) -> User:
         self.instance.password = make_password(token_urlsafe())
-        return super().save(commit)
+        person: User = super().save(commit)
+        return person

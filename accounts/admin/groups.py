@@ -1,7 +1,5 @@
 """Groups, by which several people are given rights at once: by superusers alone."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
@@ -35,7 +33,7 @@ class GroupAdmin(CheckedSelection, Ticks, DjangoGroupAdmin):
         super().delete_model(request, obj)
         self._record(request)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
         with transaction.atomic():
             for _group in queryset:
                 self._record(request)

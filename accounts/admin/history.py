@@ -1,13 +1,11 @@
 """What happened, and what still waits."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
@@ -40,7 +38,7 @@ class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
         """The kind is shown in words, so that the column itself is none of the fields."""
         return lookup == EventKind.parameter_name or super().lookup_allowed(lookup, value, request)
 
-    def get_urls(self) -> list[Any]:
+    def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.download)
         return [path("csv/", view, name="accounts_securityevent_csv"), *super().get_urls()]
 
@@ -48,7 +46,7 @@ class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
         allowed = request.user.has_perm("accounts.export_securityevent")
         return allowed and self.has_view_permission(request)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         extra = {
             **(extra_context or {}),
             "may_export": self.has_export_permission(request),

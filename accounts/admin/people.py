@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html
@@ -67,7 +67,7 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
     readonly_fields = ("last_login", "date_joined")
     inlines = (SessionInline,)
 
-    def get_urls(self) -> list[Any]:
+    def get_urls(self) -> list[URLPattern]:
         return [url for url in super().get_urls() if url.name != "auth_user_password_change"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
@@ -93,7 +93,7 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or may_touch(request.user, obj))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only superusers give rights, and nobody gives or takes their own."""
         actor = cast(User, request.user)
         own = obj is not None and obj.pk == actor.pk
@@ -101,7 +101,7 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
         closing = ("is_active",) if own or not self.has_deactivate_permission(request) else ()
         return (*super().get_readonly_fields(request, obj), *rights, *closing)
 
-    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[type[SessionInline], ...]:
         return self.inlines if obj else ()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

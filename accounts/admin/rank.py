@@ -3,8 +3,7 @@
 An administrator who could give another address to a colleague, or a link to a new password, could be that colleague.
 """
 
-from typing import Any
-
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
@@ -12,12 +11,12 @@ from accounts.models import User
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
-def may_touch(actor: Any, person: User) -> bool:
+def may_touch(actor: User | AnonymousUser, person: User) -> bool:
     """Whether `actor`, with the permission for it, may do something to `person`."""
     return bool(actor.is_superuser) or not (person.is_staff or person.is_superuser)
 
 
-def touchable(actor: Any, people: QuerySet[User]) -> QuerySet[User]:
+def touchable(actor: User | AnonymousUser, people: QuerySet[User]) -> QuerySet[User]:
     """The ones of `people` whom `actor` may do something to."""
     return people if actor.is_superuser else people.exclude(out_of_reach())
 

@@ -48,7 +48,7 @@ class SessionAdmin(CheckedSelection, Devices, NamedPeople, LongList, RefreshToke
     (templates/admin/tokens/refreshtoken/change_form.html)."""
 
     list_display = ("user", "device", "name", "address", "started_at", "seen_at", "revoked_at", "reason")
-    list_filter: ClassVar[tuple[Any, ...]] = (State, Age, "reason", Program, "persistent", "method")
+    list_filter: ClassVar[tuple[object, ...]] = (State, Age, "reason", Program, "persistent", "method")
     fields = (
         *("user", "device", "header", "name", "address", "method", "persistent"),
         *("started_at", "seen_at", "proved_at", "expires_at", "changed_at", "revoked_at", "reason"),

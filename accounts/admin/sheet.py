@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
@@ -39,7 +38,7 @@ def _lines(events: "QuerySet[SecurityEvent]") -> Iterator[str]:
         yield writer.writerow(map(cell, row))
 
 
-def _row(event: SecurityEvent) -> tuple[Any, ...]:
+def _row(event: SecurityEvent) -> tuple[object, ...]:
     return (
         *(event.at.isoformat(), event.kind, event.get_kind_display()),
         *(event.user_id, event.user and event.user.username, event.by_id, event.by and event.by.username),

@@ -1,6 +1,5 @@
 """What clients may do. An API sign-in is a session like any other."""
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import authenticate
@@ -122,7 +121,7 @@ def _pair(pair: bearer.Pair) -> HttpResponse:
     )
 
 
-def _session(session: sessions.Session) -> dict[str, Any]:
+def _session(session: sessions.Session) -> dict[str, object]:
     row = session.row
     return {
         "id": str(row.pk),

@@ -187,7 +187,7 @@ class SecurityEvent(models.Model):
         }
 
 
-_BY_OTHERS: dict[str, Any] = {
+_BY_OTHERS: dict[str, object] = {
     SecurityEvent.Kind.SIGNED_UP: _("An administrator made an account for you"),
     SecurityEvent.Kind.SESSION_ENDED: _("An administrator ended one of your sessions"),
     SecurityEvent.Kind.ALL_ENDED: _("An administrator signed you out everywhere"),

@@ -1,7 +1,7 @@
 """A mail on its way: kept until a mail server has taken it."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -36,7 +36,7 @@ class OutgoingMail(models.Model):
     )
     to = models.EmailField(_("address"))
     language = models.CharField(_("language"), max_length=10)
-    facts: Any = models.JSONField(_("facts"), default=dict)
+    facts = models.JSONField(_("facts"), default=dict)
     made_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
     due_at = models.DateTimeField(_("to be sent"), default=timezone.now, db_index=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)

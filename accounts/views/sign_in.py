@@ -1,4 +1,3 @@
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
@@ -64,7 +63,7 @@ class SignIn(LoginView):
         leaving_at = getattr(self.request.user, "leaving_at", None)  # nobody, if they were deactivated this very moment
         return super().get_success_url() if leaving_at is None else resolve_url("keep")
 
-    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         return super().get_context_data(notice=reasons.notice(self.request.tokens.ended), **kwargs)
 
 

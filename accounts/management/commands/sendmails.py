@@ -1,8 +1,7 @@
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
@@ -56,7 +55,7 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def _told_to_stop(act: Any = lambda: None) -> Iterator[threading.Event]:
+def _told_to_stop(act: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
     """An event that is set, after `act`, by the signals which end a process otherwise."""
     stopped = threading.Event()
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -93,7 +93,7 @@ def _devices(live: RefreshTokenQuerySet) -> tuple[Figures, Figures]:
     return dict(devices.most_common()), dict(browsers.most_common())
 
 
-def _ended(since: Any) -> Figures:
+def _ended(since: datetime) -> Figures:
     revoked = RefreshToken.objects.filter(revoked_at__gt=since)
     expired = RefreshToken.objects.filter(revoked_at=None, expires_at__gt=since, expires_at__lte=timezone.now())
     figures = Counter(_counted(revoked, "reason"))
