@@ -98,8 +98,11 @@ class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
         _word_new_password(self.fields["new_password1"], self.fields["new_password2"])
 
     def set_password_and_save(
-        self, user: User, password_field_name: str = "new_password1", commit: bool = True
-    ) -> User:  # noqa: S107 (a name)
+        self,
+        user: User,
+        password_field_name: str = "new_password1",  # noqa: S107  (a name)
+        commit: bool = True,
+    ) -> User:
         """Write the password alone: the rest of `user` was read earlier and may be out of date."""
         user.set_password(self.cleaned_data[password_field_name])
         if commit:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+Parts = dict[str, Any]  # of a URL, as Django's settings have them
+
 
 class Env(environ.Env):
     EMAIL_SCHEMES = {**environ.Env.EMAIL_SCHEMES, "filemail": "project.mail.EmailBackend"}  # noqa: RUF012
@@ -79,23 +81,23 @@ def site(name: str) -> str:
     return value
 
 
-def database(name: str) -> dict[str, Any]:
+def database(name: str) -> Parts:
     return _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
 
 
-def cache(name: str, default: str) -> dict[str, Any]:
+def cache(name: str, default: str) -> Parts:
     return _url(name, Env.cache_url_config, Env.CACHE_SCHEMES, "redis://host:6379/0", default)
 
 
-def email(name: str, default: str) -> dict[str, Any]:
+def email(name: str, default: str) -> Parts:
     """The EMAIL_* settings. `filemail://` writes one file a message and shows it on the console (project/mail.py)."""
     parts = _url(name, Env.email_url_config, Env.EMAIL_SCHEMES, "smtp+tls://user:password@host:587", default)
     return {key: value for key, value in parts.items() if key.startswith("EMAIL_") and value is not None}
 
 
 def _url(
-    name: str, parse: Callable[[str], dict[str, Any]], schemes: dict[str, str], example: str, default: str | None = None
-) -> dict[str, Any]:
+    name: str, parse: Callable[[str], Parts], schemes: dict[str, str], example: str, default: str | None = None
+) -> Parts:
     # The value stays out of the message: it may hold a password.
     refusal = ImproperlyConfigured(f"{name} must be a URL such as {example}.")
     value = text(name, default)

@@ -4,12 +4,12 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Callable
-from typing import Any
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.base import Worker
 
 from project.server_log import ServerLog
 
@@ -46,7 +46,7 @@ def begin(worker: object) -> None:
     postman.start()
 
 
-def bury(server: Any, worker: Any) -> None:
+def bury(server: object, worker: Worker) -> None:
     """What only a living worker can say, /metrics says no longer of this one. What it has counted stays."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead  # looks at once where to count, so not before
@@ -81,5 +81,5 @@ class Server(BaseApplication):
         for name, value in self.options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Callable[..., Any]:
+    def load(self) -> WSGIHandler:
         return get_wsgi_application()
