@@ -1,7 +1,6 @@
 """The site's settings. Whatever differs between installations comes from the environment: see .env.example."""
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +20,6 @@ DEBUG = env.switch("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", default=0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", default="")
-METRICS_PATH = env.text("METRICS_PATH", default="metrics").strip("/")
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -222,7 +220,7 @@ SIGNED_COOKIE_LEGACY_SALT_FALLBACK = False
 
 SECURE_SSL_REDIRECT = env.switch("SECURE_SSL_REDIRECT", default=True)
 # Watchers ask the process itself, without TLS.
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", f"^{re.escape(METRICS_PATH)}$"]
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

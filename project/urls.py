@@ -1,4 +1,3 @@
-from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -19,5 +18,5 @@ urlpatterns = [
     path("csp-report", csp_report, name="csp_report"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
-    path(settings.METRICS_PATH, metrics, name="metrics"),
+    path("metrics", metrics, name="metrics"),
 ]

@@ -12,7 +12,6 @@ from django.utils import timezone
 from accounts.models import OutgoingMail
 from accounts.readings import readings
 from tests import valkey
-from tests.test_settings import documented, manage
 from tests.tokens.clock import elapse
 from tests.tokens.outage import gone
 from tokens import verified
@@ -175,11 +174,3 @@ class TestRead:
         assert found['sojourn_sign_ins_total{outcome="opened"}'] >= 1
         readings.forget()
         assert read()["sojourn_live_sessions"] == 1
-
-
-def test_the_page_can_be_elsewhere():
-    asked = "from django.urls import reverse; print(reverse('metrics'))"
-    done = manage(
-        "shell", "-v0", "-c", asked, **documented(METRICS_PATH="/internal/counts/", DATABASE_URL="sqlite://:memory:")
-    )
-    assert done.stdout.strip() == "/internal/counts"
