@@ -5,13 +5,15 @@ Nobody is asked over the network. The reader is a package that only a site with 
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.utils.translation import get_language
 
 if TYPE_CHECKING:
     from maxminddb import Reader
+
+Part = dict[str, dict[str, str]]  # of a place, such as its city: its names, by language, and what is of no use here
 
 logger = logging.getLogger("accounts")
 
@@ -34,10 +36,10 @@ def trouble(path: str) -> str:
     return ""
 
 
-def _found(address: str) -> Any:
+def _found(address: str) -> dict[str, Part] | None:
     reader = _reader(settings.GEOIP_PATH)
     try:
-        return reader and reader.get(address)
+        return cast("dict[str, Part] | None", reader and reader.get(address))
     except (ValueError, RuntimeError):  # a file that knows IPv4 alone was asked for IPv6, or it is damaged further in
         return None
 
@@ -58,7 +60,7 @@ def _open(path: str) -> "Reader":
     return maxminddb.open_database(path)
 
 
-def _name(part: Any) -> str:
-    names: dict[str, str] = part.get("names", {})
+def _name(part: Part) -> str:
+    names = part.get("names", {})
     language = get_language() or "en"
     return names.get(_LANGUAGES.get(language, language)) or names.get("en", "")

@@ -1,11 +1,11 @@
 """Lists that stay as fast with a million rows: nothing in them reads, counts or sorts all of those."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -20,7 +20,7 @@ class HeadFirst(Paginator):  # type: ignore[type-arg]
     begins = True
 
     @cached_property
-    def head(self) -> list[Any]:
+    def head(self) -> list[Model]:
         """The first page, and one row more if there is one."""
         return list(self.object_list[: self.per_page + 1])
 
@@ -29,10 +29,10 @@ class HeadFirst(Paginator):  # type: ignore[type-arg]
         return len(self.head) if self.begins and len(self.head) <= self.per_page else self.count_all()
 
     def count_all(self) -> int:
-        rows: Any = self.object_list
+        rows = cast(QuerySet[Model], self.object_list)
         return int(rows.order_by().count())
 
-    def page(self, number: Any) -> "Page[Any]":
+    def page(self, number: int | str) -> "Page[Model]":
         page = super().page(number)
         if self.begins and page.number == 1:
             page.object_list = self.head[: self.per_page]
@@ -45,7 +45,7 @@ class FirstRows(HeadFirst):
     has_left_out = False
 
     def count_all(self) -> int:
-        rows: Any = self.object_list
+        rows = cast(QuerySet[Model], self.object_list)
         number = int(rows.order_by()[: LISTED + 1].count())
         self.has_left_out = number > LISTED
         return min(number, LISTED)
@@ -72,7 +72,7 @@ class LongList(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return Frugal
 
-    def get_paginator(self, request: HttpRequest, queryset: "QuerySet[Any]", *args: Any, **kwargs: Any) -> Any:
-        paginator: Any = super().get_paginator(request, queryset, *args, **kwargs)
+    def get_paginator(self, request: HttpRequest, queryset: "QuerySet[Model]", *args: Any, **kwargs: Any) -> HeadFirst:
+        paginator = cast(HeadFirst, super().get_paginator(request, queryset, *args, **kwargs))
         paginator.begins = request.GET.get(PAGE_VAR, "1") == "1"
         return paginator

@@ -1,11 +1,9 @@
 """What the lists of the admin have in common."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.core.exceptions import ValidationError
-from django.db.models import ManyToManyField, QuerySet
+from django.db.models import ManyToManyField, Model, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -36,7 +34,7 @@ class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 class CheckedSelection(admin.ModelAdmin):  # type: ignore[type-arg]
     """What was selected is read before anything is done with it: Django answers keys that are none with a 500."""
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse | None:
         if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             refusal = _("What was selected could not be read. Nothing was changed.")
         elif self._takes_all(request) and queryset.order_by()[: AT_ONCE + 1].count() > AT_ONCE:

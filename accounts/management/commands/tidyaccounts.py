@@ -72,7 +72,7 @@ def _old_proofs() -> Rows:
     return AddressProof.objects.filter(asked_at__lt=timezone.now() - KEPT)
 
 
-def _of_nobody(model: Any) -> Rows:
+def _of_nobody(model: type[SecurityEvent] | type[AddressProof] | type[OutgoingMail]) -> Rows:
     """Rows that name somebody who is gone. Those that never named anybody are as they should be."""
     rows: Rows = model.objects.filter(user__isnull=False)
     return rows.filter(~Exists(User.objects.filter(pk=OuterRef("user_id"))))
