@@ -333,7 +333,26 @@ class TestWhole:
             assert users.whole(bob) is bob
 
 
+@pytest.fixture
+def keyed(monkeypatch):
+    """`keyed(field)`: the user model has a key of this kind."""
+
+    def keyed(field):
+        with isolate_apps("accounts"):
+            model = type("Person", (models.Model,), {"__module__": "accounts.models", "key": field})
+        monkeypatch.setattr(users, "get_user_model", lambda: model)
+        return model
+
+    return keyed
+
+
 class TestKeyOf:
+    """As numbers have it, which can be written in the most ways."""
+
+    @pytest.fixture(autouse=True)
+    def _numbered(self, keyed):
+        keyed(models.BigAutoField(primary_key=True))
+
     @pytest.mark.parametrize("sub", ["0", "1", "42", "9223372036854775807"])
     def test_the_canonical_form_of_a_key(self, sub):
         assert users.key_of(sub) == int(sub)
@@ -361,18 +380,6 @@ class TestKeyOf:
 
 
 class TestKeyOfAnotherKind:
-    @pytest.fixture
-    def keyed(self, monkeypatch):
-        """`keyed(field)`: the user model has a key of this kind."""
-
-        def keyed(field):
-            with isolate_apps("accounts"):
-                model = type("Person", (models.Model,), {"__module__": "accounts.models", "key": field})
-            monkeypatch.setattr(users, "get_user_model", lambda: model)
-            return model
-
-        return keyed
-
     def test_a_uuid_has_one_form(self, keyed):
         keyed(models.UUIDField(primary_key=True))
         right = "0c5d9f3e-6a1b-4c2d-8e7f-a9b8c7d6e5f4"

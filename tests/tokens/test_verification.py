@@ -289,29 +289,27 @@ class TestTheSubject:
         token = tokens["access" if name == ACCESS else "refresh"]
         return lambda sub: f"{name}={altered(token, key, payload={'sub': sub})}"
 
-    @pytest.mark.parametrize("form", [" {}", "{} ", "0{}", "+{}", "{}_0", "{}\n", "\u2000{}"], ids=ascii)
+    @pytest.mark.parametrize("form", ["{{{}}}", "urn:uuid:{}", "-{}"], ids=ascii)
     def test_another_form_of_the_right_key(self, visit, said, bob, forged, form):
         assert visit(forged(form.format(bob.pk))) == "nobody"
         assert said() == [CANONICAL]
 
     def test_digits_of_another_script(self, visit, said, bob, forged):
-        assert visit(forged("".join(chr(0xFF10 + int(digit)) for digit in str(bob.pk)))) == "nobody"
+        wide = {ord("0") + digit: 0xFF10 + digit for digit in range(10)}
+        assert visit(forged(str(bob.pk).translate(wide))) == "nobody"
         assert said() == [CANONICAL]
 
     @pytest.mark.parametrize(
-        "sub", ["bob", "1 OR 1=1", "1; DROP TABLE accounts_user", "None", "1.0", "\x00", "\ud800", "{}"], ids=ascii
+        "sub",
+        ["bob", "1 OR 1=1", "1; DROP TABLE accounts_user", "1", "\x00", "\ud800", "{}", "9" * 400],
+        ids=ascii,
     )
     def test_no_key(self, visit, said, forged, sub):
         assert visit(forged(sub)) == "nobody"
         assert said()[0] in (SUBJECT, "The payload is not strict JSON in UTF-8.")
 
-    @pytest.mark.parametrize("sub", ["9" * 20, "9" * 400, "-" + "9" * 400], ids=len)
-    @pytest.mark.parametrize("url", ["/who/", "/guarded/"])
-    def test_a_number_that_no_key_can_be(self, visit, forged, sub, url):
-        assert visit(forged(sub), url) == "nobody"
-
     def test_a_person_who_never_was(self, visit, forged, said, name):
-        assert visit(forged("1000000"), "/guarded/") == "nobody"
+        assert visit(forged(str(uuid4())), "/guarded/") == "nobody"
 
 
 class TestTheRow:
