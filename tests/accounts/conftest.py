@@ -4,11 +4,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core import mail
 from django.core.cache import cache
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import gates, hashers
 from accounts.models import SecurityEvent, User
@@ -93,6 +95,13 @@ def committing(django_capture_on_commit_callbacks: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _fresh_gates() -> None:
     gates.look_again()
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    """It stands still, at a whole second, until the test shifts it: `clock.shift(10)`."""
+    with time_machine.travel(timezone.now().replace(microsecond=0), tick=False) as clock:
+        yield clock
 
 
 @pytest.fixture
