@@ -20,14 +20,8 @@ from tokens.testing import Client
 pytestmark = pytest.mark.once
 
 VERIFY, CHANGE = "/accounts/email/verify/", "/accounts/email/"
-
-
 NEW = "bob@new.example"
-
-
 DEAD = "This link does not work"
-
-
 WRONG = "This code is wrong, too old, or was tried too often."
 
 

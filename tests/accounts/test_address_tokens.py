@@ -9,8 +9,6 @@ from accounts.address_tokens import code, fits, link_token, stamp, undo_token
 from accounts.models import AddressProof
 
 NEW = "bob@new.example"
-
-
 MADE = (link_token, code, undo_token, stamp)
 
 

@@ -18,8 +18,6 @@ from tests.tokens.racing import together
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
-
-
 NEW = "bob@new.example"
 
 

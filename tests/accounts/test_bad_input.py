@@ -15,8 +15,6 @@ from tokens.models import RefreshToken
 from tokens.testing import Client
 
 CHANGE, VERIFY, NAME = "/accounts/email/", "/accounts/email/verify/", "/accounts/username/"
-
-
 RESET, SIGN_UP = "/accounts/password/reset/", "/accounts/signup/"
 NEW = "an entirely new one"
 

@@ -15,8 +15,6 @@ from tokens.models import RefreshToken
 from tokens.testing import Client
 
 NAME = "__Host-device"
-
-
 NEW = "an entirely new one"
 
 
@@ -239,8 +237,6 @@ class TestPrograms:
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 {}Safari/537.36"
 )
-
-
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605"
 
 

@@ -6,11 +6,12 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
+import schemathesis
 
 from accounts.api.document import DOCUMENT
 from tests.faults.server import ROOT, Site
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 CREDENTIALS = DOCUMENT["paths"]["/auth/login"]["post"]["requestBody"]["content"]["application/json"]["example"]
 PASSWORD = CREDENTIALS["password"]
@@ -94,3 +95,7 @@ def test_every_answer_is_one_that_the_document_names_and_each_of_these_is_given(
     given = set().union(*(run.answers() for run in signed_in))
     given |= Run(tmp_path, server.port, "").answers()
     assert documented() - given == set()
+
+
+def test_is_openapi():
+    schemathesis.openapi.from_dict(DOCUMENT).validate()

@@ -22,8 +22,6 @@ from tokens.models import RefreshToken
 from tokens.testing import Client
 
 DELETE, KEEP, LOGIN = "/accounts/delete/", "/accounts/keep/", "/accounts/login/"
-
-
 Kind = SecurityEvent.Kind
 
 

@@ -21,8 +21,6 @@ from tokens.models import RefreshToken
 from tokens.testing import Client
 
 EXPORT = "/accounts/export/"
-
-
 Kind = SecurityEvent.Kind
 
 

@@ -17,8 +17,6 @@ from tests.tokens.racing import together
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clock")]
 
 PACE = Pace(free=3, first=10, longest=60, window=600)
-
-
 GATE, OTHER = Gate("gate", PACE), Gate("other", Pace(free=2, first=5, longest=60, window=600))
 
 

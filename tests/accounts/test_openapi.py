@@ -4,7 +4,6 @@ import re
 
 import jsonschema_rs
 import pytest
-import schemathesis
 from django.test import Client
 
 from accounts.api.document import DOCUMENT
@@ -44,10 +43,6 @@ def examples(described):
     if isinstance(described, list):
         for item in described:
             yield from examples(item)
-
-
-def test_is_openapi():
-    schemathesis.openapi.from_dict(DOCUMENT).validate()
 
 
 def test_is_open_and_kept_by_caches_and_looks_at_no_cookie():

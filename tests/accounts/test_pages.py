@@ -137,14 +137,10 @@ class TestRefusedMethods:
 
 
 OPEN_NAMES = ("home", "signup", "password_reset", "password_reset_done", "password_reset_complete", "login")
-
-
 CLOSED_NAMES = (
     *("home", "sessions", "activity", "profile", "username_change", "email_change", "password_change"),
     *("export", "delete"),
 )
-
-
 ADMIN_NAMES = [
     f"admin:{name}"
     for name in ("index", "accounts_user_changelist", "accounts_user_add", "tokens_refreshtoken_changelist")

@@ -19,11 +19,7 @@ from tokens.models import RefreshToken
 from tokens.testing import Client
 
 CHANGE = "/accounts/password/change/"
-
-
 RESET = "/accounts/password/reset/"
-
-
 NEW = "an entirely new one"
 
 

@@ -13,8 +13,6 @@ from tokens.models import RefreshToken
 pytestmark = pytest.mark.once
 
 FILE = Path(__file__).with_name("places.mmdb")
-
-
 LINKOPING, LONDON, NOWHERE = "89.160.20.112", "81.2.69.142", "192.0.2.1"
 
 

@@ -28,17 +28,9 @@ from tokens.testing import Client
 pytestmark = pytest.mark.once
 
 SESSIONS = "/accounts/sessions/"
-
-
 OTHERS = f"{SESSIONS}end-others/"
-
-
 ALL = f"{SESSIONS}end-all/"
-
-
 CHANGE = "/accounts/password/change/"
-
-
 Kind = SecurityEvent.Kind
 
 

@@ -19,8 +19,6 @@ from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
 SESSIONS = "/accounts/sessions/"
-
-
 Reason = RefreshToken.Reason
 
 

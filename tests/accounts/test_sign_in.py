@@ -13,11 +13,7 @@ from tokens.models import RefreshToken
 from tokens.testing import Client
 
 LOGIN = "/accounts/login/"
-
-
 DIFFERENT = ("Content-Length", "Expires", "X-Request-ID")  # with each answer
-
-
 Kind, Reason = SecurityEvent.Kind, RefreshToken.Reason
 
 

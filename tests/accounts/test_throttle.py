@@ -16,8 +16,6 @@ from accounts.throttle import Limit, Throttled, forgive, owner, take
 pytestmark = pytest.mark.usefixtures("clock")
 
 DAY = 24 * 60 * 60
-
-
 LIMIT = Limit(
     "a limit",
     visitor_and_account=Pace(free=2, first=10, longest=900, window=DAY),

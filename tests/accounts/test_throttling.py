@@ -25,17 +25,9 @@ from tokens.testing import Client
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 LOGIN, SIGN_UP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"
-
-
 FREE = throttle.SIGN_IN.visitor_and_account.free
-
-
 NEW, WRONG = "an entirely new one", "not the password"
-
-
 WAIT = re.compile(r"Please try again in \d+ (second|minute)s?\.")
-
-
 DIFFERENT = ("Content-Length", "Expires", "X-Request-ID")  # with each answer
 
 
@@ -66,7 +58,6 @@ def plain(response):
     return response.status_code, page, sorted(headers.items()), sorted(response.cookies)
 
 
-@pytest.mark.django_db
 class TestSignIn:
     def test_the_form_says_when_and_keeps_what_was_typed(self, client, bob):
         guess(client)
@@ -139,7 +130,6 @@ class TestSignIn:
         assert guess(stranger, FREE + 2) == [403] * (FREE + 2)
 
 
-@pytest.mark.django_db
 class TestNobodyLearnsWhoHasAnAccount:
     @pytest.fixture
     def people(self, bob):
@@ -200,7 +190,6 @@ class TestAtTheSameMoment:
         assert len(hashes) == FREE
 
 
-@pytest.mark.django_db
 class TestTheOwner:
     @pytest.fixture
     def own(self, bob, sign_in):
@@ -242,7 +231,6 @@ class TestTheOwner:
         assert {post(at(f"203.0.113.{n}")).status_code for n in range(4)} == {200}
 
 
-@pytest.mark.django_db
 class TestSignUp:
     def post(self, client, n, email="ada@example.org", **fields):
         fields = {"username": f"ada{n}", "email": email, "password1": NEW, "password2": NEW, **fields}
@@ -271,7 +259,6 @@ class TestSignUp:
         assert self.post(client, 0).status_code == 302
 
 
-@pytest.mark.django_db
 class TestReset:
     def test_so_many_mails_and_no_more_and_the_form_says_when(self, client, bob, committing):
         free = throttle.RESET.visitor_and_account.free
@@ -284,7 +271,6 @@ class TestReset:
         assert 'value="bob@example.org"' in page
 
 
-@pytest.mark.django_db
 class TestApi:
     def log_in(self, name="bob", password=WRONG, client=None):
         body = json.dumps({"username": name, "password": password})
@@ -329,7 +315,6 @@ def page(request):
 urlpatterns = [path("page/", page), path("", include("project.urls"))]
 
 
-@pytest.mark.django_db
 @pytest.mark.urls("tests.accounts.test_throttling")
 class TestElsewhere:
     @pytest.mark.parametrize("method", ["get", "post"])
@@ -340,7 +325,6 @@ class TestElsewhere:
         assert f"Please try again in {response.headers['Retry-After']} seconds." in response.content.decode()
 
 
-@pytest.mark.django_db
 class TestOutage:
     def test_people_sign_in_without_the_cache_and_guesses_are_counted(self, client, bob, redis, sign_in):
         redis.stop()

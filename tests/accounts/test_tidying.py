@@ -22,8 +22,6 @@ from tests.tokens.racing import together
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
-
-
 MOMENT = timedelta(seconds=1)
 
 

@@ -13,8 +13,6 @@ from tests.accounts.conftest import CHROME, FIREFOX
 from tokens.models import RefreshToken
 
 Reason = RefreshToken.Reason
-
-
 DAY = timedelta(days=1)
 
 

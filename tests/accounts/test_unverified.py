@@ -17,11 +17,7 @@ from tokens.testing import Client
 pytestmark = pytest.mark.once
 
 VERIFY = "/accounts/email/verify/"
-
-
 TOLD = "The e-mail address is not confirmed yet. Sign in on the site to confirm it."
-
-
 OWN = ("profile", "username_change", "email_change", "password_change", "sessions", "activity", "export", "delete")
 
 
