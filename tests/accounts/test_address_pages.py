@@ -5,8 +5,8 @@ import re
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.db.models import F
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import AddressProof, SecurityEvent, User
 from accounts.models.address import LINK_LIFETIME
@@ -94,12 +94,6 @@ class TestVerify:
         assert browser.post(VERIFY, {"code": code_in(mail.outbox[-1])}).status_code == 302
         assert User.objects.get().verified_at is not None
 
-    def test_a_code_of_one_browser_is_worth_nothing_in_another(self, sign_up):
-        _, message = sign_up()
-        other, _ = sign_up(username="eve", email="eve@example.org")
-        assert WRONG in page(other.post(VERIFY, {"code": code_in(message)}))
-        assert not User.objects.filter(verified_at__isnull=False).exists()
-
     def test_a_stranger_is_led_to_the_log_in_page(self, client, db):
         posts = [client.post(VERIFY, fields) for fields in ({"code": "123456"}, {"again": 1})]
         for response in (client.get(VERIFY), *posts):
@@ -113,9 +107,6 @@ class TestVerify:
         assert mail.outbox[-1].to == ["bob@example.org"]
         assert post(VERIFY, code=code_in(mail.outbox[-1])).headers["Location"] == "/"
         assert SecurityEvent.objects.first().kind == "address_confirmed"
-
-    def test_somebody_who_is_done_goes_home(self, here, bob):
-        User.objects.update(verified_at=timezone.now())
         assert here.get(VERIFY).headers["Location"] == "/"
 
     def test_the_mail_can_be_had_again_a_few_times(self, here, post):
@@ -145,21 +136,19 @@ class TestConfirm:
         assert jar(client) == {}
         assert not RefreshToken.objects.exists()
 
-    def test_a_second_click_says_that_it_was_used(self, sign_up, client):
+    def test_a_second_click_and_an_old_link_say_so_and_tell_strangers_nothing(self, sign_up, client):
         _, message = sign_up()
+        AddressProof.objects.update(asked_at=F("asked_at") - LINK_LIFETIME)
+        said = page(Client().get(link_in(message)))
+        assert DEAD in said
+        assert "ada" not in said
+        AddressProof.objects.update(asked_at=F("asked_at") + LINK_LIFETIME)
         client.post(opened(client, link_in(message)))
         for url in (link_in(message), re.sub(r"[^/]+/$", "here/", link_in(message))):
             response = client.get(url)
             assert (response.status_code, response.headers["Referrer-Policy"]) == (200, "no-referrer")
             assert DEAD in page(response)
             assert VERIFY in page(response)
-
-    def test_an_old_link_says_so_and_tells_strangers_nothing(self, sign_up, client):
-        _, message = sign_up()
-        AddressProof.objects.update(asked_at=timezone.now() - LINK_LIFETIME)
-        said = page(client.get(link_in(message)))
-        assert DEAD in said
-        assert "ada" not in said
 
     @pytest.mark.parametrize("token", ["x" * 5000, "%00", "%0d%0aX-Injected:%20y", "here"])
     def test_a_wrong_link_says_the_same_to_everybody(self, sign_up, client, token):
@@ -268,15 +257,3 @@ class TestUndo:
         said = page(browser.get(link))
         assert DEAD in said
         assert reverse("password_reset") in said
-
-    def test_says_when_somebody_else_has_the_address(self, told, alice, bob):
-        User.objects.filter(pk=alice.pk).update(email="bob@example.org")
-        browser = Client()
-        said = page(browser.post(opened(browser, link_in(told, "undo")), follow=True))
-        assert "Another account has this address by now, so nothing was changed." in said
-
-    def test_a_person_deleted_in_between_leaves_a_link_that_does_nothing(self, told):
-        browser = Client()
-        clean = opened(browser, link_in(told, "undo"))
-        User.objects.all().delete()
-        assert DEAD in page(browser.post(clean))

@@ -94,9 +94,10 @@ class TestAfterwards:
             assert gates.enter([GATE]) == 0
             gates.give_back([GATE])
 
-    def test_a_shut_gate_stays_shut_for_its_pause(self):
+    def test_a_shut_gate_stays_shut_for_its_pause_and_no_gate_at_all_is_fine(self):
         knock(3)
         gates.give_back([GATE])
+        gates.reopen([])
         assert gates.enter([GATE]) == 11
 
 

@@ -107,11 +107,6 @@ class TestDeliver:
         come(FIRST_DELAY)
         assert postman.deliver() == 1
 
-    def test_stops_between_two_mails(self, smtp, keep):
-        keep("a@example.org", "b@example.org")
-        assert postman.deliver(leaving=lambda: bool(smtp.received)) == 1
-        assert OutgoingMail.objects.get().attempts == 0
-
     def test_whose_person_is_gone_is_dropped(self, smtp, bob, keep):
         keep()
         User.objects.filter(pk=bob.pk)._raw_delete("default")

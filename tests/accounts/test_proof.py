@@ -117,14 +117,6 @@ class TestProved:
         request = answer(here, page).wsgi_request
         assert (dict(request.POST.lists()), dict(request.FILES)) == ({"kept": ["yes"]}, {})
 
-    def test_django_counts_what_is_carried(self, here, settings):
-        settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
-        fields = {f"f{number}": "x" for number in range(49)}
-        page = here.post(OTHERS, fields)
-        assert page.status_code == 200
-        assert answer(here, page).status_code == 400
-        assert row_of(FIREFOX).is_live
-
     def test_stands_before_a_question_as_well(self, here, there):
         forget_proofs()
         assert "Is it you?" in here.get(OTHERS).content.decode()

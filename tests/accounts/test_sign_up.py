@@ -194,7 +194,9 @@ class TestWhatASignUpFinds:
             assert (again.to, again.subject) == (first.to, subject)
             User.objects.filter(username="ada").delete()
 
-    def test_no_code_is_ever_right(self, bob, sign_up):
-        browser, _ = sign_up(email="bob@example.org")
+    def test_no_code_is_ever_right_and_the_owner_sees_that_it_was_tried(self, bob, sign_up):
+        browser, _ = sign_up(email="Bob@example.org")
         [proof] = AddressProof.objects.filter(user=None)
         assert "This code is wrong" in page(browser.post(VERIFY, {"code": code(proof)}))
+        event = SecurityEvent.objects.get(user=bob)
+        assert event.kind == SecurityEvent.Kind.ACCOUNT_WANTED

@@ -90,15 +90,6 @@ class TestSignIn:
         assert not hashes
         assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGN_IN_FAILED).count() == FREE
 
-    def test_success_forgets_the_failures(self, client, bob):
-        for _ in range(3):
-            assert guess(client, FREE - 1) == [200] * (FREE - 1)
-            assert post(client, password=PASSWORD).status_code == 302
-
-    def test_name_and_address_are_one_account(self, client, bob):
-        guess(client, FREE - 1)
-        assert guess(client, 2, "BOB@example.org") == [200, 429]
-
     @pytest.mark.parametrize(
         ("hops", "forwarded", "last"),
         [(0, "192.0.2.{}", 429), (1, "192.0.2.{}, 198.51.100.7", 429), (1, "198.51.100.7, 192.0.2.{}", 200)],
@@ -160,13 +151,6 @@ class TestNobodyLearnsWhoHasAnAccount:
             answers.add(str((shown, len(queries))))
         assert len(answers) == 1
         assert "429" in answers.pop()
-
-    def test_nor_by_a_second_spelling(self, client):
-        User.objects.create_user("kate", "kate@example.org")
-        for mailbox in ("kate", "kurt"):  # the sign of the Kelvin passes for an ASCII letter
-            for each in [mailbox] * throttle.RESET.visitor_and_account.free + ["\u212a" + mailbox[1:]]:
-                response = client.post(RESET, {"email": f"{each}@example.org"})
-            assert response.status_code == 429
 
     def test_nor_by_signing_up(self, people, committing, hashes):
         answers = set()
@@ -249,10 +233,6 @@ class TestSignUp:
         assert not hashes
         assert OutgoingMail.objects.count() == mails
 
-    def test_a_visitor_makes_no_more_accounts_than_a_class_does(self, client, db, monkeypatch):
-        monkeypatch.setattr(throttle, "SIGN_UP", Limit("sign-up", visitor=Pace(3, 5, 300, 3600)))
-        assert [self.post(client, n, f"ada{n}@example.org").status_code for n in range(4)] == [302] * 3 + [429]
-
     def test_what_is_corrected_is_not_counted(self, client, db):
         for n in range(20):
             assert self.post(client, n, password2="another").status_code == 200
@@ -286,24 +266,12 @@ class TestApi:
         assert response.json()["detail"].endswith(f"in {response.headers['Retry-After']} seconds.")
         assert not hashes
 
-    def test_nobody_learns_who_has_an_account(self, bob):
-        shown = set()
-        for name in ("bob", "bob@example.org", "nobody"):
-            cache.clear()
-            shown.add(str([plain(self.log_in(name)) for _ in range(FREE + 2)]))
-        assert len(shown) == 1
-
     def test_it_counts_together_with_the_form_and_success_forgets_the_failures(self, client, bob):
         for _ in range(2):
             guess(client, FREE - 1)
             assert self.log_in(password=PASSWORD).status_code == 200
         guess(client, FREE - 1)
         assert [self.log_in().status_code for _ in range(2)] == [401, 429]
-
-    def test_no_cookie_makes_a_difference(self, client, bob, sign_in):
-        sign_in(client, bob)
-        guess(Client())
-        assert self.log_in(password=PASSWORD, client=client).status_code == 429
 
 
 @login_not_required
@@ -317,10 +285,9 @@ urlpatterns = [path("page/", page), path("", include("project.urls"))]
 
 @pytest.mark.urls("tests.accounts.test_throttling")
 class TestElsewhere:
-    @pytest.mark.parametrize("method", ["get", "post"])
-    def test_a_page_says_when(self, client, method):
-        assert getattr(client, method)("/page/").status_code == 403
-        response = getattr(client, method)("/page/")
+    def test_a_page_says_when(self, client):
+        assert client.get("/page/").status_code == 403
+        response = client.get("/page/")
         assert response.status_code == 429
         assert f"Please try again in {response.headers['Retry-After']} seconds." in response.content.decode()
 
