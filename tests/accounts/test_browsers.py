@@ -60,7 +60,7 @@ class TestTheCookie:
 
 @pytest.mark.django_db
 class TestKnows:
-    def test_whoever_here_and_nobody_else(self, here, bob, alice):
+    def test_whoever_signed_in_and_nobody_else(self, here, bob, alice):
         User.objects.filter(pk=alice.pk).update(password=User.objects.get(pk=bob.pk).password)  # the same hash
         assert knows(here, bob)
         assert not knows(here, alice)
