@@ -11,7 +11,6 @@ from django.urls import reverse
 from accounts.models import AddressProof, SecurityEvent, User
 from accounts.models.address import LINK_LIFETIME
 from tests.accounts.letters import code_in, link_in
-from tests.accounts.proving import answer, forget_proofs
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
@@ -167,12 +166,6 @@ class TestConfirm:
         Client().post(clean)
         assert User.objects.get().verified_at is None
 
-    def test_a_form_from_elsewhere_confirms_nothing(self, sign_up):
-        _, message = sign_up()
-        browser = Client(enforce_csrf_checks=True)
-        assert browser.post(opened(browser, link_in(message))).status_code == 403
-        assert User.objects.get().verified_at is None
-
     def test_an_address_taken_in_between_is_told_to_who_has_the_mailbox(self, here, post, client, alice):
         post(CHANGE, email=NEW)
         link = link_in(mail.outbox[-1])
@@ -225,14 +218,6 @@ class TestChange:
     def test_refuses(self, post, address):
         assert post(CHANGE, email=address).context["form"].errors.keys() == {"email"}
         assert not mail.outbox
-
-    def test_asks_for_the_password_first_and_loses_nothing(self, here, post, committing):
-        forget_proofs()
-        asked = post(CHANGE, email=NEW)
-        assert not mail.outbox
-        with committing():
-            assert answer(here, asked).headers["Location"] == VERIFY
-        assert mail.outbox[-1].to == [NEW]
 
 
 class TestUndo:

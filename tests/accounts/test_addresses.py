@@ -323,7 +323,7 @@ class TestUndo:
         assert addresses.to_undo(key, token_in(asked)) is None
 
 
-def test_a_reset_link_never_goes_wherethe_account_was_before(bob, committing):
+def test_a_reset_link_never_goes_where_the_account_was_before(bob, committing):
     with committing():
         mails.send("password_reset", bob)
         User.objects.filter(pk=bob.pk).update(email=NEW)

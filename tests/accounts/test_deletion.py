@@ -14,7 +14,6 @@ from django.utils import timezone
 from accounts import deletion, mails, postman
 from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import kinds
-from tests.accounts.proving import QUESTION, answer, forget_proofs
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, jar
 from tests.tokens.racing import together
@@ -74,26 +73,12 @@ class TestDelete:
         assert User.objects.get().leaving_at == first
         assert kinds() == [Kind.DELETION_ASKED]
 
-    def test_asks_for_the_password_first(self, here, bob):
-        forget_proofs()
-        page = here.post(DELETE)
-        bob.refresh_from_db()
-        assert (QUESTION in words(page), bob.leaving_at) == (True, None)
-        assert answer(here, page).headers["Location"] == LOGIN
-        bob.refresh_from_db()
-        assert bob.leaving_at
-
     def test_only_a_post_with_the_token_of_the_form_does_anything(self, here, bob):
         here.handler.enforce_csrf_checks = True
         for method in ("get", "head", "options", "post"):
             getattr(here, method)(DELETE)
         bob.refresh_from_db()
         assert bob.leaving_at is None
-
-    def test_nobody_is_sent_to_the_log_in(self, client, bob):
-        assert client.get(DELETE).headers["Location"] == f"{LOGIN}?next={DELETE}"
-        assert client.post(DELETE, {"user": bob.pk, "username": "bob"}).headers["Location"] == LOGIN
-        assert not User.objects.exclude(leaving_at=None).exists()
 
     def test_the_last_superuser_has_to_stay_and_one_of_two_may_go(self, client, alice, bob, sign_in):
         User.objects.create_superuser("carol", "carol@example.org", PASSWORD, is_active=False)

@@ -13,7 +13,6 @@ from django.utils import timezone
 from accounts import export
 from accounts.models import AddressProof, SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX
-from tests.accounts.proving import QUESTION, answer, forget_proofs
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
 from tokens import verified
@@ -59,16 +58,6 @@ class TestExport:
             assert "Content-Disposition" not in getattr(here, method)(EXPORT).headers
         assert here.post(EXPORT).status_code == 403
         assert not SecurityEvent.objects.filter(kind=Kind.EXPORTED).exists()
-
-    def test_asks_for_the_password_first(self, here):
-        forget_proofs()
-        page = here.post(EXPORT)
-        assert QUESTION in page.content.decode()
-        assert answer(here, page).json()["account"]["username"] == "bob"
-
-    def test_nobody_gets_one(self, client, bob):
-        assert client.get(EXPORT).headers["Location"] == f"/accounts/login/?next={EXPORT}"
-        assert client.post(EXPORT, {"user": bob.pk}).headers["Location"] == "/accounts/login/"
 
     def test_costs_six_queries_however_much_there_is(self, here, bob, sign_in, django_assert_num_queries):
         for _ in range(5):

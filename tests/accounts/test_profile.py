@@ -6,7 +6,6 @@ from django.urls import reverse
 
 from accounts.forms import UserNameForm
 from accounts.models import SecurityEvent, User
-from tests.accounts.proving import answer, forget_proofs
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
@@ -90,14 +89,6 @@ def test_leaves_the_rest_of_the_person_as_others_made_it(change, bob, monkeypatc
     change()
     bob.refresh_from_db()
     assert (bob.username, bob.first_name, bob.email) == ("robert", "Robert", "other@example.org")
-
-
-def test_asks_for_the_password_first_and_loses_nothing(here, change):
-    forget_proofs()
-    asked = change()
-    assert User.objects.get().username == "bob"
-    answer(here, asked)
-    assert User.objects.get().username == "robert"
 
 
 def test_who_looks_for_many_names_has_to_wait(change, alice):

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.once
 
 SESSIONS = "/accounts/sessions/"
 OTHERS = f"{SESSIONS}end-others/"
-ALL = f"{SESSIONS}end-all/"
+
 CHANGE = "/accounts/password/change/"
 Kind = SecurityEvent.Kind
 
@@ -50,16 +50,28 @@ class TestProved:
         sign_in(here, bob)
         assert here.post(OTHERS).status_code == 302
 
-    @pytest.mark.parametrize("url", [OTHERS, ALL, "another"])
-    def test_asks_whoever_did_so_longer_ago(self, here, url):
-        response = here.post(reverse("session_end", args=[row_of(CHROME).pk]) if url == "another" else url)
-        page = response.content.decode()
-        assert QUESTION in page
-        assert 'name="proof-username" value="bob" autocomplete="username" hidden' in page
-        assert 'type="password" name="proof-password" autocomplete="current-password"' in page
-        assert response.headers["Cache-Control"] == "private, no-store"
-        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-        assert RefreshToken.objects.live().count() == 2
+    @pytest.mark.parametrize(
+        ("name", "fields", "kind"),
+        [
+            ("sessions_end_others", {}, Kind.OTHERS_ENDED),
+            ("sessions_end_all", {}, Kind.ALL_ENDED),
+            ("username_change", {"username": "robert"}, Kind.NAME_CHANGED),
+            ("email_change", {"email": "bob@new.example"}, Kind.ADDRESS_ASKED),
+            ("export", {}, Kind.EXPORTED),
+            ("delete", {}, Kind.DELETION_ASKED),
+        ],
+    )
+    def test_asks_whoever_did_so_longer_ago_and_then_does_it(self, here, name, fields, kind):
+        page = here.post(reverse(name), fields)
+        text = page.content.decode()
+        assert QUESTION in text
+        assert 'name="proof-username" value="bob" autocomplete="username" hidden' in text
+        assert 'type="password" name="proof-password" autocomplete="current-password"' in text
+        assert page.headers["Cache-Control"] == "private, no-store"
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        assert kinds() == [Kind.SIGNED_IN] * 2
+        answer(here, page)
+        assert kinds()[2:] == [Kind.PROOF_GIVEN, kind]
 
     def test_does_not_ask_whoever_only_wants_to_leave_or_to_name(self, here, alice, using, sign_in):
         here.post(reverse("session_name", args=[row_of(FIREFOX).pk]), {"name": "Mine"})
