@@ -168,14 +168,11 @@ def fail(bob):
 
 
 class TestBrowsers:
-    def test_the_first_of_an_account_is_not_told(self, at):
+    @pytest.mark.parametrize(("days", "told"), [(0, 0), (31, 1)])
+    def test_the_first_of_an_account_is_told_if_the_account_is_old(self, at, bob, days, told):
+        User.objects.update(date_joined=timezone.now() - timezone.timedelta(days=days))
         at(FIREFOX)
-        assert not mail.outbox
-
-    def test_the_first_of_an_old_account_is(self, at, bob):
-        User.objects.update(date_joined=timezone.now() - timezone.timedelta(days=31))
-        at(FIREFOX)
-        assert len(mail.outbox) == 1
+        assert len(mail.outbox) == told
 
     def test_another_one_is_told_with_what_to_do(self, at):
         at(IPHONE)

@@ -295,21 +295,16 @@ class TestOnce:
 
 class TestDryRun:
     def test_lists_what_is_due_and_sends_nothing(self, smtp, bob):
+        assert say("--dry-run") == "No mail is due, 0 are left for later."
         mails.send("account_exists", bob)
         listed = say("--dry-run")
         assert listed.startswith("account_exists · ")
         assert listed.endswith(" · b…@example.org · attempts: 0")
         assert not smtp.received
         assert OutgoingMail.objects.get().attempts == 0
-
-    def test_says_so_if_nothing_is_due(self, db, bob):
-        assert say("--dry-run") == "No mail is due, 0 are left for later."
-        mails.send("account_exists", bob)
         OutgoingMail.objects.update(due_at=timezone.now() + timedelta(minutes=1))
         assert say("--dry-run") == "No mail is due, 1 are left for later."
-
-    def test_is_not_for_watching(self, db):
-        with pytest.raises(CommandError):
+        with pytest.raises(CommandError):  # which is for one look
             say("--dry-run", "--watch")
 
 

@@ -31,32 +31,26 @@ def only(live=(), ended=()):
 
 
 class TestDraw:
-    def test_a_live_session_is_used_until_it_was_last_seen_and_goes_on_until_now(self):
-        bar = only(live=[session(15, 6)])
-        assert (bar.x, bar.used, bar.whole) == ("50.00%", "30.00%", "50.00%")
-        assert bar.live
-
-    def test_one_that_ended_goes_no_further(self):
-        bar = only(ended=[session(24, 18, ended=12)])
-        assert (bar.x, bar.used, bar.whole) == ("20.00%", "20.00%", "40.00%")
-        assert not bar.live
+    @pytest.mark.parametrize(
+        ("about", "drawn"),
+        [
+            ((15, 6), ("50.00%", "30.00%", "50.00%")),  # used until it was last seen, and goes on until now
+            ((15, 6, None, True), ("50.00%", "50.00%", "50.00%")),  # in use, and so used now, whatever its row says
+            ((24, 18, 12), ("20.00%", "20.00%", "40.00%")),  # ended, and goes no further
+            ((70, 50, 15), ("0.00%", "1.50%", "50.00%")),  # began before, and so at the edge
+            ((0, 0), ("98.50%", "1.50%", "1.50%")),  # the shortest is seen and stays inside
+            ((0, 0, 0), ("98.50%", "1.50%", "1.50%")),
+        ],
+    )
+    def test_a_bar_has_a_beginning_what_was_used_and_a_whole(self, about, drawn):
+        live = len(about) < 3 or about[2] is None
+        bar = only(**{"live" if live else "ended": [session(*about)]})
+        assert (bar.x, bar.used, bar.whole, bar.live) == (*drawn, live)
 
     def test_one_that_ran_out_goes_to_its_last_day(self):
         bar = only(ended=[session(24, 18)])
         bar.session.row.expires_at = timezone.now() - 15 * DAY
         assert only(ended=[bar.session]).whole == "30.00%"
-
-    def test_the_one_in_use_is_used_now_whatever_its_row_says(self):
-        assert only(live=[session(15, 6, here=True)]).used == "50.00%"
-
-    def test_what_began_before_begins_at_the_edge(self):
-        bar = only(ended=[session(70, 50, ended=15)])
-        assert (bar.x, bar.used, bar.whole) == ("0.00%", "1.50%", "50.00%")
-
-    @pytest.mark.parametrize(("state", "about"), [("live", {}), ("ended", {"ended": 0})])
-    def test_the_shortest_is_seen_and_stays_inside(self, state, about):
-        bar = only(**{state: [session(0, 0, **about)]})
-        assert (bar.x, bar.used, bar.whole) == ("98.50%", "1.50%", "1.50%")
 
     def test_of_many_the_first_are_drawn_and_the_others_counted(self):
         picture = timeline.draw([session(9, 1) for _ in range(9)], [session(9, 3, ended=1) for _ in range(9)])

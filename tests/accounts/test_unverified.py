@@ -101,13 +101,10 @@ class TestNothing:
         assert response.headers["Location"] == VERIFY
         return client
 
-    def test_the_right_password_starts_no_session_and_writes_a_mail(self, tried):
-        assert jar(tried) == {}
-        assert not RefreshToken.objects.exists()
+    def test_the_right_password_starts_no_session_before_the_code_of_a_mail(self, tried, bob, sign_in):
         assert mail.outbox[-1].to == ["bob@example.org"]
         assert "We have written to bob@example.org." in tried.get(VERIFY).content.decode()
-
-    def test_after_the_code_it_does(self, tried, bob, sign_in):
+        assert not RefreshToken.objects.exists()
         assert tried.post(VERIFY, {"code": code_in(mail.outbox[-1])}).headers["Location"] == "/accounts/login/"
         assert jar(tried) == {}
         sign_in(tried, bob)
