@@ -3,16 +3,17 @@
 import json
 import subprocess
 import sys
+from importlib.resources import files
 from urllib.parse import urlsplit
 
 import pytest
 import schemathesis
 
-from accounts.api.document import DOCUMENT
 from tests.faults.server import ROOT, Site
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
+DOCUMENT = json.loads(files("accounts.api").joinpath("openapi.json").read_text())
 CREDENTIALS = DOCUMENT["paths"]["/auth/login"]["post"]["requestBody"]["content"]["application/json"]["example"]
 PASSWORD = CREDENTIALS["password"]
 PEOPLE = f"""

@@ -6,7 +6,6 @@ import jsonschema_rs
 import pytest
 from django.test import Client
 
-from accounts.api.document import DOCUMENT
 from accounts.api.endpoint import LARGEST_BODY
 from accounts.api.problems import REALM
 from accounts.api.urls import urlpatterns
@@ -14,6 +13,7 @@ from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.once
 
+DOCUMENT = json.loads(files("accounts.api").joinpath("openapi.json").read_text())
 UUID = "50011152-dee5-4af5-885d-8f2c58ae8fb8"
 
 
