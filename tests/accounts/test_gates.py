@@ -107,6 +107,9 @@ class TestTogether:
     def test_threads(self):
         assert crowd(30, GATE).count(0) == 3
 
+    def test_threads_on_a_real_redis(self, redis):
+        assert crowd(30, GATE).count(0) == 3
+
     def test_threads_at_two_gates_leave_no_trace_at_the_one_they_passed(self, redis):
         assert crowd(30, GATE, OTHER).count(0) == 2
         assert cache.get(GATE.passed) == cache.get(OTHER.passed) == 2

@@ -1,6 +1,8 @@
 """The document of the API by itself: well made, and of the same addresses, words and figures as the code."""
 
+import json
 import re
+from importlib.resources import files
 
 import jsonschema_rs
 import pytest
