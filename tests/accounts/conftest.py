@@ -1,15 +1,19 @@
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+import time_machine
+from django.contrib.auth.models import AnonymousUser, Permission
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core import mail
 from django.core.cache import cache
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import gates, hashers
+from accounts.models import SecurityEvent, User
 from tests.conftest import PASSWORD
 from tests.hashers import QuickArgon2Hasher
 from tokens.testing import Client
@@ -22,6 +26,16 @@ IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/17.5 Mobile/15E148 Safari/604.1"
 )
+
+
+def kinds() -> list[str]:
+    """What is written down, the oldest first."""
+    return list(SecurityEvent.objects.order_by("pk").values_list("kind", flat=True))
+
+
+def statements(queries: Any) -> list[Any]:
+    """What was asked of which of our tables, in order, without the values."""
+    return [re.match(r'(\w+)(?:.*?"((?:accounts|tokens)_\w+)")?', each["sql"]).groups() for each in queries]
 
 
 @pytest.fixture
@@ -38,11 +52,38 @@ def admin(client: Client, alice: Any, sign_in: Callable[..., Any]) -> Client:
 
 
 @pytest.fixture
+def here(using: Callable[[str], Client], bob: Any, sign_in: Callable[..., Any]) -> Client:
+    """Bob's browser."""
+    client = using(FIREFOX)
+    sign_in(client, bob)
+    return client
+
+
+@pytest.fixture
 def there(using: Callable[[str], Client], bob: Any, sign_in: Callable[..., Any]) -> Client:
-    """Bob's browser, or another one of his beside `client`."""
+    """Another browser of Bob's."""
     client = using(CHROME)
     sign_in(client, bob)
     return client
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    """On the staff, without any permission."""
+    return User.objects.create_user("carol", "carol@example.org", PASSWORD, is_staff=True)
+
+
+@pytest.fixture
+def staff(using: Callable[[str], Client], carol: User, sign_in: Callable[..., Any]) -> Callable[..., Client]:
+    """`staff(*codenames)`: a browser in which Carol is signed in, who has these permissions."""
+
+    def staff(*codenames: str) -> Client:
+        carol.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client = using(CHROME)
+        sign_in(client, carol)
+        return client
+
+    return staff
 
 
 @pytest.fixture
@@ -54,6 +95,13 @@ def committing(django_capture_on_commit_callbacks: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _fresh_gates() -> None:
     gates.look_again()
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    """It stands still, at a whole second, until the test shifts it: `clock.shift(10)`."""
+    with time_machine.travel(timezone.now().replace(microsecond=0), tick=False) as clock:
+        yield clock
 
 
 @pytest.fixture

@@ -4,31 +4,24 @@ import re
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
+from django.db.models import F
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import AddressProof, SecurityEvent, User
 from accounts.models.address import LINK_LIFETIME
 from tests.accounts.letters import code_in, link_in
-from tests.accounts.proving import answer, forget_proofs
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
-pytestmark = pytest.mark.once  # the database has its part in test_addresses.py
+pytestmark = pytest.mark.once
 
 VERIFY, CHANGE = "/accounts/email/verify/", "/accounts/email/"
 NEW = "bob@new.example"
 DEAD = "This link does not work"
 WRONG = "This code is wrong, too old, or was tried too often."
-
-
-@pytest.fixture
-def here(client, bob, sign_in):
-    """Bob's browser, in which he has just signed in."""
-    sign_in(client, bob)
-    return client
 
 
 @pytest.fixture
@@ -62,15 +55,11 @@ def opened(client, link):
 
 
 class TestVerify:
-    def test_asks_the_browser_that_has_just_signed_up(self, sign_up):
-        browser, _ = sign_up()
-        said = page(browser.get(VERIFY))
-        assert "We have written to ada@example.org." in said
-        assert 'autocomplete="one-time-code"' in said
-        assert 'inputmode="numeric"' in said
-
     def test_the_code_confirms_and_signs_nobody_in(self, sign_up):
         browser, message = sign_up()
+        said = page(browser.get(VERIFY))
+        assert "We have written to ada@example.org." in said
+        assert 'inputmode="numeric"' in said and 'autocomplete="one-time-code"' in said
         response = browser.post(VERIFY, {"code": code_in(message)}, follow=True)
         assert response.redirect_chain == [("/accounts/login/", 302)]
         assert "Thank you. ada@example.org is confirmed." in page(response)
@@ -79,23 +68,19 @@ class TestVerify:
         assert jar(browser) == {}
         assert not RefreshToken.objects.exists()
 
-    @pytest.mark.parametrize("typed", ["{0} {1}", " {0}{1} ", "{0}\u00a0{1}", "{0}{1}"])
+    @pytest.mark.parametrize("typed", [" {0}{1} ", "{0}\u00a0{1}"])
     def test_blanks_in_the_code_are_no_matter(self, sign_up, typed):
         browser, message = sign_up()
         right = code_in(message)
         assert browser.post(VERIFY, {"code": typed.format(right[:3], right[3:])}).status_code == 302
 
-    @pytest.mark.parametrize("code", ["000000x", "", " ", "é" * 6, "\u0661" * 6, "1" * 21])
+    @pytest.mark.parametrize("code", ["000000x", "", "\u0661" * 6, "1" * 21])
     def test_a_wrong_one_is_told(self, sign_up, code):
         browser, _ = sign_up()
-        response = browser.post(VERIFY, {"code": code})
-        assert response.status_code == 200
-        assert response.context["form"].errors
+        assert browser.post(VERIFY, {"code": code}).context["form"].errors
         assert User.objects.get().verified_at is None
 
     def test_after_five_wrong_ones_the_right_one_is_too_late_and_a_new_mail_helps(self, sign_up, committing):
-        from django.core.cache import cache
-
         browser, message = sign_up()
         for _ in range(5):
             assert WRONG in page(browser.post(VERIFY, {"code": "wrong"}))
@@ -108,18 +93,9 @@ class TestVerify:
         assert browser.post(VERIFY, {"code": code_in(mail.outbox[-1])}).status_code == 302
         assert User.objects.get().verified_at is not None
 
-    def test_a_code_of_one_browser_is_worth_nothing_in_another(self, sign_up):
-        _, message = sign_up()
-        other, _ = sign_up(username="eve", email="eve@example.org")
-        assert WRONG in page(other.post(VERIFY, {"code": code_in(message)}))
-        assert not User.objects.filter(verified_at__isnull=False).exists()
-
     def test_a_stranger_is_led_to_the_log_in_page(self, client, db):
-        for response in (
-            client.get(VERIFY),
-            client.post(VERIFY, {"code": "123456"}),
-            client.post(VERIFY, {"again": 1}),
-        ):
+        posts = [client.post(VERIFY, fields) for fields in ({"code": "123456"}, {"again": 1})]
+        for response in (client.get(VERIFY), *posts):
             assert response.headers["Location"] == f"/accounts/login/?next={VERIFY}"
 
     def test_somebody_who_signed_in_elsewhere_can_have_a_mail(self, here, post):
@@ -130,9 +106,6 @@ class TestVerify:
         assert mail.outbox[-1].to == ["bob@example.org"]
         assert post(VERIFY, code=code_in(mail.outbox[-1])).headers["Location"] == "/"
         assert SecurityEvent.objects.first().kind == "address_confirmed"
-
-    def test_somebody_who_is_done_goes_home(self, here, bob):
-        User.objects.update(verified_at=timezone.now())
         assert here.get(VERIFY).headers["Location"] == "/"
 
     def test_the_mail_can_be_had_again_a_few_times(self, here, post):
@@ -142,10 +115,12 @@ class TestVerify:
 
 
 class TestConfirm:
-    def test_shows_the_address_and_a_button_and_spends_nothing(self, sign_up, client):
+    def test_shows_the_address_and_a_button_and_spends_nothing_on_scanners(self, sign_up, client):
         _, message = sign_up()
+        for way in ("get", "head", "options", "post"):  # a POST to the link itself only opens the page
+            getattr(Client(), way)(link_in(message), follow=way != "options")
         clean = opened(client, link_in(message))
-        for way in (client.get, client.head, client.get):
+        for way in (client.head, client.get):
             response = way(clean)
             assert (response.status_code, response.headers["Referrer-Policy"]) == (200, "no-referrer")
         assert "ada@example.org" in page(response)
@@ -160,14 +135,13 @@ class TestConfirm:
         assert jar(client) == {}
         assert not RefreshToken.objects.exists()
 
-    def test_a_scanner_that_follows_links_changes_nothing(self, sign_up):
+    def test_a_second_click_and_an_old_link_say_so_and_tell_strangers_nothing(self, sign_up, client):
         _, message = sign_up()
-        for way in ("get", "head", "options", "post"):  # a POST to the link itself only opens the page
-            getattr(Client(), way)(link_in(message), follow=way != "options")
-        assert User.objects.get().verified_at is None
-
-    def test_a_second_click_says_that_it_was_used(self, sign_up, client):
-        _, message = sign_up()
+        AddressProof.objects.update(asked_at=F("asked_at") - LINK_LIFETIME)
+        said = page(Client().get(link_in(message)))
+        assert DEAD in said
+        assert "ada" not in said
+        AddressProof.objects.update(asked_at=F("asked_at") + LINK_LIFETIME)
         client.post(opened(client, link_in(message)))
         for url in (link_in(message), re.sub(r"[^/]+/$", "here/", link_in(message))):
             response = client.get(url)
@@ -175,20 +149,12 @@ class TestConfirm:
             assert DEAD in page(response)
             assert VERIFY in page(response)
 
-    def test_an_old_link_says_so_and_tells_strangers_nothing(self, sign_up, client):
-        _, message = sign_up()
-        AddressProof.objects.update(asked_at=timezone.now() - LINK_LIFETIME)
-        said = page(client.get(link_in(message)))
-        assert DEAD in said
-        assert "ada" not in said
-
-    @pytest.mark.parametrize("token", ["x", "x" * 5000, "%00", "%0d%0aX-Injected:%20y", "here", "é"])
+    @pytest.mark.parametrize("token", ["x" * 5000, "%00", "%0d%0aX-Injected:%20y", "here"])
     def test_a_wrong_link_says_the_same_to_everybody(self, sign_up, client, token):
         sign_up()
-        key = AddressProof.objects.get().pk
         answers = set()
-        for one in (str(key), "00000000-0000-0000-0000-000000000000"):
-            said = page(client.get(f"/accounts/email/confirm/{one}/{token}/")).replace(one, "KEY")
+        for key in (str(AddressProof.objects.get().pk), "00000000-0000-0000-0000-000000000000"):
+            said = page(client.get(f"/accounts/email/confirm/{key}/{token}/")).replace(key, "KEY")
             answers.add(re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", said))
         assert len(answers) == 1
         assert DEAD in answers.pop()
@@ -200,18 +166,6 @@ class TestConfirm:
         Client().post(clean)
         assert User.objects.get().verified_at is None
 
-    def test_a_form_from_elsewhere_confirms_nothing(self, sign_up):
-        _, message = sign_up()
-        browser = Client(enforce_csrf_checks=True)
-        assert browser.post(opened(browser, link_in(message))).status_code == 403
-        assert User.objects.get().verified_at is None
-
-    def test_a_person_deleted_in_between_leaves_a_link_that_does_nothing(self, sign_up, client):
-        _, message = sign_up()
-        clean = opened(client, link_in(message))
-        User.objects.all().delete()
-        assert DEAD in page(client.post(clean))
-
     def test_an_address_taken_in_between_is_told_to_who_has_the_mailbox(self, here, post, client, alice):
         post(CHANGE, email=NEW)
         link = link_in(mail.outbox[-1])
@@ -222,18 +176,18 @@ class TestConfirm:
 
 
 class TestChange:
-    def test_asks_the_new_address_and_changes_nothing_yet(self, post, here, bob):
+    def test_the_code_changes_it_and_a_reset_link_of_before_is_dead(self, here, post, bob):
+        post(reverse("password_reset"), email="bob@example.org")
+        link = link_in(mail.outbox[-1])
         assert post(CHANGE, email=NEW).headers["Location"] == VERIFY
         assert f"We have written to {NEW}." in page(here.get(VERIFY))
-        bob.refresh_from_db()
-        assert bob.email == "bob@example.org"
-
-    def test_the_code_changes_it(self, post, here, bob):
-        post(CHANGE, email=NEW)
         response = post(VERIFY, code=code_in(mail.outbox[-1]))
-        assert f"{NEW} is your address now." in page(here.get(response.headers["Location"]))
+        said = page(here.get(response.headers["Location"]))
+        assert f"{NEW} is your address now." in said
+        assert "not confirmed" not in page(here.get("/"))
         bob.refresh_from_db()
         assert (bob.email, bob.verified_at is not None) == (NEW, True)
+        assert DEAD in page(Client().get(link))
 
     def test_is_shown_until_it_is_answered_with_the_way_to_the_code_in_the_browser_that_asked(
         self, here, post, bob, sign_in
@@ -251,113 +205,40 @@ class TestChange:
         post(VERIFY, code=code_in(mail.outbox[-1]))
         assert "We have written" not in page(here.get(CHANGE))
 
-    def test_so_does_the_link_in_another_browser(self, post, bob):
-        post(CHANGE, email=NEW)
-        other = Client()
-        other.post(opened(other, link_in(mail.outbox[-1])))
-        bob.refresh_from_db()
-        assert bob.email == NEW
-
     def test_a_taken_address_gets_the_same_answer(self, here, post, alice):
         found = set()
-        for address in (NEW, "alice@example.org", "ALICE@example.org"):
+        for address in (NEW, "ALICE@example.org"):
             response = post(CHANGE, email=address)
             said = re.sub(r'value="\w+"', "", page(here.get(VERIFY))).replace(address, "ADDRESS")
             found.add((response.status_code, response.headers["Location"], response.content, said))
         assert len(found) == 1
-        assert [message.to for message in mail.outbox] == [[NEW], ["alice@example.org"], ["alice@example.org"]]
+        assert [message.to for message in mail.outbox] == [[NEW], ["alice@example.org"]]
 
-    @pytest.mark.parametrize(
-        "address", ["", "x", "bob@example.org", "BOB@EXAMPLE", "a@b", "a b@example.org", f"{'a' * 250}@example.org"]
-    )
+    @pytest.mark.parametrize("address", ["", "x", "BOB@EXAMPLE", "a@b", f"{'a' * 250}@example.org", "bob@example.org"])
     def test_refuses(self, post, address):
-        response = post(CHANGE, email=address)
-        assert response.context["form"].errors.keys() == {"email"}
+        assert post(CHANGE, email=address).context["form"].errors.keys() == {"email"}
         assert not mail.outbox
-
-    def test_asks_for_the_password_first_and_loses_nothing(self, here, post, committing):
-        forget_proofs()
-        asked = post(CHANGE, email=NEW)
-        assert not mail.outbox
-        with committing():
-            assert answer(here, asked).headers["Location"] == VERIFY
-        assert mail.outbox[-1].to == [NEW]
-
-    def test_sends_only_so_many_mails_to_one_address(self, post):
-        assert [post(CHANGE, email=NEW).status_code for _ in range(5)] == [302] * 3 + [429] * 2
-
-    def test_a_reset_link_of_before_is_dead(self, here, post, client, committing):
-        post(reverse("password_reset"), email="bob@example.org")
-        link = link_in(mail.outbox[-1])
-        post(CHANGE, email=NEW)
-        post(VERIFY, code=code_in(mail.outbox[-1]))
-        assert DEAD in page(Client().get(link))
 
 
 class TestUndo:
     def test_shows_what_it_does_and_does_nothing(self, told, bob):
         browser = Client()
-        said = page(browser.get(opened(browser, link_in(told, "undo"))))
-        assert "bob@example.org" in said
+        assert "bob@example.org" in page(browser.get(opened(browser, link_in(told, "undo"))))
         bob.refresh_from_db()
         assert bob.email == NEW
 
-    def test_the_button_puts_it_back_and_leads_to_a_new_password(self, told, here, bob, committing):
-        browser = Client()
-        clean = opened(browser, link_in(told, "undo"))
+    def test_the_button_puts_it_back_once_and_leads_to_a_new_password(self, told, here, bob, committing):
+        browser, link = Client(), link_in(told, "undo")
         with committing():
-            response = browser.post(clean, follow=True)
+            response = browser.post(opened(browser, link), follow=True)
         assert response.redirect_chain == [("/accounts/password/reset/done/", 302)]
         assert "bob@example.org is your address again." in page(response)
-        bob.refresh_from_db()
-        assert bob.email == "bob@example.org"
         assert here.get("/accounts/profile/").status_code == 302
         assert Client().post(reverse("login"), {"username": "bob", "password": PASSWORD}).status_code == 200
-        assert mail.outbox[-1].subject == "Choose a new password"
         new = {"new_password1": "another battery horse", "new_password2": "another battery horse"}
-        reset = browser.get(link_in(mail.outbox[-1])).headers["Location"]
-        browser.post(reset, new)
+        browser.post(browser.get(link_in(mail.outbox[-1])).headers["Location"], new)
         bob.refresh_from_db()
-        assert bob.check_password("another battery horse")
-
-    def test_works_once(self, told):
-        browser = Client()
-        link = link_in(told, "undo")
-        browser.post(opened(browser, link))
+        assert (bob.email, bob.check_password("another battery horse")) == ("bob@example.org", True)
         said = page(browser.get(link))
         assert DEAD in said
         assert reverse("password_reset") in said
-
-    def test_says_when_somebody_else_has_the_address(self, told, alice, bob):
-        User.objects.filter(pk=alice.pk).update(email="bob@example.org")
-        browser = Client()
-        said = page(browser.post(opened(browser, link_in(told, "undo")), follow=True))
-        assert "Another account has this address by now, so nothing was changed." in said
-
-    def test_a_person_deleted_in_between_leaves_a_link_that_does_nothing(self, told):
-        browser = Client()
-        clean = opened(browser, link_in(told, "undo"))
-        User.objects.all().delete()
-        assert DEAD in page(browser.post(clean))
-
-
-class TestNavigation:
-    @pytest.mark.parametrize(
-        "name", ["profile", "username_change", "email_change", "password_change", "sessions", "activity", "export"]
-    )
-    def test_each_page_of_the_account_shows_where_one_is(self, here, name):
-        said = page(here.get(reverse(name)))
-        [nav] = re.findall(r'<nav class="settings".*?</nav>', said, flags=re.S)
-        assert re.findall(r'href="([^"]+)" aria-current="page"', nav) == [reverse(name)]
-
-    @pytest.mark.parametrize("verified", [False, True])
-    def test_the_front_page_reminds_at_no_query(self, client, bob, sign_in, django_assert_num_queries, verified):
-        User.objects.update(verified_at=timezone.now() if verified else None)
-        sign_in(client, bob)
-        with django_assert_num_queries(0):
-            assert ("Your e-mail address is not confirmed yet." in page(client.get("/"))) is not verified
-
-    def test_and_no_longer_once_it_is_confirmed(self, here, post):
-        post(VERIFY, again="")
-        post(VERIFY, code=code_in(mail.outbox[-1]))
-        assert "not confirmed" not in page(here.get("/"))

@@ -1,4 +1,4 @@
-"""Links and codes that ask whether an address is an account's: what they follow from, and what they do once."""
+"""Links and codes that ask whether an address is an account's: what they do, and do once."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -8,17 +8,16 @@ from django.core import mail
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import addresses, mails
-from accounts.address_tokens import code, link_token, stamp, undo_token
+from accounts import addresses, mails, postman
 from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
 from accounts.models.address import CODE_LIFETIME, CODE_TRIES, KEPT, LINK_LIFETIME, UNDO_LIFETIME
 from tests.accounts.letters import code_in, link_in
 from tests.conftest import PASSWORD
+from tests.tokens.racing import together
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 NEW = "bob@new.example"
-MADE = (link_token, code, undo_token, stamp)
 
 
 @pytest.fixture
@@ -71,11 +70,6 @@ class TestAsk:
         assert bob.email == "bob@example.org"
         assert SecurityEvent.objects.get().kind == Kind.ADDRESS_ASKED
 
-    def test_of_ones_own_address_it_is_no_change(self, ask):
-        assert ask("bob@example.org").to == ["bob@example.org"]
-        assert AddressProof.objects.get().previous == ""
-        assert not SecurityEvent.objects.exists()
-
     def test_makes_what_was_asked_before_void(self, ask, here):
         before = ask()
         key = AddressProof.objects.get().pk
@@ -108,13 +102,6 @@ class TestAsk:
         assert token_in(message) not in kept
         assert code_in(message) not in kept
 
-    def test_of_somebody_who_is_gone_meanwhile_fails_nobody(self, here, bob):
-        User.objects.filter(pk=bob.pk)._raw_delete(using="default")
-        addresses.ask(here, bob, NEW)
-        assert not mail.outbox
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_code(here, "000000")
-
 
 class TestTheMail:
     """It is written when it is sent, which may be long after it was asked for."""
@@ -127,8 +114,6 @@ class TestTheMail:
         turn_back(asked_at=2 * LINK_LIFETIME)
 
     def send(self):
-        from accounts import postman
-
         postman.deliver()
         return mail.outbox[-1] if mail.outbox else None
 
@@ -136,14 +121,9 @@ class TestTheMail:
         message = self.send()
         assert addresses.confirm_by_code(here, code_in(message)).address == NEW
 
-    def test_never_leaves_if_the_password_is_another_one_by_then(self, late, bob):
-        bob.set_password("another battery horse")
-        bob.save()
-        assert self.send() is None
-
-    def test_never_leaves_if_the_address_is_another_one_by_then(self, late, bob):
-        bob.email = "elsewhere@example.org"
-        bob.save()
+    @pytest.mark.parametrize("change", [{"password": "argon2$another"}, {"email": "elsewhere@example.org"}])
+    def test_never_leaves_if_the_account_has_moved_on_by_then(self, late, change):
+        User.objects.update(**change)
         assert self.send() is None
 
     def test_never_leaves_if_it_was_asked_for_anew(self, late, ask):
@@ -152,33 +132,37 @@ class TestTheMail:
 
 
 class TestConfirmByLink:
-    def test_of_ones_own_address_says_so(self, ask, here, bob):
-        token = token_in(ask("bob@example.org"))
-        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token)
+    def test_of_ones_own_address_says_so_and_is_no_change(self, ask, here, bob):
+        message = ask("bob@example.org")
+        assert message.to == ["bob@example.org"]
+        assert AddressProof.objects.get().previous == ""
+        assert not SecurityEvent.objects.exists()
+        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
         bob.refresh_from_db()
         assert bob.verified_at is not None
         assert SecurityEvent.objects.first().kind == Kind.ADDRESS_CONFIRMED
         assert len(mail.outbox) == 1
 
-    def test_of_another_one_puts_it_in_place_and_tells_the_one_before(self, change, bob):
+    def test_of_another_one_puts_it_in_place_tells_the_one_before_and_ends_no_session(
+        self, change, bob, client, sign_in
+    ):
+        sign_in(client, bob)
         _, told = change()
         bob.refresh_from_db()
         assert (bob.email, bob.verified_at is not None) == (NEW, True)
         assert (told.to, told.subject) == (["bob@example.org"], "Your e-mail address was changed")
         assert SecurityEvent.objects.first().kind == Kind.ADDRESS_CHANGED
+        assert RefreshToken.objects.live().count() == 1
 
-    def test_works_once(self, ask, here):
+    def test_works_once_and_with_the_token(self, ask, here):
         token, key = token_in(ask()), AddressProof.objects.get().pk
+        for wrong in ("", "x" * 43):
+            with pytest.raises(addresses.Refused):
+                addresses.confirm_by_link(here, key, wrong)
         addresses.confirm_by_link(here, key, token)
         with pytest.raises(addresses.Refused):
             addresses.confirm_by_link(here, key, token)
         assert addresses.to_confirm(key, token) is None
-
-    @pytest.mark.parametrize("token", ["", "x", "x" * 43])
-    def test_needs_the_token(self, ask, here, token):
-        ask()
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_link(here, AddressProof.objects.get().pk, token)
 
     def test_works_for_an_hour(self, ask, here):
         token, key = token_in(ask()), AddressProof.objects.get().pk
@@ -189,15 +173,12 @@ class TestConfirmByLink:
         with pytest.raises(addresses.Refused):
             addresses.confirm_by_link(here, key, token)
 
-    @pytest.mark.parametrize("change", ["password", "email", "closed", "deleted"])
+    @pytest.mark.parametrize(
+        "change", [{"password": "argon2$another"}, {"email": "elsewhere@example.org"}, {"is_active": False}, None]
+    )
     def test_does_nothing_once_the_account_has_moved_on(self, ask, here, bob, change):
         token, key = token_in(ask()), AddressProof.objects.get().pk
-        if change == "deleted":
-            bob.delete()
-        else:
-            hashed = "argon2$another" if change == "password" else bob.password
-            email = "elsewhere@example.org" if change == "email" else bob.email
-            User.objects.update(password=hashed, email=email, is_active=change != "closed")
+        User.objects.update(**change) if change else bob.delete()
         with pytest.raises(addresses.Refused):
             addresses.confirm_by_link(here, key, token)
         assert not User.objects.filter(email=NEW).exists()
@@ -210,18 +191,8 @@ class TestConfirmByLink:
         bob.refresh_from_db()
         assert (bob.email, bob.verified_at) == ("bob@example.org", None)
 
-    def test_sessions_go_on(self, change, bob, client, sign_in):
-        sign_in(client, bob)
-        change()
-        assert RefreshToken.objects.live().count() == 1
-
 
 class TestConfirmByCode:
-    def test_confirms(self, ask, here, bob):
-        addresses.confirm_by_code(here, code_in(ask()))
-        bob.refresh_from_db()
-        assert bob.email == NEW
-
     def test_works_for_ten_minutes_and_the_link_for_longer(self, ask, here):
         message = ask()
         turn_back(asked_at=CODE_LIFETIME)
@@ -229,34 +200,33 @@ class TestConfirmByCode:
             addresses.confirm_by_code(here, code_in(message))
         addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
 
-    def test_dies_of_five_wrong_tries_and_the_link_lives_on(self, ask, here):
+    @pytest.mark.parametrize(("wrong", "good"), [(CODE_TRIES - 1, True), (CODE_TRIES, False)])
+    def test_dies_of_five_wrong_tries_and_the_link_lives_on(self, ask, here, bob, wrong, good):
         message = ask()
-        for number in range(CODE_TRIES):
-            with pytest.raises(addresses.Refused):
-                addresses.confirm_by_code(here, f"wrong{number}")
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_code(here, code_in(message))
-        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
-
-    def test_lives_through_four(self, ask, here):
-        message = ask()
-        for _ in range(CODE_TRIES - 1):
+        for _ in range(wrong):
             with pytest.raises(addresses.Refused):
                 addresses.confirm_by_code(here, "wrong")
-        addresses.confirm_by_code(here, code_in(message))
+        if good:
+            addresses.confirm_by_code(here, code_in(message))
+        else:
+            with pytest.raises(addresses.Refused):
+                addresses.confirm_by_code(here, code_in(message))
+            addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
+        bob.refresh_from_db()
+        assert bob.email == NEW
 
-    def test_is_good_in_the_browser_that_asked_and_in_no_other(self, ask, here, browser_of, bob, alice):
+    def test_is_good_in_the_browser_that_asked_and_in_no_other_and_for_its_person(
+        self, ask, here, browser_of, bob, alice
+    ):
         right = code_in(ask())
         for other in (browser_of(bob), browser_of(alice), browser_of()):
             with pytest.raises(addresses.Refused):
                 addresses.confirm_by_code(other, right)
-        addresses.confirm_by_code(here, right)
-
-    def test_is_of_no_use_to_somebody_else_in_the_same_browser(self, ask, here, alice):
-        right = code_in(ask())
         here.user = alice
         with pytest.raises(addresses.Refused):
             addresses.confirm_by_code(here, right)
+        here.user = bob
+        addresses.confirm_by_code(here, right)
 
 
 class TestUndo:
@@ -271,6 +241,8 @@ class TestUndo:
         assert not RefreshToken.objects.live().exists()
         assert SecurityEvent.objects.first().kind == Kind.ADDRESS_RESTORED
         assert (mail.outbox[-1].to, mail.outbox[-1].subject) == (["bob@example.org"], "Choose a new password")
+        [html] = mail.outbox[-1].alternatives
+        assert "your password stays as it is" not in mail.outbox[-1].body + html.content
 
     def test_gives_no_password_to_whoever_was_to_have_none(self, change, browser_of, bob, client, sign_in, committing):
         sign_in(client, bob)
@@ -287,34 +259,27 @@ class TestUndo:
         assert not RefreshToken.objects.live().exists()
         assert mail.outbox == []
 
-    def test_does_not_say_that_the_password_stays(self, change, browser_of, committing):
-        proof, told = change()
-        with committing():
-            addresses.undo(browser_of(), proof.pk, token_in(told))
-        [html] = mail.outbox[-1].alternatives
-        assert "your password stays as it is" not in mail.outbox[-1].body + html.content
-
-    def test_works_although_the_thief_changed_the_password_and_the_address_again(self, change, browser_of, bob):
-        proof, told = change()
+    def test_works_although_the_thief_changed_the_password_and_the_address_again_and_back(
+        self, change, browser_of, bob
+    ):
+        proof, told = change("thief@example.org")
         bob.set_password("the thief's")
         bob.save()
-        change("thief@example.org")
+        second, to_thief = change("thief@elsewhere.example")
+        addresses.undo(browser_of(), second.pk, token_in(to_thief))
         addresses.undo(browser_of(), proof.pk, token_in(told))
         bob.refresh_from_db()
         assert bob.email == "bob@example.org"
 
-    def test_works_once(self, change, browser_of):
+    def test_works_once_and_with_the_token(self, change, browser_of):
         proof, told = change()
+        for key, token in ((proof.pk, ""), (proof.pk, "x" * 43), (UUID(int=0), token_in(told))):
+            with pytest.raises(addresses.Refused):
+                addresses.undo(browser_of(), key, token)
         addresses.undo(browser_of(), proof.pk, token_in(told))
         assert addresses.to_undo(proof.pk, token_in(told)) is None
         with pytest.raises(addresses.Refused):
             addresses.undo(browser_of(), proof.pk, token_in(told))
-
-    @pytest.mark.parametrize("token", ["", "x", "x" * 43])
-    def test_needs_the_token(self, change, browser_of, token):
-        proof, _ = change()
-        with pytest.raises(addresses.Refused):
-            addresses.undo(browser_of(), proof.pk, token)
 
     def test_works_for_seven_days(self, change, browser_of):
         proof, told = change()
@@ -341,14 +306,6 @@ class TestUndo:
         addresses.undo(browser_of(), last.pk, token_in(to_bob))
         assert addresses.to_undo(between.pk, token_in(to_thief)) is None
 
-    def test_a_thief_cannot_take_the_owners_way_back(self, change, browser_of, bob):
-        first, to_bob = change("thief@example.org")
-        second, to_thief = change("thief@elsewhere.example")
-        addresses.undo(browser_of(), second.pk, token_in(to_thief))
-        addresses.undo(browser_of(), first.pk, token_in(to_bob))
-        bob.refresh_from_db()
-        assert bob.email == "bob@example.org"
-
     def test_an_address_that_somebody_else_has_by_now_stays_theirs(self, change, browser_of, alice, bob):
         proof, told = change()
         User.objects.filter(pk=alice.pk).update(email="bob@example.org")
@@ -365,13 +322,49 @@ class TestUndo:
         assert addresses.to_confirm(proof.pk, token_in(told)) is None
         assert addresses.to_undo(key, token_in(asked)) is None
 
-    def test_a_key_that_is_nobodys_is_refused(self, db, browser_of):
-        with pytest.raises(addresses.Refused):
-            addresses.undo(browser_of(), UUID(int=0), "x")
-
 
 def test_a_reset_link_never_goes_where_the_account_was_before(bob, committing):
     with committing():
         mails.send("password_reset", bob)
         User.objects.filter(pk=bob.pk).update(email=NEW)
     assert not mail.outbox
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """Several connections use a link or a code at the same moment."""
+
+    def together(self, calls, error):
+        """How many got through, and how many met the error."""
+
+        def attempt(call):
+            try:
+                return bool(call())
+            except error:
+                return False
+
+        got = together([lambda call=call: attempt(call) for call in calls])
+        return got.count(True), got.count(False)
+
+    def test_a_link_used_by_several_does_its_work_once_and_so_does_the_way_back(self, here, browser_of, bob):
+        for use, kind in ((addresses.confirm_by_link, Kind.ADDRESS_CHANGED), (addresses.undo, Kind.ADDRESS_RESTORED)):
+            if use is addresses.confirm_by_link:
+                addresses.ask(here, bob, NEW)
+            key, token = AddressProof.objects.get().pk, token_in(mail.outbox[-1])
+            calls = [lambda use=use, key=key, token=token: use(browser_of(), key, token)] * 4
+            assert self.together(calls, addresses.Refused) == (1, 3)
+            assert SecurityEvent.objects.filter(kind=kind).count() == 1
+
+    def test_two_people_who_want_one_address_do_not_both_get_it(self, browser_of, alice, bob):
+        calls = []
+        for person in (alice, bob):
+            addresses.ask(browser_of(person), person, NEW)
+            key, token = AddressProof.objects.get(user=person).pk, token_in(mail.outbox[-1])
+            calls.append(lambda key=key, token=token: addresses.confirm_by_link(browser_of(), key, token))
+        assert self.together(calls, addresses.Taken) == (1, 1)
+        assert User.objects.filter(email=NEW).count() == 1
+
+    def test_of_many_tries_at_once_five_count_and_no_more(self, here, bob):
+        addresses.ask(here, bob, NEW)
+        assert sum(together([AddressProof.objects.all().take_try] * 12)) == CODE_TRIES
+        assert AddressProof.objects.get().tries == CODE_TRIES

@@ -1,15 +1,21 @@
-"""The lists of the admin: what they tell of people and sessions, and what is done from them."""
+"""The lists of the admin: what they tell of people and sessions, how these are found, and what is done from them."""
 
 import re
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Group, Permission
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.admin import lists
 from accounts.models import SecurityEvent, User
+from benchmarks import admin as measured
 from tests.accounts.conftest import CHROME, FIREFOX
 from tests.accounts.proving import answer, forget_proofs
 from tests.conftest import PASSWORD
@@ -17,8 +23,7 @@ from tokens.models import RefreshToken
 
 Reason = RefreshToken.Reason
 
-USERS = "/admin/accounts/user/"
-SESSIONS = "/admin/tokens/refreshtoken/"
+USERS, SESSIONS, EVENTS = "/admin/accounts/user/", "/admin/tokens/refreshtoken/", "/admin/accounts/securityevent/"
 
 
 def page_of(client, url, **query):
@@ -35,23 +40,6 @@ def own_page(row):
     return reverse("admin:tokens_refreshtoken_change", args=[row.pk])
 
 
-class TestSessions:
-    def test_show_their_browser_in_words(self, admin, bob, there):
-        assert "Chrome 131 on Windows" in page_of(admin, SESSIONS)
-        assert CHROME not in page_of(admin, SESSIONS)
-        assert CHROME in page_of(admin, own_page(row_of(bob)))
-
-    @pytest.mark.parametrize(
-        ("state", "mine", "his"), [("live", True, False), ("ended", False, True), ("", True, True)]
-    )
-    def test_are_found_by_whether_they_are_live(self, admin, alice, bob, there, state, mine, his):
-        row_of(bob).revoke(Reason.ENDED)
-
-        page = page_of(admin, SESSIONS, **{"state": state} if state else {})
-
-        assert (own_page(row_of(alice)) in page, own_page(row_of(bob)) in page) == (mine, his)
-
-
 class TestEndThisSession:
     """The button on the page of one session."""
 
@@ -63,80 +51,58 @@ class TestEndThisSession:
         fields = re.findall(r'name="([^"]+)" value="([^"]*)"', form[2])
         return client.post(form[1], dict(fields), follow=True)
 
-    def test_ends_it_and_no_other(self, admin, alice, bob, there):
-        page = self.press(admin, row_of(bob)).content.decode()
-
-        assert "1 session was ended." in page
-        assert row_of(bob).reason == Reason.ADMIN
-        assert row_of(alice).is_live
-
-    def test_is_written_down_with_who_did_it(self, admin, alice, bob, there):
-        self.press(admin, row_of(bob))
-
-        event = SecurityEvent.objects.get(kind=SecurityEvent.Kind.SESSION_ENDED)
-        assert (event.user, event.by, event.session) == (bob, alice, row_of(bob).pk)
-
-    def test_asks_who_it_is_first(self, admin, bob, there):
+    def test_ends_it_and_no_other_is_written_down_and_asks_who_it_is_first(self, admin, alice, bob, there):
         forget_proofs()
-
         question = self.press(admin, row_of(bob))
         assert row_of(bob).is_live
-
         answer(admin, question)
-        assert not row_of(bob).is_live
-
-    def test_is_not_there_when_it_is_over(self, admin, bob, there):
-        row_of(bob).revoke(Reason.ENDED)
-
+        assert row_of(bob).reason == Reason.ADMIN
+        assert row_of(alice).is_live
+        event = SecurityEvent.objects.get(kind=SecurityEvent.Kind.SESSION_ENDED)
+        assert (event.user, event.by, event.session) == (bob, alice, row_of(bob).pk)
         assert "End this session" not in page_of(admin, own_page(row_of(bob)))
 
-    def test_is_not_there_for_whoever_may_only_look(self, client, bob, there, sign_in):
-        carol = User.objects.create_user("carol", "carol@example.org", PASSWORD, is_staff=True)
-        carol.user_permissions.set(Permission.objects.filter(codename="view_refreshtoken"))
-        sign_in(client, carol)
-
+    def test_is_not_there_for_whoever_may_only_look(self, staff, bob, there):
+        client = staff("view_refreshtoken", "view_user")
         assert "End this session" not in page_of(client, own_page(row_of(bob)))
-        client.post(SESSIONS, {"action": "end_sessions", "_selected_action": str(row_of(bob).pk)})
-        assert row_of(bob).is_live
+        assert "Live sessions" in page_of(client, USERS)
+        assert "Live sessions" not in page_of(staff("view_user"), USERS)
 
 
-class TestLookups:
-    @pytest.mark.parametrize(
-        ("url", "query"),
-        [
-            (USERS, "password__startswith=argon2"),
-            (SESSIONS, "auth_hash__startswith=0"),
-            (SESSIONS, "jti__gt=0"),
-            (SESSIONS, "user__password__startswith=argon2"),
-            ("/admin/accounts/outgoingmail/", "facts__address__startswith=1"),
-            ("/admin/accounts/securityevent/", "user__password__startswith=argon2"),
-        ],
-    )
-    def test_ask_for_nothing_that_is_not_shown(self, admin, url, query):
-        assert admin.get(f"{url}?{query}").status_code == 400
+@pytest.mark.parametrize(
+    ("url", "query"),
+    [
+        (USERS, "password__startswith=argon2"),
+        (SESSIONS, "auth_hash__startswith=0"),
+        (SESSIONS, "user__password__startswith=argon2"),
+        (EVENTS, "user__password__startswith=argon2"),
+        ("/admin/accounts/outgoingmail/", "facts__address__startswith=1"),
+    ],
+)
+def test_no_list_is_asked_for_what_it_does_not_show(admin, url, query):
+    assert admin.get(f"{url}?{query}").status_code == 400
 
 
 class TestSelection:
-    @pytest.mark.parametrize("key", ["", "x", "1 OR 1=1", "\x00", "9" * 40, "-", "0x1", "1,2", "é", "null"])
+    @pytest.mark.parametrize("key", ["", "x", "\x00", "9" * 40, "1,2"])
     @pytest.mark.parametrize(
         ("url", "action"),
         [(USERS, "end_sessions"), (SESSIONS, "end_sessions"), ("/admin/auth/group/", "delete_selected")],
     )
-    def test_that_cannot_be_read_is_told_so_and_nothing_is_done(self, admin, there, url, action, key):
-        Group.objects.create(name="friends")
-        keys = [key, *(str(row.pk) for row in RefreshToken.objects.all())] if url == SESSIONS else [key, "1"]
-
-        response = admin.post(url, {"action": action, "_selected_action": keys, "post": "yes"}, follow=True)
-
-        assert response.status_code == 200
-        assert "What was selected could not be read. Nothing was changed." in response.content.decode()
+    def test_that_cannot_be_read_is_told_so_and_nothing_is_done(self, admin, bob, there, url, action, key):
+        good = {USERS: bob, SESSIONS: row_of(bob)}.get(url) or Group.objects.create(name="friends")
+        fields = {"action": action, "_selected_action": [key, str(good.pk)], "post": "yes"}
+        page = admin.post(url, fields, follow=True).content.decode()
+        assert "What was selected could not be read. Nothing was changed." in page
         assert RefreshToken.objects.live().count() == 2
-        assert Group.objects.exists()
+        assert Group.objects.exists() or url != "/admin/auth/group/"
 
     def test_of_what_is_gone_meanwhile_does_nothing(self, admin, there):
-        for url, key in ((USERS, "99"), (SESSIONS, str(uuid4()))):
-            response = admin.post(url, {"action": "end_sessions", "_selected_action": key}, follow=True)
-            assert response.status_code == 200
+        gone = User.objects.create_user("gone", "gone@example.org")
+        for url, key in ((USERS, str(gone.pk)), (SESSIONS, str(uuid4()))):
+            User.objects.filter(username="gone").delete()
+            fields = {"action": "end_sessions", "_selected_action": key}
+            assert admin.post(url, fields, follow=True).status_code == 200
         assert RefreshToken.objects.live().count() == 2
 
 
@@ -156,20 +122,15 @@ class TestPeople:
         ended.revoke(Reason.ENDED)
         for row, ago in ((ended, 5), (seen, 2), (idle, 9)):
             RefreshToken.objects.filter(pk=row.pk).update(seen_at=now - timedelta(hours=ago))
-
         assert self.cells(admin, "bob") == (now - timedelta(hours=2), "2")
-
-    def test_whose_sessions_are_forgotten_were_seen_when_they_last_signed_in(self, admin, bob, there):
         RefreshToken.objects.filter(user=bob).delete()
         bob.refresh_from_db()
-
         assert self.cells(admin, "bob") == (bob.last_login, "0")
 
     def test_the_number_leads_to_these_sessions(self, admin, bob, there, using, sign_in):
         sign_in(using(FIREFOX), bob)
         RefreshToken.objects.get(user_agent=FIREFOX).revoke(Reason.ENDED)
         url = re.search(rf'href="({SESSIONS}\?user__id__exact={bob.pk}[^"]*)"', page_of(admin, USERS))[1]
-
         assert [row.user_agent for row in admin.get(url.replace("&amp;", "&")).context["cl"].queryset] == [CHROME]
 
     def test_cost_no_query_each(self, admin, there, using, sign_in, django_assert_num_queries):
@@ -181,20 +142,156 @@ class TestPeople:
                 name = f"{letter}{number}"
                 sign_in(using(FIREFOX), User.objects.create_user(name, f"{name}@example.org", PASSWORD))
 
-    def test_show_no_sessions_to_whoever_may_not_see_them(self, client, bob, there, sign_in):
-        carol = User.objects.create_user("carol", "carol@example.org", PASSWORD, is_staff=True)
-        carol.user_permissions.set(Permission.objects.filter(codename="view_user"))
-        sign_in(client, carol)
-
-        assert "Live sessions" not in page_of(client, USERS)
-
     def test_are_given_groups_and_permissions_by_boxes(self, admin, bob):
         group = Group.objects.create(name="friends")
         page = admin.get(reverse("admin:accounts_user_change", args=[bob.pk]))
         fields = {name: value for name, value in page.context["adminform"].form.initial.items() if value is not None}
         fields |= {"refresh_tokens-TOTAL_FORMS": 0, "refresh_tokens-INITIAL_FORMS": 0}
         assert f'<input type="checkbox" name="groups" value="{group.pk}"' in page.content.decode()
-
         admin.post(page.wsgi_request.path, {**fields, "groups": [group.pk], "user_permissions": []})
-
         assert list(bob.groups.all()) == [group]
+
+
+PAGES = {  # and how many queries each costs at most, whatever there is
+    "/admin/": 4,
+    USERS: 5,
+    f"{USERS}?q=person7": 5,
+    f"{USERS}?o=-7": 5,
+    f"{USERS}{{user}}/change/": 12,
+    f"{USERS}{{user}}/delete/": 12,
+    f"{USERS}{{user}}/history/": 6,
+    SESSIONS: 3,
+    f"{SESSIONS}?p=2": 3,
+    f"{SESSIONS}?q=person7": 4,
+    f"{SESSIONS}?state=ended&age=older&browser=firefox&reason__exact=ended": 3,
+    f"{SESSIONS}{{session}}/change/": 3,
+    EVENTS: 3,
+    f"{EVENTS}?q=person7&doer=self&kind__exact=signed_out&since=2020-01-01": 4,
+    f"{EVENTS}{{event}}/change/": 4,
+    "/admin/accounts/outgoingmail/": 5,
+    "/admin/auth/group/": 4,
+}
+
+
+def fill(number):
+    """So many people more, with a session and an event each."""
+    now = timezone.now()
+    first = User.objects.count()
+    names = [f"person{first + place}" for place in range(number)]
+    people = User.objects.bulk_create(User(username=name, email=f"{name}@example.org") for name in names)
+    about = {"started_at": now, "seen_at": now, "expires_at": now + timedelta(days=1), "user_agent": FIREFOX}
+    RefreshToken.objects.bulk_create(RefreshToken(user=person, jti=uuid4(), **about) for person in people)
+    SecurityEvent.objects.bulk_create(SecurityEvent(user=person, kind="signed_out") for person in people)
+    about = {"user": people[0]}
+    rows = RefreshToken.objects.get(**about), SecurityEvent.objects.get(**about)
+    return {"user": people[0].pk, "session": rows[0].pk, "event": rows[1].pk}
+
+
+def costs(client, **keys):
+    found = {}
+    for page in PAGES:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(page.format(**keys)).status_code == 200, page
+        found[page] = len(queries)
+    return found
+
+
+def test_no_page_asks_more_the_more_there_is(admin):
+    admin.get("/admin/")  # the list of revocations is read once
+    ContentType.objects.get_for_models(*apps.get_models())  # and so are these
+    few = costs(admin, **fill(60))
+    many = costs(admin, **fill(120))
+    assert many == few
+    assert {page: number for page, number in many.items() if number > PAGES[page]} == {}
+
+
+@pytest.mark.once
+def test_the_pages_that_are_measured_are_there(admin):
+    keys = fill(1)
+    places = {"person": keys["user"], "session": keys["session"], "event": keys["event"], "day": timezone.localdate()}
+    for name, path in measured.PAGES:
+        path = path.replace("?p=", "?e=")  # so few people have no second page
+        assert admin.get(path.format(**places)).status_code == 200, name
+
+
+class TestFirstRows:
+    def test_are_all_that_one_can_leaf_through(self, admin, monkeypatch):
+        monkeypatch.setattr(lists, "LISTED", 250)
+        fill(249)
+        page = admin.get(SESSIONS)
+        assert (page.context["cl"].result_count, page.context["cl"].paginator.num_pages) == (250, 5)
+        assert "The first" not in page.content.decode()
+        fill(50)
+        page = admin.get(SESSIONS)
+        assert (page.context["cl"].result_count, page.context["cl"].paginator.num_pages) == (250, 5)
+        assert "The first 250 sessions. The search and the filters find the others." in page.content.decode()
+
+    def test_are_counted_without_reading_the_others(self, admin, monkeypatch):
+        fill(60)
+        with CaptureQueriesContext(connection) as queries:
+            admin.get(SESSIONS)
+        [counting] = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+        assert f"LIMIT {lists.LISTED + 1}" in counting
+        assert "ORDER BY" not in counting
+
+    @pytest.mark.parametrize("query", ["", "q=person1", "q=nobody"])
+    def test_are_read_once_if_they_are_all(self, admin, query):
+        fill(30)
+        with CaptureQueriesContext(connection) as queries:
+            page = admin.get(f"{SESSIONS}?{query}")
+        assert sum('ORDER BY "tokens_refreshtoken"."started_at"' in each["sql"] for each in queries) <= 1
+        assert not any("COUNT(" in each["sql"] for each in queries)
+        assert page.context["cl"].result_count == len(page.context["cl"].result_list)
+
+
+@pytest.mark.parametrize("url", [SESSIONS, EVENTS])
+def test_lists_are_sorted_by_what_an_index_knows_and_by_nothing_else(admin, url):
+    columns = admin.get(url).context["cl"].list_display
+    for place, name in enumerate(columns):
+        with CaptureQueriesContext(connection) as queries:
+            admin.get(f"{url}?o={place}")
+        [*_, order] = [query["sql"].rpartition("ORDER BY ")[2] for query in queries if "ORDER BY" in query["sql"]]
+        assert order.split('"')[3] in ("started_at", "at"), name
+
+
+class TestSessions:
+    @pytest.fixture
+    def rows_of(self, alice):
+        def rows_of(**about):
+            now = timezone.now()
+            moments = {"started_at": now, "seen_at": now, "expires_at": now + timedelta(days=1)}
+            return RefreshToken.objects.create(**{"user": alice, "jti": uuid4(), **moments, **about})
+
+        return rows_of
+
+    def listed(self, client, **query):
+        response = client.get(SESSIONS, query)
+        assert response.status_code == 200
+        return {row.pk for row in response.context["cl"].result_list}
+
+    def test_are_found_by_their_age(self, admin, rows_of):
+        RefreshToken.objects.filter(user__username="alice").update(started_at=timezone.now() - timedelta(days=90))
+        hours = [0, 2, 48, 24 * 20, 24 * 31]
+        made = [rows_of(started_at=timezone.now() - timedelta(hours=ago)).pk for ago in hours]
+        for number, age in enumerate(("hour", "day", "week", "month"), start=1):
+            assert self.listed(admin, age=age) & set(made) == set(made[:number]), age
+        assert self.listed(admin, age="older") & set(made) == {made[4]}
+
+    def test_are_found_by_their_browser_and_whether_they_are_live(self, admin, alice, rows_of):
+        mine, fox, ended = row_of(alice).pk, rows_of(user_agent=FIREFOX), rows_of(user_agent=CHROME)
+        ended.revoke(Reason.ENDED)
+        assert self.listed(admin, browser="firefox") == {fox.pk}
+        assert self.listed(admin, browser="other") == {mine}
+        assert self.listed(admin, state="live") == {mine, fox.pk}
+        assert self.listed(admin, state="ended") == {ended.pk}
+        assert self.listed(admin) == {mine, fox.pk, ended.pk}
+        assert "Chrome 131 on Windows" in page_of(admin, SESSIONS)
+        assert CHROME not in page_of(admin, SESSIONS)
+        assert CHROME in page_of(admin, own_page(ended))
+
+    @pytest.mark.parametrize("what", ["name", "address", "id"])
+    def test_are_found_by_a_whole_name_an_address_or_their_id(self, admin, rows_of, bob, what):
+        row = rows_of(address="203.0.113.7", user=bob)
+        text = {"name": "Bob@example.org", "address": "203.0.113.7", "id": str(row.pk).upper()}[what]
+        assert self.listed(admin, q=text) == {row.pk}
+        assert self.listed(admin, q=text[:-1]) == set()

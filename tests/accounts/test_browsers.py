@@ -1,25 +1,21 @@
-"""A browser in which somebody has signed in before."""
+"""Browsers and programs: which is known to an account, the mail about one that is not, and their names in words."""
 
 import pytest
-from django.core import signing
+from django.core import mail, signing
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 
-from accounts import browsers
+from accounts import browsers, sign_ins
+from accounts.devices import describe
 from accounts.models import User
+from tests.accounts.conftest import CHROME, FIREFOX, IPHONE
 from tests.conftest import PASSWORD
+from tokens.models import RefreshToken
 from tokens.testing import Client
-
-pytestmark = pytest.mark.django_db
 
 NAME = "__Host-device"
 NEW = "an entirely new one"
-
-
-@pytest.fixture
-def signed_in(client, bob, sign_in):
-    sign_in(client, bob)
-    return client
 
 
 def request_of(client):
@@ -33,10 +29,10 @@ def knows(client, user):
     return browsers.knows(request_of(client), User.objects.get(pk=user.pk))
 
 
+@pytest.mark.django_db
 class TestTheCookie:
-    def test_a_sign_in_leaves_it_bound_to_the_host_and_out_of_reach_of_scripts(self, signed_in):
-        cookie = signed_in.cookies[NAME]
-
+    def test_a_sign_in_leaves_it_bound_to_the_host_and_out_of_reach_of_scripts(self, here):
+        cookie = here.cookies[NAME]
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
         assert cookie["secure"] and cookie["httponly"]
         assert cookie["max-age"] == 400 * 24 * 60 * 60
@@ -45,81 +41,66 @@ class TestTheCookie:
         client.get("/accounts/login/")
         client.post("/accounts/login/", {"username": "bob", "password": "wrong"})
         client.post("/accounts/password/reset/", {"email": "bob@example.org"})
-
         assert NAME not in client.cookies
 
-    def test_it_says_nothing_about_anybody(self, signed_in, bob):
-        name, marks = signing.loads(signed_in.cookies[NAME].value, salt=browsers.SALT)
-
+    def test_it_says_nothing_about_anybody(self, here, bob):
+        name, marks = signing.loads(here.cookies[NAME].value, salt=browsers.SALT)
         assert len(name) == 22
         assert [len(mark) for mark in marks] == [32]
         for told in (bob.username, bob.email, bob.password, bob.get_session_auth_hash()):
             assert told not in f"{name} {marks}"
 
-    def test_two_browsers_of_somebody_have_nothing_in_common(self, signed_in, bob, sign_in):
+    def test_two_browsers_of_somebody_have_nothing_in_common(self, here, bob, sign_in):
         other = Client()
         sign_in(other, bob)
-
-        here, there = browsers.of(request_of(signed_in)), browsers.of(request_of(other))
+        here, there = browsers.of(request_of(here)), browsers.of(request_of(other))
         assert here.id != there.id
         assert not set(here.marks) & set(there.marks)
 
-    def test_it_outlives_signing_out(self, signed_in, bob):
-        signed_in.post("/accounts/logout/")
 
-        assert knows(signed_in, bob)
-
-
+@pytest.mark.django_db
 class TestKnows:
-    def test_whoever_signed_in_and_nobody_else(self, signed_in, bob, alice):
-        assert knows(signed_in, bob)
-        assert not knows(signed_in, alice)
+    def test_whoever_signed_in_and_nobody_else(self, here, bob, alice):
+        User.objects.filter(pk=alice.pk).update(password=User.objects.get(pk=bob.pk).password)  # the same hash
+        assert knows(here, bob)
+        assert not knows(here, alice)
         assert not knows(Client(), bob)
 
-    def test_not_even_somebody_with_the_same_hash(self, signed_in, bob, alice):
-        User.objects.filter(pk=alice.pk).update(password=User.objects.get(pk=bob.pk).password)
-        assert not knows(signed_in, alice)
-
-    def test_several_people_of_one_browser(self, signed_in, bob, alice, sign_in):
-        name = browsers.of(request_of(signed_in)).id
-        sign_in(signed_in, alice)
-
-        assert knows(signed_in, bob)
-        assert knows(signed_in, alice)
-        assert browsers.of(request_of(signed_in)).id == name
+    def test_several_people_of_one_browser(self, here, bob, alice, sign_in):
+        name = browsers.of(request_of(here)).id
+        sign_in(here, alice)
+        assert knows(here, bob)
+        assert knows(here, alice)
+        assert browsers.of(request_of(here)).id == name
 
     def test_five_at_most_and_the_one_of_longest_ago_goes(self, client, sign_in):
         people = [User.objects.create_user(f"user{n}", f"user{n}@example.org", PASSWORD) for n in range(6)]
         for person in [*people[:5], people[0], people[5]]:
             sign_in(client, person)
-
         assert [knows(client, person) for person in people] == [True, False, True, True, True, True]
         assert len(client.cookies[NAME].value) < 500
 
-    def test_not_after_the_password_was_changed_elsewhere(self, signed_in, bob):
+    def test_not_after_the_password_was_changed_elsewhere(self, here, bob):
         bob.set_password(NEW)
         bob.save()
+        assert not knows(here, bob)
 
-        assert not knows(signed_in, bob)
-
-    def test_but_here_where_it_was_changed(self, signed_in, bob):
+    def test_but_here_where_it_was_changed(self, here, bob):
         fields = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
-        assert signed_in.post("/accounts/password/change/", fields).status_code == 302
+        assert here.post("/accounts/password/change/", fields).status_code == 302
+        assert knows(here, bob)
 
-        assert knows(signed_in, bob)
-
-    def test_still_under_a_new_secret_key_while_the_old_one_is_a_fallback(self, signed_in, bob, settings, sign_in):
+    def test_still_under_a_new_secret_key_while_the_old_one_is_a_fallback(self, here, bob, settings, sign_in):
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "y" * 50, [settings.SECRET_KEY]
-        assert knows(signed_in, bob)
-        sign_in(signed_in, bob)
-        assert len(browsers.of(request_of(signed_in)).marks) == 1
-
+        assert knows(here, bob)
+        sign_in(here, bob)
+        assert len(browsers.of(request_of(here)).marks) == 1
         settings.SECRET_KEY_FALLBACKS = []
-        assert knows(signed_in, bob)
+        assert knows(here, bob)
 
     @pytest.mark.parametrize(
         "value",
-        ["", "nonsense", "a:b:c", "x" * 4000, signing.dumps(["id", []], salt="another"), signing.dumps("id")],
+        ["", "a:b:c", "x" * 4000, signing.dumps(["id", []], salt="another"), signing.dumps("id")],
     )
     def test_what_is_not_ours_is_no_browser(self, client, bob, sign_in, value):
         client.cookies[NAME] = value
@@ -127,24 +108,154 @@ class TestKnows:
         sign_in(client, bob)
         assert knows(client, bob)
 
-    def test_one_of_more_than_400_days_is_none(self, signed_in, bob, monkeypatch):
+    def test_one_of_more_than_400_days_is_none(self, here, bob, monkeypatch):
         monkeypatch.setattr(browsers, "LIFETIME", -1)
+        assert not knows(here, bob)
 
-        assert not knows(signed_in, bob)
 
-
+@pytest.mark.django_db
 class TestRemember:
     def test_without_tls_the_cookie_has_neither_prefix_nor_secure(self, bob, settings):
         settings.COOKIES_SECURE, settings.DEVICE_COOKIE_NAME = False, "device"
         response = HttpResponse()
         browsers.remember(RequestFactory().get("/"), response, bob)
-
         assert not response.cookies["device"]["secure"]
 
     def test_a_hash_that_is_made_anew_at_the_sign_in_is_the_one_that_counts(self, client, sign_in, settings, bob):
         """The first hasher of the settings has changed since: the password is the same, and its hash is not."""
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
         sign_in(client, bob)
-
         assert User.objects.get().password.startswith("md5$")
         assert knows(client, bob)
+
+
+PROGRAM = "backup/2.1"
+
+
+@pytest.fixture
+def at(using, sign_in, bob, committing):
+    """`at(user_agent)`: Bob signs in there; the browser."""
+
+    def at(user_agent, browser=None):
+        browser = browser or using(user_agent)
+        with committing():
+            sign_in(browser, bob)
+        return browser
+
+    return at
+
+
+@pytest.fixture
+def program(bob, committing):
+    """`program(user_agent)`: Bob's program signs in by the API."""
+
+    def program(user_agent):
+        client = Client(headers={"user-agent": user_agent})
+        with committing():
+            fields = {"username": "bob", "password": PASSWORD}
+            assert client.post("/api/auth/login", fields, content_type="application/json").status_code == 200
+
+    return program
+
+
+@pytest.fixture
+def fail(bob):
+    def fail(times):
+        for _ in range(times):
+            Client().post("/accounts/login/", {"username": "bob", "password": "not it"})
+
+    return fail
+
+
+class TestBrowsers:
+    @pytest.mark.parametrize(("days", "told"), [(0, 0), (31, 1)])
+    def test_the_first_of_an_account_is_told_if_the_account_is_old(self, at, bob, days, told):
+        User.objects.update(date_joined=timezone.now() - timezone.timedelta(days=days))
+        at(FIREFOX)
+        assert len(mail.outbox) == told
+
+    def test_another_one_is_told_with_what_to_do(self, at):
+        at(IPHONE)
+        at(IPHONE)  # of the same make
+        [message] = mail.outbox
+        assert (message.subject, message.to) == ("A new sign-in to your account", ["bob@example.org"])
+        assert "Browser: Safari 17 on iPhone" in message.body
+        assert "Address: 127.0.0.1" in message.body
+        assert "http://testserver/accounts/sessions/" in message.body
+        assert "failed" not in message.body
+
+    def test_one_that_was_here_before_is_not(self, at):
+        here = at(FIREFOX)
+        here.post("/accounts/logout/")
+        at(FIREFOX, here)
+        assert not mail.outbox
+
+    def test_somebody_elses_browser_is_new_to_the_account(self, at, alice, sign_in):
+        hers = Client()
+        sign_in(hers, alice)
+        hers.post("/accounts/logout/")
+        at(FIREFOX)
+        at("", hers)
+        assert len(mail.outbox) == 1
+
+    def test_failures_before_it_are_told_as_well(self, at, fail):
+        at(FIREFOX)
+        fail(3)
+        at(CHROME)
+        fail(2)
+        at(IPHONE)
+        first, second = mail.outbox
+        assert "Before that, 3 attempts with wrong passwords had failed." in first.body
+        assert "failed" not in second.body
+
+    def test_one_that_is_known_costs_no_query_more(self, at, bob, django_assert_num_queries):
+        here = at(FIREFOX)
+        request = here.get("/").wsgi_request
+        with django_assert_num_queries(0):
+            assert not sign_ins.is_new(request, bob, RefreshToken(user=bob, method="password"))
+
+
+class TestPrograms:
+    def test_one_that_is_new_is_told_and_then_known(self, at, program):
+        at(FIREFOX)
+        program(PROGRAM)
+        program(PROGRAM)
+        [message] = mail.outbox
+        assert "Address: 127.0.0.1" in message.body
+
+    def test_after_so_many_in_a_day_one_more_says_nothing_new(self, at, program):
+        """The address may be a stranger's, whom anybody could have written to as often as they sign in."""
+        at(FIREFOX)
+        for number in range(12):
+            program(f"{PROGRAM}.{number}")
+        assert len(mail.outbox) == 10
+
+
+ANDROID = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 {}Safari/537.36"
+)
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605"
+
+
+class TestDescribe:
+    @pytest.mark.parametrize(
+        ("user_agent", "words", "kind"),
+        [
+            (CHROME, "Chrome 131 on Windows", "desktop"),
+            (CHROME + " Edg/131.0.0.0", "Edge 131 on Windows", "desktop"),
+            (MAC, "Safari 17 on macOS", "desktop"),
+            (IPHONE, "Safari 17 on iPhone", "phone"),
+            (IPHONE.replace("iPhone", "iPad", 1), "Safari 17 on iPad", "tablet"),
+            (ANDROID.format("Mobile "), "Chrome 131 on Android", "phone"),
+            (ANDROID.format(""), "Chrome 131 on Android", "tablet"),
+            ("curl/7.88.1", "curl 7", "other"),
+            ("", "A browser we do not know", "other"),
+            ("?" * 300, "A browser we do not know", "other"),
+        ],
+    )
+    def test_says(self, user_agent, words, kind):
+        device = describe(user_agent)
+        assert (str(device), device.kind) == (words, kind)
+
+    def test_quotes_nobody_at_length(self):
+        assert len(str(describe("Mozilla/5.0 (compatible; " + "a" * 250 + "bot/1.0)"))) < 90

@@ -3,16 +3,17 @@
 import json
 import subprocess
 import sys
+from importlib.resources import files
 from urllib.parse import urlsplit
 
 import pytest
+import schemathesis
 
-from accounts.api.document import TEXT
 from tests.faults.server import ROOT, Site
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
-DOCUMENT = json.loads(TEXT)
+DOCUMENT = json.loads(files("accounts.api").joinpath("openapi.json").read_text())
 CREDENTIALS = DOCUMENT["paths"]["/auth/login"]["post"]["requestBody"]["content"]["application/json"]["example"]
 PASSWORD = CREDENTIALS["password"]
 PEOPLE = f"""
@@ -95,3 +96,7 @@ def test_every_answer_is_one_that_the_document_names_and_each_of_these_is_given(
     given = set().union(*(run.answers() for run in signed_in))
     given |= Run(tmp_path, server.port, "").answers()
     assert documented() - given == set()
+
+
+def test_is_openapi():
+    schemathesis.openapi.from_dict(DOCUMENT).validate()

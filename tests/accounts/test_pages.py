@@ -1,4 +1,4 @@
-"""What every page has, and which are open."""
+"""What every page has, which are open, and what is told where there is no page."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,10 @@ import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from accounts.models import User
+from tests.conftest import PASSWORD
 
 OPEN = {
     "/",
@@ -64,75 +68,40 @@ def test_the_api_has_these_addresses_and_asks_for_tokens_by_itself():
     }
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "/accounts/profile/",
-        "/accounts/activity/",
-        "/accounts/sessions/",
-        "/accounts/password/change/",
-        "/accounts/export/",
-        "/accounts/delete/",
-        "/accounts/keep/",
-    ],
-)
-def test_a_closed_page_leads_to_the_log_in_page(client, db, url):
-    assert client.get(url).headers["Location"] == f"/accounts/login/?next={url}"
-
-
 @pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500", "503"])
-def test_an_error_page_stands_alone(name, django_assert_num_queries, db):
-    """Django renders most of them without a request."""
-    with django_assert_num_queries(0):
-        page = render_to_string(f"{name}.html")
-
+def test_an_error_page_stands_alone(name):
+    """Django renders most of them without a request, and with no database at hand."""
+    page = render_to_string(f"{name}.html")
     assert page.count("<h1>") == 1
     assert "Go home" in page
 
 
 def test_a_page_that_is_not_there_says_so(client, db):
     response = client.get("/no/such/page/")
-
     assert response.status_code == 404
     assert "There is nothing here" in response.content.decode()
 
 
-@pytest.mark.parametrize(
-    "path", sorted(Path(settings.BASE_DIR / "templates").rglob("*.html")), ids=lambda path: path.name
-)
-def test_no_template_has_script_or_style_of_its_own(path):
+def test_no_template_has_script_or_style_of_its_own():
     """Mails have style: those who read them know no sheets of ours."""
-    style = r"|<style|\sstyle=" if path.parent.name != "mails" else ""
-    script = r"<script(?! src=\"{% static 'js/\w+\.js' %}\" defer></script>)"
-    assert not re.search(rf"{script}{style}|\son\w+=|javascript:|https?://|\|safe", path.read_text())
+    for path in Path(settings.BASE_DIR / "templates").rglob("*.html"):
+        style = r"|<style|\sstyle=" if path.parent.name != "mails" else ""
+        script = r"<script(?! src=\"{% static 'js/\w+\.js' %}\" defer></script>)"
+        forbidden = rf"{script}{style}|\son\w+=|javascript:|https?://|\|safe"
+        assert not re.search(forbidden, path.read_text()), path
 
 
-@pytest.mark.parametrize(
-    "url", ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/nowhere/"]
-)
+@pytest.mark.parametrize("url", ["/", "/accounts/login/", "/nowhere/"])
 def test_every_page_has_one_heading_a_language_and_a_way_past_the_top(client, db, url):
     page = client.get(url).content.decode()
-
-    assert page.count("<h1>") == 1
-    assert '<html lang="en">' in page
+    assert page.count("<h1>") == page.count('id="main"') == 1
     assert 'href="#main"' in page
-    assert page.count('id="main"') == 1
-
-
-@pytest.mark.parametrize("name", ["profile", "export", "password_change", "username_change", "email_change"])
-def test_the_page_that_is_open_is_marked_among_those_of_the_account(client, bob, sign_in, name):
-    sign_in(client, bob)
-
-    nav = client.get(reverse(name)).content.decode().partition('<nav class="settings"')[2].partition("</nav>")[0]
-
-    assert nav.count("aria-current") == 1
-    assert f'href="{reverse(name)}" aria-current="page"' in nav
+    assert '<html lang="en">' in page
 
 
 class TestFormErrors:
     def test_say_where_to_look_if_there_are_several(self, client, db):
         page = client.post("/accounts/signup/", {"username": "not a name", "email": "nobody"}).content.decode()
-
         assert "Please look at these once more:" in page
         for name in ("username", "email", "password1"):
             assert f'<a href="#id_{name}">' in page
@@ -142,6 +111,97 @@ class TestFormErrors:
 
     def test_stand_at_the_field_alone_if_it_is_one(self, client, db):
         page = client.post("/accounts/password/reset/", {"email": "nobody"}).content.decode()
-
         assert "Please look at these once more:" not in page
         assert 'aria-describedby="id_email_error"' in page
+
+
+@pytest.mark.once
+class TestRefusedMethods:
+    @pytest.mark.parametrize(
+        ("method", "name", "allow"), [("get", "logout", "POST"), ("post", "activity", "GET, HEAD")]
+    )
+    def test_are_told_on_a_page_with_a_way_back(self, client, bob, sign_in, method, name, allow):
+        sign_in(client, bob)
+        response = getattr(client, method)(reverse(name))
+        assert response.status_code == 405
+        assert response.headers["Allow"] == allow
+        assert "This is no page" in response.content.decode()
+        assert f'href="{reverse("home")}"' in response.content.decode()
+
+    @pytest.mark.parametrize("path", ["/healthz", "/.well-known/jwks.json"])
+    def test_are_told_to_machines_by_the_header_alone(self, client, db, path):
+        response = client.post(path)
+        assert (response.status_code, response.content) == (405, b"")
+        assert "GET" in response.headers["Allow"]
+
+
+OPEN_NAMES = ("home", "signup", "password_reset", "password_reset_done", "password_reset_complete", "login")
+CLOSED_NAMES = (
+    *("home", "sessions", "activity", "profile", "username_change", "email_change", "password_change"),
+    *("export", "delete"),
+)
+ADMIN_NAMES = [
+    f"admin:{name}"
+    for name in ("index", "accounts_user_changelist", "accounts_user_add", "tokens_refreshtoken_changelist")
+]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_page_breaks_the_policy_or_is_too_wide_in_a_browser(page, live_server, alice):
+    site = live_server.url.replace("127.0.0.1", "localhost")
+    complaints, wide = [], []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def visit(names):
+        for name in names:
+            page.goto(site + reverse(name))
+            for width in (320, 1000):
+                page.set_viewport_size({"width": width, "height": 800})
+                if page.evaluate("document.documentElement.scrollWidth") != width and not name.startswith("admin:"):
+                    wide.append((name, width))
+
+    visit(OPEN_NAMES)
+    accent = page.evaluate("getComputedStyle(document.querySelector('.button.primary')).backgroundColor")
+    assert accent == "rgb(11, 110, 95)"
+    page.get_by_label("User name or e-mail").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Hello, alice.").wait_for()
+    visit(CLOSED_NAMES)
+    visit(ADMIN_NAMES)
+    assert (complaints, wide) == ([], [])
+
+
+class TestNavigation:
+    @pytest.mark.parametrize(
+        "name", ["profile", "username_change", "email_change", "password_change", "sessions", "activity", "export"]
+    )
+    def test_each_page_of_the_account_shows_where_one_is_and_has_the_way_out(self, here, name):
+        page = here.get(reverse(name)).content.decode()
+        [nav] = re.findall(r'<nav class="settings".*?</nav>', page, flags=re.S)
+        assert re.findall(r'href="([^"]+)" aria-current="page"', nav) == [reverse(name)]
+        assert 'action="/accounts/logout/"' in page
+
+
+class TestHome:
+    def test_a_visitor_reads_what_this_is_at_no_query(self, client, db, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            page = client.get("/").content.decode()
+        assert "Stay signed in. Stay in charge." in page
+        assert reverse("signup") in page
+
+    @pytest.mark.parametrize("verified", [False, True])
+    def test_greets_and_reminds_at_no_query(self, client, bob, sign_in, django_assert_num_queries, verified):
+        User.objects.update(verified_at=timezone.now() if verified else None)
+        sign_in(client, bob)
+        client.get("/")
+        with django_assert_num_queries(0):
+            page = client.get("/").content.decode()
+        assert "Hello, bob." in page
+        assert ("Your e-mail address is not confirmed yet." in page) is not verified
+
+    @pytest.mark.parametrize(("who", "led"), [("alice", True), ("bob", False)])
+    def test_leads_to_the_admin_whoever_may_go_there(self, client, alice, bob, sign_in, who, led):
+        sign_in(client, User.objects.get(username=who))
+        assert (reverse("admin:index") in client.get("/").content.decode()) is led

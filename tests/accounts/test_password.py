@@ -1,14 +1,21 @@
-"""Changing a password, and getting a new one by mail."""
+"""Another password: changed, or chosen anew by a mail: one link, one use, and what it ends."""
 
 import re
+import threading
+from datetime import UTC, datetime
 
 import pytest
 from django.core import mail
-from django.urls import reverse
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from accounts.models import SecurityEvent, User
-from tests.accounts.conftest import CHROME, FIREFOX
+from accounts.forms import PasswordChangeForm, PasswordForm
+from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
+from tests.accounts.conftest import CHROME, FIREFOX, statements
+from tests.accounts.letters import link_in
 from tests.conftest import PASSWORD
+from tests.tokens.racing import together
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -19,12 +26,6 @@ NEW = "an entirely new one"
 
 class TestChange:
     @pytest.fixture
-    def here(self, using, bob, sign_in):
-        client = using(FIREFOX)
-        sign_in(client, bob, remember="on")
-        return client
-
-    @pytest.fixture
     def change(self, here, committing):
         def change(old=PASSWORD, new=NEW, again=NEW):
             with committing():
@@ -33,40 +34,27 @@ class TestChange:
 
         return change
 
-    def test_this_device_stays_and_the_others_end(self, here, change, using, bob, sign_in):
-        there = using(CHROME)
-        sign_in(there, bob)
-
-        page = change().content.decode()
-
-        assert "Your password was changed." in page
+    def test_this_device_stays_and_the_others_end(self, change, here, there, bob, sign_in):
+        sign_in(here, bob, remember="on")
+        assert "Your password was changed." in change().content.decode()
         assert here.get(CHANGE).status_code == 200
         assert "The password was changed." in there.get(CHANGE, follow=True).content.decode()
         assert RefreshToken.objects.live().get().persistent
-
-    def test_the_new_password_is_the_one_that_opens(self, change, client, bob, sign_in):
-        change()
-
-        sign_in(client, bob, password=NEW)
-        assert Client().post(reverse("login"), {"username": "bob", "password": PASSWORD}).status_code == 200
+        bob.refresh_from_db()
+        assert bob.check_password(NEW)
 
     def test_needs_the_old_one(self, change, bob):
         response = change(old="not it")
-
         assert response.context["form"].errors.keys() == {"old_password"}
         bob.refresh_from_db()
         assert bob.check_password(PASSWORD)
 
     @pytest.mark.parametrize("new", ["short 7", "password123", "bob@example.org", "x" * 1025])
-    def test_refuses(self, change, bob, new):
-        change(new=new, again=new)
-
-        bob.refresh_from_db()
-        assert bob.check_password(PASSWORD)
+    def test_refuses(self, change, new):
+        assert change(new=new, again=new).context["form"].errors.keys() == {"new_password2"}
 
     def test_leaves_the_rest_of_the_person_as_others_made_it(self, change, bob, monkeypatch):
         """A form that was read before an administrator's change must not write the old state back."""
-        from accounts.forms import PasswordChangeForm
 
         clean = PasswordChangeForm.clean
 
@@ -82,7 +70,6 @@ class TestChange:
 
     def test_is_recorded_and_told_by_mail(self, change, bob):
         change()
-
         assert SecurityEvent.objects.first().kind == "password_changed"
         [message] = mail.outbox
         assert (message.subject, message.to) == ("Your password was changed", ["bob@example.org"])
@@ -100,129 +87,178 @@ def ask(client, committing):
 @pytest.fixture
 def link(bob, ask):
     ask()
-    [found] = re.findall(r"http://testserver(/\S+)", mail.outbox.pop().body)
-    return found
+    return link_in(mail.outbox.pop())
 
 
 class TestAsk:
-    def test_sends_a_link(self, ask, bob):
-        ask()
+    def test_answers_every_address_alike_and_costs_the_same(self, ask, bob):
+        User.objects.create_user("inactive", "inactive@example.org", PASSWORD, is_active=False)
+        User.objects.create_user("unusable", "unusable@example.org", None)
+        answers = set()
+        for name in ("bob", "nobody", "inactive", "unusable"):
+            events = SecurityEvent.objects.count()
+            with CaptureQueriesContext(connection) as queries:
+                response = Client().post(RESET, {"email": f"{name}@example.org"})
+            left = OutgoingMail.objects.count(), SecurityEvent.objects.count() - events
+            answers.add(
+                (response.status_code, response.headers["Location"], response.content, *statements(queries), left)
+            )
+            assert OutgoingMail.objects.get().to == (
+                "bob@example.org" if name == "bob" else ""
+            )  # no stranger's address
+            OutgoingMail.objects.all().delete()
+        assert {answer[:3] for answer in answers} == {(302, "/accounts/password/reset/done/", b"")}
+        assert len(answers) == 1
 
+    def test_writes_to_the_address_as_it_is_stored(self, ask, bob):
+        ask("BOB@EXAMPLE.ORG")
+        ask("nobody@example.org")
         [message] = mail.outbox
         assert (message.subject, message.to) == ("Choose a new password", ["bob@example.org"])
         assert "Hello bob," in message.body
         assert "your password stays as it is" in message.body
-
-    def test_answers_every_address_alike(self, ask, bob):
-        User.objects.create_user("inactive", "inactive@example.org", PASSWORD, is_active=False)
-        User.objects.create_user("unusable", "unusable@example.org", None)
-
-        answers = {
-            (response.status_code, response.headers["Location"], response.content)
-            for response in map(
-                ask, ("bob@example.org", "nobody@example.org", "inactive@example.org", "unusable@example.org")
-            )
-        }
-
-        assert answers == {(302, "/accounts/password/reset/done/", b"")}
-        assert [message.to for message in mail.outbox] == [["bob@example.org"]]
-
-    def test_writes_to_the_address_as_it_is_stored(self, ask, bob):
-        ask("BOB@EXAMPLE.ORG")
-
-        assert [message.to for message in mail.outbox] == [["bob@example.org"]]
-
-    @pytest.mark.parametrize(
-        "header",
-        [
-            {"host": "localhost"},
-            {"host": "testserver:8888"},
-            {"x-forwarded-host": "evil.example"},
-            {"x-host": "evil.example"},
-        ],
-    )
-    def test_the_link_leads_to_the_configured_host(self, ask, bob, header):
-        ask(headers=header)
-
-        [message] = mail.outbox
-        assert re.findall(r"https?://[^/\s]+", message.body) == ["http://testserver"]
-
-    def test_somebody_elses_host_is_refused(self, ask, bob):
-        assert ask(headers={"host": "evil.example"}).status_code == 400
-        assert not mail.outbox
-
-    def test_is_recorded_alike(self, ask, bob):
-        ask()
-        ask("nobody@example.org")
-
-        assert [(event.kind, event.user) for event in SecurityEvent.objects.order_by("pk")] == [
-            ("reset_asked", bob),
-            ("reset_asked", None),
-        ]
-
-    def test_a_mail_server_that_is_down_changes_no_answer(self, ask, bob, settings, caplog):
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
-
-        assert ask().status_code == 302
-        assert "The mail 'password_reset' could not be sent." in caplog.text
+        events = SecurityEvent.objects.order_by("pk")
+        assert [(event.kind, event.user) for event in events] == [("reset_asked", bob), ("reset_asked", None)]
 
 
 class TestConfirm:
-    def open(self, client, link):
-        """Follow the link as browsers do: the token leaves the address bar."""
-        response = client.get(link)
-        assert response.headers["Location"].endswith("/set-password/")
-        return response.headers["Location"]
-
     def test_sets_the_password_and_signs_nobody_in(self, client, link, bob, committing):
-        form = self.open(client, link)
+        form = form_of(client, link)
         with committing():
             response = client.post(form, {"new_password1": NEW, "new_password2": NEW}, follow=True)
-
         assert "Your password is new" in response.content.decode()
         assert client.get("/accounts/profile/").status_code == 302
         bob.refresh_from_db()
         assert bob.check_password(NEW)
         assert [message.subject for message in mail.outbox] == ["Your password was changed"]
         assert SecurityEvent.objects.first().kind == "password_reset"
-
-    def test_ends_every_session(self, client, link, bob, using, sign_in):
-        there = using(CHROME)
-        there.force_login(bob)
-        # A sign-in uses the link up, so the link is from after it.
-        bob.refresh_from_db()
-        from django.contrib.auth.tokens import default_token_generator
-
-        fresh = link.rsplit("/", 2)[0] + f"/{default_token_generator.make_token(bob)}/"
-        form = self.open(client, fresh)
-
-        client.post(form, {"new_password1": NEW, "new_password2": NEW})
-
-        assert not RefreshToken.objects.live().exists()
-        assert "The password was changed." in there.get("/accounts/profile/", follow=True).content.decode()
-
-    def test_works_once(self, client, link):
-        form = self.open(client, link)
-        client.post(form, {"new_password1": NEW, "new_password2": NEW})
-
-        assert "This link does not work" in Client().get(link).content.decode()
-
-    def test_signing_in_uses_it_up(self, client, link, bob, sign_in):
-        sign_in(client, bob)
-
-        assert "This link does not work" in Client().get(link).content.decode()
+        assert DEAD in Client().get(link).content.decode()
 
     @pytest.mark.parametrize("wrong", ["/accounts/password/reset/MQ/abc-def/", "/accounts/password/reset/%F0/x/"])
     def test_a_wrong_link_says_so(self, client, db, wrong):
-        response = client.get(wrong)
+        assert DEAD in client.get(wrong).content.decode()
 
-        assert response.status_code == 200
-        assert "This link does not work" in response.content.decode()
-
-    def test_holds_the_rules_for_passwords(self, client, link, bob):
-        form = self.open(client, link)
-
-        response = client.post(form, {"new_password1": "bob@example", "new_password2": "bob@example"})
-
+    def test_holds_the_rules_for_passwords(self, client, link):
+        response = choose(client, form_of(client, link), "bob@example")
         assert "new_password2" in response.context["form"].errors
+
+
+DEAD = "This link does not work"
+
+
+def form_of(client, link):
+    """The page without the token, to which the link leads."""
+    response = client.get(link)
+    assert (response.status_code, response.headers["Referrer-Policy"]) == (302, "no-referrer")
+    clean = response.headers["Location"]
+    assert clean == re.sub(r"[^/]+/$", "set-password/", link)
+    return clean
+
+
+def choose(client, form, password=NEW):
+    return client.post(form, {"new_password1": password, "new_password2": password})
+
+
+class TestTheLink:
+    def test_leaves_the_address_bar_and_no_other_site_hears_of_it(self, link, client):
+        page = client.get(form_of(client, link))
+        assert page.headers["Referrer-Policy"] == "no-referrer"
+        assert link.split("/")[-2] not in page.content.decode()
+
+    def test_a_scanner_that_follows_it_changes_nothing(self, link, bob):
+        for way in ("get", "head", "get"):
+            getattr(Client(), way)(link, follow=True)
+        bob.refresh_from_db()
+        assert bob.check_password(PASSWORD)
+        form_of(Client(), link)
+
+    def test_works_for_an_hour(self, link, client, settings):
+        settings.PASSWORD_RESET_TIMEOUT = -1
+        assert DEAD in client.get(link).content.decode()
+
+    @pytest.mark.parametrize("field", ["password", "email", "last_login"])
+    def test_is_dead_once_the_account_has_moved_on(self, link, client, bob, field):
+        form = form_of(client, link)
+        new = {"password": "argon2$x", "email": "elsewhere@example.org", "last_login": timezone.now()}[field]
+        User.objects.update(**{field: new})
+        for response in (client.get(form), choose(client, form), Client().get(link)):
+            assert DEAD in response.content.decode()
+            assert response.headers["Referrer-Policy"] == "no-referrer"
+
+    def test_the_page_is_of_no_use_to_another_browser(self, link, client, bob):
+        form = form_of(client, link)
+        assert DEAD in choose(Client(), form).content.decode()
+        bob.refresh_from_db()
+        assert bob.check_password(PASSWORD)
+
+
+class TestANewPassword:
+    def test_ends_every_session_that_of_this_browser_too(self, bob, using, sign_in, committing):
+        here, there = using(FIREFOX), using(CHROME)
+        for browser in (there, here):
+            sign_in(browser, bob)
+        with committing():
+            here.post(RESET, {"email": "bob@example.org"})
+        response = choose(here, form_of(here, link_in(mail.outbox.pop())))
+        assert response.headers["Location"] == "/accounts/password/reset/complete/"
+        assert not RefreshToken.objects.live().exists()
+        for browser in (here, there):
+            assert browser.get("/accounts/sessions/").status_code == 302
+
+    @pytest.mark.parametrize("before", [None, datetime(2026, 1, 1, tzinfo=UTC)])
+    def test_confirms_the_address_whose_mailbox_the_link_was_in_unless_it_was(self, link, client, bob, before):
+        User.objects.update(verified_at=before)
+        choose(client, form_of(client, link))
+        bob.refresh_from_db()
+        assert bob.verified_at == before if before else bob.verified_at is not None
+
+    def test_kills_what_somebody_has_asked_for_meanwhile(self, bob, client, sign_in, committing):
+        """A thief at an open screen asks for another address, and the owner resets the password."""
+        sign_in(client, bob)
+        with committing():
+            client.post("/accounts/email/", {"email": "thief@example.org"})
+        stolen = link_in(mail.outbox.pop())
+        with committing():
+            Client().post(RESET, {"email": "bob@example.org"})
+        browser = Client()
+        choose(browser, form_of(browser, link_in(mail.outbox.pop())))
+        assert DEAD in Client().get(stolen).content.decode()
+        assert AddressProof.objects.get().confirmed_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    def test_of_three_who_use_one_link_exactly_one_sets_the_password(self, bob):
+        Client().post(RESET, {"email": "bob@example.org"})
+        link = link_in(mail.outbox.pop())
+        tries = [(Client(), f"{NEW} {n}") for n in range(3)]
+        forms = [form_of(browser, link) for browser, _ in tries]
+        calls = [lambda n=n: choose(tries[n][0], forms[n], tries[n][1]) for n in range(3)]
+        answers = together(calls)
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 302]
+        assert [DEAD in answer.content.decode() for answer in answers].count(True) == 2
+        bob.refresh_from_db()
+        assert [bob.check_password(new) for _, new in tries] == [answer.status_code == 302 for answer in answers]
+        assert SecurityEvent.objects.filter(kind="password_reset").count() == 1
+        assert [message.subject for message in mail.outbox] == ["Your password was changed"]
+
+    def test_the_one_who_comes_later_finds_the_link_used_although_it_was_good_when_looked_at(self, bob, monkeypatch):
+        """The check before the form is one thing, the one under the lock another."""
+
+        Client().post(RESET, {"email": "bob@example.org"})
+        link = link_in(mail.outbox.pop())
+        first, second = Client(), Client()
+        forms = form_of(first, link), form_of(second, link)
+        clean = PasswordForm.clean
+        turn = threading.Event()
+
+        def meanwhile(form):
+            if not turn.is_set():
+                turn.set()
+                assert choose(first, forms[0], NEW).status_code == 302
+            return clean(form)
+
+        monkeypatch.setattr(PasswordForm, "clean", meanwhile)
+        assert DEAD in choose(second, forms[1], "the other one's").content.decode()
+        bob.refresh_from_db()
+        assert bob.check_password(NEW)

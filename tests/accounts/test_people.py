@@ -1,18 +1,23 @@
-"""Names and addresses that are one of a kind, and the longest password."""
+"""People: names and addresses that are one of a kind, how they are found, and the hash of a password."""
+
+import threading
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from accounts import hashers
+from accounts.backends import NameOrAddressBackend
 from accounts.models import User
 from accounts.validators import MaximumLengthValidator
 from tests.conftest import PASSWORD
+from tests.tokens.racing import together
 
 
 class TestUser:
-    @pytest.mark.parametrize(
-        ("name", "address"), [("Bob", "other@example.org"), ("other", "BOB@example.org"), ("bob", "bob@example.org")]
-    )
+    @pytest.mark.parametrize(("name", "address"), [("Bob", "other@example.org"), ("other", "BOB@example.org")])
     def test_is_one_of_a_kind_whatever_the_case(self, bob, name, address):
         with pytest.raises(IntegrityError), transaction.atomic():
             User.objects.create_user(name, address, PASSWORD)
@@ -20,30 +25,67 @@ class TestUser:
     def test_needs_an_address(self, db):
         with pytest.raises(ValidationError) as error:
             User(username="x", password="y").full_clean()
-
         assert error.value.message_dict.keys() == {"email"}
 
     def test_a_name_is_never_an_address(self, db):
         with pytest.raises(ValidationError) as error:
             User(username="bob@example.org", email="x@example.org", password="y").full_clean()
-
         assert error.value.message_dict.keys() == {"username"}
 
 
 class TestMaximumLengthValidator:
     def test_takes_1024_characters_and_refuses_one_more(self):
         MaximumLengthValidator().validate("🦉" * 1024)
+        assert "1024" in MaximumLengthValidator().get_help_text()
         with pytest.raises(ValidationError, match="1024 characters"):
             MaximumLengthValidator().validate("🦉" * 1025)
 
-    def test_tells_its_limit(self):
-        assert "1024" in MaximumLengthValidator().get_help_text()
+
+class TestNameOrAddressBackend:
+    @pytest.mark.parametrize("name", ["bob", "Bob", "BOB@example.org"])
+    def test_finds_by_name_or_address_in_one_query(self, bob, name, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            assert authenticate(None, username=name, password=PASSWORD) == bob
+
+    @pytest.mark.parametrize("name", ["bob", "nobody"])
+    def test_nobody_gets_in_with_too_long_a_password(self, bob, name):
+        bob.set_password("x" * 1025)
+        bob.save()
+        assert authenticate(None, username=name, password="x" * 1025) is None
+
+    def test_knows_the_async_way(self, bob):
+        authenticate = async_to_sync(NameOrAddressBackend().aauthenticate)
+        assert authenticate(None, "bob", PASSWORD) == bob
+        assert authenticate(None, "bob", "wrong") is None
+
+    @pytest.mark.parametrize("missing", [{"username": "bob"}, {"password": PASSWORD}])
+    def test_needs_both(self, bob, missing):
+        assert NameOrAddressBackend().authenticate(None, **missing) is None
 
 
-class TestAddressInTheAdmin:
-    def test_is_kept_in_the_spelling_that_it_is_looked_for_in(self, client, alice, sign_in):
-        sign_in(client, alice)
-        client.post("/admin/accounts/user/add/", {"username": "carol", "email": "carol@B\u00fccher.example"})
+class TestArgon2Hasher:
+    def test_hashes_by_the_second_recommendation_of_rfc_9106(self):
+        encoded = hashers.Argon2Hasher().encode("password", "saltsaltsalt")
+        assert encoded.startswith("argon2$argon2id$v=19$m=65536,t=3,p=4$")
 
-        assert User.objects.get(username="carol").email == "carol@xn--bcher-kva.example"
-        assert User.objects.named("carol@b\u00fccher.example").exists()
+    @pytest.mark.parametrize("method", ["encode", "verify"])
+    def test_a_burst_takes_two_slots_at_most(self, monkeypatch, method):
+        """Two hashes at work wait for each other; a third would break the barrier for all."""
+        meeting, running, most = threading.Barrier(2), [], []
+
+        def work(*args):
+            running.append(1)
+            meeting.wait(30)
+            most.append(len(running))
+            meeting.wait(30)
+            running.pop()
+
+        monkeypatch.setattr(hashers.Argon2PasswordHasher, method, work)
+        hasher = hashers.Argon2Hasher()
+        together([lambda: getattr(hasher, method)("a", "b")] * 6)
+        assert most == [2] * 6
+
+    def test_a_slot_is_given_back_after_an_error(self):
+        for _ in range(5):
+            with pytest.raises(ValueError):
+                hashers.Argon2Hasher().verify("password", "no hash")

@@ -1,16 +1,19 @@
-"""Creating an account, without telling who has one."""
+"""Creating an account, without telling who has one: neither at once nor on the pages that follow."""
 
 import re
-import threading
 
 import pytest
 from django.contrib.auth import get_user
 from django.core import mail
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import SecurityEvent, User
+from accounts.address_tokens import code
+from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
+from tests.accounts.conftest import statements
 from tests.conftest import PASSWORD
+from tests.tokens.racing import together
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -28,60 +31,25 @@ def fields(**changes):
 
 
 @pytest.fixture
-def post(client, committing):
-    def post(**changes):
+def join(client, committing):
+    def join(**changes):
         with committing():
             return client.post(SIGN_UP, fields(**changes))
 
-    return post
+    return join
 
 
 class TestSignUp:
-    def test_makes_an_account_and_signs_nobody_in(self, post, db):
-        response = post()
-
+    def test_makes_an_account_and_signs_nobody_in(self, join, client, db):
+        response = join(is_staff="on", is_superuser="on", is_active="")
         assert response.headers["Location"] == reverse("email_verify")
+        assert "We have written to ada@example.org." in client.get(reverse("email_verify")).content.decode()
         ada = User.objects.get()
         assert (ada.username, ada.email, ada.is_staff, ada.is_superuser) == ("ada", "ada@example.org", False, False)
-        assert ada.check_password(PASSWORD)
+        assert ada.is_active and ada.check_password(PASSWORD)
         assert not RefreshToken.objects.exists()
         assert get_user(response.wsgi_request).is_anonymous
-
-    def test_the_next_page_says_what_happened(self, post, client, db):
-        post()
-
-        assert "We have written to ada@example.org." in client.get(reverse("email_verify")).content.decode()
-
-    def test_the_account_opens_with_name_and_password(self, post, client, db, sign_in):
-        post()
-
-        sign_in(client, User.objects.get())
-
-        assert "Hello, ada." in client.get("/").content.decode()
-
-    def test_a_mail_asks_whether_the_address_is_theirs(self, post, db):
-        post()
-
-        [message] = mail.outbox
-        assert (message.subject, message.to) == ("Is this your e-mail address?", ["ada@example.org"])
-        assert "http://testserver/accounts/email/confirm/" in message.body
-
-    def test_is_recorded(self, post, db):
-        post()
-
         assert SecurityEvent.objects.get().kind == SecurityEvent.Kind.SIGNED_UP
-
-    @pytest.mark.parametrize("field", ["is_staff", "is_superuser", "is_active"])
-    def test_takes_no_other_field(self, post, db, field):
-        post(**{field: "on" if field != "is_active" else ""})
-
-        ada = User.objects.get()
-        assert (ada.is_staff, ada.is_superuser, ada.is_active) == (False, False, True)
-
-    def test_somebody_who_is_signed_in_goes_home(self, client, bob):
-        client.force_login(bob)
-
-        assert client.get(SIGN_UP).headers["Location"] == "/"
 
 
 class TestWhatIsTaken:
@@ -110,124 +78,117 @@ class TestWhatIsTaken:
 
         assert len(answers) == 1
 
-    def test_the_password_is_hashed_in_every_case(self, bob, post, monkeypatch):
-        from tests.hashers import QuickArgon2Hasher
-
+    def test_costs_the_same_whatever_is_taken(self, bob, hashes):
+        """One hash, and the same statements in the same order, but for the end of the savepoint."""
+        costs = set()
         for taken in self.TAKEN:
-            hashed = []
-            encode = QuickArgon2Hasher.encode
-            with monkeypatch.context() as patch:
-                patch.setattr(QuickArgon2Hasher, "encode", lambda *args: hashed.append(1) or encode(*args))  # noqa: B023
-                post(**taken)
-            assert hashed == [1], taken
-
-    def test_a_taken_name_is_told_by_mail(self, bob, post):
-        post(username="BOB")
-
-        [message] = mail.outbox
-        assert (message.subject, message.to) == ("Please choose another user name", ["ada@example.org"])
-        assert User.objects.count() == 1
-
-    def test_a_taken_address_is_told_to_its_owner(self, bob, post):
-        post(email="Bob@Example.org")
-
-        [message] = mail.outbox
-        assert (message.subject, message.to) == ("You already have an account", ["bob@example.org"])
-        assert "Hello bob," in message.body
-        assert User.objects.count() == 1
+            hashes.clear()
+            with CaptureQueriesContext(connection) as queries:
+                Client().post(SIGN_UP, fields(**taken))
+            did = [each for each in statements(queries) if each[0] not in ("RELEASE", "ROLLBACK")]
+            costs.add((len(hashes), *did, OutgoingMail.objects.count(), SecurityEvent.objects.count()))
+            OutgoingMail.objects.all().delete()
+            SecurityEvent.objects.all()._raw_delete("default")
+            User.objects.filter(username="ada").delete()
+        assert len(costs) == 1
 
     @pytest.mark.django_db(transaction=True)
     def test_two_at_the_same_moment_make_one_account_and_no_error(self):
-        barrier, answers = threading.Barrier(2), []
-
-        def race(username):
-            try:
-                client = Client()
-                barrier.wait()
-                response = client.post(SIGN_UP, fields(username=username))
-                answers.append((response.status_code, response.headers["Location"]))
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=race, args=(name,)) for name in ("ada", "lovelace")]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        assert answers == [(302, reverse("email_verify"))] * 2
+        answers = together([lambda name=name: Client().post(SIGN_UP, fields(username=name)) for name in ("ada", "eve")])
+        assert [answer.headers["Location"] for answer in answers] == [reverse("email_verify")] * 2
         assert User.objects.count() == 1
-        assert sorted(message.subject for message in mail.outbox) == [
-            "Is this your e-mail address?",
-            "You already have an account",
-        ]
+        subjects = sorted(message.subject for message in mail.outbox)
+        assert subjects == ["Is this your e-mail address?", "You already have an account"]
 
 
 class TestTheForm:
-    @pytest.mark.parametrize("name", ["ada@example.org", "a b", "", "x" * 151, "a\nb", "a/b"])
-    def test_refuses_a_name_like(self, post, db, name):
-        response = post(username=name)
-
+    @pytest.mark.parametrize("name", ["ada@example.org", "", "x" * 151, "a\nb", "a/b"])
+    def test_refuses_a_name_like(self, join, db, name):
+        response = join(username=name)
         assert response.context["form"].errors.keys() == {"username"}
         assert not User.objects.exists()
 
-    @pytest.mark.parametrize("name", ["ada", "Zoë", "a.b+c-d_e", "42"])
-    def test_takes_a_name_like(self, post, db, name):
-        assert post(username=name).status_code == 302
+    @pytest.mark.parametrize("name", ["Zoë", "a.b+c-d_e", "42"])
+    def test_takes_a_name_like(self, join, db, name):
+        assert join(username=name).status_code == 302
 
-    @pytest.mark.parametrize(
-        "password",
-        [
-            "twelve twelve",
-            "   x   y   z",
-            "31415926535897",
-            "пароль из слов",
-            "🦉🦉🦉🦉🦉🦉🦉🦉",
-            " spaces stay ",
-            "x" * 64,
-            "ab" * 512,
-        ],
-    )
-    def test_takes_any_characters(self, post, db, password):
-        assert post(password1=password, password2=password).status_code == 302
-        assert User.objects.get().check_password(password)
-        assert not User.objects.get().check_password(password.strip() + "?")
-
-    def test_takes_spaces_as_typed(self, post, db):
-        post(password1=" spaces stay ", password2=" spaces stay ")
-
-        assert not User.objects.get().check_password("spaces stay")
+    @pytest.mark.parametrize("password", ["twelve twelve", "31415926535897", "пароль🦉🦉", " spaces stay ", "ab" * 512])
+    def test_takes_any_characters_as_typed(self, join, db, password):
+        assert join(password1=password, password2=password).status_code == 302
+        ada = User.objects.get()
+        assert ada.check_password(password)
+        assert password == password.strip() or not ada.check_password(password.strip())
 
     @pytest.mark.parametrize("password", ["short 7", "password123", "ada@example", "x" * 1025])
-    def test_says_beside_the_field_what_is_wrong_with(self, post, db, password):
-        page = post(password1=password, password2=password).content.decode()
-
+    def test_says_beside_the_field_what_is_wrong_with(self, join, db, password):
+        page = join(password1=password, password2=password).content.decode()
         assert 'aria-describedby="id_password1_helptext id_password1_error"' in page
-        assert 'aria-invalid="true"' in page
-        assert 'id="id_password1_error"' in page
+        assert page.count('aria-invalid="true"') == page.count('id="id_password1_error"') == 1
 
-    def test_two_different_passwords_are_refused(self, post, db):
-        assert "password2" in post(password2="another one").context["form"].errors
+    def test_two_different_passwords_are_refused(self, join, db):
+        assert join(password2="another one").context["form"].errors.keys() == {"password2"}
 
     def test_help_tells_the_length_that_is_asked_for(self, client, db, settings):
         [minimum] = [v for v in settings.AUTH_PASSWORD_VALIDATORS if v["NAME"].endswith("MinimumLengthValidator")]
-
         page = client.get(SIGN_UP).content.decode()
-
         assert f"At least {minimum['OPTIONS']['min_length']} characters" in page
 
     def test_managers_of_passwords_can_fill_it_in(self, client, db):
         page = client.get(SIGN_UP).content.decode()
-
         assert page.count('autocomplete="new-password"') == 2
         assert 'autocomplete="username"' in page
         assert 'autocomplete="email"' in page
         assert "maxlength" not in page.partition('name="password1"')[2]
 
-    def test_a_form_from_elsewhere_is_refused(self, db):
-        assert Client(enforce_csrf_checks=True).post(SIGN_UP, fields()).status_code == 403
-        assert not User.objects.exists()
-
 
 def _without_token(page: str) -> str:
     return re.sub(r'(?<=name="csrfmiddlewaretoken" value=")\w+', "", page)
+
+
+VERIFY = "/accounts/email/verify/"
+
+
+def page(response):
+    return response.content.decode()
+
+
+class TestWhatASignUpFinds:
+    """Free, name taken, address taken: whoever signed up is told the same, whatever they do on the page."""
+
+    TAKEN = ({}, {"username": "Bob"}, {"email": "bob@example.org"})
+
+    def answers(self, browser, address, **fields):
+        response = browser.post(VERIFY, fields) if fields else browser.get(VERIFY)
+        text = re.sub(r'value="\w+"', "", page(response)).replace(address, "ADDRESS")
+        cookies = tuple(name for name in response.cookies if "session" in name)
+        return response.status_code, response.headers.get("Location"), text, cookies
+
+    @pytest.mark.parametrize("fields", [{}, {"code": "123456"}, {"again": ""}], ids=str)
+    def test_is_the_same_at_the_same_price(self, bob, sign_up, fields, committing):
+        found = set()
+        for taken in self.TAKEN:
+            browser, _ = sign_up(**taken)
+            with committing(), CaptureQueriesContext(connection) as queries:
+                answers = self.answers(browser, taken.get("email", "ada@example.org"), **fields)
+            found.add((*answers, len(queries)))
+            User.objects.filter(username="ada").delete()
+        assert len(found) == 1
+
+    def test_the_mail_comes_again_to_whom_it_went(self, bob, sign_up, committing):
+        subjects = "Is this your e-mail address?", "Please choose another user name", "You already have an account"
+        for taken, subject in zip(self.TAKEN, subjects, strict=True):
+            browser, first = sign_up(**taken)
+            assert (first.to, first.subject) == ([taken.get("email", "ada@example.org")], subject)
+            with committing():
+                browser.post(VERIFY, {"again": ""})
+            again = mail.outbox[-1]
+            assert again is not first
+            assert (again.to, again.subject) == (first.to, subject)
+            User.objects.filter(username="ada").delete()
+
+    def test_no_code_is_ever_right_and_the_owner_sees_that_it_was_tried(self, bob, sign_up):
+        browser, _ = sign_up(email="Bob@example.org")
+        [proof] = AddressProof.objects.filter(user=None)
+        assert "This code is wrong" in page(browser.post(VERIFY, {"code": code(proof)}))
+        event = SecurityEvent.objects.get(user=bob)
+        assert event.kind == SecurityEvent.Kind.ACCOUNT_WANTED

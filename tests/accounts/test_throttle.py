@@ -13,6 +13,8 @@ from accounts import browsers, throttle
 from accounts.gates import Pace
 from accounts.throttle import Limit, Throttled, forgive, owner, take
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 DAY = 24 * 60 * 60
 LIMIT = Limit(
     "a limit",
@@ -49,27 +51,19 @@ def shut(request, account="", limit=LIMIT):
 
 
 class TestOneVisitorAtOneAccount:
-    def test_is_held_up_there_alone(self):
-        assert shut(visitor(), "bob") == 2
-        assert passes(visitor(), "alice")
-
-    def test_and_nobody_else_is(self):
-        shut(visitor(), "bob")
-        assert passes(visitor("192.0.2.2"), "bob")
+    def test_is_held_up_there_alone_and_what_was_refused_counts_nowhere(self):
+        assert [passes(visitor(), "bob") for _ in range(50)] == [True] * 2 + [False] * 48
+        assert [passes(visitor(), "alice") for _ in range(3)] == [True, True, False]
 
     @pytest.mark.parametrize("same", ["bob", "BOB", " Bob ", "\uff42\uff4f\uff42"])
     def test_however_the_name_is_written(self, same):
         shut(visitor(), "bob")
         assert not passes(visitor(), same)
 
-    def test_each_limit_counts_for_itself(self):
+    def test_each_limit_and_each_visitor_counts_for_itself(self):
         shut(visitor(), "bob")
         assert passes(visitor(), "bob", limit=throttle.RESET)
-
-    def test_what_was_refused_counts_nowhere(self):
-        for _ in range(50):
-            passes(visitor(), "bob")
-        assert [passes(visitor(), "alice") for _ in range(3)] == [True, True, False]
+        assert passes(visitor("192.0.2.2"), "bob")
 
 
 class TestOneVisitor:
@@ -132,11 +126,6 @@ class TestThePersonsOwnBrowser:
         assert shut(own, bob) == 2
         assert passes(visitor(), bob)
 
-    def test_counts_for_each_of_its_people(self, own, bob, alice):
-        both = remembering(own, alice)
-        assert shut(both, bob) == 2
-        assert passes(both, alice)
-
     def test_helps_nobody_at_another_account(self, own, bob, alice):
         shut(visitor(), alice)
         assert not passes(own, alice)
@@ -177,7 +166,6 @@ class TestOwner:
         assert "b" not in nobodys
         shut(visitor(), owner("dod@example.org" if "@" in name else "dod"))
         shut(visitor("192.0.2.2"), owner("bob"))
-
         assert not passes(visitor(), owner(nobodys))
         assert not passes(visitor("192.0.2.2"), owner(name))
 
@@ -216,12 +204,10 @@ class TestThrottled:
         ("seconds", "words"),
         [
             (1, "in 1 second."),
-            (40, "in 40 seconds."),
             (99, "in 99 seconds."),
             (100, "in 2 minutes."),
             (120, "in 2 minutes."),
             (121, "in 3 minutes."),
-            (3600, "in 60 minutes."),
         ],
     )
     def test_says_when(self, seconds, words):

@@ -6,8 +6,9 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.middleware import UnverifiedVisitors
 from accounts.models import User
-from tests.accounts.letters import code_in
+from tests.accounts.letters import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
@@ -33,10 +34,8 @@ def post(client, password=PASSWORD):
 
 
 class TestEverything:
-    def test_is_the_default(self, settings):
+    def test_is_the_default_and_opens_every_page(self, client, staff, sign_in, settings):
         assert settings.UNVERIFIED_MAY == "everything"
-
-    def test_every_page_is_open(self, client, staff, sign_in):
         sign_in(client, staff)
         assert client.get("/admin/").status_code == 200
         assert {client.get(reverse(name)).status_code for name in OWN} == {200}
@@ -65,8 +64,6 @@ class TestAccount:
         assert client.get("/admin/").status_code == 200
 
     def test_costs_no_query(self, client, bob, sign_in, django_assert_num_queries):
-        from accounts.middleware import UnverifiedVisitors
-
         sign_in(client, bob)
         request = client.get("/").wsgi_request
         with django_assert_num_queries(0):
@@ -104,13 +101,10 @@ class TestNothing:
         assert response.headers["Location"] == VERIFY
         return client
 
-    def test_the_right_password_starts_no_session_and_writes_a_mail(self, tried):
-        assert jar(tried) == {}
-        assert not RefreshToken.objects.exists()
+    def test_the_right_password_starts_no_session_before_the_code_of_a_mail(self, tried, bob, sign_in):
         assert mail.outbox[-1].to == ["bob@example.org"]
         assert "We have written to bob@example.org." in tried.get(VERIFY).content.decode()
-
-    def test_after_the_code_it_does(self, tried, bob, sign_in):
+        assert not RefreshToken.objects.exists()
         assert tried.post(VERIFY, {"code": code_in(mail.outbox[-1])}).headers["Location"] == "/accounts/login/"
         assert jar(tried) == {}
         sign_in(tried, bob)
@@ -125,14 +119,11 @@ class TestNothing:
         assert len(answers) == 1
 
     def test_whoever_was_here_before_is_out(self, client, alice, bob, sign_in):
-        sign_in(client, alice)
+        sign_in(client, alice)  # whose address is confirmed
+        assert client.get("/admin/").status_code == 200
         post(client)
         assert not RefreshToken.objects.live().exists()
         assert client.get("/accounts/profile/").status_code == 302
-
-    def test_who_has_confirmed_signs_in_as_ever(self, client, alice, sign_in):
-        sign_in(client, alice)
-        assert client.get("/admin/").status_code == 200
 
     def test_the_mails_are_not_without_end(self, bob, committing):
         statuses = []
@@ -153,8 +144,6 @@ class TestNothing:
         assert not RefreshToken.objects.exists()
 
     def test_a_new_password_by_mail_confirms_as_well(self, client, bob, committing):
-        from tests.accounts.letters import link_in
-
         with committing():
             client.post(reverse("password_reset"), {"email": "bob@example.org"})
         form = client.get(link_in(mail.outbox[-1])).headers["Location"]
@@ -168,6 +157,3 @@ class TestWhoIsConfirmed:
         monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
         call_command("createsuperuser", "--noinput", username="root", email="root@example.org", verbosity=0)
         assert User.objects.get().verified_at is not None
-
-    def test_nobody_else_from_the_start(self, bob):
-        assert bob.verified_at is None
