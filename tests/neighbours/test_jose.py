@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 
 from tests.conftest import PASSWORD
+from tests.hostile.forging import part
 from tests.neighbours.service import programs
-from tests.tokens.forge import part
 from tokens import cookies, jwks, keyfile, verified
 from tokens.exceptions import InvalidToken
 
-pytestmark = [pytest.mark.once, pytest.mark.django_db]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.django_db]
 
 SCRIPT = Path(__file__).parent / "jose.mjs"
 ISSUER = "https://sojourn.example"

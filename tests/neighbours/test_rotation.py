@@ -11,13 +11,13 @@ from time import monotonic, sleep, time
 
 import pytest
 
-from tests.neighbours.forgeries import Real
+from tests.hostile.forging import part
+from tests.neighbours.forgeries import real_of
 from tests.neighbours.home import LOOK_EVERY, Home
 from tests.neighbours.service import Service
-from tests.tokens.forge import part
 from tokens import jwks
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 PEOPLE = ["alice", "bob", "alice", "bob"]
 TAKEN_UP = 3 * LOOK_EVERY  # seconds after which every process of the site has the new keys, be the machine busy or not
@@ -92,7 +92,7 @@ def rotate(life: Life) -> str:
 def test_nobody_notices_two_rotations_and_a_retirement(settled, beside):
     home = settled("ES256", TOKENS_ACCESS_LIFETIME="15")
     services = beside(home.issuer, home.alg)
-    real = Real(home.sign_in("bob"), home.key())
+    real = real_of(home.sign_in("bob"), home.key())
     leaked = real.signed(exp=int(time()) + 900)  # whoever has a key makes what they want of it
     with lived(home, services) as life:
         began = monotonic()

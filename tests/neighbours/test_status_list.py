@@ -7,7 +7,7 @@ import pytest
 
 from tests.neighbours.issuer import SIZE, TTL
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 LIST = "/.well-known/status-list"
 LATER = TTL + 0.1  # seconds, until a neighbour reads the list again
