@@ -88,7 +88,7 @@ class TestList:
 
     @pytest.mark.parametrize("language", [code for code, _ in settings.LANGUAGES])
     def test_stays_light_in_every_language(self, here, many, language):
-        """With the style sheet, the script and the heads of all: tests/face/test_speed.py weighs them."""
+        """With the style sheet, the script and the heads of all: tests/face/test_looks.py weighs them."""
         answer = here.get(SESSIONS, headers={"Accept-Language": language})
 
         assert answer.headers["Content-Language"] == language
