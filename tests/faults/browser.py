@@ -70,7 +70,7 @@ class Browser:
             path, fate = answer["location"], FAIR
         raise AssertionError("Redirected without end.")
 
-    async def insist(self, path: str, seconds: float = 20) -> Answer:
+    async def insist(self, path: str, seconds: float = 60) -> Answer:
         """Asks again until the server answers with something else than trouble."""
         until = monotonic() + seconds
         while True:

@@ -10,9 +10,9 @@ from tests.faults import database
 from tests.faults.browser import Browser
 from tests.faults.fate import draw, seeded
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
-LIFETIME = 3  # seconds; what is used a second after it was made is confirmed
+LIFETIME = 9  # seconds; what is used three seconds after it was made is confirmed, and an answer may take one
 REQUESTS = 50
 
 

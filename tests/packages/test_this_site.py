@@ -12,7 +12,7 @@ from tests.faults.browser import ACCESS, REFRESH, Browser, Lost
 from tests.faults.fate import Fate
 from tests.faults.server import ROOT, Site
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 TABS = 6
 
