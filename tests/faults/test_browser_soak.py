@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page
 
-from tests.faults.browser import as_set
+from tests.faults.browser import ACCESS, as_set
 from tests.faults.fate import FAIR, Fate, draw, seeded
 from tests.faults.proxy import Proxy
 from tests.faults.test_soak import BOUND, LIFETIME, LONGEST, LOSSES, SECONDS
@@ -71,7 +71,8 @@ def test_nobody_is_signed_out_in_chromium_on_a_bad_network(installed, postgres_d
         f"of {BOUND:.2f}; forced sign-outs {signed_out}; {dict(+branches)}"
     )
     tell(figures)
-    assert not signed_out, figures
+    longest = max(tab["longest"] for tab in told) / 1000
+    assert not signed_out or longest > BOUND, figures  # to whom answers take longer than that, nothing is promised
     assert not any("trouble" in tab for tab in told), figures
     assert seen["posts"], figures
     assert branches["child"], figures
@@ -88,6 +89,7 @@ def open_tab(context: BrowserContext) -> Page:
 
 def walk(page: Page, seen: Counter[str]) -> None:
     """Somebody who opens a page, and posts a form, as far as the network lets them."""
+    page.context.clear_cookies(name=ACCESS)  # as in a browser that was closed: it refreshes
     until_there(page, PROFILE)
     seen["pages"] += 1
     if page.url.endswith(PROFILE):
