@@ -4,9 +4,8 @@ import re
 from uuid import UUID
 
 import pytest
-from django.urls import get_resolver
 
-from tests.accounts.test_pages import patterns
+from tests.accounts.test_pages import OPEN
 from tests.conftest import PASSWORD
 from tests.hostile.conftest import real_of
 from tests.hostile.corpus import OURS, headers, pair
@@ -14,30 +13,11 @@ from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.once  # the database has next to no part in it
 
-# Every open page, with the status that an anonymous visitor gets; the key is the route.
-OPEN = {
-    "/": ("/", 200),
-    "/accounts/login/": ("/accounts/login/", 200),
-    "/accounts/logout/": ("/accounts/logout/", 405),
-    "/accounts/signup/": ("/accounts/signup/", 200),
-    "/accounts/password/reset/": ("/accounts/password/reset/", 200),
-    "/accounts/password/reset/done/": ("/accounts/password/reset/done/", 200),
-    "/accounts/password/reset/<uidb64>/<token>/": ("/accounts/password/reset/MQ/set-password/", 200),
-    "/accounts/password/reset/complete/": ("/accounts/password/reset/complete/", 200),
-    "/accounts/email/verify/": ("/accounts/email/verify/", 302),
-    "/accounts/email/confirm/<uuid:key>/<token>/": (f"/accounts/email/confirm/{UUID(int=1)}/here/", 200),
-    "/accounts/email/undo/<uuid:key>/<token>/": (f"/accounts/email/undo/{UUID(int=1)}/here/", 200),
-    "/accounts/language/": ("/accounts/language/", 405),
-    "/styleguide/": ("/styleguide/", 404),  # there is none, unless DEBUG is on
-    "/admin/login/": ("/admin/login/", 302),
-    "/.well-known/change-password": ("/.well-known/change-password", 302),
-    "/.well-known/jwks.json": ("/.well-known/jwks.json", 200),
-    "/.well-known/openid-configuration": ("/.well-known/openid-configuration", 200),
-    "/.well-known/status-list": ("/.well-known/status-list", 404),  # there is none, unless it is turned on
-    "/csp-report": ("/csp-report", 405),
-    "/healthz": ("/healthz", 200),
-    "/readyz": ("/readyz", 200),
-    "/metrics": ("/metrics", 404),  # which is open to whoever shows its token
+# What an anonymous visitor gets on the open pages that have nothing to show with a GET, or nothing by default.
+STATUS = {
+    **dict.fromkeys(("/accounts/email/verify/", "/admin/login/", "/.well-known/change-password"), 302),
+    **dict.fromkeys(("/accounts/logout/", "/accounts/language/", "/csp-report"), 405),
+    **dict.fromkeys(("/styleguide/", "/.well-known/status-list", "/metrics"), 404),
 }
 OTHERS = {
     "/static/admin/css/base.css": 200,
@@ -47,7 +27,8 @@ OTHERS = {
     "/api/": 200,
     "/api/me": 401,  # as without any cookie; the rest of the API has tests of its own
 }
-PAGES = {**dict(OPEN.values()), **OTHERS}
+PLACES = {"<uidb64>": "MQ", "<token>": "here", "<uuid:key>": str(UUID(int=1))}
+PAGES = {re.sub("<.*?>", lambda found: PLACES[found[0]], route): STATUS.get(route, 200) for route in OPEN} | OTHERS
 HOME, LOGIN, SESSIONS = "/", "/accounts/login/", "/accounts/sessions/"
 
 # One case of each kind: where each page or each way to the site is tried, all of them would say nothing new.
@@ -88,11 +69,6 @@ def check(answer, expected, where):
     assert answer.cookies.keys() <= {"__Host-csrftoken", "__Host-messages", "__Host-session"}, where
     assert answer.header("Location") == expected.header("Location"), where
     assert plain(answer) == plain(expected), where
-
-
-def test_every_open_page_is_visited():
-    routes = {route for route, view in patterns(get_resolver()) if not getattr(view, "login_required", True)}
-    assert {route for route in routes if not route.startswith("/api/")} == set(OPEN)
 
 
 def test_it_means_nobody_and_the_log_in_works(real, wsgi, ordinary, caplog):

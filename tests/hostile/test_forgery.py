@@ -140,12 +140,12 @@ class TestForms:
         assert browser.post(LOGOUT, {"csrfmiddlewaretoken": old}).status_code == 403
         assert browser.post(LOGOUT, {"csrfmiddlewaretoken": browser.token(SESSIONS)}).status_code == 302
 
-    @pytest.mark.parametrize("method", ["get", "head", "options", "put", "delete", "patch", "trace"])
-    def test_nothing_is_ended_but_by_a_post(self, here, forms, method):
+    def test_nothing_is_ended_but_by_a_post(self, here, forms):
         here.handler.enforce_csrf_checks = False
         for name in ("logout", "sessions_end_others", "sessions_end_all", "session_end"):
-            asks = name != "logout" and method in ("get", "head")
-            assert getattr(here, method)(forms[name][0]).status_code == (200 if asks else 405), name
+            for method in ("get", "head", "options", "put", "delete", "patch", "trace"):
+                asks = name != "logout" and method in ("get", "head")
+                assert getattr(here, method)(forms[name][0]).status_code == (200 if asks else 405), (name, method)
         assert RefreshToken.objects.get().is_live
 
 
@@ -204,10 +204,6 @@ class TestRedirects:
             response = client.generic("GET", "/", PATH_INFO=path)
             assert not leaves(response.headers.get("Location", "/")), path
 
-    def test_what_is_wanted_twice_is_wanted_once_and_here(self, client, bob):
-        response = client.post(f"{LOGIN}?next=/a/&next=//evil.example", {"username": "bob", "password": PASSWORD})
-        assert not leaves(response.headers["Location"])
-
 
 @pytest.mark.once
 class TestHost:
@@ -262,15 +258,11 @@ class TestFrames:
     def test_no_answer_can_be_framed(self, client, alice, kind):
         if kind == "alice":
             client.force_login(alice)
+        refused = Browser()  # whose forms are forged
         for url in ("/", LOGIN, SESSIONS, "/admin/", "/no/such/page/", LOGOUT):
-            for response in (client.get(url), client.post(url, {})):
+            for response in (client.get(url), client.post(url, {}), refused.post(url, {})):
                 assert response.headers["X-Frame-Options"] == "DENY", url
                 assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], url
-
-    def test_nor_the_page_that_refuses_a_forged_form(self, db):
-        response = Browser().post(LOGIN, {})
-        assert response.status_code == 403
-        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
 
     def test_no_page_can_be_read_by_another_origin(self, client, alice):
         client.force_login(alice)
