@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.face.people import PASSWORD
@@ -215,3 +216,9 @@ ADMIN = [
 
 GALLERY = [*OPEN, *OWN, *TROUBLE, *ADMIN]
 NAMED = {picture.name: picture for picture in GALLERY}
+
+# A page of each kind, which is looked at whenever the tests run. The others are slow.
+TELLING = ("sign-in", "sign-in-errors", "sessions", "admin-people")
+every_page = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in TELLING else pytest.mark.slow) for name in NAMED]
+)

@@ -76,14 +76,6 @@ function weight() {
   return sent.reduce((sum, entry) => sum + entry.encodedBodySize + LONGEST_HEAD, 0);
 }
 
-// Milliseconds until the first text or picture was seen.
-function painted() {
-  return new Promise((tell) => {
-    const first = (list) => list.getEntriesByName("first-contentful-paint").forEach((entry) => tell(entry.startTime));
-    new PerformanceObserver(first).observe({ type: "paint", buffered: true });
-  });
-}
-
 function blocking() {
   return performance.getEntriesByType("resource").filter((entry) => entry.renderBlockingStatus === "blocking").map((entry) => new URL(entry.name).pathname);
 }

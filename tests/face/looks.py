@@ -14,6 +14,7 @@ PROBE = Path(__file__).with_name("look.js").read_text()
 DESKTOP = {"width": 1280, "height": 800}
 ZOOMED = {"width": 640, "height": 400}  # the desktop at 200 %
 PHONE = {"width": 390, "height": 844}
+FIGURES = ("focused", "weight", "blocking", "fields")  # what look.js tells that is no complaint
 SMALLEST = {"width": 320, "height": 640}  # WCAG 1.4.10
 
 
@@ -28,6 +29,10 @@ class Seen:
 
     def __getitem__(self, name: str) -> Any:
         return self.found[name]
+
+    @property
+    def complaints(self) -> dict[str, list[str]]:
+        return {"console": self.console} | {name: found for name, found in self.found.items() if name not in FIGURES}
 
 
 def measured(page: Page, *names: str) -> dict[str, Any]:

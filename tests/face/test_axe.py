@@ -6,7 +6,7 @@ The browser that it runs in is the only one that heeds no Content-Security-Polic
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.face.gallery import GALLERY, NAMED
+from tests.face.gallery import NAMED, every_page
 from tests.face.looks import DESKTOP, PHONE
 
 pytestmark = pytest.mark.once
@@ -22,7 +22,7 @@ def tab(browser):
     context.close()
 
 
-@pytest.mark.parametrize("name", [picture.name for picture in GALLERY])
+@every_page
 def test_axe_finds_nothing(tab, face, name):
     tab.emulate_media(color_scheme="light")
     tab.set_viewport_size(DESKTOP)

@@ -69,11 +69,9 @@ def focused(walker):
     return walker.page.evaluate("document.activeElement.name || document.activeElement.id")
 
 
+@pytest.mark.slow
 class TestMoving:
-    @pytest.mark.parametrize(
-        ("name", "path"),
-        [("", "/accounts/signup/"), ("bob", "/"), ("bob", "/accounts/sessions/"), ("alice", "/accounts/profile/")],
-    )
+    @pytest.mark.parametrize(("name", "path"), [("", "/accounts/signup/"), ("bob", "/accounts/sessions/")])
     def test_tab_comes_to_everything_once_and_back_again(self, walker, name, path):
         walker = walker(name)
         walker.open(path)
@@ -99,6 +97,7 @@ class TestMoving:
 
 
 class TestVisitor:
+    @pytest.mark.slow
     def test_signs_up_after_a_slip_and_confirms_the_address(self, walker, face):
         walker = walker()
         walker.open("/accounts/signup/")
@@ -138,6 +137,18 @@ class TestVisitor:
         walker.is_told("You are signed out.")
 
 
+class TestSessions:
+    def test_ends_a_session(self, walker):
+        walker = walker("wilma")
+        walker.open("/accounts/sessions/")
+        walker.press(re.compile("^End .*iPhone"), role="link")
+        walker.sees("End this session?")
+        walker.press("End this session", key="Space")
+        walker.is_told("iPhone")
+        expect(walker.page.get_by_role("link", name=re.compile("^End .*iPhone"))).to_have_count(0)
+
+
+@pytest.mark.slow
 class TestOwner:
     def test_names_a_session_in_place(self, walker):
         walker = walker("walt")
@@ -148,59 +159,8 @@ class TestOwner:
         walker.is_told("The name was saved.")
         expect(walker.page.get_by_role("heading", name="Kitchen")).to_be_visible()
 
-    def test_ends_a_session(self, walker):
-        walker = walker("wilma")
-        walker.open("/accounts/sessions/")
-        walker.press(re.compile("^End .*iPhone"), role="link")
-        walker.sees("End this session?")
-        walker.press("End this session", key="Space")
-        walker.is_told("iPhone")
-        expect(walker.page.get_by_role("link", name=re.compile("^End .*iPhone"))).to_have_count(0)
 
-    def test_ends_all_others(self, walker):
-        walker = walker("wendy")
-        walker.open("/accounts/sessions/")
-        walker.press("End the 2 other sessions", role="link")
-        walker.sees("End your other sessions?")
-        walker.press("End the 2 other sessions")
-        walker.is_told("2 other sessions were ended.")
-
-    def test_changes_the_password(self, walker):
-        walker = walker("willem")
-        walker.open("/accounts/password/change/")
-        assert focused(walker) == "old_password"
-        walker.page.keyboard.type(PASSWORD)
-        walker.type("New password", NEW)
-        walker.type("The same once more", NEW)
-        walker.page.keyboard.press("Enter")
-        walker.is_told("Your password was changed.")
-
-    def test_shows_who_they_are_and_downloads_their_data(self, walker):
-        walker = walker("winnie")
-        walker.open("/accounts/export/")
-        walker.sees("Is it you?")
-        assert focused(walker) == "proof-password"
-        walker.page.keyboard.type(PASSWORD)
-        walker.press("Go on")
-        walker.sees("Your data")
-        with walker.page.expect_download() as download:
-            walker.press("Download")
-        assert download.value.suggested_filename.startswith("sojourn-winnie-")
-
-    def test_goes_and_comes_back(self, walker):
-        walker = walker("wyatt")
-        walker.open("/accounts/delete/")
-        walker.press("Delete my account")
-        walker.is_told("your account will be deleted")
-        walker.type("User name or e-mail", "wyatt")
-        walker.type("Password", PASSWORD)
-        walker.page.keyboard.press("Enter")
-        walker.sees("Keep your account?")
-        walker.press("Keep my account", key="Space")
-        walker.is_told("Your account stays.")
-
-
-def code_for(face, address, seconds=10):
+def code_for(face, address, seconds=60):
     """The code in the last mail to that address, once it is there."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

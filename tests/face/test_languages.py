@@ -12,7 +12,7 @@ from tests.hostile.wire import Socket, jar_after
 from tests.languages.catalogue import LANGUAGES
 from tests.languages.reader import english
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 FOR_PROGRAMMERS = {"styleguide"}
 SHOWN = [

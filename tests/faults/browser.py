@@ -70,7 +70,7 @@ class Browser:
             path, fate = answer["location"], FAIR
         raise AssertionError("Redirected without end.")
 
-    async def insist(self, path: str, seconds: float = 20) -> Answer:
+    async def insist(self, path: str, seconds: float = 60) -> Answer:
         """Asks again until the server answers with something else than trouble."""
         until = monotonic() + seconds
         while True:
@@ -98,15 +98,17 @@ class Browser:
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost:{self.port}\r\nCookie: {cookies}\r\n"
         if method == "POST":
             head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"
-        await asyncio.sleep(fate.before)
-        if fate.lost == "request":
-            raise Lost
-        answer = await self._exchange(f"{head}\r\n{body}".encode(), fate)
-        await asyncio.sleep(fate.after)
-        if fate.lost == "response":
-            raise Lost
+        try:
+            await asyncio.sleep(fate.before)
+            if fate.lost == "request":
+                raise Lost
+            answer = await self._exchange(f"{head}\r\n{body}".encode(), fate)
+            await asyncio.sleep(fate.after)
+            if fate.lost == "response":
+                raise Lost
+        finally:
+            self.longest = max(self.longest, monotonic() - left)
         self._keep(answer)
-        self.longest = max(self.longest, monotonic() - left)
         return answer
 
     async def _exchange(self, request: bytes, fate: Fate) -> Answer:

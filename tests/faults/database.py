@@ -59,7 +59,7 @@ class Postgres:
         """Tries until what is left of the killed one has let go of its memory."""
         socket = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
         quick = "-c recovery_init_sync_method=syncfs"  # else each of a thousand files is opened before recovery
-        until = monotonic() + 20
+        until = monotonic() + 60
         while True:
             try:
                 postgres.run(

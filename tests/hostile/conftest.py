@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 
-from tests.hostile.corpus import Real
+from tests.hostile.forging import Real
 from tests.hostile.wire import Asgi, Socket, Way, Wsgi
 from tests.test_demo import Demo, running
 from tests.tokens.clock import jar

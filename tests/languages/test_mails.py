@@ -17,15 +17,15 @@ from tests.languages.reader import ENGLISH, english
 
 @pytest.mark.once
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_mail_has_english_in_it(kind, language, bob, written):  # noqa: F811
+def test_no_mail_has_english_in_it(language, bob, written):  # noqa: F811
     bob.language = language
-    for failures in (0, 1, 5):
-        message = written(kind, failures=failures)
-        assert not ENGLISH.search(re.sub(r"http\S+", "", f"{message.subject}\n{message.body}"))
-        assert english(html(message)) == []
-        assert f'<html lang="{language}">' in html(message)
-        assert f"{timezone.now():%Y}" in message.body
+    for kind in KINDS:
+        for failures in (0, 1, 5):  # which is what one of them counts
+            message = written(kind, failures=failures)
+            assert not ENGLISH.search(re.sub(r"http\S+", "", f"{message.subject}\n{message.body}")), kind
+            assert english(html(message)) == [], kind
+            assert f'<html lang="{language}">' in html(message), kind
+            assert f"{timezone.now():%Y}" in message.body, kind
 
 
 class TestWhoDecides:

@@ -25,7 +25,7 @@ from tests.machine.world import NOBODY, PAGES, World
 from tokens import cookies, signals
 
 settings.register_profile(
-    "machine", max_examples=50, stateful_step_count=40, deadline=None, database=None, print_blob=True
+    "machine", max_examples=25, stateful_step_count=40, deadline=None, database=None, print_blob=True
 )
 settings.register_profile("machine-long", parent=settings.get_profile("machine"), max_examples=400)
 

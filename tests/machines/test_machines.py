@@ -13,7 +13,7 @@ from tests.faults.browser import ACCESS, Browser
 from tests.machines import cluster
 from tests.machines.crowd import Crowd
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PASSWORD = "correct horse battery"
 PEOPLE = 12

@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.hostile.forging import GONE
 from tests.neighbours import forgeries
-from tests.neighbours.forgeries import Real
+from tests.neighbours.forgeries import real_of
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 REALM = 'Bearer realm="neighbour"'
 INVALID = f'{REALM}, error="invalid_token"'
@@ -33,8 +34,8 @@ class TestRoles:
 
     def test_only_true_is_true(self, home, neighbour, bob):
         """Whoever reads a role in a hurry takes "false" for one."""
-        real = Real(bob, home.key())
-        for value in ("false", "true", 1, [0], {}, None, forgeries.GONE):
+        real = real_of(bob, home.key())
+        for value in ("false", "true", 1, [0], {}, None, GONE):
             assert neighbour.get("/staff", real.signed(is_staff=value)).status == 403, value
         assert neighbour.get("/staff", real.signed(is_staff=True)).status == 200
 
@@ -46,9 +47,10 @@ class TestRoles:
 
 class TestForgeries:
     def test_every_one_is_refused(self, home, neighbour, bob, issuer):
-        forged = forgeries.all_of(Real(bob, home.key()), elsewhere=issuer.url)
+        forged = forgeries.all_of(real_of(bob, home.key()), elsewhere=issuer.url)
         answers = {name: neighbour.get("/me", token) for name, token in forged.items()}
         assert {name: answer.status for name, answer in answers.items() if answer.status != 401} == {}
+        del answers["as JSON"]  # with blanks and braces in it, this is no Bearer header at all (RFC 6750 §2.1)
         assert {answer.challenge for answer in answers.values()} == {INVALID}
         assert not issuer.asked  # whatever a token names is not fetched
-        assert neighbour.get("/me", Real(bob, home.key()).signed()).status == 200  # or nothing could fail
+        assert neighbour.get("/me", real_of(bob, home.key()).signed()).status == 200  # or nothing could fail

@@ -1,4 +1,4 @@
-"""jose, the JavaScript library, reads what is signed here; what it makes is taken only if nothing is wrong with it."""
+"""jose, the JavaScript library, reads what is signed here, and what it makes is read here."""
 
 import json
 import shutil
@@ -6,25 +6,23 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 
 from tests.conftest import PASSWORD
+from tests.hostile.forging import part
 from tests.neighbours.service import programs
-from tests.tokens.forge import part
 from tokens import cookies, jwks, keyfile, verified
-from tokens.exceptions import InvalidToken
 
-pytestmark = [pytest.mark.once, pytest.mark.django_db]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.django_db]
 
 SCRIPT = Path(__file__).parent / "jose.mjs"
 ISSUER = "https://sojourn.example"
 
 
 @pytest.fixture(scope="module")
-def pairs():
-    """Two keys for each algorithm; RSA keys take their time."""
-    return {alg: (jwks.generate(alg), jwks.generate(alg)) for alg in jwks.KINDS}
+def keys():
+    """A key for each algorithm; RSA keys take their time."""
+    return {alg: jwks.generate(alg) for alg in jwks.KINDS}
 
 
 @pytest.fixture(scope="module")
@@ -33,34 +31,33 @@ def script(node_service):
 
 
 @pytest.fixture(params=jwks.KINDS)
-def token(request, pairs, settings, tmp_path, bob):
+def token(request, keys, settings, tmp_path, bob):
     """Bob's access token, signed with a key of this kind."""
     path = tmp_path / "keys.json"
-    keyfile.write(path, {"keys": [pairs[request.param][0]]})
+    keyfile.write(path, {"keys": [keys[request.param]]})
     settings.TOKENS_KEYS, settings.TOKENS_ISSUER = str(path), ISSUER
     body = {"username": "bob", "password": PASSWORD}
     return Client().post("/api/auth/login", body, content_type="application/json").json()["access"]
 
 
 @pytest.fixture
-def answer(token, pairs, script):
+def answer(token, keys, script):
     """What jose makes of the token."""
     header, claims = (json.loads(part(token, place)) for place in (0, 1))
     published = Client().get("/.well-known/jwks.json").json()
-    given = {"token": token, "header": header, "claims": claims, "jwks": published}
-    given |= {"issuer": ISSUER, "audience": ISSUER} | halves(*pairs[header["alg"]])
+    given = {
+        "token": token,
+        "header": header,
+        "claims": claims,
+        "jwks": published,
+        "issuer": ISSUER,
+        "audience": ISSUER,
+    }
+    given |= {"key": keys[header["alg"]], "symmetric": header["alg"] == "HS256"}
     command = [programs() / "bin/node", script]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def halves(entry, other):
-    key, others = (jwks.ring({"keys": [each]}).current for each in (entry, other))
-    if key.public is None:
-        return {"key": entry, "other": other}
-    pem = key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    return {"key": entry, "other": other, "public": key.jwk, "otherPublic": others.jwk, "pem": pem}
 
 
 def opens(token):
@@ -81,18 +78,3 @@ def test_it_reads_what_is_signed_here(token, answer):
 def test_what_it_makes_is_read_here(token, answer):
     assert verified.access(answer["good"]) == verified.access(token)
     assert opens(answer["good"]) == {"page": True, "call": True}
-
-
-def test_what_is_wrong_in_any_way_is_taken_nowhere(answer):
-    bad = answer["bad"]
-    assert len(bad) >= 27
-    for name, token in bad.items():
-        assert opens(token) == {"page": False, "call": False}, name
-    del bad["expired"]  # it is authentic, and no more
-    assert len({cause(token) for token in bad.values()}) >= 9  # not all for one reason
-
-
-def cause(token):
-    with pytest.raises(InvalidToken) as caught:
-        verified.access(token)
-    return str(caught.value)

@@ -6,7 +6,7 @@ import pytest
 
 from tokens import jwks
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 KEYS = "/.well-known/jwks.json"
 

@@ -50,11 +50,13 @@ def test_a_fresh_project_needs_four_settings(take):
     take("fresh")
 
 
+@pytest.mark.slow
 def test_a_site_on_djangos_sessions_moves_over_and_nobody_is_signed_out(take):
     take("before")
     take("after")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["allauth", "debug_toolbar", "drf", "hijack", "loginas"])
 def test_beside_a_package(take, package):
     take(package)
