@@ -1,4 +1,4 @@
-"""How long the cookies are: docs/services.md says what `python -m benchmarks.sizes` prints."""
+"""How long the cookies are: docs/services.md says what `python -m lab.benchmarks.sizes` prints."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ A_COOKIE = 4096  # bytes of name and value, beyond which browsers ignore it
 
 @pytest.fixture(scope="module")
 def printed():
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.sizes"]
+    command = [sys.executable, "-W", "ignore", "-m", "lab.benchmarks.sizes"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=100).stdout
 
 

@@ -1,4 +1,4 @@
-"""python -m benchmarks: what it costs to be signed in, beside what people would use instead; in under five minutes.
+"""python -m lab.benchmarks: what it costs to be signed in, beside what people would use instead; in under five minutes.
 
 Each goal is a line with its ratio and whether it is met. Everything runs here and now: PostgreSQL, Redis, the server.
 Nothing is written unless `--write` is given; it puts the tables and the pictures into docs/benchmarks.md.
@@ -65,11 +65,11 @@ def main() -> None:
         how = machine.words(parts.version(environment), load)
     print(report.verdict(goals), how, f"In {monotonic() - began:.0f} s.", sep="\n\n")
     if options.write:
-        report.write(goals, f"From `python -m benchmarks {' '.join(sys.argv[1:])}`. {how}")
+        report.write(goals, f"From `python -m lab.benchmarks {' '.join(sys.argv[1:])}`. {how}")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lab.benchmarks", description=__doc__)
     parser.add_argument("only", nargs="*", choices=[*GOALS, []], help="these alone")
     parser.add_argument("--once", action="store_true", help="everything once, which says nothing of speed: in seconds")
     parser.add_argument("--full", action="store_true", help=f"a table of {LARGEST:,} sign-ins too, in minutes")

@@ -1,6 +1,6 @@
 """What the pages of the admin cost with 100,000 people, 1,000,000 sessions and 1,000,000 events, on PostgreSQL.
 
-    python -m benchmarks.admin [--people 100000] [--rows 1000000] [--runs 7]
+    python -m lab.benchmarks.admin [--people 100000] [--rows 1000000] [--runs 7]
 
 Prints for each page its queries, the milliseconds for which the site's process and the database's computed, and those
 that a whole request took, from the first middleware to the last, without a network: the median of the runs, asked for
@@ -22,8 +22,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from benchmarks import parts
-from benchmarks.crowd import fill
+from lab.benchmarks import parts
+from lab.benchmarks.crowd import fill
 from tests import postgres
 
 MOST_QUERIES, MOST_MS = 20, 300
@@ -76,7 +76,7 @@ PAGES = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.admin")
+    parser = argparse.ArgumentParser(prog="python -m lab.benchmarks.admin")
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of sessions, and of events")
     parser.add_argument("--runs", type=int, default=7)

@@ -1,6 +1,6 @@
 """What a token costs that the process has not seen before, beside PyJWT's decode of the same token.
 
-`python -m benchmarks.first_seen` is a contender.
+`python -m lab.benchmarks.first_seen` is a contender.
 """
 
 from __future__ import annotations

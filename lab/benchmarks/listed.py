@@ -1,6 +1,6 @@
 """The revocation list, full: of real rows on PostgreSQL, all of which changed within one lifetime of an access token.
 
-`python -m benchmarks.listed ENTRIES` is a contender. One request in a lag pays a reading; all others pay the check.
+`python -m lab.benchmarks.listed ENTRIES` is a contender. One request in a lag pays a reading; all others pay the check.
 """
 
 from __future__ import annotations

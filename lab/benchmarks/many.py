@@ -1,6 +1,6 @@
 """Many sign-ins of one person: the page that lists them, and their end. The whole site, in process, on PostgreSQL.
 
-`python -m benchmarks.many SESSIONS` is a contender.
+`python -m lab.benchmarks.many SESSIONS` is a contender.
 """
 
 from __future__ import annotations

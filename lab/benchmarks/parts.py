@@ -74,7 +74,7 @@ def site(environment: dict[str, str], **more: str) -> dict[str, str]:
     """`environment` for the whole site, on the PostgreSQL and the Redis that it names."""
     return {
         **environment,
-        "DJANGO_SETTINGS_MODULE": "benchmarks.site",
+        "DJANGO_SETTINGS_MODULE": "lab.benchmarks.site",
         "SECRET_KEY": "of no use anywhere else, and long enough for every check of it",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
         "DATABASE_URL": environment["BENCHMARKS_POSTGRESQL"],

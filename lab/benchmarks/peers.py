@@ -23,7 +23,7 @@ SignIn = Callable[[Any], dict[str, str]]  # from a user to headers, as the WSGI 
 
 @dataclass(frozen=True)
 class Peer:
-    """`path` is the page that says who asks (benchmarks/urls.py)."""
+    """`path` is the page that says who asks (lab/benchmarks/urls.py)."""
 
     name: str
     sign_in: SignIn
@@ -147,7 +147,7 @@ def configure(stack: Stack) -> None:
                 "django.contrib.sessions",
                 *stack.apps,
             ],
-            "ROOT_URLCONF": "benchmarks.urls",
+            "ROOT_URLCONF": "lab.benchmarks.urls",
             "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],  # no password is checked here
             "TOKENS_ISSUER": "http://localhost",
             "USE_TZ": True,

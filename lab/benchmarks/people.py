@@ -1,6 +1,6 @@
 """The people of the whole site: Alice, who is signed in in both ways, and a crowd that can sign in.
 
-`python -m benchmarks.people NUMBER` makes them, in the database of the environment, and says how Alice is known.
+`python -m lab.benchmarks.people NUMBER` makes them, in the database of the environment, and says how Alice is known.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether refreshes wait while rows of long ago are deleted: `manage.py cleartokens` beside refreshes, on PostgreSQL.
 
-    python -m benchmarks.pruning [10000000] [--seconds 300]
+    python -m lab.benchmarks.pruning [10000000] [--seconds 300]
 
 One process deletes. This one refreshes all the while, each time a whole request, from the first middleware to the
 last, which confirms one token and hands out the next: two statements, one of them a write. Refreshes with nothing
@@ -26,10 +26,10 @@ from statistics import median
 from time import perf_counter, sleep
 from typing import Any
 
-from benchmarks import parts
+from lab.benchmarks import parts
 from tests import postgres
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = 200
 CONFIRM_AFTER = 1  # seconds; no browser comes again before that
 ALONE = 20  # seconds of refreshes with nothing beside them, before and after
@@ -54,7 +54,7 @@ class Spell:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning")
+    parser = argparse.ArgumentParser(prog="python -m lab.benchmarks.pruning")
     parser.add_argument("rows", nargs="?", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=inf, help="stop deleting after so many, with Ctrl-C")
     options = parser.parse_args()

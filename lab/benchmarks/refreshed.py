@@ -1,6 +1,6 @@
 """What a refresh costs on PostgreSQL, beside the two statements that it is made of, in small tables and in large ones.
 
-`python -m benchmarks.refreshed sojourn|floor|simplejwt ROWS` is a contender. Ours are requests through Django's
+`python -m lab.benchmarks.refreshed sojourn|floor|simplejwt ROWS` is a contender. Ours are requests through Django's
 handler, above the bare view; simplejwt's is its serializer, with rotation and blacklist; the floor is the same SELECT
 and the same guarded UPDATE by psycopg alone. Ours and the floor take other rows each time.
 """

@@ -39,7 +39,7 @@ class Contender:
         self.module = module
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed as the contender ends)
         self.process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", *arguments],
+            [sys.executable, "-W", "ignore", "-m", f"lab.benchmarks.{module}", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.said,
@@ -65,7 +65,7 @@ class Contender:
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line:
             self.said.seek(0)
-            raise SystemExit(f"benchmarks.{self.module} gave up:\n{self.said.read()[-5000:]}")
+            raise SystemExit(f"lab.benchmarks.{self.module} gave up:\n{self.said.read()[-5000:]}")
         answer: Figures = json.loads(line)
         return answer
 
@@ -90,14 +90,14 @@ def _turn(asked: Iterable[Contender], times: int) -> Figures:
 def told(module: str, *arguments: str, environment: Mapping[str, str], patience: float = 300) -> Any:
     """What a module of this package prints, which is JSON. Raises SystemExit, with its errors, if it fails."""
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", *arguments],
+        [sys.executable, "-W", "ignore", "-m", f"lab.benchmarks.{module}", *arguments],
         env=dict(environment),
         capture_output=True,
         text=True,
         timeout=patience,
     )
     if done.returncode:
-        raise SystemExit(f"benchmarks.{module} gave up:\n{done.stderr[-5000:]}")
+        raise SystemExit(f"lab.benchmarks.{module} gave up:\n{done.stderr[-5000:]}")
     return json.loads(done.stdout)
 
 

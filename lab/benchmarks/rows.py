@@ -1,6 +1,6 @@
 """Tables of sign-ins as large as one likes, on PostgreSQL.
 
-`python -m benchmarks.rows NUMBER` fills the database of the environment, and says how many bytes a row takes.
+`python -m lab.benchmarks.rows NUMBER` fills the database of the environment, and says how many bytes a row takes.
 """
 
 from __future__ import annotations

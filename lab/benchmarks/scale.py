@@ -1,6 +1,6 @@
 """What sign-ins take of a PostgreSQL, for docs/scale.md: bytes of a row and of its indexes, and of WAL for each write.
 
-    python -m benchmarks.scale [500000]
+    python -m lab.benchmarks.scale [500000]
 
 The site's own tables, in a server of this measurement's own. Full pages are not written to WAL there: what the first
 change of a page after a checkpoint adds depends on checkpoints alone, and the document reckons it by itself.

@@ -15,13 +15,13 @@ from time import monotonic, sleep
 
 from . import load
 
-CONFIGURATION = Path(__file__).parent.parent / "ops" / "gunicorn.conf.py"
+CONFIGURATION = Path(__file__).parents[2] / "ops" / "gunicorn.conf.py"
 COMMAND = (sys.executable, "-W", "ignore", "-m", "gunicorn", "--config", str(CONFIGURATION))
 PATIENCE = 60  # seconds for the first answer
 
 
 class Server:
-    """Serves `benchmarks.site`; raises SystemExit if it does not answer. What it said is shown then.
+    """Serves `lab.benchmarks.site`; raises SystemExit if it does not answer. What it said is shown then.
 
     `first_answer` is how many seconds that took, from the start of the process.
     """

@@ -1,6 +1,6 @@
 """What a signed-in request costs above a bare one, in process: the whole of Django's WSGI handler, and no socket.
 
-`python -m benchmarks.signed_in STACK` is a contender.
+`python -m lab.benchmarks.signed_in STACK` is a contender.
 """
 
 from __future__ import annotations

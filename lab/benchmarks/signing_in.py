@@ -1,6 +1,6 @@
 """What signing in costs beside one hash of the password, and what fifty people who do it at once cost the others.
 
-`python -m benchmarks.signing_in` is a contender: the whole site, in process, and one hash of its hasher.
+`python -m lab.benchmarks.signing_in` is a contender: the whole site, in process, and one hash of its hasher.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import os
 from project.settings import *  # noqa: F403
 from project.settings import MIDDLEWARE
 
-ROOT_URLCONF = "benchmarks.site_urls"
+ROOT_URLCONF = "lab.benchmarks.site_urls"
 
 if os.environ.get("BENCHMARKS_SESSIONS"):
     INSTEAD = {

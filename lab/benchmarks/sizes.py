@@ -1,6 +1,6 @@
 """How long the two cookies are, for each kind of key: by name and value, in bytes.
 
-    python -m benchmarks.sizes
+    python -m lab.benchmarks.sizes
 
 Real cookies of kept sign-ins that were renewed once, which makes them longest. Nobody's name is longer than 150
 characters, and none is worse than those of four bytes each.

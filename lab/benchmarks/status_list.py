@@ -1,6 +1,6 @@
 """How large the status list is that neighbours read, and how long it takes to make: real rows, on SQLite.
 
-    python -m benchmarks.status_list [--places 1048576] [--runs 50]
+    python -m lab.benchmarks.status_list [--places 1048576] [--runs 50]
 
 Time is that of a whole request, from the first middleware to the last, without a network; the median of the runs.
 What has been compressed is kept until other sessions have ended; the last column is of a list that stays the same.
@@ -27,7 +27,7 @@ URL = "/.well-known/status-list"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.status_list")
+    parser = argparse.ArgumentParser(prog="python -m lab.benchmarks.status_list")
     parser.add_argument("--places", type=int, default=2**20)
     parser.add_argument("--runs", type=int, default=50)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""python -m simulation: prints what each rule costs and leaves, and searches every order of a few messages."""
+"""python -m lab.simulation: prints what each rule costs and leaves, and searches every order of a few messages."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def _steps(steps: list[str] | None) -> None:
 
 def _how(user_days: int, thefts: int, seed: int) -> str:
     return (
-        f"From `python -m simulation --write --seed {seed}`: {user_days:,} user-days without a thief for each rule,"
+        f"From `python -m lab.simulation --write --seed {seed}`: {user_days:,} user-days without a thief for each rule,"
         f" and {thefts} thefts by each kind of thief."
     )
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lab.simulation", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part of it, in seconds")
     parser.add_argument("--seed", type=int, default=1, help="another seed tells other lives (default: 1)")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/rotation.md")

@@ -9,7 +9,7 @@ from .plot import draw
 from .runs import Result
 from .thieves import Kind
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE = DOCS / "rotation.md", DOCS / "images" / "rotation-rules.svg"
 BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
 

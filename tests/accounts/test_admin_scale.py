@@ -1,4 +1,4 @@
-"""No page of the admin asks more the more there is. `python -m benchmarks.admin` says what a million rows cost."""
+"""No page of the admin asks more the more there is. `python -m lab.benchmarks.admin` says what a million rows cost."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.admin import lists
 from accounts.models import SecurityEvent, User
-from benchmarks import admin as measured
+from lab.benchmarks import admin as measured
 from tests.accounts.conftest import FIREFOX
 from tokens.models import RefreshToken
 
