@@ -12,7 +12,7 @@ from lab.benchmarks import __main__, plot, report
 from lab.benchmarks.report import Figure, Goal, Line, at_least, at_most, micro
 from tests import postgres
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parent.parent.parent
 
