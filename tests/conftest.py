@@ -31,6 +31,11 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case by its place if its value is long or says where it lies in memory: all workers need the same names."""
+    return argname if type(val) is object or (isinstance(val, str) and len(val) > 30) else None
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark what follows from a test's folder and fixtures, before `-m` selects and the order is drawn."""

@@ -20,7 +20,7 @@ import pytest
 
 pytestmark = pytest.mark.once
 
-MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
+MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 

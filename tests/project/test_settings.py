@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def documented(**changes: str) -> dict[str, str]:
@@ -178,7 +178,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 urlpatterns = [path("broken/", broken), path("", include("project.urls"))]
 
 
-@pytest.mark.urls("tests.test_settings")
+@pytest.mark.urls("tests.project.test_settings")
 @pytest.mark.django_db
 class TestHeaders:
     @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.once
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 A_COOKIE = 4096  # bytes of name and value, beyond which browsers ignore it
 
 

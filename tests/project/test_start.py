@@ -9,11 +9,11 @@ import pytest
 from django.core import management
 
 import manage
-from tests.test_settings import documented
+from tests.project.test_settings import documented
 
 pytestmark = pytest.mark.once
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
     "wsgi": ["-c", "import project.wsgi"],
     "uvicorn": ["-m", "uvicorn", "project.asgi:application", "--uds", "/dev/null/none"],

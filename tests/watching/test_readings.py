@@ -1,4 +1,4 @@
-"""What Prometheus reads beside what tests/test_metrics.py has: outcomes, reasons, costs, lag, and the database's."""
+"""What Prometheus reads beside what tests/project/test_metrics.py has: outcomes, reasons, costs, lag, and the database's."""
 
 import time
 from datetime import timedelta
@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import OutgoingMail
 from accounts.readings import readings
 from tests import valkey
-from tests.test_settings import documented, manage
+from tests.project.test_settings import documented, manage
 from tests.tokens.clock import elapse
 from tests.tokens.outage import gone
 from tokens import verified
