@@ -32,7 +32,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a case by its place if its value is long or says where it lies in memory: all workers need the same names."""
+    """Name a case by its place if its value is long or tells a place in memory: all workers need the same names."""
     return argname if type(val) is object or (isinstance(val, str) and len(val) > 30) else None
 
 
