@@ -20,7 +20,7 @@ from tokens.conf import conf
 from tokens.models import PROBES_AT_MOST
 from tokens.probe import LIFETIME
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
