@@ -1,8 +1,10 @@
 """People, sign-ins and a browser for every test."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,10 @@ from tests import chromium, postgres
 from tests.settings import FOLDER
 from tests.smtp import MailServer
 
+HERE = Path(__file__).parent
 PASSWORD = "correct horse battery"
+FAST = {"accounts", "contrib", "tokens"}  # folders whose tests call the code, in this process
+STARTS_PROGRAMS = {"browser", "live_server", "postgres_url", "smtp"}
 
 
 def pytest_configure() -> None:
@@ -26,24 +31,33 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case by its place if its value is long or tells a place in memory: all workers need the same names."""
+    return argname if type(val) is object or (isinstance(val, str) and len(val) > 30) else None
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark browser tests, and order all: those on PostgreSQL begin at once, in a process of their own."""
+    """Mark what follows from a test's folder and fixtures, before `-m` selects and the order is drawn."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker("browser")
+        mark(item)
     yield
-    items.sort(key=_turn)
+    # The run on PostgreSQL takes longest, so that one worker has to begin with it.
+    items.sort(key=lambda item: "second_run" not in getattr(item, "fixturenames", ()))
 
 
-def _turn(item: pytest.Item) -> int:
-    if item.name == "test_it_is_another_database":
-        return 0
-    if item.get_closest_marker("browser"):
-        return 4  # Playwright leaves a running event loop, and async_to_sync refuses that
-    if item.path.parent.name in ("faults", "machines"):
-        return 3  # whole sites under load, which have the machine for themselves
-    return 2 if item.name == "test_everything_holds_there_too" else 1
+def mark(item: pytest.Item) -> None:
+    """Add the markers `browser`, `database` and `fast`, which no test has to carry itself."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    django_db = item.get_closest_marker("django_db")
+    if "browser" in fixtures:
+        item.add_marker("browser")
+    if django_db or fixtures & {"db", "transactional_db"}:
+        item.add_marker("database")
+    commits = "transactional_db" in fixtures or (django_db and django_db.kwargs.get("transaction"))
+    alone = not commits and not fixtures & STARTS_PROGRAMS and not item.get_closest_marker("slow")
+    if alone and item.path.relative_to(HERE).parts[0] in FAST:
+        item.add_marker("fast")
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +65,18 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Async tests use the database in asgiref's one thread; PostgreSQL drops no database that is still in use."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
+@pytest.fixture(autouse=True)
+def _no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide the event loop that Playwright leaves running in the thread: async_to_sync refuses to run beside one."""
+    loop = None if "browser" in request.fixturenames else asyncio._get_running_loop()
+    if loop is None:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(autouse=True)

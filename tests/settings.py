@@ -37,7 +37,7 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
 # Real Argon2, at a price that hundreds of sign-ins can pay.
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2Hasher", *PASSWORD_HASHERS[1:]]
 
-# Pages are tested without collecting files first; tests/test_demo.py has the hashed names.
+# Pages are tested without collecting files first; tests/project/test_demo.py has the hashed names.
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

@@ -9,8 +9,8 @@ import pytest
 from tests.conftest import PASSWORD
 from tests.faults import database
 from tests.faults.server import Site
+from tests.project.test_demo import Visitor
 from tests.smtp import MailServer, wait_until, words
-from tests.test_demo import Visitor
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from tests.hostile.forging import Real
 from tests.hostile.wire import Asgi, Socket, Way, Wsgi
-from tests.test_demo import Demo, running
+from tests.project.test_demo import Demo, running
 from tests.tokens.clock import jar
 from tokens.keys import derive
 from tokens.testing import Client

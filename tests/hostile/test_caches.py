@@ -15,7 +15,7 @@ from tests.hostile.corpus import ACCESS, OURS, PROBE, REFRESH
 from tests.hostile.forging import part
 from tests.hostile.wire import Socket, jar_after
 from tests.postgres import give_up
-from tests.test_demo import free_port
+from tests.project.test_demo import free_port
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens.testing import Client
 

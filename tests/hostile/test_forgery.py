@@ -10,7 +10,7 @@ from django.test import Client as PlainClient
 from django.urls import get_resolver
 
 from tests.conftest import PASSWORD
-from tests.test_demo import wait_for
+from tests.project.test_demo import wait_for
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
 from tokens.testing import Client

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from simulation.hunt import hunt
-from simulation.rules import AnchoredGrace, Leeway, ParentOfActive
-from simulation.search import search
-from simulation.siblings import Siblings
+from lab.simulation.hunt import hunt
+from lab.simulation.rules import AnchoredGrace, Leeway, ParentOfActive
+from lab.simulation.search import search
+from lab.simulation.siblings import Siblings
 from tokens.rotation import decide
 
 pytestmark = pytest.mark.once

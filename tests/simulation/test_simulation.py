@@ -7,20 +7,20 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simulation import report
-from simulation.browsers import Browser
-from simulation.parameters import DEFAULT, HOUR
-from simulation.plot import draw
-from simulation.rules import PromoteOnUse, SingleUse
-from simulation.runs import QUEUES, QUICK, RULES, Task, live_under, overload, run
-from simulation.siblings import Siblings
-from simulation.thieves import Kind
-from simulation.world import Network, World
+from lab.simulation import report
+from lab.simulation.browsers import Browser
+from lab.simulation.parameters import DEFAULT, HOUR
+from lab.simulation.plot import draw
+from lab.simulation.rules import PromoteOnUse, SingleUse
+from lab.simulation.runs import QUEUES, QUICK, RULES, Task, live_under, overload, run
+from lab.simulation.siblings import Siblings
+from lab.simulation.thieves import Kind
+from lab.simulation.world import Network, World
 from tokens.conf import conf
 from tokens.models import PROBES_AT_MOST
 from tokens.probe import LIFETIME
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ class TestReport:
 class TestModel:
     def test_it_needs_no_django(self):
         """The simulation drives the rule, not the site."""
-        code = "import simulation.__main__, sys; sys.exit('django' in sys.modules)"
+        code = "import lab.simulation.__main__, sys; sys.exit('django' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
     def test_its_lifetimes_are_the_sites(self):

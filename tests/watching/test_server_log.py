@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_settings import documented
+from tests.project.test_settings import documented
 
 pytestmark = pytest.mark.once
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests import valkey
-from tests.test_demo import Demo, Visitor, running
+from tests.project.test_demo import Demo, Visitor, running
 
 pytestmark = [pytest.mark.once]
 

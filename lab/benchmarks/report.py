@@ -1,0 +1,139 @@
+"""The figures as text and as Markdown, each beside its goal, and their place in the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import plot
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "benchmarks.md"
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+HEADER = ("what", "measured", "ratio", "goal", "met")
+TIMES = "×"  # noqa: RUF001
+
+
+@dataclass(frozen=True)
+class Figure:
+    number: float
+    unit: str
+
+    def __str__(self) -> str:
+        digits = 0 if self.number >= 100 or self.number == int(self.number) else 1 if self.number >= 10 else 2
+        return f"{self.number:,.{digits}f} {self.unit}".strip()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a figure is to be, at most or at least; in its own unit, or as a ratio if the unit is TIMES."""
+
+    number: float
+    unit: str
+    is_least: bool = False
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.is_least else '≤'} {Figure(self.number, self.unit)}"
+
+    def holds(self, number: float) -> bool:
+        return number >= self.number if self.is_least else number <= self.number
+
+
+def at_most(number: float, unit: str = TIMES) -> Bound:
+    return Bound(number, unit)
+
+
+def at_least(number: float, unit: str = TIMES) -> Bound:
+    return Bound(number, unit, is_least=True)
+
+
+def micro(seconds: float) -> Figure:
+    return Figure(1e6 * seconds, "µs")
+
+
+def milli(seconds: float) -> Figure:
+    return Figure(1000 * seconds, "ms")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was measured. `ratio` is to whatever the goal's note says; most times only describe."""
+
+    what: str
+    measured: Figure
+    ratio: float | None = None
+    goal: Bound | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """None where there is nothing to meet."""
+        if self.goal is None:
+            return None
+        judged = self.ratio if self.goal.unit == TIMES else self.measured.number
+        return judged is not None and self.goal.holds(judged)
+
+    @property
+    def ours(self) -> bool:
+        return self.what.startswith("Sojourn")
+
+    def cells(self) -> tuple[str, ...]:
+        ratio = "" if self.ratio is None else str(Figure(self.ratio, TIMES))
+        goal = "" if self.goal is None else str(self.goal)
+        return (self.what, str(self.measured), ratio, goal, {None: "", True: "yes", False: "**no**"}[self.met])
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal's table. With `picture`, the lines in the unit of the first are drawn as bars into a file of this name."""
+
+    title: str
+    note: str
+    lines: Sequence[Line]
+    picture: str = ""
+
+    def drawn(self) -> str:
+        alike = [line for line in self.lines if line.measured.unit == self.lines[0].measured.unit]
+        shown = [line for line in alike if not line.what.startswith("…")]  # that goes on with the line above
+        bars = [(line.what, line.measured.number, str(line.measured), line.ours) for line in shown]
+        return plot.draw(self.title, self.note, bars)
+
+
+def text(goal: Goal) -> str:
+    rows = [HEADER, *(line.cells() for line in goal.lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = (
+        "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs))
+        for pairs in (tuple(zip(row, widths, strict=True)) for row in rows)
+    )
+    return "\n".join((goal.title, goal.note, "", *table))
+
+
+def markdown(goal: Goal) -> str:
+    picture = f"![{goal.title}: {goal.note}](images/{name(goal)})" if goal.picture else ""
+    rows = [HEADER, ("---", *["--:"] * 4), *(line.cells() for line in goal.lines)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n\n".join(part for part in (f"### {goal.title}", goal.note, picture, table) if part)
+
+
+def verdict(goals: Iterable[Goal]) -> str:
+    """How many goals are met, and which lines are not."""
+    judged = [line for goal in goals for line in goal.lines if line.met is not None]
+    missed = [f"{line.what} ({line.cells()[2] or line.measured}, {line.goal})" for line in judged if not line.met]
+    met = f"{len(judged) - len(missed)} of {len(judged)} goals met."
+    return "\n".join((met, *(f"* Not met: {what}" for what in missed)))
+
+
+def write(goals: Sequence[Goal], how: str) -> None:
+    """Puts the figures into the page and draws the pictures anew."""
+    page = PAGE.read_text()
+    before, rest = page.split(BEGIN)
+    section = "\n\n".join((BEGIN, how, verdict(goals), *map(markdown, goals), END))
+    PAGE.write_text(before + section + rest.split(END)[1])
+    for goal in goals:
+        if goal.picture:
+            (DOCS / "images" / name(goal)).write_text(goal.drawn())
+
+
+def name(goal: Goal) -> str:
+    return f"benchmarks-{goal.picture}.svg"

@@ -1,0 +1,81 @@
+"""The production server with the project's own configuration, as a process group that ends with the block."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+from . import load
+
+CONFIGURATION = Path(__file__).parents[2] / "ops" / "gunicorn.conf.py"
+COMMAND = (sys.executable, "-W", "ignore", "-m", "gunicorn", "--config", str(CONFIGURATION))
+PATIENCE = 60  # seconds for the first answer
+
+
+class Server:
+    """Serves `lab.benchmarks.site`; raises SystemExit if it does not answer. What it said is shown then.
+
+    `first_answer` is how many seconds that took, from the start of the process.
+    """
+
+    def __init__(self, environment: Mapping[str, str], first: str = "/healthz") -> None:
+        self.environment, self.first = dict(environment), first
+
+    def __enter__(self) -> Server:
+        began = monotonic()
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+            self.port: int = listener.getsockname()[1]
+            self.said = tempfile.TemporaryFile()
+            self.process = subprocess.Popen(  # noqa: S603
+                [*COMMAND, "--bind", f"fd://{listener.fileno()}", "project.wsgi"],
+                env=self.environment,
+                pass_fds=[listener.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self.said,
+                stderr=self.said,
+                start_new_session=True,
+            )
+        try:
+            self._wait(began + PATIENCE)
+        except BaseException as error:
+            self.__exit__(error)
+            raise
+        self.first_answer = monotonic() - began
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if any(exception):
+            self.said.seek(0)
+            sys.stderr.write(f"The server said:\n{self.said.read().decode()[-5000:]}\n")
+        self.said.close()
+
+    def memory(self, what: str = "VmRSS") -> int:
+        """Bytes of the largest worker; `VmHWM` is the most that it ever had. 0 where there is no /proc."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        workers = children.read_text().split() if children.exists() else []
+        return max((_status(worker, what) for worker in workers), default=0)
+
+    def _wait(self, until: float) -> None:
+        while self.process.poll() is None and monotonic() < until:
+            with suppress(OSError):
+                if load.get(self.port, self.first) == 200:
+                    return
+                break
+            sleep(0.01)
+        raise SystemExit("The server does not answer.")
+
+
+def _status(process: str, what: str) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(what))

@@ -1,0 +1,18 @@
+"""The site's own settings, whole; with BENCHMARKS_SESSIONS set, with Django's sessions in the place of tokens."""
+
+import os
+
+from project.settings import *  # noqa: F403
+from project.settings import MIDDLEWARE
+
+ROOT_URLCONF = "lab.benchmarks.site_urls"
+
+if os.environ.get("BENCHMARKS_SESSIONS"):
+    INSTEAD = {
+        "tokens.middleware.StrictCookies": None,
+        "tokens.middleware.TokenMiddleware": "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "tokens.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
+        "accounts.middleware.LeavingPeople": None,  # it looks at the rows of sign-ins
+    }
+    MIDDLEWARE = [name for name in (INSTEAD.get(name, name) for name in MIDDLEWARE) if name]
+    SESSION_ENGINE = "django.contrib.sessions.backends.db"

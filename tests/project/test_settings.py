@@ -1,0 +1,221 @@
+"""The environment is read strictly, and what is documented for production passes Django's deployment checks."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def documented(**changes: str) -> dict[str, str]:
+    """The environment of `.env.example`, with a secret key in it."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    return {**example, "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP", **changes}
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """`read(NAME=value)` gives the settings under the documented environment with these changes."""
+
+    def read(**changes):
+        for name in os.environ:
+            if name.startswith("TOKENS_"):
+                monkeypatch.delenv(name)
+        for name in ("CACHE_URL", "DEFAULT_FROM_EMAIL", "SECRET_KEY_FALLBACKS", "STATIC_ROOT", "SECURE_SSL_REDIRECT"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in documented(**changes).items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(ROOT / "project/settings.py"))
+
+    return read
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "manage.py", *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "TOKENS_ISSUER"])
+    def test_what_has_no_default_is_named_when_it_is_missing(self, read, name):
+        with pytest.raises(ImproperlyConfigured, match=rf"^{name} is not set in the environment, see .env.example\.$"):
+            read(**{name: ""})
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("DEBUG", "flase"),
+            ("SECURE_SSL_REDIRECT", "maybe"),
+            ("TRUSTED_PROXIES", "-1"),
+            ("TRUSTED_PROXIES", "one"),
+            ("DATABASE_URL", "nonsense"),
+            ("DATABASE_URL", "oracel://x"),
+            ("DATABASE_URL", "postgres://sojourn:hush@host:port/name"),
+            ("CACHE_URL", "rediss"),
+            ("EMAIL_URL", "mail.example.org"),
+            ("UNVERIFIED_MAY", "some"),
+            ("LOG_FORMAT", "xml"),
+            ("LOG_LEVEL", "loud"),
+            ("TOKENS_ISSUER", "example.org"),
+            ("TOKENS_ACCESS_LIFETIME", "15min"),
+            ("TOKENS_ACCESS_LIFETIME", "-5"),
+            ("TOKENS_REVOCATION_LAG", "nan"),
+            ("TOKENS_COOKIE_SECURE", "2"),
+            ("TOKENS_MAX_SESSIONS", "1.5"),
+            ("TOKENS_ACESS_LIFETIME", "900"),
+        ],
+    )
+    def test_what_is_malformed_is_named_in_one_sentence_without_its_value(self, read, name, value):
+        with pytest.raises(ImproperlyConfigured) as caught:
+            read(**{name: value})
+        sentence = str(caught.value)
+        assert sentence.startswith(name)
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+        assert "hush" not in sentence
+
+    @pytest.mark.once
+    @pytest.mark.parametrize("command", ["check", "migrate", "cleartokens"])
+    def test_manage_prints_the_sentence_and_nothing_else(self, command):
+        done = manage(command, **documented(TRUSTED_PROXIES="two"))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "TRUSTED_PROXIES must be a whole number, zero or more.\n"
+
+
+class TestValues:
+    def test_a_setting_that_is_not_named_keeps_the_default_of_the_tokens(self, read):
+        ours = {"TOKENS_ISSUER", "TOKENS_USER_CLAIMS"}
+        assert {name for name in read() if name.startswith("TOKENS_")} == ours
+
+    def test_spans_are_numbers(self, read):
+        settings = read(TOKENS_ACCESS_LIFETIME="3", TOKENS_REVOCATION_LAG="0.5")
+        assert (settings["TOKENS_ACCESS_LIFETIME"], settings["TOKENS_REVOCATION_LAG"]) == (3, 0.5)
+        assert type(settings["TOKENS_ACCESS_LIFETIME"]) is int
+
+    def test_lists_switches_and_whole_numbers(self, read):
+        settings = read(TOKENS_USER_CLAIMS="username, is_staff", TOKENS_COOKIE_SECURE="off", TOKENS_MAX_SESSIONS="5")
+        assert settings["TOKENS_USER_CLAIMS"] == ["username", "is_staff"]
+        assert settings["TOKENS_COOKIE_SECURE"] is False
+        assert settings["TOKENS_MAX_SESSIONS"] == 5
+
+    def test_a_secret_key_is_taken_as_it_is_whatever_it_begins_with(self, read):
+        assert read(SECRET_KEY="$PATH")["SECRET_KEY"] == "$PATH"
+
+    def test_sqlite_waits_for_other_writers_and_keeps_a_log(self, read):
+        options = read(DATABASE_URL="sqlite:////srv/sojourn.sqlite3")["DATABASES"]["default"]["OPTIONS"]
+        assert (options["transaction_mode"], options["timeout"]) == ("IMMEDIATE", 20)
+        assert "journal_mode=WAL" in options["init_command"]
+
+    def test_postgres_gets_no_options_of_sqlite(self, read):
+        database = read()["DATABASES"]["default"]
+        assert database["ENGINE"] == "django.db.backends.postgresql"
+        assert "OPTIONS" not in database
+
+    def test_watchers_of_the_process_itself_need_no_tls(self, read):
+        settings = read()
+        for url in ("healthz", "readyz", "metrics"):
+            assert any(re.search(pattern, url) for pattern in settings["SECURE_REDIRECT_EXEMPT"])
+        assert not any(re.search(pattern, "metricsX") for pattern in settings["SECURE_REDIRECT_EXEMPT"])
+
+    def test_mail_leaves_by_tls(self, read):
+        settings = read()
+        assert (settings["EMAIL_HOST"], settings["EMAIL_PORT"]) == ("mail.example.org", 587)
+        assert settings["EMAIL_USE_TLS"] is True
+        assert settings["DEFAULT_FROM_EMAIL"] == "Sojourn <noreply@example.org>"
+
+    @pytest.mark.parametrize(("secure", "prefix"), [("true", "__Host-"), ("false", "")])
+    def test_every_cookie_has_the_prefix_exactly_when_it_is_secure(self, read, secure, prefix):
+        settings = read(TOKENS_COOKIE_SECURE=secure)
+        for kind, name in [("CSRF", "csrftoken"), ("SESSION", "session"), ("LANGUAGE", "language")]:
+            assert settings[f"{kind}_COOKIE_NAME"] == prefix + name
+            assert settings[f"{kind}_COOKIE_SECURE"] is (secure == "true")
+            assert settings[f"{kind}_COOKIE_HTTPONLY"] is True
+            assert settings[f"{kind}_COOKIE_SAMESITE"] == "Lax"
+            assert f"{kind}_COOKIE_DOMAIN" not in settings
+        assert settings["MESSAGES_COOKIE_NAME"] == f"{prefix}messages"
+
+    def test_passwords_are_hashed_by_our_own_argon2_and_may_be_all_digits(self, read):
+        settings = read()
+        assert settings["PASSWORD_HASHERS"][0] == "accounts.hashers.Argon2Hasher"
+        assert "Numeric" not in str(settings["AUTH_PASSWORD_VALIDATORS"])
+
+    @pytest.mark.parametrize("hops", ["0", "1"])
+    def test_a_header_about_tls_counts_only_behind_a_proxy(self, read, hops):
+        assert ("SECURE_PROXY_SSL_HEADER" in read(TRUSTED_PROXIES=hops)) is (hops == "1")
+
+
+@pytest.mark.once
+class TestCommands:
+    def test_the_documented_environment_passes_the_deployment_checks(self):
+        done = manage("check", "--deploy", "--fail-level", "WARNING", **documented())
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_no_migration_is_missing(self):
+        done = manage("makemigrations", "--check", "--dry-run", **documented(DATABASE_URL="sqlite://:memory:"))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@login_not_required
+def broken(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("broken on purpose")
+
+
+urlpatterns = [path("broken/", broken), path("", include("project.urls"))]
+
+
+@pytest.mark.urls("tests.project.test_settings")
+@pytest.mark.django_db
+class TestHeaders:
+    @pytest.mark.parametrize(
+        ("address", "status"),
+        [
+            ("/accounts/login/", 200),
+            ("/accounts/sessions/", 302),
+            ("/no-such-page", 404),
+            ("/broken/", 500),
+            ("/static/admin/css/base.css", 200),
+            ("/healthz", 200),
+            ("/.well-known/jwks.json", 200),
+        ],
+    )
+    def test_every_answer_has_them(self, client, address, status):
+        client.raise_request_exception = False
+        response = client.get(address, secure=True)
+        assert response.status_code == status
+        self.check(response)
+        allowed = response.headers.get("Access-Control-Allow-Origin")
+        assert allowed == ("*" if address.endswith("jwks.json") else None)  # public keys are for everybody
+        response.close()
+
+    def test_so_has_the_answer_to_a_foreign_host(self, client):
+        response = client.get("/accounts/login/", secure=True, headers={"host": "evil.example"})
+        assert response.status_code == 400
+        self.check(response)
+
+    def check(self, response):
+        headers = response.headers
+        assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "camera=()" in headers["Permissions-Policy"]
+        policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+        assert policy["object-src"] == "'none'"
+        assert not re.search(r"unsafe|data:|\*", headers["Content-Security-Policy"])
