@@ -28,7 +28,7 @@ class TallyQuerySet(models.QuerySet["Tally"]):
 
 class Tally(models.Model):
     class Branch(models.TextChoices):
-        """The branches of the rule (docs/rotation.md), in words."""
+        """The branches of the rule (docs/explanation/rotation.md), in words."""
 
         CHILD = "child", _("a new refresh token was handed out")
         KEPT = "kept", _("a young refresh token was kept")

@@ -130,7 +130,7 @@ class TestExport:
 
 
 class TestDocument:
-    """docs/account.md describes it: a member that is here and not there, or the other way round, fails below."""
+    """docs/reference/accounts.md lists each member of the document, and no other."""
 
     @pytest.fixture
     def document(self, here, there, bob, alice, rf):
@@ -215,8 +215,8 @@ class TestDocument:
         assert client.post(EXPORT).json()["sessions"][0]["user_agent"] == RefreshToken.objects.get().user_agent
 
     def test_every_member_is_documented_and_no_other(self, document):
-        page = (Path(settings.BASE_DIR) / "docs/account.md").read_text()
-        table = page.partition("## Taking the data along")[2].partition("\n## ")[0].partition("|---")[2]
+        page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()
+        table = page.partition("## Data export")[2].partition("\n## ")[0].partition("|---")[2]
         documented = {
             name for row in re.findall(r"^\| (.*?) \|", table, flags=re.M) for name in re.findall("`(.+?)`", row)
         }
