@@ -56,7 +56,7 @@ def check_places(**_: object) -> list[CheckMessage]:
     trouble = places.trouble(settings.GEOIP_PATH) if settings.GEOIP_PATH else ""
     if not trouble:
         return []
-    hint = "It takes a file in MaxMind's format, and the package maxminddb (docs/dependencies.md)."
+    hint = "It takes a file in MaxMind's format, and the package maxminddb (docs/explanation/dependencies.md)."
     return [Error(f"GEOIP_PATH cannot be read: {trouble}", hint=hint, id="accounts.E001")]
 
 

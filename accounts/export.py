@@ -1,4 +1,4 @@
-"""What the site knows of a person, as one document that they can take along; docs/account.md describes it.
+"""What the site knows of a person, as one document that they can take along; docs/reference/accounts.md describes it.
 
 Nothing in it lets anybody in: no password's hash, and of a session no token and no id of one.
 """

@@ -2,7 +2,7 @@
 
 Growing pauses and no lock-out: a stranger who tries somebody's password shuts gates of their own, and those that they
 share with the account's owner open again within a minute. A browser in which the owner has signed in before has a gate
-to itself, which no stranger can shut. docs/account.md shows the figures.
+to itself, which no stranger can shut. docs/reference/accounts.md shows the figures.
 """
 
 import logging

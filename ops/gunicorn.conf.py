@@ -1,4 +1,4 @@
-"""gunicorn in production: `gunicorn --config ops/gunicorn.conf.py project.wsgi`; see docs/deploy.md.
+"""gunicorn in production: `gunicorn --config ops/gunicorn.conf.py project.wsgi`; see docs/howto/deploy.md.
 
 How many workers: WEB_CONCURRENCY, one unless it is set. Where to listen: the socket that systemd hands over, or --bind.
 Nothing of the site is imported here: the master lives on when a SIGHUP has the workers load a new version.

@@ -1,4 +1,4 @@
-"""The log: one line for each record, as JSON for machines or as text for people. docs/observability.md has the fields.
+"""The log: one line for each record, as JSON for machines or as text for people. docs/howto/observe.md has the fields.
 
 All code writes through the standard library's `logging`; what makes a line of a record stands here alone. So this is
 also where a line learns who asked, and where nothing passes that could be a secret or forge a line.

@@ -253,7 +253,8 @@ PERMISSIONS_POLICY = ", ".join(
 # Words, time, mail, log
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("zh-hans", "简体中文")]  # docs/languages.md
+# docs/howto/languages.md
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = ["project.formats"]
 USE_I18N = True

@@ -1,7 +1,7 @@
 """python -m lab.benchmarks: what it costs to be signed in, beside what people would use instead; in under five minutes.
 
 Each goal is a line with its ratio and whether it is met. Everything runs here and now: PostgreSQL, Redis, the server.
-Nothing is written unless `--write` is given; it puts the tables and the pictures into docs/benchmarks.md.
+Nothing is written unless `--write` is given; it puts the tables and the pictures into docs/explanation/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("only", nargs="*", choices=[*GOALS, []], help="these alone")
     parser.add_argument("--once", action="store_true", help="everything once, which says nothing of speed: in seconds")
     parser.add_argument("--full", action="store_true", help=f"a table of {LARGEST:,} sign-ins too, in minutes")
-    parser.add_argument("--write", action="store_true", help="write the figures into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/explanation/benchmarks.md")
     options = parser.parse_args()
     if options.write and (options.only or options.once):
         parser.error("The page has all goals, and real figures.")

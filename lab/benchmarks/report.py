@@ -9,7 +9,7 @@ from pathlib import Path
 from . import plot
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = DOCS / "benchmarks.md"
+PAGE = DOCS / "explanation" / "benchmarks.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 HEADER = ("what", "measured", "ratio", "goal", "met")
 TIMES = "×"  # noqa: RUF001
@@ -110,7 +110,7 @@ def text(goal: Goal) -> str:
 
 
 def markdown(goal: Goal) -> str:
-    picture = f"![{goal.title}: {goal.note}](images/{name(goal)})" if goal.picture else ""
+    picture = f"![{goal.title}](../images/{name(goal)})" if goal.picture else ""
     rows = [HEADER, ("---", *["--:"] * 4), *(line.cells() for line in goal.lines)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n\n".join(part for part in (f"### {goal.title}", goal.note, picture, table) if part)
@@ -118,17 +118,26 @@ def markdown(goal: Goal) -> str:
 
 def verdict(goals: Iterable[Goal]) -> str:
     """How many goals are met, and which lines are not."""
-    judged = [line for goal in goals for line in goal.lines if line.met is not None]
-    missed = [f"{line.what} ({line.cells()[2] or line.measured}, {line.goal})" for line in judged if not line.met]
-    met = f"{len(judged) - len(missed)} of {len(judged)} goals met."
-    return "\n".join((met, *(f"* Not met: {what}" for what in missed)))
+    missed = (line for line in _judged(goals) if not line.met)
+    told = (f"* Not met: {line.what} ({line.cells()[2] or line.measured}, {line.goal})" for line in missed)
+    return "\n".join((how_many(goals), *told))
+
+
+def how_many(goals: Iterable[Goal]) -> str:
+    """The same in a sentence, for a page whose tables say which."""
+    judged = _judged(goals)
+    return f"{sum(bool(line.met) for line in judged)} of {len(judged)} goals met."
+
+
+def _judged(goals: Iterable[Goal]) -> list[Line]:
+    return [line for goal in goals for line in goal.lines if line.met is not None]
 
 
 def write(goals: Sequence[Goal], how: str) -> None:
     """Puts the figures into the page and draws the pictures anew."""
     page = PAGE.read_text()
     before, rest = page.split(BEGIN)
-    section = "\n\n".join((BEGIN, how, verdict(goals), *map(markdown, goals), END))
+    section = "\n\n".join((BEGIN, how, how_many(goals), *map(markdown, goals), END))
     PAGE.write_text(before + section + rest.split(END)[1])
     for goal in goals:
         if goal.picture:

@@ -1,4 +1,4 @@
-"""What sign-ins take of a PostgreSQL, for docs/scale.md: bytes of a row and of its indexes, and of WAL for each write.
+"""What sessions take of a PostgreSQL, for docs/explanation/scale.md: bytes of a row, its indexes and its WAL.
 
     python -m lab.benchmarks.scale [500000]
 

@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lab.simulation", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part of it, in seconds")
     parser.add_argument("--seed", type=int, default=1, help="another seed tells other lives (default: 1)")
-    parser.add_argument("--write", action="store_true", help="write the figures into docs/rotation.md")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/explanation/rotation.md")
     return parser.parse_args()
 
 

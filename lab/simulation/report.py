@@ -10,7 +10,7 @@ from .runs import Result
 from .thieves import Kind
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE, PICTURE = DOCS / "rotation.md", DOCS / "images" / "rotation-rules.svg"
+PAGE, PICTURE = DOCS / "explanation" / "rotation.md", DOCS / "images" / "rotation-rules.svg"
 BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
 
 Table = tuple[tuple[str, ...], ...]

@@ -253,7 +253,7 @@ def test_a_double_click_is_done_and_asked_for_once(here, there):
 
 
 def test_the_docs_name_the_time():
-    page = (Path(settings.BASE_DIR) / "docs/account.md").read_text()
+    page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()
     assert f"more\nthan {PROVED_FOR // timedelta(minutes=1)} minutes ago" in page
 
 

@@ -215,7 +215,7 @@ class TestThrottled:
 
 
 class TestTheDocument:
-    PAGE = (Path(site.BASE_DIR) / "docs/account.md").read_text()
+    PAGE = (Path(site.BASE_DIR) / "docs/reference/accounts.md").read_text()
 
     def test_its_figures_are_these(self):
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in self.PAGE.splitlines()]

@@ -142,7 +142,7 @@ class TestHistory:
 
 
 def test_the_docs_name_the_times():
-    page = (Path(settings.BASE_DIR) / "docs/account.md").read_text()
+    page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()
     assert f"**For {deletion.GRACE.days} days** nothing is lost." in page
     assert page.count(f"{HISTORY_KEPT.days} days") == 3
     assert page.count(f"for {KEPT.days} days") == page.count(f"older than {KEPT.days};") == 1

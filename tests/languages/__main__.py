@@ -1,4 +1,4 @@
-"""`python -m tests.languages`: bring every catalogue up to the source, and compile it. docs/languages.md says when."""
+"""`python -m tests.languages`: update every catalogue from the source and compile it (docs/howto/languages.md)."""
 
 import os
 

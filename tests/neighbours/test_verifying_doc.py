@@ -1,4 +1,4 @@
-"""What docs/verifying.md tells neighbours to write, run as it stands there against a server on a socket."""
+"""What docs/howto/neighbours.md tells neighbours to write, run as it stands there against a server on a socket."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tokens import jwks, keyfile
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
-PAGE = (Path(__file__).parents[2] / "docs" / "verifying.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "neighbours.md").read_text()
 ALL_OF = {"python", "js", "go", "java", "csharp", "ruby"}
 ASK = """
 import {{ claimsOf }} from "./{name}";

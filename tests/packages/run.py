@@ -1,5 +1,5 @@
 """`python -m tests.packages.run WALK FOLDER`: a project as `django-admin startproject` makes it, with the settings that
-docs/adopt.md names and those of the walk; then the walk itself, which fails by an exception.
+docs/howto/existing-project.md names and those of the walk; then the walk itself, which fails by an exception.
 
 A walk is a module with `walk()`, and imports no models before that; `SETTINGS` and `URLS`, if it has them, are lines
 for the two files. With `PLAIN` the project is left as Django made it. Two walks in one folder have one database.

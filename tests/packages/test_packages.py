@@ -1,4 +1,4 @@
-"""docs/adopt.md is true: four settings in a fresh project, and what is said of each package."""
+"""docs/howto/existing-project.md is true: four settings in a fresh project, and what is said of each package."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_document_names_the_settings_that_are_tried():
-    page = (ROOT / "docs/adopt.md").read_text()
+    page = (ROOT / "docs/howto/existing-project.md").read_text()
     code = page.partition("```python\n")[2].partition("```")[0]
     lines = [line.partition("  #")[0].strip() for line in code.splitlines()]
     assert len(lines) == 4

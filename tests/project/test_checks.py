@@ -1,4 +1,4 @@
-"""docs/checks.md lists every check there is, and each of them fires."""
+"""docs/reference/checks.md lists every check there is, and each of them fires."""
 
 import re
 from pathlib import Path
@@ -63,7 +63,7 @@ FIRES = {
 
 def documented():
     """The rows of the page: id, when it is asked, the setting, what to do."""
-    page = (ROOT / "docs/checks.md").read_text()
+    page = (ROOT / "docs/reference/checks.md").read_text()
     return [
         [cell.strip(" `") for cell in row]
         for row in re.findall(r"^\| (\w+\.\w\d{3}) \|(.+)\|(.+)\|(.+)\|$", page, re.M)

@@ -1,4 +1,4 @@
-"""How long the cookies are: docs/services.md says what `python -m lab.benchmarks.sizes` prints."""
+"""How long the cookies are: docs/howto/keys.md says what `python -m lab.benchmarks.sizes` prints."""
 
 import subprocess
 import sys
@@ -27,4 +27,4 @@ def test_no_cookie_is_longer_than_browsers_take(printed):
 
 def test_the_page_says_what_was_measured(printed):
     table = printed.partition("\n\n")[0]
-    assert table in (ROOT / "docs" / "services.md").read_text()
+    assert table in (ROOT / "docs" / "howto/keys.md").read_text()

@@ -79,7 +79,7 @@ def test_no_value_is_asked_for_that_never_comes(where):
 
 
 def test_the_documentation_has_each_with_its_labels(scraped):
-    page = (ROOT / "docs/observability.md").read_text()
+    page = (ROOT / "docs/howto/observe.md").read_text()
     told = {
         name: set(re.findall(r"`(\w+)`", labels))
         for name, labels in re.findall(r"^\| `(sojourn_\w+)` \|([^|]*)\|", page, re.M)
@@ -90,5 +90,5 @@ def test_the_documentation_has_each_with_its_labels(scraped):
 
 def test_each_alert_is_explained():
     names = re.findall(r"alert: (\w+)", (ROOT / "ops/prometheus/sojourn.rules.yml").read_text())
-    page = (ROOT / "docs/observability.md").read_text()
+    page = (ROOT / "docs/howto/observe.md").read_text()
     assert names == re.findall(r"^\| `(Sojourn\w+)` \|", page, re.M)

@@ -27,5 +27,5 @@ def walk() -> None:
     except KeyError as error:
         assert error.args == ("_auth_user_backend",)
     else:
-        raise AssertionError("It does, by now: say so in docs/adopt.md.")
+        raise AssertionError("It does, by now: say so in docs/howto/existing-project.md.")
     assert "alice" in on(alice)

@@ -1,0 +1,57 @@
+"""The documentation points to what exists, is short, and lists every setting and every signal."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.dispatch import Signal
+
+from tokens import conf, signals
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(settings.BASE_DIR)
+PAGES = sorted([ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md")])
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+
+
+def anchors(file):
+    """The anchors of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading(file):
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", file.read_text()):
+        path, _, anchor = target.partition("#")
+        there = (file.parent / path).resolve() if path else file
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/index.md").read_text()
+    listed = {(ROOT / "docs" / path).resolve() for path in re.findall(r"\]\(([\w/-]+\.md)\)", index)}
+    assert listed == set((ROOT / "docs").rglob("*.md")) - {ROOT / "docs/index.md"}
+
+
+def test_the_readme_takes_three_minutes():
+    assert len((ROOT / "README.md").read_text().split()) < 700
+
+
+def test_every_setting_of_the_tokens_is_listed_once():
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    listed = re.findall(r"^\| `TOKENS_(\w+)`", page, flags=re.M)
+    assert len(listed) == len(set(listed))
+    properties = {name.upper() for name in vars(conf.Conf) if not name.startswith("_") and name != "key_ring"}
+    assert set(listed) >= properties
+    main = page.partition("\n## Tokens\n")[2].partition("tokens/contrib")[0]
+    assert len(re.findall(r"^\| `TOKENS_", main, flags=re.M)) <= 15
+
+
+def test_every_signal_is_listed_and_no_other():
+    section = (ROOT / "docs/reference/api.md").read_text().partition("\n## Signals\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", section, flags=re.M)
+    assert sorted(listed) == sorted(name for name, value in vars(signals).items() if isinstance(value, Signal))
