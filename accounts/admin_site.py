@@ -15,12 +15,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
 from django.utils.translation import gettext_lazy as _
 
-from accounts import week
 from accounts.models import User
-from accounts.proof import proved
+from accounts.security.reauthentication import reauthentication_required
 from tokens.decorators import signs_in_or_out
 
-SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
@@ -34,13 +33,13 @@ class AdminSite(admin.AdminSite):
         """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles. Whatever is
         changed here is changed by somebody who has just shown who they are; to leave needs no proof."""
         checked = super().admin_view(view, cacheable)
-        changing = checked if getattr(view, "tokens_unjudged", False) else proved(checked)
+        changing = checked if getattr(view, "tokens_unjudged", False) else reauthentication_required(checked)
 
         @wraps(checked)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied
-            return (checked if request.method in SAFE else changing)(request, *args, **kwargs)
+            return (checked if request.method in SAFE_METHODS else changing)(request, *args, **kwargs)
 
         return cast(View, guarded)
 
@@ -50,7 +49,9 @@ class AdminSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
         """Above the lists, what happened in the last seven days."""
-        return super().index(request, {**(extra_context or {}), "week": week.of(cast(User, request.user))})
+        from accounts.admin import dashboard  # which registers models with this very site
+
+        return super().index(request, {**(extra_context or {}), "week": dashboard.for_user(cast(User, request.user))})
 
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:

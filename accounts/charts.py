@@ -6,9 +6,9 @@ As text, because a template writes a number in the manner of the reader's langua
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LEAST = 3.0  # per cent: one is seen beside a thousand ...
-FEW = 4  # ... and is no mountain alone
-FILLED = 0.7  # of a bar's place; the rest is air
+MIN_HEIGHT = 3.0  # per cent: one is seen beside a thousand ...
+MIN_SCALE = 4  # ... and is no mountain alone
+BAR_SHARE = 0.7  # of a bar's place; the rest is air
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Bar:
 
 def bars(numbers: Sequence[int]) -> list[Bar]:
     """One for each of `numbers`, from left to right; none of these is below zero."""
-    highest = max([*numbers, FEW])
+    highest = max([*numbers, MIN_SCALE])
     place = 100 / max(len(numbers), 1)
     return [_bar(place * number, place, _height(count, highest)) for number, count in enumerate(numbers)]
 
@@ -34,9 +34,9 @@ def percent(length: float) -> str:
 
 
 def _bar(left: float, place: float, height: float) -> Bar:
-    middle, width = left + place / 2, place * FILLED
+    middle, width = left + place / 2, place * BAR_SHARE
     return Bar(percent(middle - width / 2), percent(100 - height), percent(width), percent(height), percent(middle))
 
 
 def _height(count: int, highest: int) -> float:
-    return max(100 * count / highest, LEAST) if count else 0
+    return max(100 * count / highest, MIN_HEIGHT) if count else 0

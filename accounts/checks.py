@@ -8,33 +8,37 @@ from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from accounts import places
-from accounts.validators import MaximumLengthValidator
+from accounts.account import geoip
+from accounts.security.validators import MaximumLengthValidator
 
-UNFIT = {
+UNSUITABLE_CACHES = {
     "LocMemCache": "is one for each process",
     "DummyCache": "keeps nothing",
     "FileBasedCache": "loses count of what comes at the same moment",
     "DatabaseCache": "loses count of what comes at the same moment",
 }
-LEAST_LENGTH = 8  # NIST SP 800-63B-4 §3.1.1.2, where a second factor or a list of common passwords stands beside it
-LEAST_COMMON = 1_000  # Django's own list has 20,000
-LONGEST = 4096  # characters that are hashed, which takes the longer the more they are
-QUICK_HASHERS = {"MD5PasswordHasher", "UnsaltedMD5PasswordHasher", "SHA1PasswordHasher", "UnsaltedSHA1PasswordHasher"}
-MUTE_BACKENDS = (
-    *(f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("console", "dummy", "filebased", "locmem")),
-    "project.mail.EmailBackend",
+MIN_PASSWORD_LENGTH = (
+    8  # NIST SP 800-63B-4 §3.1.1.2, where a second factor or a list of common passwords stands beside it
 )
-HERE = {"localhost", "127.0.0.1", "::1"}
+MIN_COMMON_PASSWORDS = 1_000  # Django's own list has 20,000
+MAX_PASSWORD_LENGTH = 4096  # characters that are hashed, which takes the longer the more they are
+FAST_HASHERS = {"MD5PasswordHasher", "UnsaltedMD5PasswordHasher", "SHA1PasswordHasher", "UnsaltedSHA1PasswordHasher"}
+NON_SENDING_BACKENDS = (
+    *(f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("console", "dummy", "filebased", "locmem")),
+    "project.email_backend.EmailBackend",
+)
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
 @register(Tags.security, deploy=True)
 def check_cache(**_: object) -> list[CheckMessage]:
-    """W001: several processes count together whatever is tried too often (gates.py)."""
+    """W001: several processes count together whatever is tried too often (rate_limit.py)."""
     kind = _cache()
-    if kind not in UNFIT:
+    if kind not in UNSUITABLE_CACHES:
         return []
-    sentence = f"The cache {UNFIT[kind]}, and attempts to sign in are counted there: name a Redis in CACHE_URL."
+    sentence = (
+        f"The cache {UNSUITABLE_CACHES[kind]}, and attempts to sign in are counted there: name a Redis in CACHE_URL."
+    )
     return [Warning(sentence, hint="With a single process an in-memory cache will do.", id="accounts.W001")]
 
 
@@ -51,9 +55,9 @@ def check_workers(**_: object) -> list[CheckMessage]:
 
 
 @register()
-def check_places(**_: object) -> list[CheckMessage]:
-    """E001: a file that is named can be read (places.py)."""
-    trouble = places.trouble(settings.GEOIP_PATH) if settings.GEOIP_PATH else ""
+def check_geoip(**_: object) -> list[CheckMessage]:
+    """E001: a file that is named can be read (geoip.py)."""
+    trouble = geoip.open_error(settings.GEOIP_PATH) if settings.GEOIP_PATH else ""
     if not trouble:
         return []
     hint = "It takes a file in MaxMind's format, and the package maxminddb (docs/explanation/dependencies.md)."
@@ -66,13 +70,17 @@ def check_passwords(**_: object) -> Iterator[CheckMessage]:
     wanted: Any = settings.AUTH_PASSWORD_VALIDATORS
     validators = password_validation.get_password_validators(wanted)
     lacking = []
-    if not any(_least(each) >= LEAST_LENGTH for each in validators):
-        lacking.append(f"MinimumLengthValidator with a min_length of {LEAST_LENGTH} or more")
-    if not any(isinstance(each, MaximumLengthValidator) and each.max_length <= LONGEST for each in validators):
-        lacking.append(f"accounts.validators.MaximumLengthValidator with a max_length of {LONGEST} or less")
+    if not any(_min_length(each) >= MIN_PASSWORD_LENGTH for each in validators):
+        lacking.append(f"MinimumLengthValidator with a min_length of {MIN_PASSWORD_LENGTH} or more")
+    if not any(
+        isinstance(each, MaximumLengthValidator) and each.max_length <= MAX_PASSWORD_LENGTH for each in validators
+    ):
+        lacking.append(
+            f"accounts.security.validators.MaximumLengthValidator with a max_length of {MAX_PASSWORD_LENGTH} or less"
+        )
     common = [each for each in validators if isinstance(each, password_validation.CommonPasswordValidator)]
-    if not any(len(each.passwords) >= LEAST_COMMON for each in common):
-        lacking.append(f"CommonPasswordValidator with a list of {LEAST_COMMON:,} passwords or more")
+    if not any(len(each.passwords) >= MIN_COMMON_PASSWORDS for each in common):
+        lacking.append(f"CommonPasswordValidator with a list of {MIN_COMMON_PASSWORDS:,} passwords or more")
     for what in lacking:
         hint = "Put it back as project/settings.py has it."
         yield Warning(f"AUTH_PASSWORD_VALIDATORS lacks {what}.", hint=hint, id="accounts.W003")
@@ -82,10 +90,10 @@ def check_passwords(**_: object) -> Iterator[CheckMessage]:
 def check_hashers(**_: object) -> Iterator[CheckMessage]:
     """W004: a leaked table gives no passwords away."""
     first = settings.PASSWORD_HASHERS[0]
-    if first.rpartition(".")[2] in QUICK_HASHERS:
+    if first.rpartition(".")[2] in FAST_HASHERS:
         yield Warning(
             f"PASSWORD_HASHERS begins with {first}, which is quick to guess for whoever has the table.",
-            hint="Put accounts.hashers.Argon2Hasher first; old hashes are made anew at the next sign-in.",
+            hint="Put accounts.security.hashers.Argon2Hasher first; old hashes are made anew at the next sign-in.",
             id="accounts.W004",
         )
 
@@ -93,10 +101,10 @@ def check_hashers(**_: object) -> Iterator[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_mail(**_: object) -> Iterator[CheckMessage]:
     """W005-W006: mails reach people, and nobody on the way reads the links in them."""
-    if settings.EMAIL_BACKEND in MUTE_BACKENDS:
+    if settings.EMAIL_BACKEND in NON_SENDING_BACKENDS:
         hint = "Name a mail server in EMAIL_URL, such as smtp+tls://user:password@mail.example.org:587."
         yield Warning(f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}: no mail goes out.", hint=hint, id="accounts.W005")
-    elif settings.EMAIL_HOST not in HERE and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
+    elif settings.EMAIL_HOST not in LOCAL_HOSTS and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
         yield Warning(
             f"EMAIL_URL sends mails to {settings.EMAIL_HOST} in the open, and links in them set new passwords.",
             hint="Write smtp+tls:// (port 587) or smtp+ssl:// (port 465).",
@@ -109,5 +117,5 @@ def _cache() -> str:
     return kind
 
 
-def _least(validator: object) -> int:
+def _min_length(validator: object) -> int:
     return validator.min_length if isinstance(validator, password_validation.MinimumLengthValidator) else 0

@@ -12,8 +12,8 @@ from prometheus_client.registry import Collector
 from accounts.models import OutgoingMail
 from tokens.models import RefreshToken
 
-SHORTEST = 10.0  # seconds for which a reading is kept ...
-SHARE = 100  # ... or so many times as long as it took: a big table is counted rarely
+MIN_CACHE_TIME = 10.0  # seconds for which a reading is kept ...
+CACHE_TIME_FACTOR = 100  # ... or so many times as long as it took: a big table is counted rarely
 
 Values = dict[str, float]
 HELP = {
@@ -23,7 +23,7 @@ HELP = {
 }
 
 
-class Readings(Collector):
+class DatabaseCollector(Collector):
     """No value while the database is away: the counters are shown all the same."""
 
     def __init__(self) -> None:
@@ -51,15 +51,15 @@ class Readings(Collector):
         if begun < self._kept_until:
             return
         try:
-            self._values = _read()
+            self._values = _query()
         except Error:
             self._values = {}
         took = monotonic() - begun
-        self._kept_until = begun + max(SHORTEST, SHARE * took)
+        self._kept_until = begun + max(MIN_CACHE_TIME, CACHE_TIME_FACTOR * took)
 
 
-def _read() -> Values:
-    waiting = OutgoingMail.objects.aggregate(count=Count("pk"), oldest=Min("made_at"))
+def _query() -> Values:
+    waiting = OutgoingMail.objects.aggregate(count=Count("pk"), oldest=Min("created_at"))
     oldest = (timezone.now() - waiting["oldest"]).total_seconds() if waiting["oldest"] else 0.0
     return {
         "sojourn_live_sessions": RefreshToken.objects.live().count(),
@@ -68,4 +68,4 @@ def _read() -> Values:
     }
 
 
-readings = Readings()
+db_metrics = DatabaseCollector()

@@ -35,7 +35,7 @@ class BoundField(forms.BoundField):
 
     def _focus(self) -> dict[str, bool]:
         """In a form that was refused: the first field that is wrong. Where it is none of them, what is wrong with the
-        whole has it (templates/form_errors.html)."""
+        whole has it (templates/_form_errors.html)."""
         if not (self.form.is_bound and self.form.errors):
             return {}
         return {"autofocus": self is next((field for field in self.form.visible_fields() if field.errors), None)}

@@ -8,10 +8,10 @@ from django.contrib.auth import forms as auth_forms
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from accounts import proof, throttle
-from accounts.http import Request
 from accounts.models import User
-from accounts.validators import refuse_foreign_mailbox, refuse_long_password, with_ascii_host
+from accounts.security import reauthentication, throttle
+from accounts.security.validators import normalize_email_domain, validate_ascii_mailbox, validate_password_length
+from accounts.types import Request
 from tokens.models import RefreshToken
 
 
@@ -36,28 +36,28 @@ class LoginForm(auth_forms.AuthenticationForm):
         # Django cuts the field down to the length of a user name; an address may be longer.
         self.fields["username"].max_length = 254  # type: ignore[attr-defined]
         self.fields["username"].widget.attrs["maxlength"] = 254
-        self.fields["password"].validators.append(refuse_long_password)
+        self.fields["password"].validators.append(validate_password_length)
 
     def clean(self) -> dict[str, object]:
         """An attempt is counted before anything is hashed, and only if there will be something to hash."""
         if not {"username", "password"} <= self.cleaned_data.keys():
             return super().clean()
-        account = throttle.owner(self.cleaned_data["username"])
-        throttle.take(self.request, throttle.SIGN_IN, account)
+        account = throttle.account_key(self.cleaned_data["username"])
+        throttle.hit(self.request, throttle.SIGN_IN, account)
         cleaned = super().clean()
-        throttle.forgive(self.request, throttle.SIGN_IN, account)
+        throttle.reset(self.request, throttle.SIGN_IN, account)
         return cleaned
 
 
-class AddressField(forms.EmailField):
+class UserEmailField(forms.EmailField):
     """An address that mail can be sent to, in the one way that this site writes it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 254, **kwargs})
-        self.validators.append(refuse_foreign_mailbox)
+        self.validators.append(validate_ascii_mailbox)
 
     def clean(self, value: object) -> str:
-        return with_ascii_host(super().clean(value))
+        return normalize_email_domain(super().clean(value))
 
 
 class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
@@ -66,14 +66,14 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ("username", "email")
-        field_classes: ClassVar = {"username": auth_forms.UsernameField, "email": AddressField}
+        field_classes: ClassVar = {"username": auth_forms.UsernameField, "email": UserEmailField}
         labels: ClassVar = {"username": _("User name"), "email": _("E-mail address")}
         widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.instance.validate_constraints = lambda exclude=None: None  # for the same reason as validate_unique
-        _word_new_password(self.fields["password1"], self.fields["password2"])
+        _label_new_password(self.fields["password1"], self.fields["password2"])
 
     def validate_unique(self) -> None:
         """Left to the insert, which comes after the hash: to ask earlier would show who has an account."""
@@ -82,7 +82,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
         super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]
 
 
-class ResetForm(auth_forms.PasswordResetForm):
+class PasswordResetForm(auth_forms.PasswordResetForm):
     """Django's own, with the word that the other pages have for it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,12 +90,12 @@ class ResetForm(auth_forms.PasswordResetForm):
         self.fields["email"].label = _("E-mail address")
 
 
-class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
+class SetPasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
     """A new password for somebody who came by a link from a mail."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        _word_new_password(self.fields["new_password1"], self.fields["new_password2"])
+        _label_new_password(self.fields["new_password1"], self.fields["new_password2"])
 
     def set_password_and_save(
         self,
@@ -110,17 +110,17 @@ class PasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
         return user
 
 
-class PasswordChangeForm(PasswordForm, auth_forms.PasswordChangeForm):
+class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
     """The password is always asked for here, which is a proof as good as any."""
 
     def __init__(self, *args: object, request: Request, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
         self.fields["old_password"].label = _("Your password now")
-        self.fields["old_password"].validators.append(refuse_long_password)
+        self.fields["old_password"].validators.append(validate_password_length)
 
     def clean_old_password(self) -> str:
-        return proof.checked(self.request, self.cleaned_data["old_password"])
+        return reauthentication.reauthenticate(self.request, self.cleaned_data["old_password"])
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -139,8 +139,8 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         return person
 
 
-class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Says when a name is taken. Whoever asks is known, and may ask for few (throttle.NAME)."""
+class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Says when a name is taken. Whoever asks is known, and may ask for few (throttle.USERNAME)."""
 
     class Meta:
         model = User
@@ -155,7 +155,7 @@ class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
         name: str = self.cleaned_data["username"]
         if name == self.initial["username"]:
             raise forms.ValidationError(_("This is your user name already."), code="same")
-        if User.objects.named(name).exclude(pk=self.instance.pk).exists():
+        if User.objects.by_login(name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(_("This user name is taken."), code="unique")
         return name
 
@@ -170,20 +170,20 @@ class UserNameForm(forms.ModelForm):  # type: ignore[type-arg]
         return person
 
 
-class AddressForm(forms.Form):
+class EmailForm(forms.Form):
     """Says nothing about addresses that are taken: the mail tells its reader alone."""
 
-    email = AddressField(label=_("The new address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = UserEmailField(label=_("The new address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
     def __init__(self, data: QueryDict | None, *, user: User) -> None:
         super().__init__(data)
         self.user = user
 
     def clean_email(self) -> str:
-        address: str = self.cleaned_data["email"]
-        if address == self.user.email:
+        email: str = self.cleaned_data["email"]
+        if email == self.user.email:
             raise forms.ValidationError(_("This is your address already."), code="same")
-        return address
+        return email
 
 
 class CodeForm(forms.Form):
@@ -213,7 +213,7 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
         return row
 
 
-def _word_new_password(first: forms.Field, second: forms.Field) -> None:
+def _label_new_password(first: forms.Field, second: forms.Field) -> None:
     first.help_text = _("At least 8 characters, of any kind. A sentence makes a good one.")
     second.label = _("The same once more")
     second.help_text = ""

@@ -5,7 +5,7 @@ Its own lack some of them, and say others as to a stranger.
 
 from django.utils.translation import gettext_noop, ngettext_lazy
 
-OF_FORMS = (
+FORM_STRINGS = (
     gettext_noop("This field is required."),
     gettext_noop("Enter a valid email address."),
     ngettext_lazy(
@@ -15,7 +15,7 @@ OF_FORMS = (
     ),
 )
 
-OF_PASSWORDS = (
+PASSWORD_STRINGS = (
     gettext_noop("The two password fields didn’t match."),  # noqa: RUF001  (its own sign)
     gettext_noop("This password is too common."),
     gettext_noop("The password is too similar to the %(verbose_name)s."),

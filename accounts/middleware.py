@@ -5,12 +5,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.deprecation import MiddlewareMixin
 
-from accounts import unverified
-from accounts.http import Request
-from accounts.throttle import Throttled
+from accounts.email import policy as email_policy
+from accounts.security.throttle import Throttled
+from accounts.types import Request
 
 
-class UnverifiedVisitors(MiddlewareMixin):
+class EmailVerificationMiddleware(MiddlewareMixin):
     """Whoever may not go on before their address is confirmed is led to the page for that. Stands behind the
     middleware that asks for a log-in; open pages are open to them as well."""
 
@@ -20,7 +20,7 @@ class UnverifiedVisitors(MiddlewareMixin):
         match = request.resolver_match
         within_admin = match is not None and "admin" in match.app_names  # guarded, but nobody's own account
         account = getattr(view, "tokens_guarded", False) and not within_admin
-        return None if unverified.may_open(request.user, account=account) else redirect("email_verify")
+        return None if email_policy.can_open(request.user, account=account) else redirect("email_verify")
 
 
 class RefusalPagesMiddleware(MiddlewareMixin):
@@ -53,7 +53,7 @@ class RefusalPagesMiddleware(MiddlewareMixin):
         return page
 
 
-class LeavingPeople(MiddlewareMixin):
+class PendingDeletionMiddleware(MiddlewareMixin):
     """Whoever has asked to be deleted, and signs in all the same, is asked first whether they would rather stay.
 
     It looks where the row of the sign-in was read anyway: at the pages that guard the account, in the admin, at each
@@ -65,7 +65,7 @@ class LeavingPeople(MiddlewareMixin):
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
         row = request.tokens.row
-        if row is None or row.user is None or row.user.leaving_at is None:
+        if row is None or row.user is None or row.user.deletion_due_at is None:
             return None
         match = request.resolver_match
         return None if match and match.view_name in self.STILL_OPEN else redirect("keep")

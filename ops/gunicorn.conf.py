@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 worker_class = "gthread"
-# Fifty people who sign in at once wait for two hashes at a time (accounts/hashers.py), and whoever opens a page finds a
-# thread all the same. All workers together open no more connections than the 100 that PostgreSQL takes by default.
+# Fifty people who sign in at once wait for two hashes at a time (accounts/security/hashers.py), and whoever opens a
+# page finds a thread all the same. All workers together open no more connections than the 100 that PostgreSQL takes by
+# default.
 threads = max(8, 64 // max(1, int(os.environ.get("WEB_CONCURRENCY") or 1)))
 timeout = 30  # seconds without a sign of life; then a worker is replaced
 graceful_timeout = 35  # seconds for requests under way when a worker is to end: longer than nginx waits for one
@@ -31,9 +32,9 @@ def on_starting(server: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     """Workers write their log as the site does; the few lines of the master are plain text."""
-    from project.refusal import refusing
+    from project.startup import exit_if_misconfigured
 
-    with refusing():
+    with exit_if_misconfigured():
         from project.server_log import ServerLog
 
         worker.log = ServerLog(worker.cfg)

@@ -3,11 +3,11 @@ import os
 from django.core.asgi import get_asgi_application
 from django.db import connections
 
-from project.refusal import refusing
+from project.startup import exit_if_misconfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-with refusing():
+with exit_if_misconfigured():
     application = get_asgi_application()
 
 # A connection that is kept belongs to its thread. Here each request may have one of its own, and they would pile up.

@@ -22,17 +22,27 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "project.middleware.ResponseHeadersMiddleware": (STATIC_FILES, TOKENS),  # whoever answers or sets a cookie
     "django.middleware.security.SecurityMiddleware": (STATIC_FILES, TOKENS),  # nothing is told over plain http
     "csp.middleware.CSPMiddleware": (STATIC_FILES,),
-    "project.middleware.ClientAddress": (STATIC_FILES, TOKENS),  # rows, events and limits bear the visitor's address
-    STRICT_COOKIES: (SESSIONS, "project.middleware.Language", CSRF, TOKENS),  # all that read a cookie
+    "project.middleware.ClientIPMiddleware": (
+        STATIC_FILES,
+        TOKENS,
+    ),  # rows, events and limits bear the visitor's address
+    STRICT_COOKIES: (SESSIONS, "project.middleware.LanguageMiddleware", CSRF, TOKENS),  # all that read a cookie
     STATIC_FILES: (SESSIONS, TOKENS),  # files cost no session
     SESSIONS: (CSRF, "django.contrib.messages.middleware.MessageMiddleware"),
-    "project.middleware.Language": ("django.middleware.common.CommonMiddleware", CSRF, TOKENS),  # they speak to people
+    "project.middleware.LanguageMiddleware": (
+        "django.middleware.common.CommonMiddleware",
+        CSRF,
+        TOKENS,
+    ),  # they speak to people
     "django.middleware.common.CommonMiddleware": (TOKENS,),
     CSRF: (TOKENS,),  # rotates its own cookie when somebody signs in
     TOKENS: (LOGIN_REQUIRED, "django.contrib.messages.middleware.MessageMiddleware"),
-    LOGIN_REQUIRED: ("accounts.middleware.LeavingPeople", "accounts.middleware.UnverifiedVisitors"),
-    "accounts.middleware.LeavingPeople": ("accounts.middleware.UnverifiedVisitors",),
-    "accounts.middleware.UnverifiedVisitors": (),
+    LOGIN_REQUIRED: (
+        "accounts.middleware.PendingDeletionMiddleware",
+        "accounts.middleware.EmailVerificationMiddleware",
+    ),
+    "accounts.middleware.PendingDeletionMiddleware": ("accounts.middleware.EmailVerificationMiddleware",),
+    "accounts.middleware.EmailVerificationMiddleware": (),
     "django.contrib.messages.middleware.MessageMiddleware": (),
     "django.middleware.clickjacking.XFrameOptionsMiddleware": (),
     "accounts.middleware.RefusalPagesMiddleware": (),

@@ -17,8 +17,8 @@ from tokens.decorators import cookieless
 
 logger = logging.getLogger("project")
 
-LARGEST = 8 * 1024  # bytes
-LONGEST = 100  # characters of whatever a report says
+MAX_BYTES = 8 * 1024  # bytes
+MAX_LENGTH = 100  # characters of whatever a report says
 PAUSE = 1.0  # seconds
 
 _free_at = float("-inf")
@@ -30,8 +30,8 @@ _free_at = float("-inf")
 @login_not_required
 def csp_report(request: HttpRequest) -> HttpResponse:
     """204, whatever it says; 413 if it is too long, 400 if it is no report."""
-    body = request.read(LARGEST + 1)
-    if len(body) > LARGEST:
+    body = request.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
         return HttpResponse(status=413)
     try:
         report = json.loads(body)["csp-report"]
@@ -42,16 +42,16 @@ def csp_report(request: HttpRequest) -> HttpResponse:
         }
     except (ValueError, LookupError, TypeError, RecursionError):
         return HttpResponse(status=400)
-    if _may_tell():
+    if _may_log():
         logger.warning("A page needed what its policy forbids.", extra={"kind": "csp_violation", **told})
     return HttpResponse(status=204)
 
 
 def _text(report: object, name: str) -> str:
-    return str(report.get(name, ""))[:LONGEST] if isinstance(report, dict) else ""
+    return str(report.get(name, ""))[:MAX_LENGTH] if isinstance(report, dict) else ""
 
 
-def _may_tell() -> bool:
+def _may_log() -> bool:
     global _free_at
     now = monotonic()
     if now < _free_at:

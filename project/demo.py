@@ -170,7 +170,7 @@ def make_people() -> dict[str, str]:
         if people.filter(username__in=passwords).exists():
             return {}
         people.create_superuser("alice", "alice@example.org", passwords["alice"])
-        people.create_user("bob", "bob@example.org", passwords["bob"], verified_at=timezone.now())
+        people.create_user("bob", "bob@example.org", passwords["bob"], email_verified_at=timezone.now())
     return passwords
 
 

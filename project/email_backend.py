@@ -19,12 +19,12 @@ class EmailBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for message in email_messages:
-            keep(message, Path(settings.EMAIL_FILE_PATH))
-        console.EmailBackend(fail_silently=True).send_messages([plain(message) for message in email_messages])
+            write_file(message, Path(settings.EMAIL_FILE_PATH))
+        console.EmailBackend(fail_silently=True).send_messages([without_html(message) for message in email_messages])
         return len(email_messages)
 
 
-def keep(message: EmailMessage, folder: Path) -> Path:
+def write_file(message: EmailMessage, folder: Path) -> Path:
     """Write the message into a file of its own; whoever watches the folder never sees half of it."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{timezone.now():%Y%m%d-%H%M%S}-{os.getpid()}-{next(_numbers)}.eml"
@@ -33,6 +33,6 @@ def keep(message: EmailMessage, folder: Path) -> Path:
     return unfinished.rename(folder / name)
 
 
-def plain(message: EmailMessage) -> EmailMessage:
+def without_html(message: EmailMessage) -> EmailMessage:
     """The message without its HTML, which nobody reads on a console."""
     return EmailMessage(message.subject, message.body, message.from_email, message.to, headers=message.extra_headers)

@@ -16,7 +16,7 @@ Parts = dict[str, Any]  # of a URL, as Django's settings have them
 
 
 class Env(environ.Env):
-    EMAIL_SCHEMES = {**environ.Env.EMAIL_SCHEMES, "filemail": "project.mail.EmailBackend"}  # noqa: RUF012
+    EMAIL_SCHEMES = {**environ.Env.EMAIL_SCHEMES, "filemail": "project.email_backend.EmailBackend"}  # noqa: RUF012
 
 
 YES = {"true", "on", "yes", "1"}
@@ -90,7 +90,8 @@ def cache(name: str, default: str) -> Parts:
 
 
 def email(name: str, default: str) -> Parts:
-    """The EMAIL_* settings. `filemail://` writes one file a message and shows it on the console (project/mail.py)."""
+    """The EMAIL_* settings. `filemail://` writes one file a message and shows it on the console
+    (project/email_backend.py)."""
     parts = _url(name, Env.email_url_config, Env.EMAIL_SCHEMES, "smtp+tls://user:password@host:587", default)
     return {key: value for key, value in parts.items() if key.startswith("EMAIL_") and value is not None}
 

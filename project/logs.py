@@ -14,14 +14,14 @@ from structlog.processors import EventRenamer, JSONRenderer, StackInfoRenderer, 
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 
 from project import environment as env
-from project import requests
+from project import request_id
 from project.redaction import redacted, secrets_of
 
 FORMS: tuple[str, ...] = ("json", "text")
 LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
 # What a record may say beside its sentence. Whatever else somebody hangs on a record is left out.
 FIELDS = (
-    *("kind", "branch", "reason", "sid", "user_id", "session_id", "by_id", "count", "limit"),
+    *("kind", "branch", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
     *("method", "path", "status", "seconds", "bytes", "blocked"),
 )
 
@@ -143,7 +143,7 @@ def _add(line: Line, request: HttpRequest) -> None:
 
 def _request(line: Line) -> HttpRequest | None:
     told = getattr(line["_record"], "request", None)  # runserver puts a socket there
-    return told if isinstance(told, HttpRequest) else requests.current()
+    return told if isinstance(told, HttpRequest) else request_id.current()
 
 
 def _path(request: HttpRequest) -> str:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from accounts.readings import readings
+from accounts.db_metrics import db_metrics
 from tokens.decorators import cookieless
 
 
@@ -28,7 +28,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     read = CollectorRegistry()
-    read.register(readings)
+    read.register(db_metrics)
     return HttpResponse(generate_latest(counted) + generate_latest(read), content_type=CONTENT_TYPE_LATEST)
 
 

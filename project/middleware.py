@@ -32,7 +32,7 @@ class ResponseHeadersMiddleware(MiddlewareMixin):
         return response
 
 
-class ClientAddress(MiddlewareMixin):
+class ClientIPMiddleware(MiddlewareMixin):
     """`REMOTE_ADDR` becomes the visitor's address where `TRUSTED_PROXIES` proxies stand in front.
 
     Each proxy appends the address that it saw to `X-Forwarded-For`, so the entries are trusted from the right,
@@ -43,10 +43,10 @@ class ClientAddress(MiddlewareMixin):
         hops = settings.TRUSTED_PROXIES
         seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
         if hops and len(seen) >= hops:
-            request.META["REMOTE_ADDR"] = bare_address(seen[-hops])
+            request.META["REMOTE_ADDR"] = bare_ip_address(seen[-hops])
 
 
-def bare_address(entry: str) -> str:
+def bare_ip_address(entry: str) -> str:
     """The address in `192.0.2.1:80`, `[2001:db8::1]:80` or a plain address; an empty string if there is none."""
     entry = entry.strip()
     if entry.startswith("["):
@@ -59,7 +59,7 @@ def bare_address(entry: str) -> str:
         return ""
 
 
-class Language(LocaleMiddleware):
+class LanguageMiddleware(LocaleMiddleware):
     """Pages speak the language that was chosen in this browser, or else the one that the browser asks for.
 
     Django's own, but for three things. Caches are told that a cookie decides as well, and shared ones, some of which

@@ -12,12 +12,12 @@ from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
 HEADER = "X-Request-ID"
-PLAIN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 _current: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
 
-class RequestId(MiddlewareMixin):
+class RequestIdMiddleware(MiddlewareMixin):
     """`request.id`, which every line of the log and the response carry. Stands first.
 
     A proxy that is trusted may have given it, if it is short and plain; what a visitor sends is not taken over.
@@ -25,7 +25,7 @@ class RequestId(MiddlewareMixin):
 
     def process_request(self, request: HttpRequest) -> None:
         given = request.META.get("HTTP_X_REQUEST_ID", "") if settings.TRUSTED_PROXIES else ""
-        request.id = given if PLAIN.fullmatch(given) else os.urandom(8).hex()  # type: ignore[attr-defined]
+        request.id = given if VALID_ID.fullmatch(given) else os.urandom(8).hex()  # type: ignore[attr-defined]
         _current.set(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -39,6 +39,6 @@ def current() -> HttpRequest | None:
 
 
 @receiver(request_finished)
-def forget(**kwargs: object) -> None:
+def clear_current(**kwargs: object) -> None:
     """Not before: Django tells of a refusal, and gunicorn of the answer, when all middleware has gone."""
     _current.set(None)

@@ -40,10 +40,10 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 def begin(worker: object) -> None:
     """Ctrl-C reaches the workers, too; they would wait for open connections while the master ends them at once. Mails
     that were left do not wait for the first visitor."""
-    from accounts import postman  # now that the site is loaded
+    from accounts.mails import worker as mails_worker  # now that the site is loaded
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    postman.start()
+    mails_worker.start()
 
 
 def bury(server: object, worker: Worker) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from project import logs, requests
+from project import logs, request_id
 
 
 class ServerLog(Logger):
@@ -16,7 +16,7 @@ class ServerLog(Logger):
         """By the route and never by the address, whose query and path may hold what is nobody's business."""
         if not self.access_log_enabled:
             return
-        request = requests.current()
+        request = request_id.current()
         match = request.resolver_match if request else None
         path = f"/{match.route}" if match else environ.get("PATH_INFO", "")
         about = {

@@ -39,22 +39,22 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "project.requests.RequestId",
+    "project.request_id.RequestIdMiddleware",
     # Before WhiteNoise stands what static files need as well: the headers, and who asks.
     "project.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "project.middleware.ClientAddress",
+    "project.middleware.ClientIPMiddleware",
     "tokens.middleware.StrictCookies",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "project.middleware.Language",
+    "project.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "tokens.middleware.TokenMiddleware",
     "tokens.middleware.LoginRequiredMiddleware",
-    "accounts.middleware.LeavingPeople",
-    "accounts.middleware.UnverifiedVisitors",
+    "accounts.middleware.PendingDeletionMiddleware",
+    "accounts.middleware.EmailVerificationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.RefusalPagesMiddleware",
@@ -77,7 +77,7 @@ TEMPLATES = [
 
 FORM_RENDERER = "accounts.fields.Renderer"
 
-FILE_UPLOAD_HANDLERS = ["project.uploads.NoFiles"]
+FILE_UPLOAD_HANDLERS = ["project.uploads.RefuseFilesHandler"]
 
 # Storage
 
@@ -96,8 +96,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 CACHES["default"]["OPTIONS"] = {
-    # Attempts are counted here (accounts/gates.py). Of Django's 300 entries they would push each other out; and nobody
-    # is to wait long for a server that is away, since all goes on without it.
+    # Attempts are counted here (accounts/security/rate_limit.py). Of Django's 300 entries they would push each other
+    # out; and nobody is to wait long for a server that is away, since all goes on without it.
     "LocMemCache": {"MAX_ENTRIES": 50_000},
     "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
 }.get(CACHES["default"]["BACKEND"].rpartition(".")[2], {}) | CACHES["default"].get("OPTIONS", {})
@@ -115,16 +115,16 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site has a use for our files
 # Who signs in, and how
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.backends.NameOrAddressBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.security.backends.UsernameOrEmailBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
-GEOIP_PATH = env.text("GEOIP_PATH", default="")  # accounts/places.py
-UNVERIFIED_MAY = env.one_of("UNVERIFIED_MAY", ("everything", "account", "nothing"), default="everything")
+GEOIP_PATH = env.text("GEOIP_PATH", default="")  # accounts/account/geoip.py
+EMAIL_VERIFICATION = env.one_of("EMAIL_VERIFICATION", ("optional", "account", "mandatory"), default="optional")
 
 PASSWORD_HASHERS = [
-    "accounts.hashers.Argon2Hasher",
+    "accounts.security.hashers.Argon2Hasher",
     # Hashes that come from elsewhere are read, and made anew by the first hasher at the next sign-in.
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
@@ -139,7 +139,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"user_attributes": ("username", "email", "first_name", "last_name")},
     },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
-    {"NAME": "accounts.validators.MaximumLengthValidator", "OPTIONS": {"max_length": 1024}},
+    {"NAME": "accounts.security.validators.MaximumLengthValidator", "OPTIONS": {"max_length": 1024}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
@@ -147,7 +147,9 @@ AUTH_PASSWORD_VALIDATORS = [
 # in tokens/conf.py.
 
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
-TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,verified_at")  # asked of everybody
+TOKENS_USER_CLAIMS = env.words(
+    "TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at"
+)  # asked of everybody
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
 if env.is_set("TOKENS_ACCESS_LIFETIME"):
@@ -206,7 +208,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "project.messages.PrefixedCookieStorage"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
 
-DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}device"  # accounts/browsers.py
+DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}device"  # accounts/security/known_browsers.py
 
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
@@ -243,7 +245,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "object-src": [NONE],
         "frame-ancestors": [NONE],
-        "report-uri": "/csp-report",  # project/reports.py
+        "report-uri": "/csp-report",  # project/csp.py
     },
 }
 PERMISSIONS_POLICY = ", ".join(

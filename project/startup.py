@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from django.core.exceptions import ImproperlyConfigured
 
 # gunicorn and uvicorn know it as "cannot start": gunicorn ends, and does not try again for ever.
-NO_START = 3
+EXIT_CODE = 3
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def exit_if_misconfigured() -> Iterator[None]:
     """Ends the process if a setting is missing or wrong; the sentence on stderr names it."""
     try:
         yield
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr, flush=True)
-        raise SystemExit(NO_START) from None
+        raise SystemExit(EXIT_CODE) from None

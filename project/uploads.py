@@ -1,7 +1,7 @@
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
 
-class NoFiles(FileUploadHandler):
+class RefuseFilesHandler(FileUploadHandler):
     """No form here has a file. Django would write one of any size to the disk, for anybody, before a view is asked.
 
     Reading ends where the file begins: what the form said up to there is read, and the rest never."""

@@ -2,8 +2,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from project import health
+from project.csp import csp_report
 from project.metrics import metrics
-from project.reports import csp_report
 from tokens.views import jwks, metadata, status_list
 
 handler500 = "project.errors.server_error"

@@ -2,9 +2,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from project.refusal import refusing
+from project.startup import exit_if_misconfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-with refusing():
+with exit_if_misconfigured():
     application = get_wsgi_application()

@@ -96,10 +96,10 @@ def _nothing_revoked() -> None:
 @pytest.fixture(autouse=True)
 def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The postman comes in the thread that committed, and finds `mail.outbox`: there is no thread to wait for."""
-    from accounts import postman
+    from accounts.mails import worker
 
-    monkeypatch.setattr(postman, "wake", postman.deliver)
-    monkeypatch.setattr(postman, "start", lambda: None)
+    monkeypatch.setattr(worker, "notify", worker.send_due)
+    monkeypatch.setattr(worker, "start", lambda: None)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from accounts.hashers import Argon2Hasher
+from accounts.security.hashers import Argon2Hasher
 
 
 class QuickArgon2Hasher(Argon2Hasher):

@@ -28,7 +28,7 @@ os.environ.update(
 from project.settings import *  # noqa: E402, F403
 from project.settings import DATABASES, INSTALLED_APPS, PASSWORD_HASHERS, STORAGES  # noqa: E402
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.proxies"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.proxy_models"]
 
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, because the races need connections of their own to one database.

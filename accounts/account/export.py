@@ -10,8 +10,8 @@ from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 
-from accounts.devices import describe
-from accounts.models import AddressProof, SecurityEvent, User
+from accounts.account.user_agents import describe
+from accounts.models import EmailVerification, SecurityEvent, User
 from tokens.models import RefreshToken
 
 FORMAT = "sojourn-account"
@@ -25,14 +25,17 @@ def document(user: User, here: UUID | None = None) -> Document:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "made_at": _time(timezone.now()),
+        "created_at": _time(timezone.now()),
         "account": _account(user),
         "sessions": [
             _session(row) | {"current": row.pk == here}
             for row in RefreshToken.objects.for_user(user).order_by("-started_at")
         ],
         "history": [_event(event) for event in SecurityEvent.objects.of(user)],
-        "addresses": [_address(proof) for proof in AddressProof.objects.filter(user=user).order_by("-asked_at")],
+        "addresses": [
+            _email_verification(verification)
+            for verification in EmailVerification.objects.filter(user=user).order_by("-requested_at")
+        ],
     }
 
 
@@ -51,13 +54,13 @@ def _account(user: User) -> Document:
         "id": str(user.pk),
         "username": user.username,
         "email": user.email,
-        "email_confirmed_at": _time(user.verified_at),
+        "email_confirmed_at": _time(user.email_verified_at),
         "first_name": user.first_name,
         "last_name": user.last_name,
         "language": user.language,
         "joined_at": _time(user.date_joined),
         "signed_in_at": _time(user.last_login),
-        "leaving_at": _time(user.leaving_at),
+        "deletion_due_at": _time(user.deletion_due_at),
         "is_staff": user.is_staff,
         "is_superuser": user.is_superuser,
         "groups": sorted(group.name for group in user.groups.all()),
@@ -85,26 +88,26 @@ def _session(row: RefreshToken) -> Document:
 
 def _event(event: SecurityEvent) -> Document:
     """Where an administrator was who did something to the account is for nobody to take along."""
-    by_others = event.by_id is not None
+    by_administrator = event.actor_id is not None
     return {
-        "at": _time(event.at),
+        "created_at": _time(event.created_at),
         "kind": event.kind,
         "what": event.get_kind_display(),
-        "by_administrator": by_others,
-        "address": None if by_others else event.address,
-        "user_agent": "" if by_others else event.user_agent,
-        "device": "" if by_others else str(event.device),
-        "session": str(event.session) if event.session else None,
+        "by_administrator": by_administrator,
+        "ip_address": None if by_administrator else event.ip_address,
+        "user_agent": "" if by_administrator else event.user_agent,
+        "device": "" if by_administrator else str(event.device),
+        "session_id": str(event.session_id) if event.session_id else None,
     }
 
 
-def _address(proof: AddressProof) -> Document:
+def _email_verification(verification: EmailVerification) -> Document:
     return {
-        "address": proof.address,
-        "previous": proof.previous,
-        "asked_at": _time(proof.asked_at),
-        "confirmed_at": _time(proof.confirmed_at),
-        "undone_at": _time(proof.undone_at),
+        "email": verification.email,
+        "previous_email": verification.previous_email,
+        "requested_at": _time(verification.requested_at),
+        "confirmed_at": _time(verification.confirmed_at),
+        "undone_at": _time(verification.undone_at),
     }
 
 

@@ -20,14 +20,14 @@ logger = logging.getLogger("accounts")
 _LANGUAGES = {"zh-hans": "zh-CN"}  # Django's names for what the files call otherwise
 
 
-def place(address: str | None) -> str:
+def location(ip_address: str | None) -> str:
     """City and country in the language of the page, "Linköping, Sweden"; "" if it is not known."""
-    found = _found(address) if settings.GEOIP_PATH and address else None
+    found = _lookup(ip_address) if settings.GEOIP_PATH and ip_address else None
     parts = [_name(found[part]) for part in ("city", "country") if part in found] if found else []
     return ", ".join(filter(None, parts))
 
 
-def trouble(path: str) -> str:
+def open_error(path: str) -> str:
     """Why the file cannot be read, or ""."""
     try:
         _open(path)
@@ -36,10 +36,10 @@ def trouble(path: str) -> str:
     return ""
 
 
-def _found(address: str) -> dict[str, Part] | None:
+def _lookup(ip_address: str) -> dict[str, Part] | None:
     reader = _reader(settings.GEOIP_PATH)
     try:
-        return cast("dict[str, Part] | None", reader and reader.get(address))
+        return cast("dict[str, Part] | None", reader and reader.get(ip_address))
     except (ValueError, RuntimeError):  # a file that knows IPv4 alone was asked for IPv6, or it is damaged further in
         return None
 

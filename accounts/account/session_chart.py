@@ -1,7 +1,7 @@
 """The sessions of the last thirty days as a picture: when each began, was last seen, and ended.
 
 It is made of what the page of sessions has read anyway, and costs no query. Lengths along the time are per cents of the
-picture's width, those down the page pixels; all of them text, as plots.py says.
+picture's width, those down the page pixels; all of them text, as charts.py says.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from unicodedata import east_asian_width
 
 from django.utils import timezone
 
-from accounts.plots import percent
-from accounts.sessions import Session
+from accounts.account.sessions import Session
+from accounts.charts import percent
 
 SPAN = timedelta(days=30)  # as long as a session that is over stays in the list
 MARKS = ((30, "start"), (15, "middle"), (0, "end"))  # days ago, and where their words are anchored
@@ -35,7 +35,7 @@ class Bar:
 
     @property
     def label(self) -> str:
-        return shortened(self.session.title, WIDEST)
+        return truncated(self.session.title, WIDEST)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Timeline:
+class SessionChart:
     bars: list[Bar]
     marks: list[Mark]
     left_out: int
@@ -64,15 +64,15 @@ class Timeline:
         return str(len(self.bars) * ROW + 18)
 
 
-def draw(live: Sequence[Session], ended: Sequence[Session]) -> Timeline:
+def draw(live: Sequence[Session], ended: Sequence[Session]) -> SessionChart:
     """Those that are `live` from the top, then those that have `ended`, as long as there is room."""
     now = timezone.now()
     shown = [*live, *ended][:MOST]
     bars = [_bar(session, row, row < len(live), now) for row, session in enumerate(shown)]
-    return Timeline(bars, _marks(now), len(live) + len(ended) - len(shown))
+    return SessionChart(bars, _marks(now), len(live) + len(ended) - len(shown))
 
 
-def shortened(text: str, widest: int) -> str:
+def truncated(text: str, widest: int) -> str:
     """`text`, or as much of it as is `widest` letters wide; a Chinese one is as wide as two."""
     widths = [2 if east_asian_width(letter) in "WF" else 1 for letter in text]
     if sum(widths) <= widest:
@@ -82,20 +82,20 @@ def shortened(text: str, widest: int) -> str:
 
 
 def _bar(session: Session, row: int, live: bool, now: datetime) -> Bar:
-    begin = _place(session.row.started_at, now)
-    seen = _place(now if session.here else session.row.seen_at, now)
-    end = _place(now if live else session.ended_at, now)
+    begin = _position(session.row.started_at, now)
+    seen = _position(now if session.here else session.row.seen_at, now)
+    end = _position(now if live else session.ended_at, now)
     begin = max(min(begin, end - LEAST), 0)
     used = max(min(seen, end) - begin, LEAST)
     whole = max(end - begin, LEAST)
     return Bar(session, live, str(row * ROW), percent(begin), percent(used), percent(whole))
 
 
-def _place(moment: datetime, now: datetime) -> float:
+def _position(moment: datetime, now: datetime) -> float:
     """Where it is on the line of time: 0 is thirty days ago, and 100 is now."""
     return 100 * (1 - (now - moment) / SPAN)
 
 
 def _marks(now: datetime) -> list[Mark]:
     moments = [(timezone.localtime(now - timedelta(days=ago)), anchor) for ago, anchor in MARKS]
-    return [Mark(moment.date(), percent(_place(moment, now)), anchor) for moment, anchor in moments]
+    return [Mark(moment.date(), percent(_position(moment, now)), anchor) for moment, anchor in moments]

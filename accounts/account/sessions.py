@@ -9,13 +9,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.devices import Device, describe
+from accounts.account.geoip import location
+from accounts.account.user_agents import Device, describe
 from accounts.models import User
-from accounts.places import place
 from tokens.models import RefreshToken
 
-_REMEMBERED = timedelta(days=30)  # how long a session that is over stays in the list
-_MOST = 20  # and how many of those
+_ENDED_LISTED_FOR = timedelta(days=30)  # how long a session that is over stays in the list
+_MAX_ENDED = 20  # and how many of those
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Session:
         return self.row.name or str(self.device)
 
     @property
-    def place(self) -> str:
-        return place(self.row.address)
+    def location(self) -> str:
+        return location(self.row.address)
 
     @property
     def seen(self) -> str:
@@ -72,6 +72,6 @@ def live(user: User, here: UUID | None) -> list[Session]:
 
 def ended(user: User) -> list[Session]:
     """What is over since no more than thirty days, the latest first."""
-    since = timezone.now() - _REMEMBERED
+    since = timezone.now() - _ENDED_LISTED_FOR
     rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", "expires_at"))
-    return [Session(row) for row in rows.filter(over_at__gte=since).order_by("-over_at")[:_MOST]]
+    return [Session(row) for row in rows.filter(over_at__gte=since).order_by("-over_at")[:_MAX_ENDED]]

@@ -4,7 +4,8 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
-from accounts import addresses, mails
+from accounts.email import verification as email_verification
+from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 
 Kind = SecurityEvent.Kind
@@ -21,20 +22,20 @@ def sign_up(request: HttpRequest, user: User) -> None:
     user.language = get_language() or ""
     with transaction.atomic():
         made = _saved(user)
-        owner = User.objects.named(user.email).first()
-        SecurityEvent.objects.record(request, owner, Kind.SIGNED_UP if made else Kind.ACCOUNT_WANTED)
-        proof = addresses.begin(request, user if made else None, user.email, user.username)
+        owner = User.objects.by_login(user.email).first()
+        SecurityEvent.objects.record(request, owner, Kind.SIGNED_UP if made else Kind.SIGN_UP_REPEATED)
+        verification = email_verification.create(request, user if made else None, user.email, user.username)
         if made:
-            addresses.write(request, proof)
+            email_verification.send_link(request, verification)
         else:
             _tell(request, owner, user.email, user.username)
 
 
-def tell_again(request: HttpRequest, address: str, name: str) -> None:
+def tell_again(request: HttpRequest, email: str, username: str) -> None:
     """Have the mail of a sign-up that came to nothing sent once more, to the one who read it."""
     with transaction.atomic():
-        addresses.begin(request, None, address, name)
-        _tell(request, User.objects.named(address).first(), address, name)
+        email_verification.create(request, None, email, username)
+        _tell(request, User.objects.by_login(email).first(), email, username)
 
 
 def _saved(user: User) -> bool:
@@ -46,9 +47,11 @@ def _saved(user: User) -> bool:
     return True
 
 
-def _tell(request: HttpRequest, owner: User | None, address: str, name: str) -> None:
+def _tell(request: HttpRequest, owner: User | None, email: str, username: str) -> None:
     """The owner of the address reads that the account exists; anybody else, that the name is taken."""
     if owner:
-        mails.send("account_exists", owner, request)  # at the address as stored: what was typed may only look like it
+        outbox.enqueue(
+            "account_exists", owner, request
+        )  # at the address as stored: what was typed may only look like it
     else:
-        mails.send("name_taken", None, request, to=address, name=name)
+        outbox.enqueue("username_taken", None, request, to=email, name=username)

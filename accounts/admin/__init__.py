@@ -1,5 +1,5 @@
 """What administrators see, and what they may do."""
 
-from accounts.admin import groups, history, people, sessions
+from accounts.admin import events, groups, sessions, users
 
-__all__ = ["groups", "history", "people", "sessions"]
+__all__ = ["events", "groups", "sessions", "users"]

@@ -1,6 +1,6 @@
 """What administrators do to people: from the list, to those who are ticked, or from the page of one.
 
-Each is written down with who did it, in one transaction with the deed itself. Whoever is out of reach is left out.
+Each is written down with who did it, in one transaction with the action itself. Whoever is out of reach is left out.
 """
 
 from django.contrib import admin, messages
@@ -10,32 +10,32 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import export, mails
-from accounts.admin.rank import may_touch, touchable
-from accounts.letters import may_reset
+from accounts.account import export
+from accounts.admin.permissions import can_manage, manageable
+from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 
 
-class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
+class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions = ("end_sessions", "deactivate", "send_reset", "export")
-    titles = (  # on the page of one person
+    labels = (  # on the page of one person
         ("end_sessions", gettext_lazy("End all sessions")),
         ("send_reset", gettext_lazy("Send a link to a new password")),
         ("export", gettext_lazy("Download the data")),
         ("deactivate", gettext_lazy("Close the account")),
     )
 
-    def possible(self, request: HttpRequest, person: User) -> list[tuple[str, object]]:
+    def available_actions(self, request: HttpRequest, person: User) -> list[tuple[str, object]]:
         """Names and titles of what may be done to `person`, and would do something."""
-        if not may_touch(request.user, person):
+        if not can_manage(request.user, person):
             return []
         pointless = {"deactivate": not person.is_active or person.pk == request.user.pk}
-        pointless["send_reset"] = not may_reset(person)
+        pointless["send_reset"] = not person.can_reset_password
         allowed = self.get_actions(request)
-        return [(name, title) for name, title in self.titles if name in allowed and not pointless.get(name)]
+        return [(name, title) for name, title in self.labels if name in allowed and not pointless.get(name)]
 
     @admin.action(description=gettext_lazy("End all sessions of the selected people"), permissions=["end_sessions"])
     def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
@@ -43,7 +43,7 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
             chosen = self._within_reach(request, people)
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
             for person in chosen:
-                SecurityEvent.objects.record(request, person, Kind.ALL_ENDED, by=request.user)
+                SecurityEvent.objects.record(request, person, Kind.ALL_ENDED, actor=request.user)
         text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", count)
         messages.success(request, text % {"n": count})
 
@@ -56,7 +56,7 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
             for person in open_ones:
                 person.is_active = False
                 person.save(update_fields=["is_active"])  # which ends their sessions
-                SecurityEvent.objects.record(request, person, Kind.DEACTIVATED, by=request.user)
+                SecurityEvent.objects.record(request, person, Kind.DEACTIVATED, actor=request.user)
         text = ngettext("%(n)d account was closed.", "%(n)d accounts were closed.", len(open_ones))
         messages.success(request, text % {"n": len(open_ones)})
 
@@ -64,11 +64,11 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
     def send_reset(self, request: HttpRequest, people: QuerySet[User]) -> None:
         """The old password stays good until they have chosen another; nobody but they ever knows either."""
         chosen = self._within_reach(request, people)
-        fit = [person for person in chosen if may_reset(person)]
+        fit = [person for person in chosen if person.can_reset_password]
         with transaction.atomic():
             for person in fit:
-                SecurityEvent.objects.record(request, person, Kind.RESET_ASKED, by=request.user)
-                mails.send("password_reset", person, by_administrator=True)
+                SecurityEvent.objects.record(request, person, Kind.RESET_ASKED, actor=request.user)
+                outbox.enqueue("password_reset", person, by_administrator=True)
         text = ngettext("%(n)d link is on its way.", "%(n)d links are on their way.", len(fit))
         messages.success(request, text % {"n": len(fit)})
         if others := len(chosen) - len(fit):
@@ -85,7 +85,7 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
         if len(chosen) != 1:
             messages.error(request, _("Choose one person: each has a file of their own."))
             return None
-        SecurityEvent.objects.record(request, chosen[0], Kind.EXPORTED, by=request.user)
+        SecurityEvent.objects.record(request, chosen[0], Kind.EXPORTED, actor=request.user)
         return export.download(chosen[0])
 
     def has_end_sessions_permission(self, request: HttpRequest) -> bool:
@@ -102,7 +102,7 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def _within_reach(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:
         """In the order of their keys, in which all who lock several do so."""
-        chosen = list(touchable(request.user, people).order_by("pk"))
+        chosen = list(manageable(request.user, people).order_by("pk"))
         if left_out := people.count() - len(chosen):
             text = ngettext(
                 "%(n)d person is on the staff: only a superuser may do that.",

@@ -10,12 +10,15 @@ from django.utils import timezone
 
 from accounts.models import SecurityEvent
 
-MOST = 100_000  # events: sent within the half minute after which servers end a request
-COLUMNS = ("at", "kind", "what", "person", "username", "by", "by_username", "address", "user_agent", "session")
+MAX_EVENTS = 100_000  # events: sent within the half minute after which servers end a request
+COLUMNS = (
+    *("created_at", "kind", "what", "user", "username", "actor", "actor_username"),
+    *("ip_address", "user_agent", "session_id"),
+)
 
 # A spreadsheet takes what begins so for a formula (OWASP: CSV Injection), and anybody may call their browser anything.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_AT_ONCE = 2_000
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_CHUNK_SIZE = 2_000
 
 
 def download(events: "QuerySet[SecurityEvent]") -> StreamingHttpResponse:
@@ -28,21 +31,21 @@ def download(events: "QuerySet[SecurityEvent]") -> StreamingHttpResponse:
 def cell(value: object) -> str:
     """`value` as text that no program reads as a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return f"'{text}" if text.startswith(_FORMULA_PREFIXES) else text
 
 
 def _lines(events: "QuerySet[SecurityEvent]") -> Iterator[str]:
     writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
-    found = events.select_related("user", "by")[:MOST].iterator(chunk_size=_AT_ONCE)
+    found = events.select_related("user", "actor")[:MAX_EVENTS].iterator(chunk_size=_CHUNK_SIZE)
     for row in chain([COLUMNS], map(_row, found)):
         yield writer.writerow(map(cell, row))
 
 
 def _row(event: SecurityEvent) -> tuple[object, ...]:
     return (
-        *(event.at.isoformat(), event.kind, event.get_kind_display()),
-        *(event.user_id, event.user and event.user.username, event.by_id, event.by and event.by.username),
-        *(event.address, event.user_agent, event.session),
+        *(event.created_at.isoformat(), event.kind, event.get_kind_display()),
+        *(event.user_id, event.user and event.user.username, event.actor_id, event.actor and event.actor.username),
+        *(event.ip_address, event.user_agent, event.session_id),
     )
 
 

@@ -15,8 +15,8 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.charts import Bar, bars
 from accounts.models import SecurityEvent, User
-from accounts.plots import Bar, bars
 
 Kind = SecurityEvent.Kind
 
@@ -89,7 +89,7 @@ class Week:
         return list(zip(*(figure.days for figure in self.figures), strict=True))
 
 
-def of(person: User | AnonymousUser) -> Week:
+def for_user(person: User | AnonymousUser) -> Week:
     """Return the week in one query; empty, and without one, for whoever may not see events."""
     if not person.has_perm("accounts.view_securityevent"):
         return Week([])
@@ -110,7 +110,9 @@ def _counts(days: list[date]) -> dict[tuple[str, date], int]:
     million events in one week, most of it to find out which day they are of."""
     places = [(source.kind, day) for source in SOURCES for day in days]
     counts = [
-        SecurityEvent.objects.filter(kind=kind, at__gte=_midnight(day), at__lt=_midnight(day + timedelta(days=1)))
+        SecurityEvent.objects.filter(
+            kind=kind, created_at__gte=_midnight(day), created_at__lt=_midnight(day + timedelta(days=1))
+        )
         .order_by()
         .values(place=Value(place, IntegerField()))
         .annotate(number=Count("*"))

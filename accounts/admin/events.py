@@ -11,23 +11,23 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from accounts.admin import sheet
-from accounts.admin.filters import Days, Doer, EventKind
-from accounts.admin.lists import LongList
-from accounts.admin.rows import ReadOnly
-from accounts.admin.search import NamedPeople
+from accounts.admin import csv_export
+from accounts.admin.changelist import LargeTableAdmin
+from accounts.admin.filters import ActorFilter, DateRangeFilter, EventKind
+from accounts.admin.mixins import ReadOnlyMixin
+from accounts.admin.search import UserSearchMixin
 from accounts.models import OutgoingMail, SecurityEvent
 
 
 @admin.register(SecurityEvent)
-class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
-    list_display = ("at", "what", "user", "address", "device", "by")
-    list_filter = (Days, Doer, EventKind)
-    list_select_related = ("user", "by")
-    ordering = ("-at",)
-    sortable_by = ("at",)
-    session_field = "session"
-    fields = ("at", "what", "user", "by", "address", "user_agent", "session")
+class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
+    list_display = ("created_at", "what", "user", "ip_address", "device", "actor")
+    list_filter = (DateRangeFilter, ActorFilter, EventKind)
+    list_select_related = ("user", "actor")
+    ordering = ("-created_at",)
+    sortable_by = ("created_at",)
+    session_field = "session_id"
+    fields = ("created_at", "what", "user", "actor", "ip_address", "user_agent", "session_id")
     readonly_fields = ("what",)
 
     @admin.display(description=_("what"))
@@ -50,7 +50,7 @@ class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
         extra = {
             **(extra_context or {}),
             "may_export": self.has_export_permission(request),
-            "most": number_format(sheet.MOST, force_grouping=True),
+            "most": number_format(csv_export.MAX_EVENTS, force_grouping=True),
         }
         return super().changelist_view(request, extra)
 
@@ -63,15 +63,15 @@ class SecurityEventAdmin(ReadOnly, NamedPeople, LongList):
             events = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
             return redirect("admin:accounts_securityevent_changelist")
-        SecurityEvent.objects.record(request, None, SecurityEvent.Kind.HISTORY_EXPORTED, by=request.user)
-        return sheet.download(events)
+        SecurityEvent.objects.record(request, None, SecurityEvent.Kind.EVENTS_EXPORTED, actor=request.user)
+        return csv_export.download(events)
 
 
 @admin.register(OutgoingMail)
-class OutgoingMailAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class OutgoingMailAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """What no mail server has taken yet: empty, as long as there is one."""
 
-    list_display = ("made_at", "kind", "to", "attempts", "due_at")
+    list_display = ("created_at", "kind", "to", "attempts", "due_at")
     list_filter = ("kind",)
     ordering = ("due_at",)
-    fields = ("made_at", "kind", "user", "to", "language", "attempts", "due_at")
+    fields = ("created_at", "kind", "user", "to", "language", "attempts", "due_at")

@@ -29,7 +29,7 @@ Choices = list[tuple[str, "StrPromise | str"]]
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # far beyond, a day has no midnight that is a moment
 
 
-class State(admin.SimpleListFilter):
+class StateFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
@@ -41,7 +41,7 @@ class State(admin.SimpleListFilter):
         return {"live": rows.live, "ended": rows.ended}.get(self.value() or "", rows.all)()
 
 
-class Age(admin.SimpleListFilter):
+class AgeFilter(admin.SimpleListFilter):
     title = _("age")
     parameter_name = "age"
     spans: ClassVar[dict[str, timedelta]] = {
@@ -67,7 +67,7 @@ class Age(admin.SimpleListFilter):
         return queryset.filter(started_at__gt=timezone.now() - span) if span else queryset
 
 
-class Program(admin.SimpleListFilter):
+class BrowserFilter(admin.SimpleListFilter):
     title = _("browser")
     parameter_name = "browser"
 
@@ -93,22 +93,22 @@ class EventKind(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class Doer(admin.SimpleListFilter):
+class ActorFilter(admin.SimpleListFilter):
     title = _("who did it")
-    parameter_name = "doer"
+    parameter_name = "actor"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         return [("admin", _("An administrator")), ("self", _("The person, or nobody known"))]
 
     def queryset(self, request: HttpRequest, queryset: Events) -> Events:
-        return queryset.filter(by__isnull=self.value() == "self") if self.value() in ("admin", "self") else queryset
+        return queryset.filter(actor__isnull=self.value() == "self") if self.value() in ("admin", "self") else queryset
 
 
-class Days(admin.ListFilter):
+class DateRangeFilter(admin.ListFilter):
     """From one day to another, both included: days of the site's time zone, in two fields for dates."""
 
     title = _("day")
-    template = "admin/days.html"
+    template = "admin/date_range_filter.html"
 
     def __init__(
         self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: "ModelAdmin"
@@ -133,9 +133,9 @@ class Days(admin.ListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Events) -> Events:
         if since := self._day("since"):
-            queryset = queryset.filter(at__gte=_midnight(since))
+            queryset = queryset.filter(created_at__gte=_midnight(since))
         if until := self._day("until"):
-            queryset = queryset.filter(at__lt=_midnight(until + timedelta(days=1)))
+            queryset = queryset.filter(created_at__lt=_midnight(until + timedelta(days=1)))
         return queryset
 
     def _day(self, name: str) -> date | None:

@@ -9,11 +9,11 @@ from django.contrib.auth.hashers import make_password
 from accounts.models import User
 
 
-class PersonForm(UserChangeForm):  # type: ignore[type-arg]
+class UserForm(UserChangeForm):  # type: ignore[type-arg]
     password = None  # type: ignore[assignment]
 
 
-class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]
+class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
     """With a password that nobody has ever seen, so that a link can replace it."""
 
     class Meta:

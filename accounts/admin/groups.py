@@ -8,14 +8,14 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from accounts.admin.rows import CheckedSelection, Ticks
+from accounts.admin.mixins import CheckboxesMixin, CheckedSelectionMixin
 from accounts.models import SecurityEvent
 
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(CheckedSelection, Ticks, DjangoGroupAdmin):
+class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, DjangoGroupAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
 
@@ -41,4 +41,4 @@ class GroupAdmin(CheckedSelection, Ticks, DjangoGroupAdmin):
 
     def _record(self, request: HttpRequest) -> None:
         """Which group it was is in the log of the admin; whom it concerned may be thousands."""
-        SecurityEvent.objects.record(request, None, SecurityEvent.Kind.GROUP_CHANGED, by=request.user)
+        SecurityEvent.objects.record(request, None, SecurityEvent.Kind.GROUP_CHANGED, actor=request.user)

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-AT_ONCE = 1_000  # rows that one action is for: for more there are commands, which hold no lock for long
+MAX_SELECTED = 1_000  # rows that one action is for: for more there are commands, which hold no lock for long
 
 
-class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
     """Rows that are looked at here, and never added, edited or deleted."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -31,18 +31,18 @@ class ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
         return lookup.partition("__")[0] not in hidden and super().lookup_allowed(lookup, value, request)
 
 
-class CheckedSelection(admin.ModelAdmin):  # type: ignore[type-arg]
+class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     """What was selected is read before anything is done with it: Django answers keys that are none with a 500."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse | None:
         if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             refusal = _("What was selected could not be read. Nothing was changed.")
-        elif self._takes_all(request) and queryset.order_by()[: AT_ONCE + 1].count() > AT_ONCE:
+        elif self._takes_all(request) and queryset.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
             refusal = ngettext(
                 "At most %(n)d row can be changed at once. Nothing was changed.",
                 "At most %(n)d rows can be changed at once. Nothing was changed.",
-                AT_ONCE,
-            ) % {"n": AT_ONCE}
+                MAX_SELECTED,
+            ) % {"n": MAX_SELECTED}
         else:
             return super().response_action(request, queryset)
         self.message_user(request, refusal, messages.ERROR)
@@ -60,7 +60,7 @@ class CheckedSelection(admin.ModelAdmin):  # type: ignore[type-arg]
         return True
 
 
-class Ticks(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
+class CheckboxesMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
     """What is chosen from many is ticked: that needs no script and no key held down, and each box has its label."""
 
     filter_horizontal = ()

@@ -8,19 +8,19 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 
-RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+PRIVILEGE_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
-def may_touch(actor: User | AnonymousUser, person: User) -> bool:
+def can_manage(actor: User | AnonymousUser, person: User) -> bool:
     """Whether `actor`, with the permission for it, may do something to `person`."""
     return bool(actor.is_superuser) or not (person.is_staff or person.is_superuser)
 
 
-def touchable(actor: User | AnonymousUser, people: QuerySet[User]) -> QuerySet[User]:
+def manageable(actor: User | AnonymousUser, people: QuerySet[User]) -> QuerySet[User]:
     """The ones of `people` whom `actor` may do something to."""
-    return people if actor.is_superuser else people.exclude(out_of_reach())
+    return people if actor.is_superuser else people.exclude(staff_q())
 
 
-def out_of_reach(path: str = "") -> Q:
+def staff_q(path: str = "") -> Q:
     """Whom superusers alone do something to; `path` leads to the person, as in "user__"."""
     return Q(**{f"{path}is_staff": True}) | Q(**{f"{path}is_superuser": True})

@@ -7,10 +7,10 @@ from accounts.models import User
 from tokens.admin import ExactSearch
 
 
-class NamedPeople(ExactSearch):
+class UserSearchMixin(ExactSearch):
     """People are found as at the log-in."""
 
     search_help_text = _("A whole user name or e-mail address, an IP address, or the id of a session")
 
     def people(self, name: str) -> "QuerySet[User]":
-        return User.objects.named(name)
+        return User.objects.by_login(name)

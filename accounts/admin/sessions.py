@@ -8,23 +8,23 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.admin.filters import Age, Program, State
-from accounts.admin.lists import LongList
-from accounts.admin.rank import may_touch
-from accounts.admin.rows import CheckedSelection, ReadOnly
-from accounts.admin.search import NamedPeople
-from accounts.devices import describe
+from accounts.account.user_agents import describe
+from accounts.admin.changelist import LargeTableAdmin
+from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
+from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin
+from accounts.admin.permissions import can_manage
+from accounts.admin.search import UserSearchMixin
 from tokens.admin import RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
 
-class Devices(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
+class DeviceMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("browser"))
     def device(self, row: RefreshToken) -> str:
         return str(describe(row.user_agent))
 
 
-class SessionInline(ReadOnly, Devices, admin.TabularInline):  # type: ignore[type-arg]
+class SessionInline(ReadOnlyMixin, DeviceMixin, admin.TabularInline):  # type: ignore[type-arg]
     """Where the person is signed in; a row leads to its own page, where it can be ended."""
 
     model = RefreshToken
@@ -43,12 +43,19 @@ admin.site.unregister(RefreshToken)
 
 
 @admin.register(RefreshToken)
-class SessionAdmin(CheckedSelection, Devices, NamedPeople, LongList, RefreshTokenAdmin):
+class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTableAdmin, RefreshTokenAdmin):
     """What `tokens` shows of them, with the browser in words; a session's own page ends it by the action of the list
     (templates/admin/tokens/refreshtoken/change_form.html)."""
 
     list_display = ("user", "device", "name", "address", "started_at", "seen_at", "revoked_at", "reason")
-    list_filter: ClassVar[tuple[object, ...]] = (State, Age, "reason", Program, "persistent", "method")
+    list_filter: ClassVar[tuple[object, ...]] = (
+        StateFilter,
+        AgeFilter,
+        "reason",
+        BrowserFilter,
+        "persistent",
+        "method",
+    )
     fields = (
         *("user", "device", "header", "name", "address", "method", "persistent"),
         *("started_at", "seen_at", "proved_at", "expires_at", "changed_at", "revoked_at", "reason"),
@@ -62,13 +69,13 @@ class SessionAdmin(CheckedSelection, Devices, NamedPeople, LongList, RefreshToke
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         row = context["original"]
         allowed = row.is_live and self.has_end_permission(request)
-        context["may_end"] = allowed and (row.user is None or may_touch(request.user, row.user))
+        context["may_end"] = allowed and (row.user is None or can_manage(request.user, row.user))
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.action(description=_("End the selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
         keys = [
-            row.pk for row in queryset.select_related("user") if row.user is None or may_touch(request.user, row.user)
+            row.pk for row in queryset.select_related("user") if row.user is None or can_manage(request.user, row.user)
         ]
         if left_out := queryset.exclude(pk__in=keys).count():
             text = ngettext(

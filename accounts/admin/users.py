@@ -18,41 +18,42 @@ from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from accounts import addresses, mails
-from accounts.admin.deeds import Deeds
-from accounts.admin.forms import NewPersonForm, PersonForm
-from accounts.admin.lists import Frugal, HeadFirst, LongList
-from accounts.admin.rank import RIGHTS, may_touch
-from accounts.admin.rows import CheckedSelection, Ticks
+from accounts.admin.actions import UserActionsMixin
+from accounts.admin.changelist import FirstPagePaginator, IndexedChangeList, LargeTableAdmin
+from accounts.admin.forms import NewUserForm, UserForm
+from accounts.admin.mixins import CheckboxesMixin, CheckedSelectionMixin
+from accounts.admin.permissions import PRIVILEGE_FIELDS, can_manage
 from accounts.admin.sessions import SessionInline
+from accounts.email import verification as email_verification
+from accounts.mails import outbox
 from accounts.models import OutgoingMail, SecurityEvent, User
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 
 
-class PeopleList(Frugal):
+class UserChangeList(IndexedChangeList):
     """With what the list tells of their sessions: one query for those on the page, whoever else there is."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = with_sessions(self.result_list)
+        self.result_list = annotate_sessions(self.result_list)
 
 
 @admin.register(User)
-class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeTableAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     """Nobody sets a password here, not even a first one: whoever it is for chooses it, by a link that they are sent."""
 
-    form = PersonForm
-    add_form = NewPersonForm
+    form = UserForm
+    add_form = NewUserForm
     add_form_template = None
     list_display = ("username", "email", "is_active", "is_staff", "last_seen", "sessions", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login", "date_joined")
-    paginator = HeadFirst  # a hundred thousand are soon counted
+    paginator = FirstPagePaginator  # a hundred thousand are soon counted
     ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
-        (_("What they may do"), {"fields": ("is_active", *RIGHTS)}),
+        (_("What they may do"), {"fields": ("is_active", *PRIVILEGE_FIELDS)}),
         (_("When"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
@@ -71,7 +72,7 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
         return [url for url in super().get_urls() if url.name != "auth_user_password_change"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
-        return PeopleList
+        return UserChangeList
 
     def get_list_display(self, request: HttpRequest) -> Any:
         hidden = set() if request.user.has_perm("tokens.view_refreshtoken") else {"sessions"}
@@ -88,16 +89,16 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
         return format_html('<a href="{}?{}">{}</a>', url, query, localize(person.live_sessions))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or may_touch(request.user, obj))
+        return super().has_change_permission(request, obj) and (obj is None or can_manage(request.user, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or may_touch(request.user, obj))
+        return super().has_delete_permission(request, obj) and (obj is None or can_manage(request.user, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only superusers give rights, and nobody gives or takes their own."""
         actor = cast(User, request.user)
         own = obj is not None and obj.pk == actor.pk
-        rights = RIGHTS if own or not actor.is_superuser else ()
+        rights = PRIVILEGE_FIELDS if own or not actor.is_superuser else ()
         closing = ("is_active",) if own or not self.has_deactivate_permission(request) else ()
         return (*super().get_readonly_fields(request, obj), *rights, *closing)
 
@@ -113,23 +114,23 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         person = context.get("original")
-        context["deeds"] = self.possible(request, person) if person else []
+        context["available_actions"] = self.available_actions(request, person) if person else []
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool) -> None:
         """Whoever is given another name or address hears of it, as if they had changed it themselves."""
         changed = set(form.changed_data) if change else set()
         if "email" in changed:
-            obj.verified_at = None
+            obj.email_verified_at = None
         super().save_model(request, obj, form, change)
         for kind in _kinds(obj, changed) if change else [Kind.SIGNED_UP]:
-            SecurityEvent.objects.record(request, obj, kind, by=request.user)
+            SecurityEvent.objects.record(request, obj, kind, actor=request.user)
         if not change:
-            mails.send("password_reset", obj, by_administrator=True)
+            outbox.enqueue("password_reset", obj, by_administrator=True)
         if "username" in changed:
-            mails.send("username_changed", obj, before=form.initial["username"], after=obj.username)
+            outbox.enqueue("username_changed", obj, before=form.initial["username"], after=obj.username)
         if "email" in changed:
-            addresses.replaced(obj, form.initial["email"])
+            email_verification.record_change_by_admin(obj, form.initial["email"])
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
@@ -140,11 +141,11 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
         with transaction.atomic():
             chosen = User.objects.filter(pk__in=list(queryset.order_by().values_list("pk", flat=True))).order_by("pk")
             for _person in chosen.select_for_update():
-                SecurityEvent.objects.record(request, None, Kind.DELETED, by=request.user)
+                SecurityEvent.objects.record(request, None, Kind.DELETED, actor=request.user)
             chosen.delete()
 
 
-def with_sessions(people: Iterable[User]) -> list[User]:
+def annotate_sessions(people: Iterable[User]) -> list[User]:
     """The same, each with `live_sessions`, how many they have, and `seen_at`, when they were last seen; one query."""
     found = list(people)
     live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
@@ -159,7 +160,7 @@ def with_sessions(people: Iterable[User]) -> list[User]:
 def _kinds(person: User, changed: set[str]) -> list[SecurityEvent.Kind]:
     """What is written down of a change of these fields."""
     closing = Kind.ACTIVATED if person.is_active else Kind.DEACTIVATED
-    kinds = {"is_active": closing, "username": Kind.NAME_CHANGED, "email": Kind.ADDRESS_CHANGED}
+    kinds = {"is_active": closing, "username": Kind.USERNAME_CHANGED, "email": Kind.EMAIL_CHANGED}
     kinds |= dict.fromkeys(("first_name", "last_name"), Kind.PROFILE_CHANGED)
-    kinds |= dict.fromkeys(RIGHTS, Kind.RIGHTS_CHANGED)
+    kinds |= dict.fromkeys(PRIVILEGE_FIELDS, Kind.RIGHTS_CHANGED)
     return [kind for kind in dict.fromkeys(kinds.values()) if any(kinds.get(name) == kind for name in changed)]

@@ -12,10 +12,10 @@ from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts import unverified
 from accounts.api.problems import Problem, forbidden, too_many, unauthorized
-from accounts.http import Request
-from accounts.throttle import Throttled
+from accounts.email import policy as email_policy
+from accounts.security.throttle import Throttled
+from accounts.types import Request
 from tokens import bearer
 from tokens.decorators import cookieless
 from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
@@ -44,7 +44,7 @@ def endpoint(**views: View) -> View:
         except Problem as problem:
             response = problem.response()
         except TokenError as error:
-            response = _told(request, error).response()
+            response = _problem(request, error).response()
         except Throttled as throttled:
             response = too_many(throttled).response()
         except OUTAGES:
@@ -56,7 +56,7 @@ def endpoint(**views: View) -> View:
     return answer
 
 
-def signed_in(view: View) -> View:
+def access_token_required(view: View) -> View:
     """For whoever has a good access token."""
 
     @wraps(view)
@@ -67,7 +67,7 @@ def signed_in(view: View) -> View:
     return checked
 
 
-def guarded(view: View) -> View:
+def live_session_required(view: View) -> View:
     """The same, with the row read: for what guards the account itself."""
 
     @wraps(view)
@@ -78,15 +78,15 @@ def guarded(view: View) -> View:
     return checked
 
 
-def staff(view: View) -> View:
+def staff_required(view: View) -> View:
     """For administrators, as the row has them now."""
 
-    @guarded
+    @live_session_required
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
         if not request.user.is_staff:
             raise forbidden()
-        if not unverified.may_open(request.user, account=False):
+        if not email_policy.can_open(request.user, account=False):
             raise forbidden("The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
         return view(request, **kwargs)
 
@@ -125,7 +125,7 @@ def _view(request: Request, views: dict[str, View]) -> View:
     return view
 
 
-def _told(request: Request, error: TokenError) -> Problem:
+def _problem(request: Request, error: TokenError) -> Problem:
     """The browser learns nothing, a client only whether to refresh (RFC 6750 §3.1)."""
     if isinstance(error, RevocationListUnavailable):
         return _UNAVAILABLE

@@ -2,7 +2,7 @@
 
 from django.http import JsonResponse
 
-from accounts.throttle import Throttled
+from accounts.security.throttle import Throttled
 
 REALM = 'Bearer realm="sojourn"'
 

@@ -6,11 +6,13 @@ from django.contrib.auth import authenticate
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import sessions, throttle, unverified
-from accounts.api.endpoint import body, endpoint, guarded, signed_in, staff
+from accounts.account import sessions
+from accounts.api.endpoint import access_token_required, body, endpoint, live_session_required, staff_required
 from accounts.api.problems import Problem, unauthorized
-from accounts.http import Request
+from accounts.email import policy as email_policy
 from accounts.models import SecurityEvent, User
+from accounts.security import throttle
+from accounts.types import Request
 from tokens import bearer
 from tokens.exceptions import RevokedToken
 from tokens.models import RefreshToken
@@ -22,15 +24,15 @@ Reason = RefreshToken.Reason
 @sensitive_variables()
 def _login(request: Request) -> HttpResponse:
     username, password = body(request, "username", "password")
-    account = throttle.owner(username)
-    throttle.take(request, throttle.SIGN_IN, account)
+    account = throttle.account_key(username)
+    throttle.hit(request, throttle.SIGN_IN, account)
     user = authenticate(request, username=username, password=password)
     try:
         if user is not None:
             _check_staying(user)
             _check_confirmed(user)
             pair = bearer.start(request, user)
-            throttle.forgive(request, throttle.SIGN_IN, account)
+            throttle.reset(request, throttle.SIGN_IN, account)
             return _pair(pair)
     except RevokedToken:  # deactivated this very moment
         pass
@@ -39,13 +41,13 @@ def _login(request: Request) -> HttpResponse:
 
 def _check_staying(user: User) -> None:
     """Only whoever knows the password learns this; and only a person at the site can take it back."""
-    if user.leaving_at is not None:
+    if user.deletion_due_at is not None:
         raise unauthorized(description="This account is to be deleted. Sign in on the site to keep it.")
 
 
 def _check_confirmed(user: User) -> None:
     """The same: the mail is asked for, and its code typed, at the site."""
-    if not unverified.may_sign_in(user):
+    if not email_policy.can_sign_in(user):
         raise unauthorized(description="The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
 
 
@@ -58,14 +60,14 @@ def _logout(request: Request) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@guarded
+@live_session_required
 def _logout_everywhere(request: Request) -> HttpResponse:
     ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return JsonResponse({"ended": ended})
 
 
-@signed_in
+@access_token_required
 def _me(request: Request) -> HttpResponse:
     user = request.user
     return JsonResponse(
@@ -80,23 +82,23 @@ def _me(request: Request) -> HttpResponse:
     )
 
 
-@guarded
+@live_session_required
 def _sessions(request: Request) -> HttpResponse:
     live = sessions.live(request.user, here=request.tokens.session_id)
     return JsonResponse({"sessions": [_session(session) for session in live]})
 
 
-@guarded
+@live_session_required
 def _end_session(request: Request, pk: UUID) -> HttpResponse:
     row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()
     if row is None:
         raise Problem(404, "not_found", "You have no such session.")
     if row.revoke(Reason.ENDED):
-        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session=row.pk)
+        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session_id=row.pk)
     return HttpResponse(status=204)
 
 
-@staff
+@staff_required
 def _dashboard(request: Request) -> HttpResponse:
     return JsonResponse({"users": User.objects.count(), "live_sessions": RefreshToken.objects.live().count()})
 

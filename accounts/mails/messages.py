@@ -13,28 +13,28 @@ from django.utils import timezone, translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.address_tokens import code, fits, link_token, stamp, undo_token
-from accounts.devices import describe
-from accounts.mails import link, site
-from accounts.models import AddressProof, OutgoingMail, User
-from accounts.models.address import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
+from accounts.account.user_agents import describe
+from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.mails.outbox import absolute_url, base_url
+from accounts.models import EmailVerification, OutgoingMail, User
+from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 
 Context = dict[str, object]
-Letter = Callable[[OutgoingMail], Context | None]
+ContextFunction = Callable[[OutgoingMail], Context | None]
 
-_letters: dict[str, Letter] = {}
+_context_functions: dict[str, ContextFunction] = {}
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
-def letter(kind: str) -> Callable[[Letter], Letter]:
+def mail_context(kind: str) -> Callable[[ContextFunction], ContextFunction]:
     """Register the function that knows what mails of this kind say beyond their facts.
 
     It returns more context for the templates, with links and tokens made at this moment, or None if there is nothing
     to send any more.
     """
 
-    def register(function: Letter) -> Letter:
-        _letters[kind] = function
+    def register(function: ContextFunction) -> ContextFunction:
+        _context_functions[kind] = function
         return function
 
     return register
@@ -46,7 +46,7 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
     The first line of mails/<kind>.txt is the subject.
     """
     with translation.override(mail.language):
-        context = _context(mail)
+        context = _template_context(mail)
         if context is None:
             return None
         text, html = (render_to_string(f"mails/{mail.kind}.{form}", context) for form in ("txt", "html"))
@@ -56,19 +56,19 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
     return message
 
 
-def _context(mail: OutgoingMail) -> Context | None:
+def _template_context(mail: OutgoingMail) -> Context | None:
     try:
         user = mail.user
     except User.DoesNotExist:
         return None
-    more = _letters[mail.kind](mail) if mail.kind in _letters else {}
+    more = _context_functions[mail.kind](mail) if mail.kind in _context_functions else {}
     if more is None:
         return None
     return {
-        "site": site(),
-        "host": urlsplit(site()).hostname,
+        "site": base_url(),
+        "host": urlsplit(base_url()).hostname,
         "user": user,
-        "at": timezone.localtime(mail.made_at),
+        "at": timezone.localtime(mail.created_at),
         "device": describe(mail.facts.get("user_agent", "")),
         **mail.facts,
         **more,
@@ -77,93 +77,88 @@ def _context(mail: OutgoingMail) -> Context | None:
 
 def _headers(mail: OutgoingMail) -> dict[str, str]:
     """One Message-ID however often it is sent: a mailbox that gets it twice can tell. No program need answer it."""
-    name = uuid5(NAMESPACE_URL, f"{site()}/{mail.pk}/{mail.made_at.isoformat()}")
-    return {"Message-ID": f"<{name}@{urlsplit(site()).hostname}>", "Auto-Submitted": "auto-generated"}
+    name = uuid5(NAMESPACE_URL, f"{base_url()}/{mail.pk}/{mail.created_at.isoformat()}")
+    return {"Message-ID": f"<{name}@{urlsplit(base_url()).hostname}>", "Auto-Submitted": "auto-generated"}
 
 
-@letter("account_exists")
+@mail_context("account_exists")
 def _account_exists(mail: OutgoingMail) -> Context:
-    return {"login_link": link("login"), "reset_link": link("password_reset")}
+    return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
 
 
-@letter("name_taken")
-def _name_taken(mail: OutgoingMail) -> Context:
-    return {"link": link("signup")}
+@mail_context("username_taken")
+def _username_taken(mail: OutgoingMail) -> Context:
+    return {"link": absolute_url("signup")}
 
 
-@letter("password_reset")
+@mail_context("password_reset")
 def _password_reset(mail: OutgoingMail) -> Context | None:
     """Made for nobody as well: what it costs to make one then tells nobody who has an account. Never for an address
     that is the account's no more."""
     user = mail.user or User()
-    if mail.user and (not may_reset(mail.user) or mail.to != mail.user.email):
+    if mail.user and (not mail.user.can_reset_password or mail.to != mail.user.email):
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
-    return {"link": link("password_reset_confirm", uidb64=uid, token=token)}
+    return {"link": absolute_url("password_reset_confirm", uidb64=uid, token=token)}
 
 
-@letter("password_changed")
+@mail_context("password_changed")
 def _password_changed(mail: OutgoingMail) -> Context:
-    return {"reset_link": link("password_reset")}
+    return {"reset_link": absolute_url("password_reset")}
 
 
-@letter("address_confirm")
-def _address_confirm(mail: OutgoingMail) -> Context | None:
+@mail_context("email_confirm")
+def _email_confirm(mail: OutgoingMail) -> Context | None:
     """Nothing if it was asked for anew, or if the account has another password or address by now."""
-    proof = AddressProof.objects.filter(pk=mail.facts["proof"]).select_related("user").first()
-    if proof is None or not fits(stamp, proof, mail.facts["stamp"]):
+    verification = EmailVerification.objects.filter(pk=mail.facts["verification"]).select_related("user").first()
+    if verification is None or not matches(stamp, verification, mail.facts["stamp"]):
         return None
-    if not AddressProof.objects.filter(pk=proof.pk).restart():
+    if not EmailVerification.objects.filter(pk=verification.pk).restart():
         return None
     return {
-        "link": link("email_confirm", key=proof.pk, token=link_token(proof)),
+        "link": absolute_url("email_confirm", key=verification.pk, token=link_token(verification)),
         "link_minutes": LINK_LIFETIME // timedelta(minutes=1),
-        "code": code(proof),
+        "code": code(verification),
         "code_minutes": CODE_LIFETIME // timedelta(minutes=1),
     }
 
 
-@letter("address_taken")
-def _address_taken(mail: OutgoingMail) -> Context:
-    return {"login_link": link("login"), "reset_link": link("password_reset")}
+@mail_context("email_taken")
+def _email_taken(mail: OutgoingMail) -> Context:
+    return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
 
 
-@letter("address_changed")
-def _address_changed(mail: OutgoingMail) -> Context | None:
-    proof = AddressProof.objects.changes().filter(pk=mail.facts["proof"]).first()
-    if proof is None or proof.confirmed_at is None:
+@mail_context("email_changed")
+def _email_changed(mail: OutgoingMail) -> Context | None:
+    verification = EmailVerification.objects.changes().filter(pk=mail.facts["verification"]).first()
+    if verification is None or verification.confirmed_at is None:
         return None
-    url = link("email_undo", key=proof.pk, token=undo_token(proof))
-    return {"undo_link": url, "until": timezone.localtime(proof.confirmed_at + UNDO_LIFETIME)}
+    url = absolute_url("email_undo", key=verification.pk, token=undo_token(verification))
+    return {"undo_link": url, "until": timezone.localtime(verification.confirmed_at + UNDO_LIFETIME)}
 
 
-@letter("reuse_found")
+@mail_context("reuse_found")
 def _reuse_found(mail: OutgoingMail) -> Context:
     return {
-        "password_link": link("password_change"),
-        "reset_link": link("password_reset"),
-        "activity_link": link("activity"),
+        "password_link": absolute_url("password_change"),
+        "reset_link": absolute_url("password_reset"),
+        "activity_link": absolute_url("activity"),
     }
 
 
-@letter("new_browser")
+@mail_context("new_browser")
 def _new_browser(mail: OutgoingMail) -> Context:
-    return {"sessions_link": link("sessions"), "reset_link": link("password_reset")}
+    return {"sessions_link": absolute_url("sessions"), "reset_link": absolute_url("password_reset")}
 
 
-@letter("username_changed")
+@mail_context("username_changed")
 def _username_changed(mail: OutgoingMail) -> Context:
-    return {"reset_link": link("password_reset")}
+    return {"reset_link": absolute_url("password_reset")}
 
 
-@letter("deletion_asked")
+@mail_context("deletion_asked")
 def _deletion_asked(mail: OutgoingMail) -> Context | None:
-    if mail.user is None or mail.user.leaving_at is None:  # kept, before it could be told
+    if mail.user is None or mail.user.deletion_due_at is None:  # kept, before it could be told
         return None
-    return {"keep_link": link("login"), "reset_link": link("password_reset")}
-
-
-def may_reset(user: User) -> bool:
-    """Whether `user` may choose a new password by mail: not who was deactivated, nor who never was to have one."""
-    return user.is_active and user.has_usable_password()
+    return {"keep_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}

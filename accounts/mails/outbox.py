@@ -1,7 +1,7 @@
-"""Mails to people: kept in the transaction that they tell of, sent once it has committed (accounts/postman.py).
+"""Mails to people: kept in the transaction that they tell of, sent once it has committed (accounts/mails/worker.py).
 
 What is kept says what happened, to whom, when and from where. The words (templates/mails/), the links and their tokens
-are made when the mail is sent (accounts/letters.py): no secret waits in the database.
+are made when the mail is sent (accounts/mails/messages.py): no secret waits in the database.
 """
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from accounts.models import OutgoingMail, User
 from tokens import origin
 
 
-def send(
+def enqueue(
     kind: str,
     user: User | None,
     request: HttpRequest | None = None,
@@ -24,13 +24,13 @@ def send(
 ) -> None:
     """Keep a mail of this kind for `user`, to the address that is stored of them or to `to`.
 
-    `request` tells from which address and browser (None: not by a request), `facts` what else the templates are to
+    `request` tells from which IP address and browser (None: not by a request), `facts` what else the templates are to
     know; nothing secret is among them. The mail speaks `language`, or that of `user`, and not of a thief who makes us
     write to them; if we know none, the one that is active. It is part of the open transaction: rolled back, it never
     was. Without a user and an address it is made like any other, and sent to nobody.
     """
     if request:
-        facts = {"address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
+        facts = {"ip_address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
     OutgoingMail.objects.create(
         kind=kind,
         user=user,
@@ -40,11 +40,11 @@ def send(
     )
 
 
-def site() -> str:
+def base_url() -> str:
     """The address of this site, without a slash at the end: a Host header never gets into a mail."""
     return str(settings.TOKENS_ISSUER).rstrip("/")
 
 
-def link(url_name: str, **kwargs: object) -> str:
+def absolute_url(url_name: str, **kwargs: object) -> str:
     """The whole address of a page, for a mail."""
-    return site() + reverse(url_name, kwargs=kwargs)
+    return base_url() + reverse(url_name, kwargs=kwargs)

@@ -1,6 +1,6 @@
 """Takes the mails that are kept to the mail server, off everybody's time.
 
-Each process has a postman, a thread: woken when a mail was kept and committed, and looking by itself now and then for
+Each process has a worker, a thread: woken when a mail was kept and committed, and looking by itself now and then for
 what other processes left. A mail is claimed by one conditional UPDATE, so no two send it at once; it is deleted once
 the server has it. A process that dies in between leaves it to be sent again: at least once, and under one Message-ID.
 """
@@ -20,114 +20,114 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import validate_email
 from django.db import Error, connections
 
-from accounts import letters
+from accounts.mails import messages as mail_messages
 from accounts.models import OutgoingMail
 
 logger = logging.getLogger("accounts")
 
-_BATCH = 100
-_POLL = 30  # seconds
-_PATIENCE = 5  # seconds that a process which ends waits for the mail in hand
+_BATCH_SIZE = 100
+_POLL_INTERVAL = 30  # seconds
+_JOIN_TIMEOUT = 5  # seconds that a process which ends waits for the mail in hand
 
 
-def wake() -> None:
-    """Tell this process's postman that there is a mail. It comes a moment later, and never in this thread."""
-    _mine().wake()
+def notify() -> None:
+    """Tell this process's worker that there is a mail. It comes a moment later, and never in this thread."""
+    _worker().notify()
 
 
 def start() -> None:
-    """Have this process's postman look for what others left; the next calls change nothing."""
-    _mine().start()
+    """Have this process's worker look for what others left; the next calls change nothing."""
+    _worker().start()
 
 
 def stop() -> None:
-    """Let this process's postman end between two mails."""
-    if os.getpid() in _postmen:
-        _mine().stop()
+    """Let this process's worker end between two mails."""
+    if os.getpid() in _workers:
+        _worker().stop()
 
 
-def deliver(leaving: Callable[[], bool] = lambda: False) -> int:
+def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
     """Send every mail that is due, the longest waiting first, and return how many a mail server took.
 
     What fails is tried again later and stands in nobody's way; if the server cannot be reached, the others wait without
-    being tried. `leaving` is asked between two mails whether to stop. Raises the database's errors alone.
+    being tried. `stopping` is asked between two mails whether to stop. Raises the database's errors alone.
     """
     sent = 0
     connection = get_connection()
     try:
-        while due := list(OutgoingMail.objects.due()[:_BATCH]):
+        while due := list(OutgoingMail.objects.due()[:_BATCH_SIZE]):
             for mail in due:
-                if leaving():
+                if stopping():
                     return sent
                 if mail.claim():
                     sent += _send(mail, connection)
-    except _Away:
+    except _ServerUnavailable:
         return sent
     finally:
-        _hang_up(connection)
+        _close(connection)
     return sent
 
 
-def masked(address: str) -> str:
+def masked_email(email: str) -> str:
     """As much of an address as a log may hold."""
-    return f"{address[:1]}…@{address.rpartition('@')[2]}"
+    return f"{email[:1]}…@{email.rpartition('@')[2]}"
 
 
-class Postman:
+class MailWorker:
     """One process's thread. Nothing is lost when it dies: what it had in hand is due again later."""
 
     def __init__(self) -> None:
-        self.news = threading.Event()
-        self.leaving = threading.Event()
-        self.blind = False
+        self.wakeup = threading.Event()
+        self.stopping = threading.Event()
+        self.database_down = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self.work, name="postman", daemon=True)
+                self._thread = threading.Thread(target=self.work, name="mail-worker", daemon=True)
                 self._thread.start()
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         self.start()
-        self.news.set()
+        self.wakeup.set()
 
     def stop(self) -> None:
-        self.leaving.set()
-        self.news.set()
+        self.stopping.set()
+        self.wakeup.set()
         if self._thread:
-            self._thread.join(_PATIENCE)
+            self._thread.join(_JOIN_TIMEOUT)
 
-    def work(self, poll: float = _POLL) -> None:
-        """Go on until `leaving` is set: after each news, and every `poll` seconds without any."""
-        while not self.leaving.wait(_pause()):
-            self._go()
-            self.news.wait(poll)
-            self.news.clear()
+    def work(self, poll: float = _POLL_INTERVAL) -> None:
+        """Go on until `stopping` is set: after each wake-up, and every `poll` seconds without any."""
+        while not self.stopping.wait(_pause()):
+            self._run_once()
+            self.wakeup.wait(poll)
+            self.wakeup.clear()
 
-    def _go(self) -> None:
+    def _run_once(self) -> None:
         try:
-            deliver(self.leaving.is_set)
-            self.blind = False
+            send_due(self.stopping.is_set)
+            self.database_down = False
         except Error:
-            if not self.blind:
+            if not self.database_down:
                 logger.exception("The mails that wait cannot be read. They are kept, and looked for again.")
-            self.blind = True
+            self.database_down = True
         except Exception:  # the thread outlives whatever it is
-            logger.exception("The postman stumbled.")
+            logger.exception("The mail worker failed unexpectedly.")
         finally:
             with suppress(Error):
                 connections.close_all()
 
 
-_postmen: dict[int, Postman] = {}  # by process: a thread does not survive a fork, nor may its locks be trusted
+_workers: dict[int, MailWorker] = {}  # by process: a thread does not survive a fork, nor may its locks be trusted
 atexit.register(stop)
 
 
-def _mine() -> Postman:
+def _worker() -> MailWorker:
     process = os.getpid()
-    return _postmen.get(process) or _postmen.setdefault(process, Postman())
+    return _workers.get(process) or _workers.setdefault(process, MailWorker())
 
 
 def _pause() -> float:
@@ -135,51 +135,51 @@ def _pause() -> float:
     return 0.1 + secrets.randbelow(400) / 1000
 
 
-class _Away(Exception):
+class _ServerUnavailable(Exception):
     """The mail server cannot be reached."""
 
 
 def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
     """Send one mail that was claimed; whether a mail server took it."""
     try:
-        message = letters.compose(mail)
+        message = mail_messages.compose(mail)
         if message and mail.to:
             validate_email(mail.to)
-            _call(connection)
+            _open(connection)
             connection.send_messages([message])
     except Error:
         raise
     except Exception as error:  # whatever a mail server or a template may do, the others go on
-        _fail(mail, error)
-        if isinstance(error, _Away):
+        _handle_failure(mail, error)
+        if isinstance(error, _ServerUnavailable):
             raise
-        _hang_up(connection)
+        _close(connection)
         return False
     mail.delete()
     return bool(message and mail.to)
 
 
-def _call(connection: BaseEmailBackend) -> None:
+def _open(connection: BaseEmailBackend) -> None:
     try:
         connection.open()
     except OSError as error:
-        raise _Away(_cause(error)) from None
+        raise _ServerUnavailable(_cause(error)) from None
 
 
-def _hang_up(connection: BaseEmailBackend) -> None:
+def _close(connection: BaseEmailBackend) -> None:
     with suppress(OSError):  # smtplib's errors are such
         connection.close()
 
 
-def _fail(mail: OutgoingMail, error: Exception) -> None:
-    final = _is_final(error)
+def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
+    final = _is_permanent(error)
     if final or mail.is_stale:
         mail.delete()
         why = "was refused for good" if final else "was tried for a week"
-        logger.error("The mail %r to %s %s and is dropped: %s.", mail.kind, masked(mail.to), why, _cause(error))
+        logger.error("The mail %r to %s %s and is dropped: %s.", mail.kind, masked_email(mail.to), why, _cause(error))
         return
     seconds = mail.put_off().total_seconds()
-    fault_of_ours = not isinstance(error, OSError | _Away)
+    fault_of_ours = not isinstance(error, OSError | _ServerUnavailable)
     logger.warning(
         "The mail %r could not be sent. It is tried again in %d s: %s.",
         *(mail.kind, seconds, _cause(error)),
@@ -187,7 +187,7 @@ def _fail(mail: OutgoingMail, error: Exception) -> None:
     )
 
 
-def _is_final(error: Exception) -> bool:
+def _is_permanent(error: Exception) -> bool:
     """Whether there is no such mailbox, or the address is none. All else may be the server's fault, and mended."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
@@ -196,7 +196,7 @@ def _is_final(error: Exception) -> bool:
 
 def _cause(error: Exception) -> str:
     """What went wrong, without the words of the server, which may quote the address."""
-    if isinstance(error, _Away):
+    if isinstance(error, _ServerUnavailable):
         return str(error)
     if isinstance(error, SMTPRecipientsRefused):
         return f"refused with {', '.join(str(code) for code, _ in error.recipients.values())}"

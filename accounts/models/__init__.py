@@ -1,6 +1,6 @@
-from accounts.models.address import AddressProof
-from accounts.models.event import SecurityEvent
-from accounts.models.mail import OutgoingMail
+from accounts.models.email_verification import EmailVerification
+from accounts.models.outgoing_mail import OutgoingMail
+from accounts.models.security_event import SecurityEvent
 from accounts.models.user import User
 
-__all__ = ["AddressProof", "OutgoingMail", "SecurityEvent", "User"]
+__all__ = ["EmailVerification", "OutgoingMail", "SecurityEvent", "User"]

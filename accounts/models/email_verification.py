@@ -13,48 +13,48 @@ LINK_LIFETIME = timedelta(hours=1)  # time to find the mail, on another device p
 CODE_LIFETIME = timedelta(minutes=10)  # a code can be guessed at: ASVS 6.5.5, NIST SP 800-63B §3.1.3.2
 CODE_TRIES = 5  # of a million; then only the link is left
 UNDO_LIFETIME = timedelta(days=7)  # time to come back from a journey and read the mail
-KEPT = timedelta(days=8)  # beyond it no link that belongs to a row can be good
-PRUNED_AT_ONCE = 100
+RETENTION = timedelta(days=8)  # beyond it no link that belongs to a row can be good
+PRUNE_BATCH = 100
 
 
-class AddressProofQuerySet(models.QuerySet["AddressProof"]):
+class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
     """A claim on a row is one conditional UPDATE, and its count decides: of two at once, one has it."""
 
-    def pending(self) -> "AddressProofQuerySet":
+    def pending(self) -> "EmailVerificationQuerySet":
         return self.filter(confirmed_at=None)
 
-    def open(self) -> "AddressProofQuerySet":
+    def open(self) -> "EmailVerificationQuerySet":
         """What a link can still confirm."""
-        return self.pending().filter(asked_at__gt=timezone.now() - LINK_LIFETIME)
+        return self.pending().filter(requested_at__gt=timezone.now() - LINK_LIFETIME)
 
-    def changes(self) -> "AddressProofQuerySet":
+    def changes(self) -> "EmailVerificationQuerySet":
         """What the address from before can still take back."""
         since = timezone.now() - UNDO_LIFETIME
-        return self.filter(confirmed_at__gt=since, undone_at=None).exclude(previous="")
+        return self.filter(confirmed_at__gt=since, undone_at=None).exclude(previous_email="")
 
     def restart(self) -> bool:
         """Have the time run from now, when the mail leaves; whether there is still something to confirm."""
-        return bool(self.pending().update(asked_at=timezone.now()))
+        return bool(self.pending().update(requested_at=timezone.now()))
 
     def confirm(self) -> bool:
         return bool(self.open().update(confirmed_at=timezone.now()))
 
-    def take_try(self) -> bool:
+    def use_attempt(self) -> bool:
         """Counts a try of the code, before it is looked at; whether there was one left."""
-        young = self.pending().filter(asked_at__gt=timezone.now() - CODE_LIFETIME, tries__lt=CODE_TRIES)
+        young = self.pending().filter(requested_at__gt=timezone.now() - CODE_LIFETIME, tries__lt=CODE_TRIES)
         return bool(young.update(tries=F("tries") + 1))
 
     def undo(self) -> bool:
         return bool(self.changes().update(undone_at=timezone.now()))
 
-    def prune(self, limit: int = PRUNED_AT_ONCE) -> int:
+    def prune(self, limit: int = PRUNE_BATCH) -> int:
         """Deletes at most `limit` rows that can do nothing any more; the number deleted."""
-        old = self.filter(asked_at__lt=timezone.now() - KEPT).order_by("asked_at")
+        old = self.filter(requested_at__lt=timezone.now() - RETENTION).order_by("requested_at")
         return self.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
 
 
-class AddressProof(models.Model):
-    """One asking: of the account's own address, or of the one that is to replace it (then `previous` is its own).
+class EmailVerification(models.Model):
+    """One asking: of the account's own address, or of the one that is to replace it (then `previous_email` is its own).
 
     Neither the link's token nor the code is stored, nor a hash of one: both follow from the secret key, this row and
     its person's password and address, so that a change of either kills them.
@@ -69,16 +69,16 @@ class AddressProof(models.Model):
         null=True,
         on_delete=models.CASCADE,
         db_constraint=False,
-        related_name="address_proofs",
+        related_name="email_verifications",
     )
-    address = models.EmailField(_("e-mail address"))
-    previous = models.EmailField(_("the one before"), blank=True)
-    asked_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
+    email = models.EmailField(_("e-mail address"))
+    previous_email = models.EmailField(_("the one before"), blank=True)
+    requested_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
     tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
 
-    objects = AddressProofQuerySet.as_manager()
+    objects = EmailVerificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("proof of an address")

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 # How long one attempt is left alone by all others. After a crash in the middle of one, the mail waits for this long.
 LEASE = timedelta(minutes=5)
 FIRST_DELAY = timedelta(seconds=30)  # doubled with each attempt that failed ...
-LONGEST_DELAY = timedelta(hours=1)  # ... up to this
-KEPT_FOR = timedelta(days=7)
+MAX_DELAY = timedelta(hours=1)  # ... up to this
+RETENTION = timedelta(days=7)
 
 
 class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
@@ -37,7 +37,7 @@ class OutgoingMail(models.Model):
     to = models.EmailField(_("address"))
     language = models.CharField(_("language"), max_length=10)
     facts = models.JSONField(_("facts"), default=dict)
-    made_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
+    created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
     due_at = models.DateTimeField(_("to be sent"), default=timezone.now, db_index=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
 
@@ -48,7 +48,7 @@ class OutgoingMail(models.Model):
         verbose_name_plural = _("outgoing mails")
 
     def __str__(self) -> str:
-        return f"{self.kind} · {self.made_at:%Y-%m-%d %H:%M}"
+        return f"{self.kind} · {self.created_at:%Y-%m-%d %H:%M}"
 
     def claim(self) -> bool:
         """Whether this attempt is the caller's: of all who read the same row, one is told so. Nobody else comes near
@@ -57,13 +57,13 @@ class OutgoingMail(models.Model):
 
     def put_off(self) -> timedelta:
         """Have it tried again, and return in how long."""
-        delay = min(FIRST_DELAY * (1 << min(self.attempts - 1, 16)), LONGEST_DELAY)
+        delay = min(FIRST_DELAY * (1 << min(self.attempts - 1, 16)), MAX_DELAY)
         self._move(delay)
         return delay
 
     @property
     def is_stale(self) -> bool:
-        return timezone.now() - self.made_at > KEPT_FOR
+        return timezone.now() - self.created_at > RETENTION
 
     def _move(self, ahead: timedelta, **changes: object) -> bool:
         changes["due_at"] = timezone.now() + ahead

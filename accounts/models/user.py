@@ -10,33 +10,33 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.validators import UserNameValidator, with_ascii_host
+from accounts.security.validators import UsernameValidator, normalize_email_domain
 
 
 class UserManager(DjangoUserManager["User"]):
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """As `named` looks for it; for whoever is made by a command or in the admin."""
-        return with_ascii_host(super().normalize_email(email))
+        """As `by_login` looks for it; for whoever is made by a command or in the admin."""
+        return normalize_email_domain(super().normalize_email(email))
 
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **fields: object
     ) -> "User":
         """Whoever may run this command vouches for the address."""
-        return super().create_superuser(username, email, password, **{"verified_at": timezone.now(), **fields})
+        return super().create_superuser(username, email, password, **{"email_verified_at": timezone.now(), **fields})
 
-    def named(self, name_or_address: str) -> models.QuerySet["User"]:
+    def by_login(self, login: str) -> models.QuerySet["User"]:
         """The one person with this user name or e-mail address, upper or lower case alike.
 
         Names hold no "@" and addresses do, so the text says by itself which of the two it is.
         The database does the folding, with the very expression of the unique indexes.
         """
-        field = "email" if "@" in name_or_address else "username"
-        return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(with_ascii_host(name_or_address))))
+        field = "email" if "@" in login else "username"
+        return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(normalize_email_domain(login))))
 
-    def leaving(self) -> models.QuerySet["User"]:
+    def due_for_deletion(self) -> models.QuerySet["User"]:
         """Who is to be deleted by now."""
-        return self.filter(leaving_at__lte=timezone.now())
+        return self.filter(deletion_due_at__lte=timezone.now())
 
 
 class User(AbstractUser):
@@ -46,13 +46,13 @@ class User(AbstractUser):
         _("user name"),
         max_length=150,
         unique=True,
-        validators=[UserNameValidator()],
+        validators=[UsernameValidator()],
         help_text=_("Letters, digits and the signs . + - _"),
         error_messages={"unique": _("This user name is taken.")},
     )
     email = models.EmailField(_("e-mail address"))
-    verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
-    leaving_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
+    email_verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
+    deletion_due_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
     # Of the mails: that of the sign-up, and then whatever is chosen. Empty: that of whoever asks.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
 
@@ -76,3 +76,8 @@ class User(AbstractUser):
                 violation_error_message=_("Somebody has an account with this e-mail address."),
             ),
         )
+
+    @property
+    def can_reset_password(self) -> bool:
+        """Whether a new password may be chosen by mail: not by who was deactivated, nor who never was to have one."""
+        return self.is_active and self.has_usable_password()

@@ -15,19 +15,19 @@ logger = logging.getLogger("accounts")
 
 
 @receiver(post_save, sender=SecurityEvent)
-def tell_event(instance: SecurityEvent, **kwargs: object) -> None:
+def log_event(instance: SecurityEvent, **kwargs: object) -> None:
     with translation.override(None):
         sentence = str(instance.get_kind_display())
-    ids = {"session_id": instance.session, "by_id": instance.by_id}
+    ids = {"session_id": instance.session_id, "actor_id": instance.actor_id}
     told = {name: str(value) for name, value in ids.items() if value is not None}
     person = str(instance.user_id or "")  # nobody that is known is not whoever is signed in here
-    _tell(f"{sentence}.", kind=instance.kind, user_id=person, **told)
+    _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=person, **told)
 
 
 @receiver(rows_revoked)
-def tell_end(reason: str, count: int, **kwargs: object) -> None:
-    _tell("Sessions were ended.", kind="sessions_ended", reason=reason, count=count)
+def log_revocations(reason: str, count: int, **kwargs: object) -> None:
+    _log_on_commit("Sessions were ended.", kind="sessions_ended", reason=reason, count=count)
 
 
-def _tell(sentence: str, **about: object) -> None:
+def _log_on_commit(sentence: str, **about: object) -> None:
     transaction.on_commit(partial(logger.info, sentence, extra=about), robust=True)

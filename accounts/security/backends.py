@@ -6,10 +6,10 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from accounts.validators import MAXIMUM_PASSWORD_LENGTH
+from accounts.security.validators import MAXIMUM_PASSWORD_LENGTH
 
 
-class NameOrAddressBackend(ModelBackend):
+class UsernameOrEmailBackend(ModelBackend):
     """Takes a user name or an e-mail address; permissions are Django's."""
 
     @sensitive_variables("password")
@@ -27,7 +27,7 @@ class NameOrAddressBackend(ModelBackend):
         """
         if username is None or password is None or len(password) > MAXIMUM_PASSWORD_LENGTH:
             return None
-        user = User.objects.named(username).first()
+        user = User.objects.by_login(username).first()
         if user is None:
             User().set_password(password)
             return None

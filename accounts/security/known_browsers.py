@@ -15,8 +15,8 @@ from django.utils.crypto import salted_hmac
 from accounts.models import User
 
 LIFETIME = 400 * 24 * 60 * 60  # seconds: browsers keep no cookie for longer (RFC 6265bis §5.5)
-MOST = 5  # accounts; of more than that the one that was used longest ago goes
-SALT = "accounts.browsers"
+MAX_ACCOUNTS = 5  # accounts; of more than that the one that was used longest ago goes
+SALT = "accounts.security.known_browsers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Browser:
     def remembering(self, user: User) -> "Browser":
         new, *old = _marks(self.id, user)
         others = (mark for mark in self.marks if mark not in (new, *old))
-        return Browser(self.id, (new, *others)[:MOST])
+        return Browser(self.id, (new, *others)[:MAX_ACCOUNTS])
 
 
-def of(request: HttpRequest) -> Browser | None:
+def from_request(request: HttpRequest) -> Browser | None:
     """The browser that `request` comes from, if it has a cookie of ours that is not too old."""
     try:
         name, marks = signing.loads(request.COOKIES[settings.DEVICE_COOKIE_NAME], salt=SALT, max_age=LIFETIME)
@@ -44,16 +44,16 @@ def of(request: HttpRequest) -> Browser | None:
     return Browser(name, tuple(marks))
 
 
-def knows(request: HttpRequest, user: User) -> bool:
+def is_known(request: HttpRequest, user: User) -> bool:
     """Whether `user` has signed in with this browser before, by the password that they have now."""
-    browser = of(request)
+    browser = from_request(request)
     return browser is not None and browser.knows(user)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     """Has the browser know `user`, who has just given their password or chosen it. A new password makes it, and every
     other, forget."""
-    browser = (of(request) or Browser(token_urlsafe(16))).remembering(user)
+    browser = (from_request(request) or Browser(token_urlsafe(16))).remembering(user)
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         signing.dumps([browser.id, browser.marks], salt=SALT),

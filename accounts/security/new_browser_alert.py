@@ -6,23 +6,23 @@ from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import browsers, gates
-from accounts.gates import Gate, Pace
 from accounts.models import SecurityEvent, User
+from accounts.security import known_browsers, rate_limit
+from accounts.security.rate_limit import Bucket, Rate
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 Method = RefreshToken.Method
 
 _NEW_ACCOUNT = timedelta(days=30)
-_LATELY = timedelta(days=1)
-_SEVERAL = 3
+_RECENT = timedelta(days=1)
+_MIN_FAILURES = 3
 
 # Whoever signs up may have typed a stranger's address, and a program is a new one whenever it calls itself otherwise.
-_MAILS = Pace(free=10, first=60 * 60, longest=60 * 60, window=24 * 60 * 60)
+_MAIL_RATE = Rate(free=10, first=60 * 60, longest=60 * 60, window=24 * 60 * 60)
 
 
-def is_new(request: HttpRequest, user: User, row: RefreshToken) -> bool:
+def is_new_browser(request: HttpRequest, user: User, row: RefreshToken) -> bool:
     """Whether the account does not know where this sign-in came from, and is not itself as new.
 
     A browser shows its cookie. A program has none: it is known if it has signed in within the time for which rows are
@@ -31,29 +31,29 @@ def is_new(request: HttpRequest, user: User, row: RefreshToken) -> bool:
     if row.method == Method.MOVED:
         return False
     if row.method == Method.PASSWORD:
-        known = browsers.knows(request, user)
+        known = known_browsers.is_known(request, user)
     else:
         others = RefreshToken.objects.for_user(user).exclude(pk=row.pk)
         known = others.filter(method=row.method, user_agent=row.user_agent).exists()
-    return not known and not _is_first(user, row)
+    return not known and not _is_first_sign_in(user, row)
 
 
-def may_tell(user: User) -> bool:
+def can_notify(user: User) -> bool:
     """Whether `user` has not been told of so many others today that one more would say nothing new. Counts this one."""
-    return not gates.enter([Gate(f"sign-ins:told:{user.pk}", _MAILS)])
+    return not rate_limit.acquire([Bucket(f"sign-ins:told:{user.pk}", _MAIL_RATE)])
 
 
-def failures_before(user: User) -> int:
+def recent_failures(user: User) -> int:
     """How many attempts failed lately since somebody last got in; 0 unless there were several."""
-    since = timezone.now() - _LATELY
-    events = SecurityEvent.objects.filter(user=user, at__gte=since)
-    last = events.filter(kind=Kind.SIGNED_IN).aggregate(at=Max("at"))["at"] or since
-    failures = events.filter(kind=Kind.SIGN_IN_FAILED, at__gt=last).count()
-    return failures if failures >= _SEVERAL else 0
+    since = timezone.now() - _RECENT
+    events = SecurityEvent.objects.filter(user=user, created_at__gte=since)
+    last = events.filter(kind=Kind.SIGNED_IN).aggregate(created_at=Max("created_at"))["created_at"] or since
+    failures = events.filter(kind=Kind.SIGN_IN_FAILED, created_at__gt=last).count()
+    return failures if failures >= _MIN_FAILURES else 0
 
 
-def _is_first(user: User, row: RefreshToken) -> bool:
+def _is_first_sign_in(user: User, row: RefreshToken) -> bool:
     """Who has just made an account need not be told that they use it. The history forgets, an old account does not."""
     if timezone.now() - user.date_joined > _NEW_ACCOUNT:
         return False
-    return not SecurityEvent.objects.filter(user=user, kind=Kind.SIGNED_IN).exclude(session=row.pk).exists()
+    return not SecurityEvent.objects.filter(user=user, kind=Kind.SIGNED_IN).exclude(session_id=row.pk).exists()

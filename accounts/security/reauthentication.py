@@ -19,22 +19,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from accounts import throttle
-from accounts.http import Request
 from accounts.models import SecurityEvent
-from accounts.validators import refuse_long_password
+from accounts.security import throttle
+from accounts.security.validators import validate_password_length
+from accounts.types import Request
 from tokens.decorators import guards_account
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
-PROVED_FOR = timedelta(minutes=10)  # enough to finish what one came for, and little for who finds a screen unlocked
+REAUTHENTICATION_TIMEOUT = timedelta(
+    minutes=10
+)  # enough to finish what one came for, and little for who finds a screen unlocked
 
 
-def proved(view: View) -> View:
-    """The view runs only within PROVED_FOR of the last proof. Until then a page that asks for the password stands in
-    its place, at its address; the row is read (`guards_account`).
+def reauthentication_required(view: View) -> View:
+    """The view runs only within REAUTHENTICATION_TIMEOUT of the last proof. Until then a page that asks for the
+    password stands in its place, at its address; the row is read (`guards_account`).
 
     The page is a 200, like every form that is to be sent once more: at a 401 a browser may show a dialog of its own.
     Whoever was on the way to a page is sent there, and whoever had filled in a form finds it done: `request.POST` is as
@@ -47,39 +49,39 @@ def proved(view: View) -> View:
     @wraps(view)
     @sensitive_post_parameters()
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
-        form = ProofForm(request)
-        if not _is_fresh(request.tokens.row) and not form.is_valid():
+        form = ReauthenticationForm(request)
+        if not _is_recent(request.tokens.row) and not form.is_valid():
             return _page(request, form)
         if form.is_bound:
             if form.data[form.add_prefix("method")] != "POST":
                 return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
-            request.POST = _interrupted(request, form)  # type: ignore[assignment]
+            request.POST = _original_form(request, form)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
 
     return cast(View, asking)
 
 
 @sensitive_variables("password")
-def checked(request: Request, password: str) -> str:
+def reauthenticate(request: Request, password: str) -> str:
     """`password`, if it is that of who asks, whose row was read: then this sign-in has been proved just now.
 
     For forms: raises ValidationError if it is another, and Throttled, which is one, after too many of those. What was
     tried is in the history. Django's own method would hash a password anew when the hasher has changed, and so end this
     very sign-in.
     """
-    throttle.take(request, throttle.PROOF, request.user)
+    throttle.hit(request, throttle.REAUTHENTICATION, request.user)
     row = request.tokens.row
     right = row is not None and check_password(password, request.user.password)
-    kind = Kind.PROOF_GIVEN if right else Kind.PROOF_FAILED
-    SecurityEvent.objects.record(request, request.user, kind, session=request.tokens.session_id)
+    kind = Kind.REAUTHENTICATED if right else Kind.REAUTHENTICATION_FAILED
+    SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     if row is None or not right:
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
     row.prove()
-    throttle.forgive(request, throttle.PROOF, request.user)
+    throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 
 
-class ProofForm(forms.Form):
+class ReauthenticationForm(forms.Form):
     """The password, with another form in tow. Its own fields bear names that no other form has.
 
     `method` is that of the request that was interrupted.
@@ -91,7 +93,7 @@ class ProofForm(forms.Form):
     password = forms.CharField(
         label=gettext_lazy("Password"),
         strip=False,
-        validators=[refuse_long_password],
+        validators=[validate_password_length],
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
 
@@ -101,24 +103,24 @@ class ProofForm(forms.Form):
         self.request = request
 
     def clean_password(self) -> str:
-        return checked(self.request, self.cleaned_data["password"])
+        return reauthenticate(self.request, self.cleaned_data["password"])
 
 
-def _is_fresh(row: RefreshToken | None) -> bool:
-    return bool(row and row.proved_at and timezone.now() - row.proved_at <= PROVED_FOR)
+def _is_recent(row: RefreshToken | None) -> bool:
+    return bool(row and row.proved_at and timezone.now() - row.proved_at <= REAUTHENTICATION_TIMEOUT)
 
 
-def _page(request: Request, form: ProofForm) -> HttpResponse:
-    fields = _interrupted(request, form).lists()
+def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:
+    fields = _original_form(request, form).lists()
     context = {
         "form": form,
         "carried": [(name, value) for name, values in fields if "password" not in name.lower() for value in values],
-        "minutes": PROVED_FOR // timedelta(minutes=1),
+        "minutes": REAUTHENTICATION_TIMEOUT // timedelta(minutes=1),
     }
-    return render(request, "accounts/proof.html", context)
+    return render(request, "accounts/reauthenticate.html", context)
 
 
-def _interrupted(request: Request, form: ProofForm) -> QueryDict:
+def _original_form(request: Request, form: ReauthenticationForm) -> QueryDict:
     """The form that was on its way, without what belongs to the proof or shows where the page is from."""
     sent = request.POST.copy()
     for name in [name for name in sent if name.startswith(form.add_prefix("")) or name == "csrfmiddlewaretoken"]:

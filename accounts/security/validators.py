@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 MAXIMUM_PASSWORD_LENGTH = 1024
 
 # For the fields in which a password is checked. No `max_length` there: browsers would silently cut what is pasted.
-refuse_long_password = MaxLengthValidator(
+validate_password_length = MaxLengthValidator(
     MAXIMUM_PASSWORD_LENGTH,
     ngettext_lazy(
         "A password has at most %(limit_value)d character.",
@@ -21,25 +21,25 @@ refuse_long_password = MaxLengthValidator(
 )
 
 
-def refuse_foreign_mailbox(address: str) -> None:
+def validate_ascii_mailbox(email: str) -> None:
     """Raise ValidationError if there is more than ASCII before the @, where Django's own validator lets a dotless i, a
     Kelvin sign and a long s pass: no mail could be sent there."""
-    if not address.rpartition("@")[0].isascii():
+    if not email.rpartition("@")[0].isascii():
         raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
 
 
-def with_ascii_host(address: str) -> str:
+def normalize_email_domain(email: str) -> str:
     """`address` with the name behind the @ as mail servers write it, so that one mailbox has one spelling:
     “bob@Bücher.example” is “bob@xn--bcher-kva.example”. What cannot be written so stays as it is."""
-    mailbox, at, host = address.rpartition("@")
+    mailbox, at, host = email.rpartition("@")
     try:
-        return f"{mailbox}{at}{punycode(host).lower()}" if at else address
+        return f"{mailbox}{at}{punycode(host).lower()}" if at else email
     except UnicodeError:
-        return address
+        return email
 
 
 @deconstructible
-class UserNameValidator(RegexValidator):
+class UsernameValidator(RegexValidator):
     """Refuses "@" above all: a name is never mistaken for an address, so one field takes both."""
 
     regex = r"^[\w.+-]+\Z"

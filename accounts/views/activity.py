@@ -3,9 +3,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.http import Request
 from accounts.models import SecurityEvent
-from accounts.models.event import HISTORY_KEPT
+from accounts.models.security_event import EVENT_RETENTION
+from accounts.types import Request
 from tokens.decorators import guards_account
 
 _PER_PAGE = 20
@@ -16,4 +16,4 @@ _PER_PAGE = 20
 def activity(request: Request) -> HttpResponse:
     """What happened to one's own account, the newest first."""
     page = Paginator(SecurityEvent.objects.of(request.user), _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "accounts/activity.html", {"page": page, "kept": HISTORY_KEPT})
+    return render(request, "accounts/activity.html", {"page": page, "kept": EVENT_RETENTION})

@@ -7,44 +7,48 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts import deletion
-from accounts.http import Request
-from accounts.proof import proved
+from accounts.account import deletion
+from accounts.security.reauthentication import reauthentication_required
+from accounts.types import Request
 from tokens.decorators import guards_account
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@proved
+@reauthentication_required
 def delete(request: Request) -> HttpResponse:
     """What it means to go, and the button."""
     if request.method != "POST":
         return _page(request, is_last=deletion.is_last_superuser(request.user))
     try:
-        leaving_at = deletion.ask(request, request.user)
+        deletion_due_at = deletion.schedule(request, request.user)
     except deletion.LastSuperuser:
         return _page(request, is_last=True)
     logout(request)
     messages.success(
         request,
         _("You are signed out, and your account will be deleted on %(day)s. To keep it, sign in before that day.")
-        % {"day": date_format(timezone.localtime(leaving_at), "DATE_FORMAT")},
+        % {"day": date_format(timezone.localtime(deletion_due_at), "DATE_FORMAT")},
     )
     return redirect("login")
 
 
 @guards_account
 @require_http_methods(["GET", "HEAD", "POST"])
-def keep(request: Request) -> HttpResponse:
+def cancel(request: Request) -> HttpResponse:
     """Where whoever signs in during the grace is led to: stay, or go on out."""
-    if request.user.leaving_at is None:
+    if request.user.deletion_due_at is None:
         return redirect("home")
     if request.method != "POST":
-        return render(request, "accounts/keep.html")
-    if deletion.keep(request, request.user):
+        return render(request, "accounts/deletion_cancel.html")
+    if deletion.cancel(request, request.user):
         messages.success(request, _("Your account stays. Good to have you back."))
     return redirect("home")
 
 
 def _page(request: Request, *, is_last: bool) -> HttpResponse:
-    context = {"is_last": is_last, "grace": deletion.GRACE, "leaving_at": timezone.now() + deletion.GRACE}
+    context = {
+        "is_last": is_last,
+        "grace": deletion.GRACE_PERIOD,
+        "deletion_due_at": timezone.now() + deletion.GRACE_PERIOD,
+    }
     return render(request, "accounts/delete.html", context)

@@ -9,12 +9,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts import addresses, sign_up, throttle
-from accounts.forms import AddressForm, CodeForm
-from accounts.http import Request
-from accounts.models import AddressProof
-from accounts.proof import proved
-from accounts.views.links import link_page, taken
+from accounts.account import sign_up
+from accounts.email import verification as email_verification
+from accounts.forms import CodeForm, EmailForm
+from accounts.models import EmailVerification
+from accounts.security import throttle
+from accounts.security.reauthentication import reauthentication_required
+from accounts.types import Request
+from accounts.views.mail_links import email_taken, link_page
 from tokens.decorators import guards_account
 
 
@@ -24,68 +26,74 @@ from tokens.decorators import guards_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: Request) -> HttpResponse:
     """Type the code in the browser that asked for it, or have a mail sent."""
-    proof = addresses.asked(request)
-    if proof is None and not request.user.is_authenticated:
+    verification = email_verification.for_browser(request)
+    if verification is None and not request.user.is_authenticated:
         return redirect_to_login(request.path)
-    if proof is None and request.user.verified_at:
+    if verification is None and request.user.email_verified_at:
         return redirect("home")
     if "again" in request.POST:
-        return _write(request, proof)
+        return _send_again(request, verification)
     form = CodeForm(request.POST or None)
-    if proof and form.is_valid() and throttle.admits(form, request, throttle.CODE, proof.address):
+    if verification and form.is_valid() and throttle.allows(form, request, throttle.CODE, verification.email):
         try:
-            confirmed = addresses.confirm_by_code(request, form.cleaned_data["code"])
-            throttle.forgive(request, throttle.CODE, proof.address)
-            return _confirmed(request, confirmed)
-        except addresses.Refused:
+            confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
+            throttle.reset(request, throttle.CODE, verification.email)
+            return _confirmed_response(request, confirmed)
+        except email_verification.InvalidLink:
             form.add_error("code", _("This code is wrong, too old, or was tried too often. You can have a new one."))
-        except addresses.Taken:
-            return taken(request)
-    address = proof.address if proof else request.user.email
-    return render(request, "accounts/email_verify.html", {"form": form, "proof": proof, "address": address})
+        except email_verification.EmailTaken:
+            return email_taken(request)
+    email = verification.email if verification else request.user.email
+    return render(request, "accounts/email_verify.html", {"form": form, "verification": verification, "address": email})
 
 
-@proved
+@reauthentication_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change(request: Request) -> HttpResponse:
     """Another address, once it has answered."""
-    form = AddressForm(request.POST if request.method == "POST" else None, user=request.user)
-    if not (form.is_valid() and throttle.admits(form, request, throttle.RESEND, form.cleaned_data["email"])):
-        pending = addresses.pending(request.user)
-        here = pending is not None and pending == addresses.asked(request)
+    form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
+    if not (form.is_valid() and throttle.allows(form, request, throttle.RESEND, form.cleaned_data["email"])):
+        pending = email_verification.pending_change(request.user)
+        here = pending is not None and pending == email_verification.for_browser(request)
         return render(request, "accounts/email_change.html", {"form": form, "pending": pending, "here": here})
-    addresses.ask(request, request.user, form.cleaned_data["email"])
+    email_verification.start(request, request.user, form.cleaned_data["email"])
     return redirect("email_verify")
 
 
-def _write(request: Request, proof: AddressProof | None) -> HttpResponse:
+def _send_again(request: Request, verification: EmailVerification | None) -> HttpResponse:
     """The same mail once more, to whomever it went, or the first one of this browser."""
-    address = proof.address if proof else request.user.email
-    throttle.take(request, throttle.RESEND, address)
-    if proof is None:
-        addresses.ask(request, request.user, address)
-    elif proof.user:
-        addresses.ask(request, proof.user, address)
+    email = verification.email if verification else request.user.email
+    throttle.hit(request, throttle.RESEND, email)
+    if verification is None:
+        email_verification.start(request, request.user, email)
+    elif verification.user:
+        email_verification.start(request, verification.user, email)
     else:
-        sign_up.tell_again(request, address, addresses.name_asked(request))
-    messages.success(request, _("We have written to %(address)s.") % {"address": address})
+        sign_up.tell_again(request, email, email_verification.requested_username(request))
+    messages.success(request, _("We have written to %(address)s.") % {"address": email})
     return redirect("email_verify")
 
 
-def _confirmed(request: HttpRequest, proof: AddressProof) -> HttpResponse:
-    words = _("%(address)s is your address now.") if proof.previous else _("Thank you. %(address)s is confirmed.")
-    messages.success(request, words % {"address": proof.address})
+def _confirmed_response(request: HttpRequest, verification: EmailVerification) -> HttpResponse:
+    words = (
+        _("%(address)s is your address now.")
+        if verification.previous_email
+        else _("Thank you. %(address)s is confirmed.")
+    )
+    messages.success(request, words % {"address": verification.email})
     return redirect("home" if request.user.is_authenticated else "login")
 
 
-def _undone(request: HttpRequest, proof: AddressProof) -> HttpResponse:
+def _undone_response(request: HttpRequest, verification: EmailVerification) -> HttpResponse:
     words = _(
         "%(address)s is your address again. Every session was ended, and the old password opens nothing any more: "
         "choose a new one by the link that we have just sent."
     )
-    messages.success(request, words % {"address": proof.previous})
+    messages.success(request, words % {"address": verification.previous_email})
     return redirect("password_reset_done")
 
 
-confirm = link_page("email_confirm", addresses.to_confirm, addresses.confirm_by_link, _confirmed)
-undo = link_page("email_undo", addresses.to_undo, addresses.undo, _undone)
+confirm = link_page(
+    "email_confirm", email_verification.find_by_link, email_verification.confirm_by_link, _confirmed_response
+)
+undo = link_page("email_undo", email_verification.find_change, email_verification.undo_change, _undone_response)

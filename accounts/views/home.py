@@ -3,8 +3,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts import reasons
-from accounts.http import Request
+from accounts.security import sign_out_notices
+from accounts.types import Request
 
 
 @login_not_required
@@ -13,4 +13,4 @@ def home(request: Request) -> HttpResponse:
     """The way in for visitors, and the way on for people who are signed in."""
     if request.user.is_authenticated:
         return render(request, "home.html")
-    return render(request, "welcome.html", {"notice": reasons.notice(request.tokens.ended)})
+    return render(request, "welcome.html", {"notice": sign_out_notices.notice(request.tokens.ended)})

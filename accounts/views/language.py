@@ -5,8 +5,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
-from accounts.http import Request
 from accounts.models import User
+from accounts.types import Request
 
 
 @login_not_required

@@ -17,12 +17,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts import addresses
-from accounts.models import AddressProof
+from accounts.email import verification as email_verification
+from accounts.models import EmailVerification
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
-HERE = "here"  # stands in the address where the token stood
+TOKEN_IN_SESSION = "here"  # noqa: S105  (stands in the address where the token stood)
 
 
 def no_referrer(view: View) -> View:
@@ -40,14 +40,14 @@ def no_referrer(view: View) -> View:
 
 def link_page(
     name: str,
-    find: Callable[[UUID, str], AddressProof | None],
-    act: Callable[[HttpRequest, UUID, str], AddressProof],
-    done: Callable[[HttpRequest, AddressProof], HttpResponse],
+    find: Callable[[UUID, str], EmailVerification | None],
+    act: Callable[[HttpRequest, UUID, str], EmailVerification],
+    done: Callable[[HttpRequest, EmailVerification], HttpResponse],
 ) -> Callable[..., HttpResponse]:
     """The page `name`, open to everybody who has the link, signed in or not.
 
-    `find` looks what the link is for and spends nothing, `act` does it (raises addresses.Refused or Taken), `done`
-    answers then. The template accounts/<name>.html says that the link does not work, unless it gets a `proof`.
+    `find` looks what the link is for and spends nothing, `act` does it (raises InvalidLink or EmailTaken), `done`
+    answers then. The template accounts/<name>.html says that the link does not work, unless it gets a `verification`.
     """
 
     @login_not_required
@@ -55,24 +55,24 @@ def link_page(
     @no_referrer
     @require_http_methods(["GET", "HEAD", "POST"])
     def page(request: HttpRequest, key: UUID, token: str) -> HttpResponse:
-        given = request.session.get(name, "") if token == HERE else token
-        proof = find(key, given)
-        if proof and token != HERE:
+        given = request.session.get(name, "") if token == TOKEN_IN_SESSION else token
+        verification = find(key, given)
+        if verification and token != TOKEN_IN_SESSION:
             request.session[name] = token
-            return redirect(name, key=key, token=HERE)
-        if proof is None or request.method != "POST":
-            return render(request, f"accounts/{name}.html", {"proof": proof})
+            return redirect(name, key=key, token=TOKEN_IN_SESSION)
+        if verification is None or request.method != "POST":
+            return render(request, f"accounts/{name}.html", {"verification": verification})
         request.session.pop(name)
         try:
             return done(request, act(request, key, given))
-        except addresses.Refused:  # another click was faster
+        except email_verification.InvalidLink:  # another click was faster
             return render(request, f"accounts/{name}.html")
-        except addresses.Taken:
-            return taken(request)
+        except email_verification.EmailTaken:
+            return email_taken(request)
 
     return page
 
 
-def taken(request: HttpRequest) -> HttpResponse:
+def email_taken(request: HttpRequest) -> HttpResponse:
     messages.error(request, _("Another account has this address by now, so nothing was changed."))
     return redirect("home" if request.user.is_authenticated else "login")

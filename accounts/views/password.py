@@ -12,11 +12,11 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts import browsers, mails, throttle
-from accounts.forms import PasswordChangeForm, PasswordForm, ResetForm
-from accounts.letters import may_reset
+from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
+from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
-from accounts.views.links import no_referrer
+from accounts.security import known_browsers, throttle
+from accounts.views.mail_links import no_referrer
 from tokens.decorators import cookieless, guards_account
 
 Kind = SecurityEvent.Kind
@@ -35,7 +35,7 @@ class PasswordChange(auth_views.PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
-        browsers.remember(self.request, response, form.user)
+        known_browsers.remember(self.request, response, form.user)
         _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
         messages.success(self.request, _("Your password was changed. All other sessions were ended."))
         return response
@@ -44,24 +44,24 @@ class PasswordChange(auth_views.PasswordChangeView):
 @login_not_required
 @cookieless
 @require_safe
-def where_to_change(request: HttpRequest) -> HttpResponse:
+def change_password_url(request: HttpRequest) -> HttpResponse:
     """Where password managers look for the page: https://w3c.github.io/webappsec-change-password-url/."""
     return redirect("password_change")
 
 
 class PasswordReset(auth_views.PasswordResetView):
     template_name = "accounts/password_reset.html"
-    form_class = ResetForm
+    form_class = PasswordResetForm
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
         """One query, two rows and one commit, whoever it is. The token is made when the mail is."""
-        account = throttle.owner(form.cleaned_data["email"])
-        if not throttle.admits(form, self.request, throttle.RESET, account):
+        account = throttle.account_key(form.cleaned_data["email"])
+        if not throttle.allows(form, self.request, throttle.RESET, account):
             return self.form_invalid(form)
         user = account if isinstance(account, User) else None
         with transaction.atomic():
             SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
-            mails.send("password_reset", user if user and may_reset(user) else None, self.request)
+            outbox.enqueue("password_reset", user if user and user.can_reset_password else None, self.request)
         return redirect(self.get_success_url())
 
 
@@ -74,16 +74,16 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     """Never signs in: whoever reads the mail still has to type the new password."""
 
     template_name = "accounts/password_reset_confirm.html"
-    form_class = PasswordForm
+    form_class = SetPasswordForm
 
-    def form_valid(self, form: PasswordForm) -> HttpResponse:
+    def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         chosen = form.save(commit=False)  # hashes, which takes long: before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
         if not self.reset(chosen, token):
             self.validlink = False
             return self.render_to_response(self.get_context_data())
         response = redirect(self.get_success_url())
-        browsers.remember(self.request, response, chosen)
+        known_browsers.remember(self.request, response, chosen)
         return response
 
     def reset(self, chosen: User, token: str) -> bool:
@@ -93,8 +93,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
                 return False
-            user.password, user.verified_at = chosen.password, user.verified_at or timezone.now()
-            user.save(update_fields=["password", "verified_at"])
+            user.password, user.email_verified_at = chosen.password, user.email_verified_at or timezone.now()
+            user.save(update_fields=["password", "email_verified_at"])
             _tell(self.request, user, Kind.PASSWORD_RESET)
         return True
 
@@ -105,4 +105,4 @@ class PasswordResetComplete(auth_views.PasswordResetCompleteView):
 
 def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind) -> None:
     SecurityEvent.objects.record(request, user, kind)
-    mails.send("password_changed", user, request)
+    outbox.enqueue("password_changed", user, request)

@@ -5,8 +5,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import ProfileForm
-from accounts.http import Request
 from accounts.models import SecurityEvent
+from accounts.types import Request
 from tokens.decorators import guards_account
 
 

@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import sessions, timeline
+from accounts.account import session_chart, sessions
 from accounts.forms import SessionNameForm
-from accounts.http import Request
 from accounts.models import SecurityEvent
-from accounts.proof import proved
+from accounts.security.reauthentication import reauthentication_required
+from accounts.types import Request
 from tokens.decorators import guards_account
 from tokens.models import RefreshToken
 
@@ -33,7 +33,7 @@ def show(request: Request) -> HttpResponse:
         "live": [session for session in page if session in live],
         "ended": [session for session in page if session in ended],
         "others": len(live) - 1,
-        "timeline": timeline.draw(live, ended) if page.number == 1 else None,
+        "timeline": session_chart.draw(live, ended) if page.number == 1 else None,
         "naming": request.GET.get("name", ""),
     }
     return render(request, "accounts/sessions.html", context)
@@ -52,7 +52,7 @@ def end(request: Request, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@proved
+@reauthentication_required
 def end_others(request: Request) -> HttpResponse:
     if request.method != "POST":
         live = sessions.live(request.user, here=request.tokens.session_id)
@@ -68,7 +68,7 @@ def end_others(request: Request) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@proved
+@reauthentication_required
 def end_all(request: Request) -> HttpResponse:
     if request.method != "POST":
         return _ask(request, "sessions_end_all")
@@ -96,12 +96,12 @@ def _own(request: Request, pk: UUID) -> RefreshToken:
     return row
 
 
-@proved
+@reauthentication_required
 def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
         return _ask(request, "session_end", session=sessions.Session(row))
     if request.method == "POST" and row.revoke(RefreshToken.Reason.ENDED):
-        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session=row.pk)
+        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session_id=row.pk)
         messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
     else:
         messages.info(request, _("This session was over already."))

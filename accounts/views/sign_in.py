@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts import addresses, browsers, reasons, throttle, unverified
+from accounts.email import policy as email_policy
+from accounts.email import verification as email_verification
 from accounts.forms import LoginForm
-from accounts.http import Request
 from accounts.models import User
+from accounts.security import known_browsers, sign_out_notices, throttle
+from accounts.types import Request
 from tokens.decorators import guards_account, signs_in_or_out
 from tokens.models import RefreshToken
 
@@ -37,20 +39,20 @@ class SignIn(LoginView):
         self.redirect_authenticated_user = request.method != "POST"
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        if not unverified.may_sign_in(form.get_user()):
+        if not email_policy.can_sign_in(form.get_user()):
             return self.ask_first(form.get_user())
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
         response = super().form_valid(form)
-        browsers.remember(self.request, response, form.get_user())
+        known_browsers.remember(self.request, response, form.get_user())
         return response
 
     def ask_first(self, user: User) -> HttpResponse:
         """No sign-in before the address is confirmed, and whoever was here before is out."""
-        throttle.take(self.request, throttle.RESEND, user.email)
+        throttle.hit(self.request, throttle.RESEND, user.email)
         if self.request.user.is_authenticated:
             logout(self.request)
-        addresses.ask(self.request, user, user.email)
+        email_verification.start(self.request, user, user.email)
         return redirect("email_verify")
 
     def get_redirect_url(self) -> str:
@@ -60,11 +62,13 @@ class SignIn(LoginView):
 
     def get_success_url(self) -> str:
         """Whoever has asked to be deleted is asked first, wherever they were going."""
-        leaving_at = getattr(self.request.user, "leaving_at", None)  # nobody, if they were deactivated this very moment
-        return super().get_success_url() if leaving_at is None else resolve_url("keep")
+        deletion_due_at = getattr(
+            self.request.user, "deletion_due_at", None
+        )  # nobody, if they were deactivated this very moment
+        return super().get_success_url() if deletion_due_at is None else resolve_url("keep")
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        return super().get_context_data(notice=reasons.notice(self.request.tokens.ended), **kwargs)
+        return super().get_context_data(notice=sign_out_notices.notice(self.request.tokens.ended), **kwargs)
 
 
 @login_not_required  # whoever is not signed in any more gets the same answer

@@ -5,10 +5,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts import throttle
+from accounts.account.sign_up import sign_up as make_account
 from accounts.forms import SignUpForm
-from accounts.http import Request
-from accounts.sign_up import sign_up as make_account
+from accounts.security import throttle
+from accounts.types import Request
 
 
 @login_not_required
@@ -20,7 +20,7 @@ def sign_up(request: Request) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("home")
     form = SignUpForm(request.POST or None)
-    if not (form.is_valid() and throttle.admits(form, request, throttle.SIGN_UP, form.cleaned_data["email"])):
+    if not (form.is_valid() and throttle.allows(form, request, throttle.SIGN_UP, form.cleaned_data["email"])):
         return render(request, "accounts/sign_up.html", {"form": form})
     make_account(request, form.save(commit=False))
     return redirect("email_verify")

@@ -62,7 +62,7 @@ PAGES = (
     ("· page 40, the last", f"{EVENTS}?p=40"),
     ("· failed sign-ins", f"{EVENTS}?kind__exact=sign_in_failed"),
     ("· a copy was used (1 in 10,000)", f"{EVENTS}?kind__exact=reuse_found"),
-    ("· by administrators (1 in 1,000)", f"{EVENTS}?doer=admin"),
+    ("· by administrators (1 in 1,000)", f"{EVENTS}?actor=admin"),
     ("· of one day", f"{EVENTS}?since={{day}}&until={{day}}"),
     ("· failed, of one day", f"{EVENTS}?kind__exact=sign_in_failed&since={{day}}&until={{day}}"),
     ("· search, a name", f"{EVENTS}?q=person7777%40example.org"),
@@ -123,7 +123,7 @@ def keys() -> dict[str, Any]:
 
     person = User.objects.get(username="person7777")
     session = RefreshToken.objects.filter(user=person).latest("started_at")
-    event = SecurityEvent.objects.filter(user=person).latest("at")
+    event = SecurityEvent.objects.filter(user=person).latest("created_at")
     day = timezone.localdate() - timedelta(days=20)
     return {"person": person.pk, "session": session.pk, "event": event.pk, "day": day}
 

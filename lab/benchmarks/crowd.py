@@ -40,7 +40,7 @@ SESSIONS = """
             WHEN n % 50 = 5 THEN 'admin' ELSE 'signed_out' END
     FROM (SELECT n, now() - n / %(rows)s.0 * interval '37 days' AS began FROM generate_series(1, %(rows)s) n) drawn"""
 EVENTS = """
-    INSERT INTO accounts_securityevent (user_id, kind, at, address, user_agent, session, by_id)
+    INSERT INTO accounts_securityevent (user_id, kind, at, address, user_agent, session, actor_id)
     SELECT CASE WHEN n % 10 > 0 THEN {PERSON} END,
         CASE WHEN n % 10 = 0 THEN 'sign_in_failed' WHEN n % 10000 = 7 THEN 'reuse_found'
             WHEN n % 10 < 6 THEN 'signed_in' WHEN n % 1000 = 8 THEN 'all_ended' ELSE 'signed_out' END,

@@ -48,7 +48,7 @@ def make(crowd: int) -> Any:
 
     from accounts.models import User
 
-    alice = User.objects.create_user("alice", "alice@example.org", PASSWORD, verified_at=timezone.now())
+    alice = User.objects.create_user("alice", "alice@example.org", PASSWORD, email_verified_at=timezone.now())
     names = [f"person{place}" for place in range(crowd)]
     User.objects.bulk_create(
         User(username=name, email=f"{name}@example.org", password=alice.password) for name in names

@@ -17,7 +17,7 @@ from .server import Server
 
 TITLE = "Signing in"
 NOTE = "Through the whole stack, on PostgreSQL. The crowd signs in over HTTP while Alice, signed in, opens pages."
-SLOTS = 2 * 64  # MiB: two hashes at a time (accounts/hashers.py)
+SLOTS = 2 * 64  # MiB: two hashes at a time (accounts/security/hashers.py)
 EVERY = 0.005  # seconds between two pages that are asked for
 SECRET = "a" * 32  # a CSRF cookie and its form field
 

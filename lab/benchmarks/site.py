@@ -12,7 +12,7 @@ if os.environ.get("BENCHMARKS_SESSIONS"):
         "tokens.middleware.StrictCookies": None,
         "tokens.middleware.TokenMiddleware": "django.contrib.auth.middleware.AuthenticationMiddleware",
         "tokens.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
-        "accounts.middleware.LeavingPeople": None,  # it looks at the rows of sign-ins
+        "accounts.middleware.PendingDeletionMiddleware": None,  # it looks at the rows of sign-ins
     }
     MIDDLEWARE = [name for name in (INSTEAD.get(name, name) for name in MIDDLEWARE) if name]
     SESSION_ENGINE = "django.contrib.sessions.backends.db"

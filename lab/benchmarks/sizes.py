@@ -71,7 +71,7 @@ def renewal(name: str) -> Any:
     from tokens.models import RefreshToken
     from tokens.testing import Client
 
-    confirmed = {"verified_at": datetime.now(UTC)}
+    confirmed = {"email_verified_at": datetime.now(UTC)}
     person, _ = User.objects.get_or_create(username=name, email=f"{len(name)}@example.org", defaults=confirmed)
     client = Client()
     RefreshToken.objects.all().delete()

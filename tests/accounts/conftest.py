@@ -12,8 +12,8 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import gates, hashers
 from accounts.models import SecurityEvent, User
+from accounts.security import hashers, rate_limit
 from tests.conftest import PASSWORD
 from tests.hashers import QuickArgon2Hasher
 from tokens.testing import Client
@@ -94,7 +94,7 @@ def committing(django_capture_on_commit_callbacks: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _fresh_gates() -> None:
-    gates.look_again()
+    rate_limit.reset_all()
 
 
 @pytest.fixture

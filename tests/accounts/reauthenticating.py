@@ -7,14 +7,14 @@ from typing import Any
 from django.http import QueryDict
 from django.utils import timezone
 
-from accounts.proof import PROVED_FOR
+from accounts.security.reauthentication import REAUTHENTICATION_TIMEOUT
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
 QUESTION = "Is it you?"
 
 
-def forget_proofs(ago: timedelta = PROVED_FOR + timedelta(seconds=1)) -> None:
+def expire_reauthentication(ago: timedelta = REAUTHENTICATION_TIMEOUT + timedelta(seconds=1)) -> None:
     """Everybody signed in, or gave their password, no later than that."""
     RefreshToken.objects.update(proved_at=timezone.now() - ago)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from accounts.models import SecurityEvent, User
-from accounts.models.event import HISTORY_KEPT, AppendOnlyError
+from accounts.models.security_event import EVENT_RETENTION, AppendOnlyError
 from tests.accounts.conftest import FIREFOX
 from tests.tokens.clock import copy_of, elapse
 from tokens.models import RefreshToken
@@ -20,8 +20,8 @@ Kind = SecurityEvent.Kind
 
 class TestSecurityEvent:
     def test_is_never_changed_or_deleted(self, bob):
-        event = SecurityEvent.objects.record(None, bob, Kind.SIGNED_IN, by=bob)
-        assert event.by is None  # what one does oneself
+        event = SecurityEvent.objects.record(None, bob, Kind.SIGNED_IN, actor=bob)
+        assert event.actor is None  # what one does oneself
         event.kind = Kind.SIGNED_OUT
         ways = event.save, event.delete, SecurityEvent.objects.all().delete
         for way in (*ways, lambda: SecurityEvent.objects.update(kind=Kind.SIGNED_OUT)):
@@ -30,28 +30,28 @@ class TestSecurityEvent:
         assert SecurityEvent.objects.get().kind == Kind.SIGNED_IN
 
     def test_outlives_its_person(self, bob, alice):
-        SecurityEvent.objects.record(None, bob, Kind.SIGNED_IN, by=alice)
+        SecurityEvent.objects.record(None, bob, Kind.SIGNED_IN, actor=alice)
         User.objects.all().delete()
         event = SecurityEvent.objects.get(kind=Kind.SIGNED_IN)
-        assert (event.user, event.by) == (None, None)
+        assert (event.user, event.actor) == (None, None)
 
     def test_keeps_who_what_when_and_from_where(self, rf, bob, alice):
         session = uuid4()
         request = rf.get("/", headers={"user-agent": "x" * 400}, REMOTE_ADDR="2001:db8::1")
-        SecurityEvent.objects.record(request, bob, Kind.SESSION_ENDED, session=session, by=alice)
+        SecurityEvent.objects.record(request, bob, Kind.SESSION_ENDED, session_id=session, actor=alice)
         event = SecurityEvent.objects.get()
-        assert (event.user, event.by, event.kind, event.session) == (bob, alice, Kind.SESSION_ENDED, session)
-        assert (event.address, event.user_agent) == ("2001:db8::1", "x" * 300)
-        assert timezone.now() - event.at < timedelta(minutes=1)
+        assert (event.user, event.actor, event.kind, event.session_id) == (bob, alice, Kind.SESSION_ENDED, session)
+        assert (event.ip_address, event.user_agent) == ("2001:db8::1", "x" * 300)
+        assert timezone.now() - event.created_at < timedelta(minutes=1)
 
     @pytest.mark.parametrize("address", ["", "unix:"])
     def test_takes_a_server_that_tells_no_address(self, rf, bob, address):
-        assert SecurityEvent.objects.record(rf.get("/", REMOTE_ADDR=address), bob, Kind.SIGNED_IN).address is None
+        assert SecurityEvent.objects.record(rf.get("/", REMOTE_ADDR=address), bob, Kind.SIGNED_IN).ip_address is None
 
     def test_a_sign_in_is_recorded_with_its_session(self, client, bob, sign_in):
         sign_in(client, bob)
         event = SecurityEvent.objects.get()
-        assert (event.kind, event.user, event.session) == (Kind.SIGNED_IN, bob, RefreshToken.objects.get().pk)
+        assert (event.kind, event.user, event.session_id) == (Kind.SIGNED_IN, bob, RefreshToken.objects.get().pk)
 
 
 ACTIVITY = "/accounts/activity/"
@@ -79,7 +79,7 @@ class TestActivity:
     def test_says_who_it_was_if_it_was_an_administrator(self, here, bob, alice, kind, words):
         SecurityEvent.objects.record(None, bob, kind)
         assert "dministrator" not in here.get(ACTIVITY).content.decode()
-        SecurityEvent.objects.record(None, bob, kind, by=alice)
+        SecurityEvent.objects.record(None, bob, kind, actor=alice)
         page = here.get(ACTIVITY).content.decode()
         assert words in page
         assert "alice" not in page
@@ -108,7 +108,7 @@ class TestActivity:
             assert f"<h3>{escape(kind.label)}</h3>" in pages
             assert kind.label != kind.value.replace("_", " ").title()  # which Django makes up
 
-    @pytest.mark.parametrize("kind", ["sign_in_failed", "proof_failed", "copy_tried", "reuse_found"])
+    @pytest.mark.parametrize("kind", ["sign_in_failed", "reauthentication_failed", "copy_tried", "reuse_found"])
     def test_marks_what_to_look_at_twice(self, client, bob, sign_in, kind):
         sign_in(client, bob)
         assert 'class="alarming"' not in client.get(ACTIVITY).content.decode()
@@ -120,7 +120,7 @@ class TestActivity:
     def test_says_from_where_as_far_as_is_known(self, client, bob, alice, sign_in, rf):
         sign_in(client, bob)
         for about, by in (({"REMOTE_ADDR": "203.0.113.7"}, None), ({"REMOTE_ADDR": "203.0.113.8"}, alice)):
-            SecurityEvent.objects.record(rf.get("/", **about), bob, Kind.SESSION_ENDED, by=by)
+            SecurityEvent.objects.record(rf.get("/", **about), bob, Kind.SESSION_ENDED, actor=by)
         SecurityEvent.objects.record(None, bob, Kind.ACTIVATED)
         page = client.get(ACTIVITY).content.decode()
         assert "A browser we do not know · 203.0.113.7" in page
@@ -129,8 +129,8 @@ class TestActivity:
 
     def test_goes_back_as_far_as_it_says(self, client, bob, sign_in):
         sign_in(client, bob)
-        for age in (HISTORY_KEPT - timedelta(minutes=1), HISTORY_KEPT + timedelta(minutes=1)):
-            SecurityEvent.objects.create(user=bob, kind=Kind.SIGNED_OUT, at=timezone.now() - age)
+        for age in (EVENT_RETENTION - timedelta(minutes=1), EVENT_RETENTION + timedelta(minutes=1)):
+            SecurityEvent.objects.create(user=bob, kind=Kind.SIGNED_OUT, created_at=timezone.now() - age)
         response = client.get(ACTIVITY)
         assert "We keep this for 180 days." in response.content.decode()
         assert len(response.context["page"]) == 2

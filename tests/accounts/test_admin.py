@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import mails
+from accounts.mails import outbox
 from accounts.models import OutgoingMail, SecurityEvent, User
-from tests.accounts.letters import link_in
-from tests.accounts.proving import QUESTION, answer, forget_proofs
+from tests.accounts.mail_contents import link_in
+from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentication
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -69,10 +69,10 @@ class TestPeople:
             admin.post("/admin/accounts/user/add/", fields | {"email": "carol@B\u00fccher.example"})
 
         carol = User.objects.get(username="carol")
-        assert carol == User.objects.named("carol@b\u00fccher.example").get()  # kept as it is looked for
+        assert carol == User.objects.by_login("carol@b\u00fccher.example").get()  # kept as it is looked for
         assert carol.has_usable_password() and not carol.check_password(PASSWORD)
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.by) == ("signed_up", carol, alice)
+        assert (event.kind, event.user, event.actor) == ("signed_up", carol, alice)
         [message] = mail.outbox
         assert message.to == [carol.email] == ["carol@xn--bcher-kva.example"]
         assert "An administrator sends you this link to choose a password for your account, carol." in message.body
@@ -112,7 +112,7 @@ class TestPeople:
         assert not bob.is_active
         assert there.get("/").context["request"].user.is_anonymous
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.by.username) == ("deactivated", bob, "alice")
+        assert (event.kind, event.user, event.actor.username) == ("deactivated", bob, "alice")
 
     def test_who_get_another_name_hear_of_it(self, admin, bob, committing):
         with committing():
@@ -122,19 +122,19 @@ class TestPeople:
         assert "from bob to robert" in message.body
         assert "127.0.0.1" not in message.body  # which is the administrator's
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.by.username) == ("name_changed", bob, "alice")
+        assert (event.kind, event.user, event.actor.username) == ("username_changed", bob, "alice")
 
     def test_who_get_another_address_hear_of_it_at_the_old_one_and_can_take_it_back(self, admin, bob, committing):
-        User.objects.filter(pk=bob.pk).update(verified_at=timezone.now())
+        User.objects.filter(pk=bob.pk).update(email_verified_at=timezone.now())
         with committing():
             assert self.save(admin, bob, email="robert@example.org").status_code == 302
 
         [message] = mail.outbox
         assert (message.subject, message.to) == ("Your e-mail address was changed", ["bob@example.org"])
         bob.refresh_from_db()
-        assert (bob.email, bob.verified_at) == ("robert@example.org", None)
+        assert (bob.email, bob.email_verified_at) == ("robert@example.org", None)
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.by.username) == ("address_changed", bob, "alice")
+        assert (event.kind, event.user, event.actor.username) == ("email_changed", bob, "alice")
 
         link = link_in(message)
         browser = Client()
@@ -157,7 +157,7 @@ class TestPeople:
     def test_whose_page_is_changed_find_it_in_their_history(self, admin, alice, bob, changes, kind):
         assert self.save(admin, bob, **changes).status_code == 302
         [event] = SecurityEvent.objects.filter(user=bob)
-        assert (event.kind, event.by) == (kind, alice)
+        assert (event.kind, event.actor) == (kind, alice)
 
     def test_who_are_deleted_are_out_at_once_and_leave_who_did_it_and_no_name(self, admin, alice, bob, there, carol):
         url = reverse("admin:accounts_user_delete", args=[bob.pk])
@@ -168,7 +168,7 @@ class TestPeople:
         assert list(User.objects.all()) == [alice]
         assert there.get("/").context["request"].user.is_anonymous
         events = SecurityEvent.objects.filter(kind="deleted")
-        assert [(event.user, event.by) for event in events] == [(None, alice)] * 2
+        assert [(event.user, event.actor) for event in events] == [(None, alice)] * 2
 
     def test_who_are_deleted_at_once_are_locked_in_the_order_of_their_keys(self, admin, bob, carol):
         fields = {"action": "delete_selected", "_selected_action": [carol.pk, bob.pk], "post": "yes"}
@@ -183,7 +183,7 @@ class TestProof:
 
     @pytest.fixture(autouse=True)
     def a_while_ago(self, admin, there):
-        forget_proofs()
+        expire_reauthentication()
 
     def test_is_asked_for_before_anything_changes_and_the_form_is_kept(self, admin, alice, bob):
         fields = {"action": "end_sessions", "_selected_action": [alice.pk, bob.pk], "index": "0"}
@@ -209,7 +209,7 @@ class TestRows:
     @pytest.mark.parametrize("model", ["tokens_refreshtoken", "accounts_securityevent", "accounts_outgoingmail"])
     def test_are_read_and_never_added_edited_or_deleted(self, admin, bob, there, model):
         table = apps.get_model(*model.split("_"))
-        mails.send("account_exists", bob)
+        outbox.enqueue("account_exists", bob)
         row = table.objects.filter(user=bob).first()
         before = list(table.objects.order_by("pk").values())
         assert admin.get(reverse(f"admin:{model}_changelist")).status_code == 200
@@ -221,7 +221,7 @@ class TestRows:
         assert list(table.objects.order_by("pk").values()) == before
 
     def test_mails_that_wait_show_what_and_when_and_no_more(self, admin, bob):
-        mails.send("new_browser", bob, RequestFactory().get("/", REMOTE_ADDR="203.0.113.7"))
+        outbox.enqueue("new_browser", bob, RequestFactory().get("/", REMOTE_ADDR="203.0.113.7"))
         waiting = OutgoingMail.objects.get()
         for page, which in ("changelist", []), ("change", [waiting.pk]):
             shown = admin.get(reverse(f"admin:accounts_outgoingmail_{page}", args=which)).content.decode()

@@ -12,11 +12,11 @@ from django.core import mail
 from django.db import transaction
 from django.urls import reverse
 
-from accounts import mails
+from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from tests.accounts.conftest import CHROME
-from tests.accounts.letters import link_in
-from tests.accounts.proving import QUESTION, answer, forget_proofs
+from tests.accounts.mail_contents import link_in
+from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentication
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
@@ -41,7 +41,7 @@ def press(client, person, button):
 def happened(person):
     """What is written down of them since they signed in, and who did it."""
     events = SecurityEvent.objects.filter(user=person).exclude(kind="signed_in")
-    return [(event.kind, event.by and event.by.username) for event in events]
+    return [(event.kind, event.actor and event.actor.username) for event in events]
 
 
 class TestDeactivate:
@@ -112,7 +112,7 @@ class TestButtons:
 
     @pytest.mark.parametrize("action", ["end_sessions", "export"])
     def test_ask_who_it_is_first(self, admin, bob, there, action):
-        forget_proofs()
+        expire_reauthentication()
         question = do(admin, action, bob)
         assert QUESTION in question.content.decode()
         assert happened(bob) == []
@@ -122,7 +122,7 @@ class TestButtons:
     @pytest.mark.parametrize("codename", ["deactivate_user", "reset_user", "export_user", "end_refreshtoken"])
     def test_are_there_for_what_one_may_do(self, staff, bob, codename):
         page = staff("view_user", codename).get(f"{USERS}{bob.pk}/change/")
-        assert {f"user: {name}" for name, _ in page.context["deeds"]} == ALLOWED[codename] - {
+        assert {f"user: {name}" for name, _ in page.context["available_actions"]} == ALLOWED[codename] - {
             "refreshtoken: end_sessions"
         }
 
@@ -170,7 +170,7 @@ class TestReach:
         for person in (alice, carol, dave):
             page = colleague.get(f"{USERS}{person.pk}/change/")
             assert not page.context["has_change_permission"]
-            assert page.context["deeds"] == []
+            assert page.context["available_actions"] == []
             assert colleague.post(f"{USERS}{person.pk}/change/", {"email": "carol@example.com"}).status_code == 403
             assert colleague.post(f"{USERS}{person.pk}/delete/", {"post": "yes"}).status_code == 403
         fields = {"action": "delete_selected", "_selected_action": [alice.pk, dave.pk], "post": "yes"}
@@ -197,7 +197,7 @@ class TestReach:
 
 class TestAtOnce:
     def test_are_not_more_than_a_request_is_good_for(self, admin, bob, monkeypatch):
-        monkeypatch.setattr("accounts.admin.rows.AT_ONCE", 1)
+        monkeypatch.setattr("accounts.admin.mixins.MAX_SELECTED", 1)
         for all_of_them in ("1", "true"):
             page = do(admin, "end_sessions", bob, select_across=all_of_them).content.decode()
             assert "At most 1 row can be changed at once. Nothing was changed." in page
@@ -236,9 +236,9 @@ def onlooker(carol):
 
 
 @pytest.fixture
-def deeds(bob, there):
+def available_actions(bob, there):
     """Every form that the admin takes, as an address and fields, by name; each is about Bob or what is his."""
-    mails.send("account_exists", bob)
+    outbox.enqueue("account_exists", bob)
     Group.objects.create(name="friends")
     found = {"securityevent csv": ("/admin/accounts/securityevent/csv/", {})}
     for model, its_admin in admin_site.site._registry.items():
@@ -260,10 +260,10 @@ def everything():
     return [list(model._base_manager.order_by("pk").values()) for model in models]
 
 
-def done(client, deeds):
+def done(client, available_actions):
     """The names of those that changed anything."""
     before, changed = everything(), set()
-    for name, (url, fields) in deeds.items():
+    for name, (url, fields) in available_actions.items():
         with transaction.atomic():
             assert client.post(url, fields).status_code in (200, 302, 403, 405), name
             if everything() != before:
@@ -276,30 +276,30 @@ def done(client, deeds):
 @pytest.mark.parametrize(
     ("codenames", "names"), [*(([codename], names) for codename, names in ALLOWED.items()), *TOGETHER]
 )
-def test_a_permission_is_good_for_what_it_says(client, onlooker, deeds, sign_in, codenames, names):
+def test_a_permission_is_good_for_what_it_says(client, onlooker, available_actions, sign_in, codenames, names):
     onlooker.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
     sign_in(client, onlooker)
-    assert done(client, deeds) == names
+    assert done(client, available_actions) == names
 
 
 @pytest.mark.once
-def test_all_others_together_are_good_for_nothing(client, onlooker, deeds, sign_in):
+def test_all_others_together_are_good_for_nothing(client, onlooker, available_actions, sign_in):
     onlooker.user_permissions.set(Permission.objects.exclude(codename__in=ALLOWED))
     sign_in(client, onlooker)
-    assert done(client, deeds) == set()
+    assert done(client, available_actions) == set()
 
 
-def test_superusers_do_all_of_it_and_write_down_each(client, alice, deeds, sign_in):
+def test_superusers_do_all_of_it_and_write_down_each(client, alice, available_actions, sign_in):
     sign_in(client, alice)
     before = set(SecurityEvent.objects.values_list("pk", flat=True))
     expected = set().union(*ALLOWED.values(), TOGETHER[0][1], SUPERUSERS)
-    assert done(client, deeds) == expected
+    assert done(client, available_actions) == expected
     for name in expected:
-        url, fields = deeds[name]
+        url, fields = available_actions[name]
         with transaction.atomic():
             client.post(url, fields)
             written = SecurityEvent.objects.exclude(pk__in=before)
-            assert {event.by for event in written} == {alice}, name
+            assert {event.actor for event in written} == {alice}, name
             transaction.set_rollback(True)
 
 

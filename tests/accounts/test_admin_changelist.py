@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from benchmarks import admin as measured
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
@@ -13,11 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.admin import lists
+from accounts.admin import changelist
 from accounts.models import SecurityEvent, User
-from benchmarks import admin as measured
 from tests.accounts.conftest import CHROME, FIREFOX
-from tests.accounts.proving import answer, forget_proofs
+from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
@@ -52,14 +52,14 @@ class TestEndThisSession:
         return client.post(form[1], dict(fields), follow=True)
 
     def test_ends_it_and_no_other_is_written_down_and_asks_who_it_is_first(self, admin, alice, bob, there):
-        forget_proofs()
+        expire_reauthentication()
         question = self.press(admin, row_of(bob))
         assert row_of(bob).is_live
         answer(admin, question)
         assert row_of(bob).reason == Reason.ADMIN
         assert row_of(alice).is_live
         event = SecurityEvent.objects.get(kind=SecurityEvent.Kind.SESSION_ENDED)
-        assert (event.user, event.by, event.session) == (bob, alice, row_of(bob).pk)
+        assert (event.user, event.actor, event.session_id) == (bob, alice, row_of(bob).pk)
         assert "End this session" not in page_of(admin, own_page(row_of(bob)))
 
     def test_is_not_there_for_whoever_may_only_look(self, staff, bob, there):
@@ -166,7 +166,7 @@ PAGES = {  # and how many queries each costs at most, whatever there is
     f"{SESSIONS}?state=ended&age=older&browser=firefox&reason__exact=ended": 3,
     f"{SESSIONS}{{session}}/change/": 3,
     EVENTS: 3,
-    f"{EVENTS}?q=person7&doer=self&kind__exact=signed_out&since=2020-01-01": 4,
+    f"{EVENTS}?q=person7&actor=self&kind__exact=signed_out&since=2020-01-01": 4,
     f"{EVENTS}{{event}}/change/": 4,
     "/admin/accounts/outgoingmail/": 5,
     "/admin/auth/group/": 4,
@@ -216,7 +216,7 @@ def test_the_pages_that_are_measured_are_there(admin):
 
 class TestFirstRows:
     def test_are_all_that_one_can_leaf_through(self, admin, monkeypatch):
-        monkeypatch.setattr(lists, "LISTED", 250)
+        monkeypatch.setattr(changelist, "MAX_LISTED", 250)
         fill(249)
         page = admin.get(SESSIONS)
         assert (page.context["cl"].result_count, page.context["cl"].paginator.num_pages) == (250, 5)
@@ -231,7 +231,7 @@ class TestFirstRows:
         with CaptureQueriesContext(connection) as queries:
             admin.get(SESSIONS)
         [counting] = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
-        assert f"LIMIT {lists.LISTED + 1}" in counting
+        assert f"LIMIT {changelist.MAX_LISTED + 1}" in counting
         assert "ORDER BY" not in counting
 
     @pytest.mark.parametrize("query", ["", "q=person1", "q=nobody"])

@@ -9,7 +9,8 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from accounts import plots, week
+from accounts import charts
+from accounts.admin import dashboard
 from accounts.models import SecurityEvent, User
 
 Kind = SecurityEvent.Kind
@@ -19,7 +20,7 @@ NAMES = ["Sign-ins", "Refusals", "Reuse"]
 def happen(kind, ago=0, times=1):
     """An event, so many days ago by the calendar, at noon; today: just now."""
     at = midnight(ago) + timedelta(hours=12) if ago else timezone.now()
-    return [SecurityEvent.objects.create(kind=kind, at=at) for _ in range(times)]
+    return [SecurityEvent.objects.create(kind=kind, created_at=at) for _ in range(times)]
 
 
 def midnight(ago=0):
@@ -27,7 +28,7 @@ def midnight(ago=0):
 
 
 def counts(person):
-    figures = {str(figure.source.name): figure for figure in week.of(person).figures}
+    figures = {str(figure.source.name): figure for figure in dashboard.for_user(person).figures}
     return {name: [day.count for day in figures[name].days] for name in NAMES if name in figures}
 
 
@@ -42,19 +43,19 @@ class TestWeek:
     def test_a_day_begins_at_midnight_and_the_week_six_days_before(self, alice):
         moment = timedelta(microseconds=1)
         for at in (midnight(6) - moment, midnight(6), midnight(2) - moment, midnight(2)):
-            SecurityEvent.objects.create(kind=Kind.SIGNED_IN, at=at)
+            SecurityEvent.objects.create(kind=Kind.SIGNED_IN, created_at=at)
         assert counts(alice)["Sign-ins"] == [1, 0, 0, 1, 1, 0, 0]
 
     @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Midway"])
     def test_days_are_those_of_the_sites_time_zone(self, alice, zone):
         with timezone.override(zone):
-            SecurityEvent.objects.create(kind=Kind.SIGNED_IN, at=midnight(1))
+            SecurityEvent.objects.create(kind=Kind.SIGNED_IN, created_at=midnight(1))
             assert counts(alice)["Sign-ins"] == [0, 0, 0, 0, 0, 1, 0]
 
     def test_costs_no_more_queries_however_much_happened(self, alice, django_assert_max_num_queries):
         happen(Kind.SIGNED_IN, times=5)
         with django_assert_max_num_queries(2):
-            week.of(alice)
+            dashboard.for_user(alice)
 
     @pytest.mark.parametrize(("codename", "names", "queries"), [("view_securityevent", NAMES, 1), ("view_user", [], 0)])
     def test_shows_and_counts_what_one_may_see(self, carol, codename, names, queries, django_assert_num_queries):
@@ -65,22 +66,22 @@ class TestWeek:
             assert list(counts(person)) == names
 
     def test_is_empty_for_a_visitor(self):
-        assert week.of(AnonymousUser()).rows == []
+        assert dashboard.for_user(AnonymousUser()).rows == []
 
 
 class TestBars:
     def test_share_the_width_and_the_highest_has_all_the_height(self):
-        first, second = plots.bars([10, 5])
+        first, second = charts.bars([10, 5])
         assert (first.x, first.width, first.middle) == ("7.50%", "35.00%", "25.00%")
         assert (first.y, first.height) == ("0.00%", "100.00%")
         assert (second.x, second.y, second.height) == ("57.50%", "50.00%", "50.00%")
 
     def test_one_is_seen_beside_a_thousand_and_is_no_mountain_alone(self):
-        assert [bar.height for bar in plots.bars([1, 1000, 0])] == ["3.00%", "100.00%", "0.00%"]
-        assert [bar.height for bar in plots.bars([1])] == ["25.00%"]
+        assert [bar.height for bar in charts.bars([1, 1000, 0])] == ["3.00%", "100.00%", "0.00%"]
+        assert [bar.height for bar in charts.bars([1])] == ["25.00%"]
 
     def test_of_nothing_are_none(self):
-        assert plots.bars([]) == []
+        assert charts.bars([]) == []
 
 
 class TestFrontPage:
@@ -120,8 +121,8 @@ class TestFrontPage:
 
     def test_each_plot_is_an_image_with_a_name_and_a_text(self, admin):
         page = self.page_of(admin)
-        names = re.findall(r'aria-labelledby="(plot-[^"]+)"', page)
-        assert page.count('class="plot"') == page.count('role="img"') == len(names) >= len(NAMES)
+        names = re.findall(r'aria-labelledby="(chart-[^"]+)"', page)
+        assert page.count('class="chart"') == page.count('role="img"') == len(names) >= len(NAMES)
         assert all(page.count(f'id="{name}"') == 1 for both in names for name in both.split())
 
     def test_is_the_plain_one_without_the_permission(self, staff):
@@ -131,9 +132,11 @@ class TestFrontPage:
 
 
 def test_lengths_are_not_written_in_the_readers_language_and_numbers_are():
-    figure = week.Figure(week.SOURCES[0], [week.Day(date(2026, 11, 16 + ago), 1000 * ago, "/") for ago in range(7)])
+    figure = dashboard.Figure(
+        dashboard.SOURCES[0], [dashboard.Day(date(2026, 11, 16 + ago), 1000 * ago, "/") for ago in range(7)]
+    )
     with translation.override("de"):
-        page = render_to_string("admin/week.html", {"week": week.Week([figure])})
+        page = render_to_string("admin/_dashboard.html", {"week": dashboard.Week([figure])})
     assert not re.search(r'(x|y|width|height)="[^"]*,', page)
     assert 'width="10.00%"' in page
     assert "<strong>6.000</strong>" in page
@@ -149,5 +152,5 @@ def test_a_day_of_another_length_is_a_day(db, hours):
     assert end.astimezone(ZoneInfo("UTC")) - begin.astimezone(ZoneInfo("UTC")) == timedelta(hours=hours)
     with timezone.override(zone):
         for at in (begin, end - timedelta(microseconds=1), end):
-            SecurityEvent.objects.create(kind=Kind.SIGNED_IN, at=at)
-        assert week._counts([sunday])["signed_in", sunday] == 2
+            SecurityEvent.objects.create(kind=Kind.SIGNED_IN, created_at=at)
+        assert dashboard._counts([sunday])["signed_in", sunday] == 2

@@ -1,4 +1,4 @@
-"""Security events in the admin: found by day, by doer and by whole names, and handed out as a file."""
+"""Security events in the admin: found by day, by actor and by whole names, and handed out as a file."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from accounts.admin import sheet
+from accounts.admin import csv_export
 from accounts.models import SecurityEvent
 
 Kind = SecurityEvent.Kind
@@ -28,7 +28,7 @@ class TestFilters:
     def test_a_day_is_whole_and_both_ends_are_in(self, admin):
         midnight, moment = datetime(2026, 3, 5, tzinfo=UTC), timedelta(microseconds=1)
         end = midnight + timedelta(days=2)
-        _, first, last, _ = [happen(at=at) for at in (midnight - moment, midnight, end - moment, end)]
+        _, first, last, _ = [happen(created_at=at) for at in (midnight - moment, midnight, end - moment, end)]
         assert listed(admin, since="2026-03-05", until="2026-03-06") == {first, last}
         assert first in listed(admin, until="2026-03-05")
         assert last in listed(admin, since="2026-03-06")
@@ -46,21 +46,21 @@ class TestFilters:
         assert '<input type="hidden" name="q" value="bob">' in page
 
     def test_by_who_did_it(self, admin, alice, bob):
-        hers, his = happen(user=bob, by=alice), happen(user=bob)
-        assert listed(admin, doer="admin") == {hers}
-        assert his in listed(admin, doer="self") and hers not in listed(admin, doer="self")
+        hers, his = happen(user=bob, actor=alice), happen(user=bob)
+        assert listed(admin, actor="admin") == {hers}
+        assert his in listed(admin, actor="self") and hers not in listed(admin, actor="self")
 
 
 class TestSearch:
     @pytest.mark.parametrize("text", ["BOB", " bob@example.org ", "203.0.113.7", "2001:DB8::0001", str(UUID(int=7))])
     def test_finds_whole_names_addresses_and_sessions(self, admin, bob, text):
         address = "203.0.113.7" if "." in text else "2001:db8::1"
-        theirs = happen(user=bob, address=address, session=UUID(int=7))
+        theirs = happen(user=bob, ip_address=address, session_id=UUID(int=7))
         assert listed(admin, q=text) == {theirs}
 
     @pytest.mark.parametrize("text", ["bo", "nobody", "fe80::1%eth0", "1.2.3", "%", "\u0131"])
     def test_finds_nothing_else(self, admin, bob, text):
-        happen(user=bob, address="203.0.113.7")
+        happen(user=bob, ip_address="203.0.113.7")
         assert listed(admin, q=text) == set()
 
 
@@ -73,27 +73,27 @@ class TestDownload:
         return list(csv.DictReader(io.StringIO(text, newline="")))
 
     def test_has_what_the_list_has_and_is_written_down(self, admin, alice, bob):
-        happen(Kind.ALL_ENDED, user=bob, by=alice, address="203.0.113.7")
+        happen(Kind.ALL_ENDED, user=bob, actor=alice, ip_address="203.0.113.7")
         [first] = self.download(admin, "?q=bob&kind__exact=all_ended")
         assert (first["kind"], first["username"], first["by_username"]) == ("all_ended", "bob", "alice")
-        assert (first["what"], first["address"]) == ("All sessions were ended", "203.0.113.7")
-        assert datetime.fromisoformat(first["at"]).tzinfo
+        assert (first["what"], first["ip_address"]) == ("All sessions were ended", "203.0.113.7")
+        assert datetime.fromisoformat(first["created_at"]).tzinfo
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.by) == ("history_exported", None, alice)
+        assert (event.kind, event.user, event.actor) == ("events_exported", None, alice)
         assert self.download(admin, "?q=bob&kind__exact=reuse_found") == []
 
     def test_holds_no_formula(self, admin, bob):
         formulas = [f'{begin}cmd|" /C calc"!A0' for begin in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"]
         for formula in formulas:
-            happen(Kind.NAME_CHANGED, user=bob, user_agent=formula)
-        found = {row["user_agent"] for row in self.download(admin, "?kind__exact=name_changed")}
+            happen(Kind.USERNAME_CHANGED, user=bob, user_agent=formula)
+        found = {row["user_agent"] for row in self.download(admin, "?kind__exact=username_changed")}
         assert found == {f"'{formula}" for formula in formulas}
 
     def test_is_read_as_it_is_sent_and_has_an_end(self, admin, bob, monkeypatch):
-        monkeypatch.setattr(sheet, "MOST", 3)
+        monkeypatch.setattr(csv_export, "MAX_EVENTS", 3)
         for _ in range(5):
-            happen(Kind.NAME_CHANGED, user=bob)
-        assert len(self.download(admin, "?kind__exact=name_changed")) == 3
+            happen(Kind.USERNAME_CHANGED, user=bob)
+        assert len(self.download(admin, "?kind__exact=username_changed")) == 3
 
     def test_needs_a_post_and_its_own_permission(self, admin, staff):
         assert admin.get(f"{EVENTS}csv/").status_code == 405

@@ -88,7 +88,7 @@ class TestLogin:
     def test_is_a_session_like_any_other(self, app, client, bob, sign_in):
         row = RefreshToken.objects.get()
         assert (row.user, row.method, row.persistent) == (bob, RefreshToken.Method.API, True)
-        assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGNED_IN, session=row.pk).exists()
+        assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGNED_IN, session_id=row.pk).exists()
         sign_in(client, bob)
         assert "by a program, with your password" in client.get("/accounts/sessions/").content.decode()
 

@@ -8,8 +8,8 @@ from django.core import mail
 from django.db.models.signals import pre_save
 from django.urls import reverse
 
-from accounts.models import AddressProof, SecurityEvent, User
-from tests.accounts.letters import code_in, link_in
+from accounts.models import EmailVerification, SecurityEvent, User
+from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -94,7 +94,7 @@ class TestLineBreaks:
         post(SIGN_UP, account(email=address), client=Client())
         post(RESET, {"email": address}, client=Client())
         assert not mail.outbox
-        assert not AddressProof.objects.exists()
+        assert not EmailVerification.objects.exists()
 
 
 MEGABYTE = "x" * 1_000_000
@@ -241,7 +241,7 @@ class TestVanished:
         assert here.post(url, fields).status_code in (200, 302, 303)
         assert here.get(CHANGE).headers["Location"].startswith("/accounts/login/")
         assert "This link does not work" in Client().get(link).content.decode()
-        assert not SecurityEvent.objects.filter(kind="address_confirmed").exists()
+        assert not SecurityEvent.objects.filter(kind="email_confirmed").exists()
         assert url == VERIFY or not mail.outbox
 
     @pytest.mark.django_db(transaction=True)
@@ -253,4 +253,4 @@ class TestVanished:
         response = browser.post(VERIFY, {"code": right})
         assert "This code is wrong" in response.content.decode()
         assert browser.post(VERIFY, {"again": ""}).status_code == 302
-        assert not SecurityEvent.objects.filter(kind="address_confirmed").exists()
+        assert not SecurityEvent.objects.filter(kind="email_confirmed").exists()

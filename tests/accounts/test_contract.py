@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import schemathesis
 
-from tests.faults.server import ROOT, Site
+from tests.resilience.server import ROOT, Site
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 

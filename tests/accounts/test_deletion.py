@@ -11,8 +11,9 @@ from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import deletion, mails, postman
-from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
+from accounts.account import deletion
+from accounts.mails import outbox, worker
+from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import kinds
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, jar
@@ -53,7 +54,7 @@ class TestDelete:
         assert response.headers["Location"] == LOGIN
         assert f"your account will be deleted on {in_days(14)}." in words(here.get(LOGIN))
         bob.refresh_from_db()
-        assert timedelta(days=13, hours=23) < bob.leaving_at - timezone.now() <= deletion.GRACE
+        assert timedelta(days=13, hours=23) < bob.deletion_due_at - timezone.now() <= deletion.GRACE_PERIOD
         assert bob.is_active
         assert not RefreshToken.objects.live().exists()
         assert here.get(DELETE).status_code == there.get(DELETE).status_code == 302
@@ -69,8 +70,8 @@ class TestDelete:
         assert "http://testserver/accounts/login/" in message.body
 
     def test_whoever_asks_second_moves_no_day(self, rf, bob):
-        first, _ = (deletion.ask(rf.post(DELETE), bob) for _ in range(2))
-        assert User.objects.get().leaving_at == first
+        first, _ = (deletion.schedule(rf.post(DELETE), bob) for _ in range(2))
+        assert User.objects.get().deletion_due_at == first
         assert kinds() == [Kind.DELETION_ASKED]
 
     def test_only_a_post_with_the_token_of_the_form_does_anything(self, here, bob):
@@ -78,22 +79,22 @@ class TestDelete:
         for method in ("get", "head", "options", "post"):
             getattr(here, method)(DELETE)
         bob.refresh_from_db()
-        assert bob.leaving_at is None
+        assert bob.deletion_due_at is None
 
     def test_the_last_superuser_has_to_stay_and_one_of_two_may_go(self, client, alice, bob, sign_in):
         User.objects.create_superuser("carol", "carol@example.org", PASSWORD, is_active=False)
-        User.objects.create_superuser("dan", "dan@example.org", PASSWORD, leaving_at=timezone.now())
+        User.objects.create_superuser("dan", "dan@example.org", PASSWORD, deletion_due_at=timezone.now())
         sign_in(client, alice)
         for page in (client.get(DELETE), client.post(DELETE)):
             assert "Make another person a superuser first." in words(page)
             assert "Delete my account" not in words(page)
         alice.refresh_from_db()
-        assert alice.leaving_at is None
+        assert alice.deletion_due_at is None
         assert RefreshToken.objects.live().exists()
         User.objects.filter(pk=bob.pk).update(is_superuser=True)
         client.post(DELETE)
         assert deletion.is_last_superuser(User.objects.get(pk=bob.pk))
-        assert User.objects.get(pk=alice.pk).leaving_at
+        assert User.objects.get(pk=alice.pk).deletion_due_at
 
 
 class TestTheGrace:
@@ -103,10 +104,12 @@ class TestTheGrace:
         page = words(client.get(KEEP))
         assert f"It is to be deleted on {in_days(14)}." in page
         assert "Keep my account" in page and "Let it go, and sign out" in page
-        assert client.post("/accounts/export/").json()["account"]["leaving_at"] == leaving.leaving_at.isoformat()
+        assert (
+            client.post("/accounts/export/").json()["account"]["deletion_due_at"] == leaving.deletion_due_at.isoformat()
+        )
         client.post("/accounts/logout/")
         leaving.refresh_from_db()
-        assert leaving.leaving_at
+        assert leaving.deletion_due_at
         assert not RefreshToken.objects.live().exists()
 
     def test_other_pages_lead_there_too(self, leaving, client, sign_in):
@@ -115,7 +118,7 @@ class TestTheGrace:
             assert client.get(reverse(name)).headers["Location"] == KEEP, name
 
     def test_the_admin_leads_there_too(self, client, alice, bob, sign_in):
-        User.objects.filter(pk=alice.pk).update(leaving_at=timezone.now())
+        User.objects.filter(pk=alice.pk).update(deletion_due_at=timezone.now())
         sign_in(client, alice)
         for url in ("/admin/", f"/admin/accounts/user/{bob.pk}/delete/"):
             assert client.post(url, {"post": "yes"}).headers["Location"] == KEEP
@@ -131,7 +134,7 @@ class TestTheGrace:
         with committing():
             response = client.post(KEEP, follow=True)
         leaving.refresh_from_db()
-        assert leaving.leaving_at is None
+        assert leaving.deletion_due_at is None
         assert response.redirect_chain == [("/", 302)]
         assert "Your account stays. Good to have you back." in words(response)
         assert kinds()[-1] == Kind.DELETION_WITHDRAWN
@@ -140,9 +143,9 @@ class TestTheGrace:
     def test_whoever_asks_second_keeps_nothing_and_a_late_mail_is_not_sent(self, leaving):
         """As a request does that read the person before another one kept them."""
         OutgoingMail.objects.exclude(kind="deletion_asked").delete()
-        assert [deletion.keep(None, leaving) for _ in range(2)] == [True, False]
+        assert [deletion.cancel(None, leaving) for _ in range(2)] == [True, False]
         assert kinds().count(Kind.DELETION_WITHDRAWN) == 1
-        postman.deliver()
+        worker.send_due()
         assert not mail.outbox and not OutgoingMail.objects.exists()
 
     def test_only_a_post_with_the_token_of_its_person_keeps_it(self, leaving, client, alice, sign_in):
@@ -154,7 +157,7 @@ class TestTheGrace:
         for method in ("get", "head", "options", "post"):
             getattr(client, method)(KEEP)
         leaving.refresh_from_db()
-        assert leaving.leaving_at
+        assert leaving.deletion_due_at
         assert Kind.DELETION_WITHDRAWN not in kinds()
 
     def test_programs_are_refused_and_told_why_once_they_know_the_password(self, leaving, client):
@@ -178,9 +181,9 @@ class TestAnonymise:
         here.post(reverse("session_name", args=[RefreshToken.objects.get().pk]), {"name": "Bob's own laptop"})
         request = rf.get("/", headers={"user-agent": "the browser of bob"}, REMOTE_ADDR="203.0.113.7")
         SecurityEvent.objects.record(request, bob, Kind.PROFILE_CHANGED)
-        SecurityEvent.objects.record(request, alice, Kind.ALL_ENDED, by=bob)
-        mails.send("password_changed", bob, request)
-        AddressProof.objects.create(user=bob, address="other@example.org", previous="bob@example.org")
+        SecurityEvent.objects.record(request, alice, Kind.ALL_ENDED, actor=bob)
+        outbox.enqueue("password_changed", bob, request)
+        EmailVerification.objects.create(user=bob, email="other@example.org", previous_email="bob@example.org")
         people = ContentType.objects.get_for_model(User)
         about = {"content_type": people, "object_id": bob.pk, "object_repr": "bob", "change_message": "x"}
         LogEntry.objects.create(user=alice, action_flag=CHANGE, **about)
@@ -198,24 +201,28 @@ class TestAnonymise:
             client.post(reverse("admin:accounts_user_delete", args=[known.pk]), {"post": "yes"})
 
         by_an_administrator = SecurityEvent.objects.filter(kind=Kind.DELETED)  # which says who did it
-        assert [(event.user, event.by) for event in by_an_administrator] == ([(None, alice)] if how == "admin" else [])
+        assert [(event.user, event.actor) for event in by_an_administrator] == (
+            [(None, alice)] if how == "admin" else []
+        )
         assert SecurityEvent.objects.count() == events + by_an_administrator.count()
         mine = SecurityEvent.objects.exclude(user=alice).exclude(kind=Kind.DELETED)
-        assert {(event.user, event.address, event.user_agent) for event in mine} == {(None, None, "")}
+        assert {(event.user, event.ip_address, event.user_agent) for event in mine} == {(None, None, "")}
         done = SecurityEvent.objects.get(user=alice, kind=Kind.ALL_ENDED)
-        assert (done.by, done.address, done.user_agent) == (None, None, "")
+        assert (done.actor, done.ip_address, done.user_agent) == (None, None, "")
         row = RefreshToken.objects.exclude(user=alice).get()
         assert (row.user, row.name, row.user_agent, row.address) == (None, "", "", None)
         assert row.revoked_at
         assert not OutgoingMail.objects.filter(kind="password_changed").exists()
-        assert not AddressProof.objects.exists()
+        assert not EmailVerification.objects.exists()
         assert not LogEntry.objects.exclude(object_repr="").filter(change_message="x").exists()
 
     def test_leaves_everybody_else_as_they_were(self, known, client, alice, sign_in):
         sign_in(client, alice)
-        before = list(SecurityEvent.objects.filter(user=alice, by=None).values())
+        before = list(SecurityEvent.objects.filter(user=alice, actor=None).values())
         known.delete()
-        assert list(SecurityEvent.objects.filter(user=alice, by=None).exclude(kind=Kind.ALL_ENDED).values()) == before
+        assert (
+            list(SecurityEvent.objects.filter(user=alice, actor=None).exclude(kind=Kind.ALL_ENDED).values()) == before
+        )
         assert RefreshToken.objects.get(user=alice).user_agent == ""
         assert RefreshToken.objects.get(user=alice).address == "127.0.0.1"
 
@@ -241,22 +248,24 @@ class TestAtTheSameMoment:
 
         def ask(user):
             with suppress(deletion.LastSuperuser):
-                deletion.ask(rf.post(DELETE), user)
+                deletion.schedule(rf.post(DELETE), user)
 
         for _ in range(5):
-            User.objects.update(leaving_at=None)
+            User.objects.update(deletion_due_at=None)
             together([lambda user=user: ask(user) for user in (alice, carol)])
-            assert User.objects.filter(leaving_at=None).count() == 1
+            assert User.objects.filter(deletion_due_at=None).count() == 1
 
     def test_a_person_is_kept_or_deleted_and_never_half(self, rf, db):
         for number in range(5):
-            user = User.objects.create_user(f"u{number}", f"u{number}@example.org", PASSWORD, leaving_at=timezone.now())
+            user = User.objects.create_user(
+                f"u{number}", f"u{number}@example.org", PASSWORD, deletion_due_at=timezone.now()
+            )
             SecurityEvent.objects.record(None, user, Kind.SIGNED_IN)
             kept, deleted = together(
-                [lambda user=user: deletion.keep(rf.post(KEEP), user), lambda user=user: deletion.delete(user)]
+                [lambda user=user: deletion.cancel(rf.post(KEEP), user), lambda user=user: deletion.delete(user)]
             )
             assert kept is not deleted
-            assert User.objects.filter(pk=user.pk, leaving_at=None).exists() is kept
+            assert User.objects.filter(pk=user.pk, deletion_due_at=None).exists() is kept
             assert SecurityEvent.objects.filter(user_id=user.pk, kind=Kind.SIGNED_IN).exists() is kept
 
     def test_signing_in_beside_it_opens_no_page(self, here, bob):

@@ -8,9 +8,9 @@ from django.core.cache import cache
 from django.db.models import F
 from django.urls import reverse
 
-from accounts.models import AddressProof, SecurityEvent, User
-from accounts.models.address import LINK_LIFETIME
-from tests.accounts.letters import code_in, link_in
+from accounts.models import EmailVerification, SecurityEvent, User
+from accounts.models.email_verification import LINK_LIFETIME
+from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
@@ -64,7 +64,7 @@ class TestVerify:
         assert response.redirect_chain == [("/accounts/login/", 302)]
         assert "Thank you. ada@example.org is confirmed." in page(response)
         assert browser.cookies["__Host-session"].value == ""
-        assert User.objects.get().verified_at is not None
+        assert User.objects.get().email_verified_at is not None
         assert jar(browser) == {}
         assert not RefreshToken.objects.exists()
 
@@ -78,7 +78,7 @@ class TestVerify:
     def test_a_wrong_one_is_told(self, sign_up, code):
         browser, _ = sign_up()
         assert browser.post(VERIFY, {"code": code}).context["form"].errors
-        assert User.objects.get().verified_at is None
+        assert User.objects.get().email_verified_at is None
 
     def test_after_five_wrong_ones_the_right_one_is_too_late_and_a_new_mail_helps(self, sign_up, committing):
         browser, message = sign_up()
@@ -91,7 +91,7 @@ class TestVerify:
         with committing():
             assert browser.post(VERIFY, {"again": ""}).status_code == 302
         assert browser.post(VERIFY, {"code": code_in(mail.outbox[-1])}).status_code == 302
-        assert User.objects.get().verified_at is not None
+        assert User.objects.get().email_verified_at is not None
 
     def test_a_stranger_is_led_to_the_log_in_page(self, client, db):
         posts = [client.post(VERIFY, fields) for fields in ({"code": "123456"}, {"again": 1})]
@@ -105,7 +105,7 @@ class TestVerify:
         post(VERIFY, again="")
         assert mail.outbox[-1].to == ["bob@example.org"]
         assert post(VERIFY, code=code_in(mail.outbox[-1])).headers["Location"] == "/"
-        assert SecurityEvent.objects.first().kind == "address_confirmed"
+        assert SecurityEvent.objects.first().kind == "email_confirmed"
         assert here.get(VERIFY).headers["Location"] == "/"
 
     def test_the_mail_can_be_had_again_a_few_times(self, here, post):
@@ -124,24 +124,24 @@ class TestConfirm:
             response = way(clean)
             assert (response.status_code, response.headers["Referrer-Policy"]) == (200, "no-referrer")
         assert "ada@example.org" in page(response)
-        assert User.objects.get().verified_at is None
+        assert User.objects.get().email_verified_at is None
 
     def test_the_button_confirms_in_any_browser_and_signs_nobody_in(self, sign_up, client):
         _, message = sign_up()
         response = client.post(opened(client, link_in(message)), follow=True)
         assert response.redirect_chain == [("/accounts/login/", 302)]
         assert "ada@example.org is confirmed" in page(response)
-        assert User.objects.get().verified_at is not None
+        assert User.objects.get().email_verified_at is not None
         assert jar(client) == {}
         assert not RefreshToken.objects.exists()
 
     def test_a_second_click_and_an_old_link_say_so_and_tell_strangers_nothing(self, sign_up, client):
         _, message = sign_up()
-        AddressProof.objects.update(asked_at=F("asked_at") - LINK_LIFETIME)
+        EmailVerification.objects.update(requested_at=F("requested_at") - LINK_LIFETIME)
         said = page(Client().get(link_in(message)))
         assert DEAD in said
         assert "ada" not in said
-        AddressProof.objects.update(asked_at=F("asked_at") + LINK_LIFETIME)
+        EmailVerification.objects.update(requested_at=F("requested_at") + LINK_LIFETIME)
         client.post(opened(client, link_in(message)))
         for url in (link_in(message), re.sub(r"[^/]+/$", "here/", link_in(message))):
             response = client.get(url)
@@ -153,7 +153,7 @@ class TestConfirm:
     def test_a_wrong_link_says_the_same_to_everybody(self, sign_up, client, token):
         sign_up()
         answers = set()
-        for key in (str(AddressProof.objects.get().pk), "00000000-0000-0000-0000-000000000000"):
+        for key in (str(EmailVerification.objects.get().pk), "00000000-0000-0000-0000-000000000000"):
             said = page(client.get(f"/accounts/email/confirm/{key}/{token}/")).replace(key, "KEY")
             answers.add(re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", said))
         assert len(answers) == 1
@@ -164,7 +164,7 @@ class TestConfirm:
         clean = opened(client, link_in(message))
         assert DEAD in page(Client().get(clean))
         Client().post(clean)
-        assert User.objects.get().verified_at is None
+        assert User.objects.get().email_verified_at is None
 
     def test_an_address_taken_in_between_is_told_to_who_has_the_mailbox(self, here, post, client, alice):
         post(CHANGE, email=NEW)
@@ -186,7 +186,7 @@ class TestChange:
         assert f"{NEW} is your address now." in said
         assert "not confirmed" not in page(here.get("/"))
         bob.refresh_from_db()
-        assert (bob.email, bob.verified_at is not None) == (NEW, True)
+        assert (bob.email, bob.email_verified_at is not None) == (NEW, True)
         assert DEAD in page(Client().get(link))
 
     def test_is_shown_until_it_is_answered_with_the_way_to_the_code_in_the_browser_that_asked(

@@ -1,4 +1,4 @@
-"""What somebody may do whose address is not confirmed: UNVERIFIED_MAY."""
+"""What somebody may do whose address is not confirmed: EMAIL_VERIFICATION."""
 
 import pytest
 from django.core import mail
@@ -6,9 +6,9 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.middleware import UnverifiedVisitors
+from accounts.middleware import EmailVerificationMiddleware
 from accounts.models import User
-from tests.accounts.letters import code_in, link_in
+from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
@@ -35,7 +35,7 @@ def post(client, password=PASSWORD):
 
 class TestEverything:
     def test_is_the_default_and_opens_every_page(self, client, staff, sign_in, settings):
-        assert settings.UNVERIFIED_MAY == "everything"
+        assert settings.EMAIL_VERIFICATION == "optional"
         sign_in(client, staff)
         assert client.get("/admin/").status_code == 200
         assert {client.get(reverse(name)).status_code for name in OWN} == {200}
@@ -44,7 +44,7 @@ class TestEverything:
 class TestAccount:
     @pytest.fixture(autouse=True)
     def only(self, settings):
-        settings.UNVERIFIED_MAY = "account"
+        settings.EMAIL_VERIFICATION = "account"
 
     def test_the_pages_of_the_account_are_open_and_others_lead_to_the_proof(self, client, staff, sign_in):
         sign_in(client, staff)
@@ -67,14 +67,16 @@ class TestAccount:
         sign_in(client, bob)
         request = client.get("/").wsgi_request
         with django_assert_num_queries(0):
-            answer = UnverifiedVisitors(lambda request: None).process_view(request, lambda request: None, (), {})
+            answer = EmailVerificationMiddleware(lambda request: None).process_view(
+                request, lambda request: None, (), {}
+            )
         assert answer.headers["Location"] == VERIFY
 
     def test_one_that_an_administrator_changed_closes_them_again(self, client, staff, sign_in):
-        User.objects.update(verified_at=timezone.now())
+        User.objects.update(email_verified_at=timezone.now())
         sign_in(client, staff)
         assert client.get("/admin/").status_code == 200
-        staff.verified_at = None
+        staff.email_verified_at = None
         staff.save()
         assert client.get("/admin/").headers["Location"] == VERIFY
 
@@ -91,7 +93,7 @@ class TestAccount:
 class TestNothing:
     @pytest.fixture(autouse=True)
     def only(self, settings):
-        settings.UNVERIFIED_MAY = "nothing"
+        settings.EMAIL_VERIFICATION = "mandatory"
 
     @pytest.fixture
     def tried(self, client, bob, committing):
@@ -112,8 +114,8 @@ class TestNothing:
 
     def test_a_wrong_one_says_the_same_as_ever(self, bob, settings):
         answers = set()
-        for may in ("everything", "nothing"):
-            settings.UNVERIFIED_MAY = may
+        for may in ("optional", "mandatory"):
+            settings.EMAIL_VERIFICATION = may
             form = post(Client(), "not it").context["form"]
             answers.add((str(form.non_field_errors()), RefreshToken.objects.count(), len(mail.outbox)))
         assert len(answers) == 1
@@ -156,4 +158,4 @@ class TestWhoIsConfirmed:
     def test_whom_somebody_made_at_the_keyboard_of_the_server(self, db, monkeypatch):
         monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
         call_command("createsuperuser", "--noinput", username="root", email="root@example.org", verbosity=0)
-        assert User.objects.get().verified_at is not None
+        assert User.objects.get().email_verified_at is not None

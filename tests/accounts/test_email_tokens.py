@@ -5,23 +5,23 @@ from uuid import UUID
 
 import pytest
 
-from accounts.address_tokens import code, fits, link_token, stamp, undo_token
-from accounts.models import AddressProof
+from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.models import EmailVerification
 
 NEW = "bob@new.example"
 MADE = (link_token, code, undo_token, stamp)
 
 
 def proof_of(user, **fields):
-    return AddressProof(user=user, **{"address": NEW, "previous": user.email, **fields})
+    return EmailVerification(user=user, **{"email": NEW, "previous_email": user.email, **fields})
 
 
 class TestWhatIsDerived:
     def test_is_no_other_and_the_same_again(self, bob):
-        proof = proof_of(bob)
-        assert len({make(proof) for make in MADE}) == len(MADE)
-        assert [make(proof) for make in MADE] == [make(proof) for make in MADE]
-        assert all(re.fullmatch(r"[\w-]{43}", make(proof)) for make in (link_token, undo_token))  # 256 bits
+        verification = proof_of(bob)
+        assert len({make(verification) for make in MADE}) == len(MADE)
+        assert [make(verification) for make in MADE] == [make(verification) for make in MADE]
+        assert all(re.fullmatch(r"[\w-]{43}", make(verification)) for make in (link_token, undo_token))  # 256 bits
 
     def test_a_code_has_six_digits_each_as_likely_as_any_other(self, bob):
         codes = [code(proof_of(bob)) for _ in range(1000)]
@@ -32,31 +32,31 @@ class TestWhatIsDerived:
     @pytest.mark.parametrize("make", [link_token, code, stamp])
     def test_dies_with_the_password_the_address_and_is_of_one_asking(self, bob, make):
         before = make(proof_of(bob, pk=UUID(int=1)))
-        assert not fits(make, proof_of(bob, pk=UUID(int=2)), before)
-        assert not fits(make, proof_of(bob, pk=UUID(int=1), address="bob@evil.example"), before)
+        assert not matches(make, proof_of(bob, pk=UUID(int=2)), before)
+        assert not matches(make, proof_of(bob, pk=UUID(int=1), address="bob@evil.example"), before)
         for field in ("email", "password"):
             kept = getattr(bob, field)
             setattr(bob, field, "elsewhere@example.org")
-            assert not fits(make, proof_of(bob, pk=UUID(int=1)), before)
+            assert not matches(make, proof_of(bob, pk=UUID(int=1)), before)
             setattr(bob, field, kept)
-        assert fits(make, proof_of(bob, pk=UUID(int=1)), before)
+        assert matches(make, proof_of(bob, pk=UUID(int=1)), before)
 
     def test_the_way_back_outlives_another_password_and_another_address(self, bob):
-        proof = proof_of(bob)
-        before = undo_token(proof)
+        verification = proof_of(bob)
+        before = undo_token(verification)
         bob.set_password("the thief's")
         bob.email = "thief@example.org"
-        assert fits(undo_token, proof, before)
+        assert matches(undo_token, verification, before)
 
     @pytest.mark.parametrize("make", MADE)
     def test_a_former_secret_key_is_good_while_it_is_a_fallback(self, bob, settings, make):
-        proof = proof_of(bob)
-        before, former = make(proof), settings.SECRET_KEY
+        verification = proof_of(bob)
+        before, former = make(verification), settings.SECRET_KEY
         settings.SECRET_KEY = "k" * 50
-        assert not fits(make, proof, before)
+        assert not matches(make, verification, before)
         settings.SECRET_KEY_FALLBACKS = [former]
-        assert fits(make, proof, before)
+        assert matches(make, verification, before)
 
     @pytest.mark.parametrize("given", ["", "é", "\0", "x" * 100_000, "000000 "])
     def test_nothing_else_fits(self, bob, given):
-        assert not any(fits(make, proof_of(bob), given) for make in MADE)
+        assert not any(matches(make, proof_of(bob), given) for make in MADE)

@@ -8,10 +8,11 @@ from django.core import mail
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import addresses, mails, postman
-from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
-from accounts.models.address import CODE_LIFETIME, CODE_TRIES, KEPT, LINK_LIFETIME, UNDO_LIFETIME
-from tests.accounts.letters import code_in, link_in
+from accounts.email import verification as email_verification
+from accounts.mails import outbox, worker
+from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.models.email_verification import CODE_LIFETIME, CODE_TRIES, LINK_LIFETIME, RETENTION, UNDO_LIFETIME
+from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
@@ -31,7 +32,7 @@ def ask(here, bob, committing):
 
     def ask(address=NEW, request=here):
         with committing():
-            addresses.ask(request, bob, address)
+            email_verification.start(request, bob, address)
         return mail.outbox[-1]
 
     return ask
@@ -45,9 +46,11 @@ def change(ask, here, committing):
         ask(address)
         here.user.refresh_from_db()
         with committing():
-            proof = addresses.confirm_by_link(here, AddressProof.objects.pending().get().pk, token_in(mail.outbox[-1]))
+            verification = email_verification.confirm_by_link(
+                here, EmailVerification.objects.pending().get().pk, token_in(mail.outbox[-1])
+            )
         here.user.refresh_from_db()
-        return proof, mail.outbox[-1]
+        return verification, mail.outbox[-1]
 
     return change
 
@@ -59,7 +62,7 @@ def token_in(message):
 def turn_back(**by):
     """Make what was asked or confirmed so much older."""
     for field, ago in by.items():
-        AddressProof.objects.update(**{field: F(field) - ago})
+        EmailVerification.objects.update(**{field: F(field) - ago})
 
 
 class TestAsk:
@@ -68,14 +71,14 @@ class TestAsk:
         assert (message.to, message.subject) == ([NEW], "Is this your e-mail address?")
         bob.refresh_from_db()
         assert bob.email == "bob@example.org"
-        assert SecurityEvent.objects.get().kind == Kind.ADDRESS_ASKED
+        assert SecurityEvent.objects.get().kind == Kind.EMAIL_CHANGE_ASKED
 
     def test_makes_what_was_asked_before_void(self, ask, here):
         before = ask()
-        key = AddressProof.objects.get().pk
+        key = EmailVerification.objects.get().pk
         ask("bob@newer.example")
-        assert addresses.to_confirm(key, token_in(before)) is None
-        assert AddressProof.objects.get().address == "bob@newer.example"
+        assert email_verification.find_by_link(key, token_in(before)) is None
+        assert EmailVerification.objects.get().email == "bob@newer.example"
 
     def test_tells_the_owner_of_a_taken_address_and_nobody_else(self, ask, alice):
         message = ask("ALICE@example.org")
@@ -86,19 +89,19 @@ class TestAsk:
     def test_costs_the_same_whether_it_is_taken_or_not(self, here, bob, alice, django_assert_num_queries):
         for address in (NEW, "alice@example.org"):
             with django_assert_num_queries(8):
-                addresses.ask(here, bob, address)
+                email_verification.start(here, bob, address)
 
     def test_deletes_what_nobody_can_use_any_more(self, ask):
         for _ in range(3):
-            AddressProof.objects.create(address=NEW, asked_at=timezone.now() - KEPT)
-        young = AddressProof.objects.create(address=NEW, asked_at=timezone.now() - UNDO_LIFETIME)
+            EmailVerification.objects.create(email=NEW, requested_at=timezone.now() - RETENTION)
+        young = EmailVerification.objects.create(email=NEW, requested_at=timezone.now() - UNDO_LIFETIME)
         ask()
-        assert AddressProof.objects.count() == 2
-        assert AddressProof.objects.filter(pk=young.pk).exists()
+        assert EmailVerification.objects.count() == 2
+        assert EmailVerification.objects.filter(pk=young.pk).exists()
 
     def test_none_lies_in_the_database(self, ask, bob):
         message = ask()
-        kept = str(list(AddressProof.objects.values())) + str(list(OutgoingMail.objects.values()))
+        kept = str(list(EmailVerification.objects.values())) + str(list(OutgoingMail.objects.values()))
         assert token_in(message) not in kept
         assert code_in(message) not in kept
 
@@ -110,16 +113,16 @@ class TestTheMail:
     def late(self, here, bob, committing):
         """A mail that waits, since two hours."""
         with committing(execute=False):
-            addresses.ask(here, bob, NEW)
-        turn_back(asked_at=2 * LINK_LIFETIME)
+            email_verification.start(here, bob, NEW)
+        turn_back(requested_at=2 * LINK_LIFETIME)
 
     def send(self):
-        postman.deliver()
+        worker.send_due()
         return mail.outbox[-1] if mail.outbox else None
 
     def test_has_its_whole_hour_from_when_it_leaves(self, late, here):
         message = self.send()
-        assert addresses.confirm_by_code(here, code_in(message)).address == NEW
+        assert email_verification.confirm_by_code(here, code_in(message)).email == NEW
 
     @pytest.mark.parametrize("change", [{"password": "argon2$another"}, {"email": "elsewhere@example.org"}])
     def test_never_leaves_if_the_account_has_moved_on_by_then(self, late, change):
@@ -135,12 +138,12 @@ class TestConfirmByLink:
     def test_of_ones_own_address_says_so_and_is_no_change(self, ask, here, bob):
         message = ask("bob@example.org")
         assert message.to == ["bob@example.org"]
-        assert AddressProof.objects.get().previous == ""
+        assert EmailVerification.objects.get().previous_email == ""
         assert not SecurityEvent.objects.exists()
-        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
+        email_verification.confirm_by_link(here, EmailVerification.objects.get().pk, token_in(message))
         bob.refresh_from_db()
-        assert bob.verified_at is not None
-        assert SecurityEvent.objects.first().kind == Kind.ADDRESS_CONFIRMED
+        assert bob.email_verified_at is not None
+        assert SecurityEvent.objects.first().kind == Kind.EMAIL_CONFIRMED
         assert len(mail.outbox) == 1
 
     def test_of_another_one_puts_it_in_place_tells_the_one_before_and_ends_no_session(
@@ -149,69 +152,69 @@ class TestConfirmByLink:
         sign_in(client, bob)
         _, told = change()
         bob.refresh_from_db()
-        assert (bob.email, bob.verified_at is not None) == (NEW, True)
+        assert (bob.email, bob.email_verified_at is not None) == (NEW, True)
         assert (told.to, told.subject) == (["bob@example.org"], "Your e-mail address was changed")
-        assert SecurityEvent.objects.first().kind == Kind.ADDRESS_CHANGED
+        assert SecurityEvent.objects.first().kind == Kind.EMAIL_CHANGED
         assert RefreshToken.objects.live().count() == 1
 
     def test_works_once_and_with_the_token(self, ask, here):
-        token, key = token_in(ask()), AddressProof.objects.get().pk
+        token, key = token_in(ask()), EmailVerification.objects.get().pk
         for wrong in ("", "x" * 43):
-            with pytest.raises(addresses.Refused):
-                addresses.confirm_by_link(here, key, wrong)
-        addresses.confirm_by_link(here, key, token)
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_link(here, key, token)
-        assert addresses.to_confirm(key, token) is None
+            with pytest.raises(email_verification.InvalidLink):
+                email_verification.confirm_by_link(here, key, wrong)
+        email_verification.confirm_by_link(here, key, token)
+        with pytest.raises(email_verification.InvalidLink):
+            email_verification.confirm_by_link(here, key, token)
+        assert email_verification.find_by_link(key, token) is None
 
     def test_works_for_an_hour(self, ask, here):
-        token, key = token_in(ask()), AddressProof.objects.get().pk
-        turn_back(asked_at=LINK_LIFETIME - timedelta(seconds=5))
-        assert addresses.to_confirm(key, token)
-        turn_back(asked_at=timedelta(seconds=5))
-        assert addresses.to_confirm(key, token) is None
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_link(here, key, token)
+        token, key = token_in(ask()), EmailVerification.objects.get().pk
+        turn_back(requested_at=LINK_LIFETIME - timedelta(seconds=5))
+        assert email_verification.find_by_link(key, token)
+        turn_back(requested_at=timedelta(seconds=5))
+        assert email_verification.find_by_link(key, token) is None
+        with pytest.raises(email_verification.InvalidLink):
+            email_verification.confirm_by_link(here, key, token)
 
     @pytest.mark.parametrize(
         "change", [{"password": "argon2$another"}, {"email": "elsewhere@example.org"}, {"is_active": False}, None]
     )
     def test_does_nothing_once_the_account_has_moved_on(self, ask, here, bob, change):
-        token, key = token_in(ask()), AddressProof.objects.get().pk
+        token, key = token_in(ask()), EmailVerification.objects.get().pk
         User.objects.update(**change) if change else bob.delete()
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_link(here, key, token)
+        with pytest.raises(email_verification.InvalidLink):
+            email_verification.confirm_by_link(here, key, token)
         assert not User.objects.filter(email=NEW).exists()
 
     def test_an_address_that_was_taken_meanwhile_is_left_to_its_owner(self, ask, here, alice, bob):
-        token, key = token_in(ask()), AddressProof.objects.get().pk
+        token, key = token_in(ask()), EmailVerification.objects.get().pk
         User.objects.filter(pk=alice.pk).update(email=NEW.upper())
-        with pytest.raises(addresses.Taken):
-            addresses.confirm_by_link(here, key, token)
+        with pytest.raises(email_verification.EmailTaken):
+            email_verification.confirm_by_link(here, key, token)
         bob.refresh_from_db()
-        assert (bob.email, bob.verified_at) == ("bob@example.org", None)
+        assert (bob.email, bob.email_verified_at) == ("bob@example.org", None)
 
 
 class TestConfirmByCode:
     def test_works_for_ten_minutes_and_the_link_for_longer(self, ask, here):
         message = ask()
-        turn_back(asked_at=CODE_LIFETIME)
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_code(here, code_in(message))
-        addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
+        turn_back(requested_at=CODE_LIFETIME)
+        with pytest.raises(email_verification.InvalidLink):
+            email_verification.confirm_by_code(here, code_in(message))
+        email_verification.confirm_by_link(here, EmailVerification.objects.get().pk, token_in(message))
 
     @pytest.mark.parametrize(("wrong", "good"), [(CODE_TRIES - 1, True), (CODE_TRIES, False)])
     def test_dies_of_five_wrong_tries_and_the_link_lives_on(self, ask, here, bob, wrong, good):
         message = ask()
         for _ in range(wrong):
-            with pytest.raises(addresses.Refused):
-                addresses.confirm_by_code(here, "wrong")
+            with pytest.raises(email_verification.InvalidLink):
+                email_verification.confirm_by_code(here, "wrong")
         if good:
-            addresses.confirm_by_code(here, code_in(message))
+            email_verification.confirm_by_code(here, code_in(message))
         else:
-            with pytest.raises(addresses.Refused):
-                addresses.confirm_by_code(here, code_in(message))
-            addresses.confirm_by_link(here, AddressProof.objects.get().pk, token_in(message))
+            with pytest.raises(email_verification.InvalidLink):
+                email_verification.confirm_by_code(here, code_in(message))
+            email_verification.confirm_by_link(here, EmailVerification.objects.get().pk, token_in(message))
         bob.refresh_from_db()
         assert bob.email == NEW
 
@@ -220,38 +223,38 @@ class TestConfirmByCode:
     ):
         right = code_in(ask())
         for other in (browser_of(bob), browser_of(alice), browser_of()):
-            with pytest.raises(addresses.Refused):
-                addresses.confirm_by_code(other, right)
+            with pytest.raises(email_verification.InvalidLink):
+                email_verification.confirm_by_code(other, right)
         here.user = alice
-        with pytest.raises(addresses.Refused):
-            addresses.confirm_by_code(here, right)
+        with pytest.raises(email_verification.InvalidLink):
+            email_verification.confirm_by_code(here, right)
         here.user = bob
-        addresses.confirm_by_code(here, right)
+        email_verification.confirm_by_code(here, right)
 
 
 class TestUndo:
     def test_puts_the_address_back_and_lets_nobody_in(self, change, browser_of, bob, client, sign_in, committing):
         sign_in(client, bob)
-        proof, told = change()
+        verification, told = change()
         with committing():
-            addresses.undo(browser_of(), proof.pk, token_in(told))
+            email_verification.undo_change(browser_of(), verification.pk, token_in(told))
         bob.refresh_from_db()
-        assert (bob.email, bob.verified_at is not None) == ("bob@example.org", True)
+        assert (bob.email, bob.email_verified_at is not None) == ("bob@example.org", True)
         assert not bob.check_password(PASSWORD)
         assert not RefreshToken.objects.live().exists()
-        assert SecurityEvent.objects.first().kind == Kind.ADDRESS_RESTORED
+        assert SecurityEvent.objects.first().kind == Kind.EMAIL_RESTORED
         assert (mail.outbox[-1].to, mail.outbox[-1].subject) == (["bob@example.org"], "Choose a new password")
         [html] = mail.outbox[-1].alternatives
         assert "your password stays as it is" not in mail.outbox[-1].body + html.content
 
     def test_gives_no_password_to_whoever_was_to_have_none(self, change, browser_of, bob, client, sign_in, committing):
         sign_in(client, bob)
-        proof, told = change()
+        verification, told = change()
         bob.set_unusable_password()
         User.objects.filter(pk=bob.pk).update(password=bob.password)
         mail.outbox.clear()
         with committing():
-            addresses.undo(browser_of(), proof.pk, token_in(told))
+            email_verification.undo_change(browser_of(), verification.pk, token_in(told))
         before = bob.password
         bob.refresh_from_db()
         assert not bob.has_usable_password()
@@ -262,40 +265,40 @@ class TestUndo:
     def test_works_although_the_thief_changed_the_password_and_the_address_again_and_back(
         self, change, browser_of, bob
     ):
-        proof, told = change("thief@example.org")
+        verification, told = change("thief@example.org")
         bob.set_password("the thief's")
         bob.save()
         second, to_thief = change("thief@elsewhere.example")
-        addresses.undo(browser_of(), second.pk, token_in(to_thief))
-        addresses.undo(browser_of(), proof.pk, token_in(told))
+        email_verification.undo_change(browser_of(), second.pk, token_in(to_thief))
+        email_verification.undo_change(browser_of(), verification.pk, token_in(told))
         bob.refresh_from_db()
         assert bob.email == "bob@example.org"
 
     def test_works_once_and_with_the_token(self, change, browser_of):
-        proof, told = change()
-        for key, token in ((proof.pk, ""), (proof.pk, "x" * 43), (UUID(int=0), token_in(told))):
-            with pytest.raises(addresses.Refused):
-                addresses.undo(browser_of(), key, token)
-        addresses.undo(browser_of(), proof.pk, token_in(told))
-        assert addresses.to_undo(proof.pk, token_in(told)) is None
-        with pytest.raises(addresses.Refused):
-            addresses.undo(browser_of(), proof.pk, token_in(told))
+        verification, told = change()
+        for key, token in ((verification.pk, ""), (verification.pk, "x" * 43), (UUID(int=0), token_in(told))):
+            with pytest.raises(email_verification.InvalidLink):
+                email_verification.undo_change(browser_of(), key, token)
+        email_verification.undo_change(browser_of(), verification.pk, token_in(told))
+        assert email_verification.find_change(verification.pk, token_in(told)) is None
+        with pytest.raises(email_verification.InvalidLink):
+            email_verification.undo_change(browser_of(), verification.pk, token_in(told))
 
     def test_works_for_seven_days(self, change, browser_of):
-        proof, told = change()
+        verification, told = change()
         turn_back(confirmed_at=UNDO_LIFETIME - timedelta(minutes=1))
-        assert addresses.to_undo(proof.pk, token_in(told))
+        assert email_verification.find_change(verification.pk, token_in(told))
         turn_back(confirmed_at=timedelta(minutes=1))
-        assert addresses.to_undo(proof.pk, token_in(told)) is None
-        with pytest.raises(addresses.Refused):
-            addresses.undo(browser_of(), proof.pk, token_in(told))
+        assert email_verification.find_change(verification.pk, token_in(told)) is None
+        with pytest.raises(email_verification.InvalidLink):
+            email_verification.undo_change(browser_of(), verification.pk, token_in(told))
 
     def test_kills_what_the_thief_has_asked_for(self, change, ask, here, browser_of, bob):
-        proof, told = change()
+        verification, told = change()
         stolen = ask("thief@example.org")
-        key = AddressProof.objects.pending().get().pk
-        addresses.undo(browser_of(), proof.pk, token_in(told))
-        assert addresses.to_confirm(key, token_in(stolen)) is None
+        key = EmailVerification.objects.pending().get().pk
+        email_verification.undo_change(browser_of(), verification.pk, token_in(told))
+        assert email_verification.find_by_link(key, token_in(stolen)) is None
 
     def test_kills_the_ways_back_to_the_addresses_of_a_thief_who_changed_it_to_and_fro(self, change, browser_of, bob):
         """The mail for the first change came to the thief's own mailbox second; the last one is the owner's again."""
@@ -303,29 +306,29 @@ class TestUndo:
         between, to_thief = change("bob@example.org")
         last, to_bob = change("thief@elsewhere.example")
         assert to_thief.to == ["thief@example.org"]
-        addresses.undo(browser_of(), last.pk, token_in(to_bob))
-        assert addresses.to_undo(between.pk, token_in(to_thief)) is None
+        email_verification.undo_change(browser_of(), last.pk, token_in(to_bob))
+        assert email_verification.find_change(between.pk, token_in(to_thief)) is None
 
     def test_an_address_that_somebody_else_has_by_now_stays_theirs(self, change, browser_of, alice, bob):
-        proof, told = change()
+        verification, told = change()
         User.objects.filter(pk=alice.pk).update(email="bob@example.org")
-        with pytest.raises(addresses.Taken):
-            addresses.undo(browser_of(), proof.pk, token_in(told))
+        with pytest.raises(email_verification.EmailTaken):
+            email_verification.undo_change(browser_of(), verification.pk, token_in(told))
         bob.refresh_from_db()
         assert (bob.email, bob.check_password(PASSWORD)) == (NEW, True)
-        assert addresses.to_undo(proof.pk, token_in(told))
+        assert email_verification.find_change(verification.pk, token_in(told))
 
     def test_a_link_of_one_kind_does_nothing_as_the_other(self, ask, change, browser_of):
-        proof, told = change()
+        verification, told = change()
         asked = ask("bob@newer.example")
-        key = AddressProof.objects.pending().get().pk
-        assert addresses.to_confirm(proof.pk, token_in(told)) is None
-        assert addresses.to_undo(key, token_in(asked)) is None
+        key = EmailVerification.objects.pending().get().pk
+        assert email_verification.find_by_link(verification.pk, token_in(told)) is None
+        assert email_verification.find_change(key, token_in(asked)) is None
 
 
 def test_a_reset_link_never_goes_where_the_account_was_before(bob, committing):
     with committing():
-        mails.send("password_reset", bob)
+        outbox.enqueue("password_reset", bob)
         User.objects.filter(pk=bob.pk).update(email=NEW)
     assert not mail.outbox
 
@@ -347,24 +350,27 @@ class TestAtOnce:
         return got.count(True), got.count(False)
 
     def test_a_link_used_by_several_does_its_work_once_and_so_does_the_way_back(self, here, browser_of, bob):
-        for use, kind in ((addresses.confirm_by_link, Kind.ADDRESS_CHANGED), (addresses.undo, Kind.ADDRESS_RESTORED)):
-            if use is addresses.confirm_by_link:
-                addresses.ask(here, bob, NEW)
-            key, token = AddressProof.objects.get().pk, token_in(mail.outbox[-1])
+        for use, kind in (
+            (email_verification.confirm_by_link, Kind.EMAIL_CHANGED),
+            (email_verification.undo_change, Kind.EMAIL_RESTORED),
+        ):
+            if use is email_verification.confirm_by_link:
+                email_verification.start(here, bob, NEW)
+            key, token = EmailVerification.objects.get().pk, token_in(mail.outbox[-1])
             calls = [lambda use=use, key=key, token=token: use(browser_of(), key, token)] * 4
-            assert self.together(calls, addresses.Refused) == (1, 3)
+            assert self.together(calls, email_verification.InvalidLink) == (1, 3)
             assert SecurityEvent.objects.filter(kind=kind).count() == 1
 
     def test_two_people_who_want_one_address_do_not_both_get_it(self, browser_of, alice, bob):
         calls = []
         for person in (alice, bob):
-            addresses.ask(browser_of(person), person, NEW)
-            key, token = AddressProof.objects.get(user=person).pk, token_in(mail.outbox[-1])
-            calls.append(lambda key=key, token=token: addresses.confirm_by_link(browser_of(), key, token))
-        assert self.together(calls, addresses.Taken) == (1, 1)
+            email_verification.start(browser_of(person), person, NEW)
+            key, token = EmailVerification.objects.get(user=person).pk, token_in(mail.outbox[-1])
+            calls.append(lambda key=key, token=token: email_verification.confirm_by_link(browser_of(), key, token))
+        assert self.together(calls, email_verification.EmailTaken) == (1, 1)
         assert User.objects.filter(email=NEW).count() == 1
 
     def test_of_many_tries_at_once_five_count_and_no_more(self, here, bob):
-        addresses.ask(here, bob, NEW)
-        assert sum(together([AddressProof.objects.all().take_try] * 12)) == CODE_TRIES
-        assert AddressProof.objects.get().tries == CODE_TRIES
+        email_verification.start(here, bob, NEW)
+        assert sum(together([EmailVerification.objects.all().use_attempt] * 12)) == CODE_TRIES
+        assert EmailVerification.objects.get().tries == CODE_TRIES

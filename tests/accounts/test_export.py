@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from accounts import export
-from accounts.models import AddressProof, SecurityEvent, User
+from accounts.account import export
+from accounts.models import EmailVerification, SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
@@ -43,7 +43,7 @@ class TestExport:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.session) == (Kind.EXPORTED, bob, RefreshToken.objects.get().pk)
+        assert (event.kind, event.user, event.session_id) == (Kind.EXPORTED, bob, RefreshToken.objects.get().pk)
 
     @pytest.mark.parametrize("name", ["Zoë+1", "..", "名前"])
     def test_any_name_makes_a_name_of_a_file(self, here, bob, name):
@@ -62,7 +62,7 @@ class TestExport:
     def test_costs_six_queries_however_much_there_is(self, here, bob, sign_in, django_assert_num_queries):
         for _ in range(5):
             sign_in(Client(), bob)
-            AddressProof.objects.create(user=bob, address="x@example.org")
+            EmailVerification.objects.create(user=bob, email="x@example.org")
         bob.groups.add(Group.objects.create(name="readers"), Group.objects.create(name="writers"))
         with django_assert_num_queries(6):  # the row, the event; groups, sessions, events, addresses
             document = here.post(EXPORT).json()
@@ -74,23 +74,23 @@ class TestDocument:
 
     @pytest.fixture
     def document(self, here, gone, bob, alice, rf):
-        User.objects.filter(pk=bob.pk).update(first_name="Bob", verified_at=datetime(2026, 1, 2, 3, tzinfo=UTC))
+        User.objects.filter(pk=bob.pk).update(first_name="Bob", email_verified_at=datetime(2026, 1, 2, 3, tzinfo=UTC))
         bob.groups.add(Group.objects.create(name="readers"))
-        AddressProof.objects.create(user=bob, address="new@example.org", previous="bob@example.org")
-        AddressProof.objects.create(user=alice, address="alice@example.org")
+        EmailVerification.objects.create(user=bob, email="new@example.org", previous_email="bob@example.org")
+        EmailVerification.objects.create(user=alice, email="alice@example.org")
         request = rf.get("/", headers={"user-agent": CHROME}, REMOTE_ADDR="203.0.113.7")
-        SecurityEvent.objects.record(request, bob, Kind.SESSION_ENDED, by=alice)
+        SecurityEvent.objects.record(request, bob, Kind.SESSION_ENDED, actor=alice)
         SecurityEvent.objects.record(request, alice, Kind.SIGN_IN_FAILED)
         return here.post(EXPORT).json()
 
     def test_has_the_account(self, document, bob):
         assert (document["format"], document["version"]) == (export.FORMAT, export.VERSION) == ("sojourn-account", 1)
-        assert datetime.fromisoformat(document["made_at"]).tzinfo
+        assert datetime.fromisoformat(document["created_at"]).tzinfo
         account = document["account"]
         assert (str(account["id"]), account["username"], account["email"]) == (str(bob.pk), "bob", "bob@example.org")
         assert (account["first_name"], account["groups"]) == ("Bob", ["readers"])
         assert account["email_confirmed_at"] == "2026-01-02T03:00:00+00:00"
-        assert (account["leaving_at"], account["is_staff"]) == (None, False)
+        assert (account["deletion_due_at"], account["is_staff"]) == (None, False)
 
     def test_has_the_sessions_those_that_are_over_too(self, document):
         assert [session["current"] for session in document["sessions"]] == [False, True]
@@ -112,12 +112,12 @@ class TestDocument:
         ended, mine = document["history"][1], document["history"][-1]
         where = ("by_administrator", "address", "user_agent", "device")
         assert [ended[name] for name in where] == [True, None, "", ""]
-        assert (mine["by_administrator"], mine["address"], mine["what"]) == (False, "127.0.0.1", "Signed in")
-        assert mine["session"] in [session["id"] for session in document["sessions"]]
+        assert (mine["by_administrator"], mine["ip_address"], mine["what"]) == (False, "127.0.0.1", "Signed in")
+        assert mine["session_id"] in [session["id"] for session in document["sessions"]]
 
     def test_has_the_addresses(self, document):
         [asked] = document["addresses"]
-        assert (asked["address"], asked["previous"]) == ("new@example.org", "bob@example.org")
+        assert (asked["email"], asked["previous_email"]) == ("new@example.org", "bob@example.org")
         assert (asked["confirmed_at"], asked["undone_at"]) == (None, None)
 
     def test_has_nothing_of_others(self, document):

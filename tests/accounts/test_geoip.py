@@ -6,13 +6,13 @@ import pytest
 from django.core.checks import run_checks
 from django.utils.translation import override
 
-from accounts import places
+from accounts.account import geoip
 from tests.accounts.conftest import FIREFOX
 from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.once
 
-FILE = Path(__file__).with_name("places.mmdb")
+FILE = Path(__file__).with_name("geoip.mmdb")
 LINKOPING, LONDON, NOWHERE = "89.160.20.112", "81.2.69.142", "192.0.2.1"
 
 
@@ -24,9 +24,9 @@ def known(settings):
 @pytest.fixture(autouse=True)
 def forgotten():
     """No test reads by the reader of another."""
-    places._reader.cache_clear()
+    geoip._reader.cache_clear()
     yield
-    places._reader.cache_clear()
+    geoip._reader.cache_clear()
 
 
 @pytest.mark.usefixtures("known")
@@ -41,34 +41,34 @@ class TestPlace:
     )
     def test_is_city_and_country_in_the_language_of_the_page(self, language, address, words):
         with override(language):
-            assert places.place(address) == words
+            assert geoip.location(address) == words
 
     def test_is_the_country_alone_where_no_more_is_known(self):
-        assert places.place("2001:218::1") == "Japan"
+        assert geoip.location("2001:218::1") == "Japan"
 
     @pytest.mark.parametrize("address", [NOWHERE, None])
     def test_is_empty_if_it_is_not_known(self, address):
-        assert places.place(address) == ""
+        assert geoip.location(address) == ""
 
 
 def test_a_file_that_knows_one_kind_of_addresses_alone_says_nothing_of_the_other(settings, tmp_path):
-    file = tmp_path / "places.mmdb"
+    file = tmp_path / "geoip.mmdb"
     file.write_bytes(FILE.read_bytes().replace(b"ip_version\xa1\x06", b"ip_version\xa1\x04"))
     settings.GEOIP_PATH = str(file)
-    assert places.place("2001:218::1") == ""
+    assert geoip.location("2001:218::1") == ""
 
 
 class TestWithoutAFile:
     def test_there_is_no_place(self):
-        assert places.place(LONDON) == ""
+        assert geoip.location(LONDON) == ""
 
     @pytest.mark.parametrize("content", [None, b"no database"])
     def test_that_can_be_read_there_is_none_and_the_log_says_so_once(self, settings, tmp_path, caplog, content):
-        file = tmp_path / "places.mmdb"
+        file = tmp_path / "geoip.mmdb"
         if content:
             file.write_bytes(content)
         settings.GEOIP_PATH = str(file)
-        assert [places.place(LONDON), places.place(LONDON)] == ["", ""]
+        assert [geoip.location(LONDON), geoip.location(LONDON)] == ["", ""]
         assert [record.message for record in caplog.records] == ["GEOIP_PATH cannot be read: no places are shown."]
 
 

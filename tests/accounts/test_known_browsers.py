@@ -6,9 +6,9 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts import browsers, sign_ins
-from accounts.devices import describe
+from accounts.account.user_agents import describe
 from accounts.models import User
+from accounts.security import known_browsers, new_browser_alert
 from tests.accounts.conftest import CHROME, FIREFOX, IPHONE
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
@@ -26,7 +26,7 @@ def request_of(client):
 
 
 def knows(client, user):
-    return browsers.knows(request_of(client), User.objects.get(pk=user.pk))
+    return known_browsers.is_known(request_of(client), User.objects.get(pk=user.pk))
 
 
 @pytest.mark.django_db
@@ -44,7 +44,7 @@ class TestTheCookie:
         assert NAME not in client.cookies
 
     def test_it_says_nothing_about_anybody(self, here, bob):
-        name, marks = signing.loads(here.cookies[NAME].value, salt=browsers.SALT)
+        name, marks = signing.loads(here.cookies[NAME].value, salt=known_browsers.SALT)
         assert len(name) == 22
         assert [len(mark) for mark in marks] == [32]
         for told in (bob.username, bob.email, bob.password, bob.get_session_auth_hash()):
@@ -53,7 +53,7 @@ class TestTheCookie:
     def test_two_browsers_of_somebody_have_nothing_in_common(self, here, bob, sign_in):
         other = Client()
         sign_in(other, bob)
-        here, there = browsers.of(request_of(here)), browsers.of(request_of(other))
+        here, there = known_browsers.from_request(request_of(here)), known_browsers.from_request(request_of(other))
         assert here.id != there.id
         assert not set(here.marks) & set(there.marks)
 
@@ -67,11 +67,11 @@ class TestKnows:
         assert not knows(Client(), bob)
 
     def test_several_people_of_one_browser(self, here, bob, alice, sign_in):
-        name = browsers.of(request_of(here)).id
+        name = known_browsers.from_request(request_of(here)).id
         sign_in(here, alice)
         assert knows(here, bob)
         assert knows(here, alice)
-        assert browsers.of(request_of(here)).id == name
+        assert known_browsers.from_request(request_of(here)).id == name
 
     def test_five_at_most_and_the_one_of_longest_ago_goes(self, client, sign_in):
         people = [User.objects.create_user(f"user{n}", f"user{n}@example.org", PASSWORD) for n in range(6)]
@@ -94,7 +94,7 @@ class TestKnows:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "y" * 50, [settings.SECRET_KEY]
         assert knows(here, bob)
         sign_in(here, bob)
-        assert len(browsers.of(request_of(here)).marks) == 1
+        assert len(known_browsers.from_request(request_of(here)).marks) == 1
         settings.SECRET_KEY_FALLBACKS = []
         assert knows(here, bob)
 
@@ -104,12 +104,12 @@ class TestKnows:
     )
     def test_what_is_not_ours_is_no_browser(self, client, bob, sign_in, value):
         client.cookies[NAME] = value
-        assert browsers.of(request_of(client)) is None
+        assert known_browsers.from_request(request_of(client)) is None
         sign_in(client, bob)
         assert knows(client, bob)
 
     def test_one_of_more_than_400_days_is_none(self, here, bob, monkeypatch):
-        monkeypatch.setattr(browsers, "LIFETIME", -1)
+        monkeypatch.setattr(known_browsers, "LIFETIME", -1)
         assert not knows(here, bob)
 
 
@@ -118,7 +118,7 @@ class TestRemember:
     def test_without_tls_the_cookie_has_neither_prefix_nor_secure(self, bob, settings):
         settings.COOKIES_SECURE, settings.DEVICE_COOKIE_NAME = False, "device"
         response = HttpResponse()
-        browsers.remember(RequestFactory().get("/"), response, bob)
+        known_browsers.remember(RequestFactory().get("/"), response, bob)
         assert not response.cookies["device"]["secure"]
 
     def test_a_hash_that_is_made_anew_at_the_sign_in_is_the_one_that_counts(self, client, sign_in, settings, bob):
@@ -212,7 +212,7 @@ class TestBrowsers:
         here = at(FIREFOX)
         request = here.get("/").wsgi_request
         with django_assert_num_queries(0):
-            assert not sign_ins.is_new(request, bob, RefreshToken(user=bob, method="password"))
+            assert not new_browser_alert.is_new_browser(request, bob, RefreshToken(user=bob, method="password"))
 
 
 class TestPrograms:

@@ -15,8 +15,9 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from accounts import letters, mails
-from accounts.address_tokens import stamp
+from accounts.email.tokens import stamp
+from accounts.mails import messages as mail_messages
+from accounts.mails import outbox
 from accounts.models import OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX
 from tests.conftest import PASSWORD
@@ -25,10 +26,10 @@ from tokens.models import RefreshToken
 from tokens.signals import reuse_found
 
 FOLDER = Path(settings.BASE_DIR / "templates/mails")
-KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem not in ("base", "label", "where"))
+KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem not in ("base", "_label", "_origin"))
 ADDRESS = "2001:db8:85a3:1234:5678:8a2e:370:7334"
 FACTS = {  # what the callers give
-    "name_taken": {"name": "bob"},
+    "username_taken": {"name": "bob"},
     "username_changed": {"before": "bob", "after": "bobby"},
 }
 
@@ -36,16 +37,18 @@ FACTS = {  # what the callers give
 @pytest.fixture
 def written(bob, rf):
     """`written(kind)`: the message that Bob gets, asked for by Firefox."""
-    User.objects.filter(pk=bob.pk).update(leaving_at=timezone.now())
+    User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now())
 
     def written(kind, request=True, **facts):
-        if kind in ("address_confirm", "address_changed"):
-            moment = timezone.now() if kind == "address_changed" else None
-            proof = bob.address_proofs.create(address="new@example.org", previous=bob.email, confirmed_at=moment)
-            facts |= {"proof": str(proof.pk), "stamp": stamp(proof)}
+        if kind in ("email_confirm", "email_changed"):
+            moment = timezone.now() if kind == "email_changed" else None
+            proof = bob.email_verifications.create(
+                email="new@example.org", previous_email=bob.email, confirmed_at=moment
+            )
+            facts |= {"verification": str(proof.pk), "stamp": stamp(proof)}
         asked = rf.post("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR=ADDRESS) if request else None
-        mails.send(kind, bob, asked, **{**FACTS.get(kind, {}), **facts})
-        message = letters.compose(OutgoingMail.objects.latest("pk"))
+        outbox.enqueue(kind, bob, asked, **{**FACTS.get(kind, {}), **facts})
+        message = mail_messages.compose(OutgoingMail.objects.latest("pk"))
         assert message
         return message
 
@@ -62,7 +65,7 @@ class TestSend:
     @pytest.mark.django_db(transaction=True)
     def test_goes_out_after_the_commit_to_the_address_as_it_was(self, bob):
         with transaction.atomic():
-            mails.send("account_exists", bob)
+            outbox.enqueue("account_exists", bob)
             User.objects.update(email="eve@example.org")
             assert not mail.outbox
         assert [message.to for message in mail.outbox] == [["bob@example.org"]]
@@ -70,7 +73,7 @@ class TestSend:
     @pytest.mark.django_db(transaction=True)
     def test_what_is_rolled_back_is_not_told(self, bob):
         with pytest.raises(RuntimeError), transaction.atomic():
-            mails.send("account_exists", bob)
+            outbox.enqueue("account_exists", bob)
             raise RuntimeError
         assert not mail.outbox
         assert not OutgoingMail.objects.exists()
@@ -78,10 +81,10 @@ class TestSend:
     def test_keeps_what_happened_and_not_what_is_said_in_one_insert(self, bob, rf, django_assert_num_queries):
         request = rf.get("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR="203.0.113.7")
         with django_assert_num_queries(1):
-            mails.send("password_reset", bob, request)
+            outbox.enqueue("password_reset", bob, request)
         kept = OutgoingMail.objects.get()
         assert (kept.kind, kept.user, kept.to, kept.language) == ("password_reset", bob, "bob@example.org", "en")
-        assert kept.facts == {"address": "203.0.113.7", "user_agent": FIREFOX}
+        assert kept.facts == {"ip_address": "203.0.113.7", "user_agent": FIREFOX}
 
     def test_text_is_text(self, written, bob):
         name = "<b> & 'c'"
@@ -193,9 +196,9 @@ class TestReuseFound:
 
     def test_says_when_where_and_which_browser_and_what_to_do_and_is_recorded(self, message, bob):
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.session) == ("reuse_found", bob, RefreshToken.objects.get().pk)
+        assert (event.kind, event.user, event.session_id) == ("reuse_found", bob, RefreshToken.objects.get().pk)
         assert (message.subject, message.to) == ("We signed you out for your safety", ["bob@example.org"])
-        for said in (f"{event.at:%-d %B %Y, %H:%M} UTC", "203.0.113.7", "Firefox 128 on Linux"):
+        for said in (f"{event.created_at:%-d %B %Y, %H:%M} UTC", "203.0.113.7", "Firefox 128 on Linux"):
             assert said in message.body
         for url in ("/accounts/password/change/", "/accounts/activity/"):
             assert f"http://testserver{url}" in message.body
@@ -229,7 +232,7 @@ class TestSecrets:
         smtp.start()
         OutgoingMail.objects.update(due_at=timezone.now())
         with committing():
-            mails.send("password_changed", bob)
+            outbox.enqueue("password_changed", bob)
         sent = self.dump()
         assert not OutgoingMail.objects.exists()
 

@@ -1,4 +1,4 @@
-"""The postman: each mail comes, once, whatever the mail server does, and nobody waits for it; and `sendmails`."""
+"""The worker: each mail comes, once, whatever the mail server does, and nobody waits for it; and `sendmails`."""
 
 import os
 import signal
@@ -13,9 +13,11 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import letters, mails, postman
+from accounts.mails import messages as mail_messages
+from accounts.mails import outbox
+from accounts.mails import worker as mails_worker
 from accounts.models import OutgoingMail, User
-from accounts.models.mail import FIRST_DELAY, KEPT_FOR, LEASE, LONGEST_DELAY
+from accounts.models.outgoing_mail import FIRST_DELAY, LEASE, MAX_DELAY, RETENTION
 from tests.smtp import wait_until, words
 from tests.tokens.racing import together
 
@@ -26,7 +28,7 @@ def keep(bob):
 
     def keep(*addresses):
         for address in addresses or ["bob@example.org"]:
-            mails.send("account_exists", bob, to=address)
+            outbox.enqueue("account_exists", bob, to=address)
         return list(OutgoingMail.objects.order_by("pk"))
 
     return keep
@@ -42,7 +44,7 @@ class TestDeliver:
         last, *_, late = keep("last@example.org", "a@example.org", "b@example.org", "late@example.org")
         OutgoingMail.objects.exclude(pk=last.pk).update(due_at=timezone.now() - timedelta(minutes=1))
         OutgoingMail.objects.filter(pk=late.pk).update(due_at=timezone.now() + timedelta(hours=1))
-        assert postman.deliver() == 3
+        assert mails_worker.send_due() == 3
         assert [message["To"] for message in smtp.received] == ["a@example.org", "b@example.org", "last@example.org"]
         assert smtp.connections == 1
         assert OutgoingMail.objects.get() == late
@@ -50,7 +52,7 @@ class TestDeliver:
     def test_a_mailbox_that_is_not_there_is_dropped_at_once_and_the_others_come(self, smtp, keep, caplog):
         smtp.refusals["gone@example.org"] = "550 gone@example.org is not here"
         keep("a@example.org", "gone@example.org", "b@example.org")
-        assert postman.deliver() == 2
+        assert mails_worker.send_due() == 2
         assert [message["To"] for message in smtp.received] == ["a@example.org", "b@example.org"]
         assert not OutgoingMail.objects.exists()
         said = "The mail 'account_exists' to g…@example.org was refused for good and is dropped: refused with 550."
@@ -60,7 +62,7 @@ class TestDeliver:
     def test_a_refusal_for_now_is_tried_again_and_the_others_come(self, smtp, keep, caplog):
         smtp.refusals["a@example.org"] = "450 Try again later"
         keep("a@example.org", "b@example.org")
-        assert postman.deliver() == 1
+        assert mails_worker.send_due() == 1
         [mail] = OutgoingMail.objects.all()
         assert (mail.to, mail.attempts) == ("a@example.org", 1)
         assert caplog.messages == [
@@ -68,32 +70,32 @@ class TestDeliver:
         ]
         smtp.refusals.clear()
         come(FIRST_DELAY)
-        assert postman.deliver() == 1
+        assert mails_worker.send_due() == 1
 
     def test_a_server_that_ends_the_conversation_gets_the_next_mail_in_another_one(self, smtp, keep):
         smtp.refusals["a@example.org"] = "421 Enough for now"
         keep("a@example.org", "b@example.org")
-        assert postman.deliver() == 1
+        assert mails_worker.send_due() == 1
         assert smtp.connections == 2
         assert OutgoingMail.objects.get().to == "a@example.org"
 
     def test_a_fault_of_ours_keeps_the_mail_and_stops_no_other(self, smtp, bob, keep, caplog):
-        mails.send("no_such_kind", bob)
+        outbox.enqueue("no_such_kind", bob)
         keep()
-        assert postman.deliver() == 1
+        assert mails_worker.send_due() == 1
         assert OutgoingMail.objects.get().kind == "no_such_kind"
         assert "TemplateDoesNotExist" in caplog.text
 
     @pytest.mark.parametrize("address", ["no address", "a@b@example.org", "a@example.org\nBcc: b@example.org"])
     def test_what_is_no_address_is_dropped(self, smtp, keep, address):
         keep(address, "b@example.org")
-        assert postman.deliver() == 1
+        assert mails_worker.send_due() == 1
         assert not OutgoingMail.objects.exists()
 
     def test_while_the_server_is_away_one_is_tried_and_the_others_wait(self, smtp, keep, caplog):
         smtp.die()
         keep("a@example.org", "b@example.org")
-        assert postman.deliver() == 0
+        assert mails_worker.send_due() == 0
         assert [mail.attempts for mail in OutgoingMail.objects.order_by("pk")] == [1, 0]
         assert caplog.messages[0].endswith("It is tried again in 30 s: ConnectionRefusedError.")
 
@@ -102,20 +104,20 @@ class TestDeliver:
         smtp.hangs = command
         settings.EMAIL_TIMEOUT = 0.2
         keep()
-        assert postman.deliver() == 0
+        assert mails_worker.send_due() == 0
         smtp.hangs, settings.EMAIL_TIMEOUT = "", 10
         come(FIRST_DELAY)
-        assert postman.deliver() == 1
+        assert mails_worker.send_due() == 1
 
     def test_whose_person_is_gone_is_dropped(self, smtp, bob, keep):
         keep()
         User.objects.filter(pk=bob.pk)._raw_delete("default")
-        assert postman.deliver() == 0
+        assert mails_worker.send_due() == 0
         assert not OutgoingMail.objects.exists()
 
     def test_a_mail_without_a_person_goes_to_its_address(self, smtp, db):
-        mails.send("account_deleted", None, to="bob@example.org")
-        assert postman.deliver() == 1
+        outbox.enqueue("account_deleted", None, to="bob@example.org")
+        assert mails_worker.send_due() == 1
         assert words(smtp.received[0]).startswith("Hello,\n")
 
 
@@ -127,17 +129,17 @@ class TestRetry:
             assert mail.claim()
             pauses.append(mail.put_off())
         assert pauses[:4] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY, 8 * FIRST_DELAY]
-        assert pauses[-3:] == [LONGEST_DELAY] * 3
+        assert pauses[-3:] == [MAX_DELAY] * 3
 
     def test_after_a_week_it_is_dropped_and_the_log_says_so(self, smtp, keep, caplog):
         smtp.die()
         keep()
-        OutgoingMail.objects.update(made_at=timezone.now() - KEPT_FOR + timedelta(hours=1))
-        postman.deliver()
+        OutgoingMail.objects.update(created_at=timezone.now() - RETENTION + timedelta(hours=1))
+        mails_worker.send_due()
         assert OutgoingMail.objects.exists()
-        OutgoingMail.objects.update(made_at=timezone.now() - KEPT_FOR)
+        OutgoingMail.objects.update(created_at=timezone.now() - RETENTION)
         come(FIRST_DELAY)
-        postman.deliver()
+        mails_worker.send_due()
         assert not OutgoingMail.objects.exists()
         assert caplog.messages[-1].startswith("The mail 'account_exists' to b…@example.org was tried for a week and is")
         assert caplog.records[-1].levelname == "ERROR"
@@ -167,18 +169,18 @@ class TestClaim:
         OutgoingMail.objects.bulk_create(
             OutgoingMail(kind="account_exists", user=bob, to=address, language="en") for address in addresses
         )
-        assert sum(together([postman.deliver] * 4)) == 24
+        assert sum(together([mails_worker.send_due] * 4)) == 24
         assert sorted(message["To"] for message in smtp.received) == sorted(addresses)
 
     @pytest.mark.django_db(transaction=True)
     def test_a_server_that_dies_before_it_answers_gets_the_mail_again_under_one_name(self, smtp, bob):
         OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_exists", user=bob, to=bob.email, language="en")])
         smtp.slow = 60
-        together([postman.deliver, lambda: smtp.wait(1) and smtp.die()])
+        together([mails_worker.send_due, lambda: smtp.wait(1) and smtp.die()])
         smtp.slow = 0
         smtp.start()
         come(FIRST_DELAY)
-        assert postman.deliver() == 1
+        assert mails_worker.send_due() == 1
         first, second = smtp.received
         assert first["Message-ID"] == second["Message-ID"]
 
@@ -188,9 +190,9 @@ class TestPostman:
     @pytest.fixture
     def worker(self, monkeypatch):
         """`went` grows by one with each look for mails."""
-        monkeypatch.setattr(postman, "wake", lambda: None)
-        monkeypatch.setattr(postman, "_pause", lambda: 0.01)
-        worker = postman.Postman()
+        monkeypatch.setattr(mails_worker, "notify", lambda: None)
+        monkeypatch.setattr(mails_worker, "_pause", lambda: 0.01)
+        worker = mails_worker.MailWorker()
         worker.went, go = [], worker._go
         monkeypatch.setattr(worker, "_go", lambda: go() or worker.went.append(1))
         monkeypatch.setattr(worker, "work", partial(worker.work, poll=0.01))
@@ -201,7 +203,7 @@ class TestPostman:
         """Whoever waited for the answer would see it time out, and the mail put off."""
         smtp.hangs = "DATA"
         keep()
-        worker.wake()
+        worker.notify()
         wait_until(lambda: smtp.connections)
         smtp.hangs = ""
         smtp.wait(1)
@@ -229,7 +231,7 @@ class TestPostman:
     def test_is_told_to_go_and_finishes_the_mail_in_hand(self, smtp, keep, worker):
         smtp.slow = 0.3
         keep("a@example.org", "b@example.org")
-        worker.wake()
+        worker.notify()
         smtp.wait(1)
         worker.stop()
         assert [mail.to for mail in OutgoingMail.objects.all()] == ["b@example.org"]
@@ -237,23 +239,23 @@ class TestPostman:
 
     def test_starts_once(self, worker):
         together([worker.start] * 8)
-        assert [thread.name for thread in threading.enumerate()].count("postman") == 1
+        assert [thread.name for thread in threading.enumerate()].count("mail-worker") == 1
 
 
 def test_a_person_who_is_deactivated_meanwhile_gets_no_new_password(smtp, bob):
-    mails.send("password_reset", bob)
+    outbox.enqueue("password_reset", bob)
     User.objects.update(is_active=False)
-    assert postman.deliver() == 0
+    assert mails_worker.send_due() == 0
     assert not OutgoingMail.objects.exists()
 
 
 def test_what_goes_to_nobody_is_made_all_the_same(smtp, db, monkeypatch):
     """Else the work that follows an asked reset would tell whether there is such a person."""
     made = []
-    compose = letters.compose
-    monkeypatch.setattr(letters, "compose", lambda mail: made.append(compose(mail)) or made[-1])
-    mails.send("password_reset", None)
-    assert postman.deliver() == 0
+    compose = mail_messages.compose
+    monkeypatch.setattr(mail_messages, "compose", lambda mail: made.append(compose(mail)) or made[-1])
+    outbox.enqueue("password_reset", None)
+    assert mails_worker.send_due() == 0
     [message] = made
     assert "http://testserver/accounts/password/reset/" in message.body
     assert not smtp.received
@@ -269,8 +271,8 @@ def say(*words):
 class TestOnce:
     def test_sends_what_is_due_and_counts_what_is_left(self, smtp, bob):
         smtp.refusals["later@example.org"] = "450 Later"
-        mails.send("account_exists", bob)
-        mails.send("account_exists", bob, to="later@example.org")
+        outbox.enqueue("account_exists", bob)
+        outbox.enqueue("account_exists", bob, to="later@example.org")
         assert say() == "1 mails sent, 1 are left for later."
         assert len(smtp.received) == 1
         smtp.die()  # which is no error
@@ -279,14 +281,14 @@ class TestOnce:
 
     def test_a_signal_lets_it_finish_the_mail_in_hand(self, smtp, bob, monkeypatch):
         for _ in range(3):
-            mails.send("account_exists", bob)
-        took = postman._send
+            outbox.enqueue("account_exists", bob)
+        took = mails_worker._send
 
         def send(mail, connection):
             os.kill(os.getpid(), signal.SIGTERM)
             return took(mail, connection)
 
-        monkeypatch.setattr(postman, "_send", send)
+        monkeypatch.setattr(mails_worker, "_send", send)
         before = signal.getsignal(signal.SIGTERM)
         assert say() == "1 mails sent, 2 are left for later."
         assert signal.getsignal(signal.SIGTERM) is before
@@ -296,7 +298,7 @@ class TestOnce:
 class TestDryRun:
     def test_lists_what_is_due_and_sends_nothing(self, smtp, bob):
         assert say("--dry-run") == "No mail is due, 0 are left for later."
-        mails.send("account_exists", bob)
+        outbox.enqueue("account_exists", bob)
         listed = say("--dry-run")
         assert listed.startswith("account_exists · ")
         assert listed.endswith(" · b…@example.org · attempts: 0")

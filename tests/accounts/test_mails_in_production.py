@@ -7,9 +7,9 @@ import signal
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.faults import database
-from tests.faults.server import Site
 from tests.project.test_demo import Visitor
+from tests.resilience import database
+from tests.resilience.server import Site
 from tests.smtp import MailServer, wait_until, words
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -50,7 +50,7 @@ def running(tmp_path_factory):
 @pytest.fixture
 def installation(running):
     """Nobody has an account, no mail waits, and all is well with the mail server."""
-    for table in ("outgoingmail", "securityevent", "addressproof", "user"):
+    for table in ("outgoingmail", "securityevent", "emailverification", "user"):
         database.execute(running.url, f"DELETE FROM accounts_{table}")  # noqa: S608
     running.mail.forget()
     return running
@@ -75,7 +75,7 @@ def test_what_was_asked_while_the_mail_server_was_down_comes_when_it_is_up(insta
     mail.die()
     installation.sign_up("ada")
     wait_until(lambda: "could not be sent" in installation.site.log.read_text())
-    assert installation.waiting() == [("address_confirm", 1)]
+    assert installation.waiting() == [("email_confirm", 1)]
     assert "ada@" not in installation.site.log.read_text()
     mail.start()
     database.execute(installation.url, DUE)  # thirty seconds later
@@ -90,7 +90,7 @@ def test_kill_9_in_the_middle_loses_no_mail(installation):
     wait_until(lambda: mail.connections)
     os.killpg(installation.server.master.pid, signal.SIGKILL)
     installation.server.master.wait()
-    assert installation.waiting() == [("address_confirm", 1)]
+    assert installation.waiting() == [("email_confirm", 1)]
     mail.hangs = ""
     database.execute(installation.url, DUE)  # five minutes later, when the lease is over
     installation.start()

@@ -193,7 +193,7 @@ class TestHome:
 
     @pytest.mark.parametrize("verified", [False, True])
     def test_greets_and_reminds_at_no_query(self, client, bob, sign_in, django_assert_num_queries, verified):
-        User.objects.update(verified_at=timezone.now() if verified else None)
+        User.objects.update(email_verified_at=timezone.now() if verified else None)
         sign_in(client, bob)
         client.get("/")
         with django_assert_num_queries(0):

@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.forms import PasswordChangeForm, PasswordForm
-from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
+from accounts.forms import PasswordChangeForm, SetPasswordForm
+from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX, statements
-from tests.accounts.letters import link_in
+from tests.accounts.mail_contents import link_in
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
@@ -207,10 +207,10 @@ class TestANewPassword:
 
     @pytest.mark.parametrize("before", [None, datetime(2026, 1, 1, tzinfo=UTC)])
     def test_confirms_the_address_whose_mailbox_the_link_was_in_unless_it_was(self, link, client, bob, before):
-        User.objects.update(verified_at=before)
+        User.objects.update(email_verified_at=before)
         choose(client, form_of(client, link))
         bob.refresh_from_db()
-        assert bob.verified_at == before if before else bob.verified_at is not None
+        assert bob.email_verified_at == before if before else bob.email_verified_at is not None
 
     def test_kills_what_somebody_has_asked_for_meanwhile(self, bob, client, sign_in, committing):
         """A thief at an open screen asks for another address, and the owner resets the password."""
@@ -223,7 +223,7 @@ class TestANewPassword:
         browser = Client()
         choose(browser, form_of(browser, link_in(mail.outbox.pop())))
         assert DEAD in Client().get(stolen).content.decode()
-        assert AddressProof.objects.get().confirmed_at is None
+        assert EmailVerification.objects.get().confirmed_at is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -249,7 +249,7 @@ class TestAtOnce:
         link = link_in(mail.outbox.pop())
         first, second = Client(), Client()
         forms = form_of(first, link), form_of(second, link)
-        clean = PasswordForm.clean
+        clean = SetPasswordForm.clean
         turn = threading.Event()
 
         def meanwhile(form):
@@ -258,7 +258,7 @@ class TestAtOnce:
                 assert choose(first, forms[0], NEW).status_code == 302
             return clean(form)
 
-        monkeypatch.setattr(PasswordForm, "clean", meanwhile)
+        monkeypatch.setattr(SetPasswordForm, "clean", meanwhile)
         assert DEAD in choose(second, forms[1], "the other one's").content.decode()
         bob.refresh_from_db()
         assert bob.check_password(NEW)

@@ -4,7 +4,7 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from accounts.forms import UserNameForm
+from accounts.forms import UsernameForm
 from accounts.models import SecurityEvent, User
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
@@ -61,7 +61,7 @@ def test_is_what_one_signs_in_with_from_then_on(change):
 def test_is_recorded_and_told_by_mail(change, bob):
     change()
     event = SecurityEvent.objects.first()
-    assert (event.kind, event.user, event.by) == ("name_changed", bob, None)
+    assert (event.kind, event.user, event.actor) == ("username_changed", bob, None)
     [message] = mail.outbox
     assert (message.to, message.subject) == (["bob@example.org"], "Your user name was changed")
     assert "from bob to robert" in message.body
@@ -79,13 +79,13 @@ def test_refuses_and_calls_nobody_by_a_name_not_theirs(change, alice, bob, name)
 
 def test_leaves_the_rest_of_the_person_as_others_made_it(change, bob, monkeypatch):
 
-    clean = UserNameForm.clean_username
+    clean = UsernameForm.clean_username
 
     def meanwhile(form):
         User.objects.filter(pk=bob.pk).update(first_name="Robert", email="other@example.org")
         return clean(form)
 
-    monkeypatch.setattr(UserNameForm, "clean_username", meanwhile)
+    monkeypatch.setattr(UsernameForm, "clean_username", meanwhile)
     change()
     bob.refresh_from_db()
     assert (bob.username, bob.first_name, bob.email) == ("robert", "Robert", "other@example.org")
@@ -111,7 +111,7 @@ def test_of_two_who_want_one_name_at_once_one_gets_it_and_the_other_a_sentence(a
 def test_a_name_that_was_taken_while_the_form_was_read_is_told_alike(here, bob, monkeypatch):
     """The index decides, when the form has seen nothing yet."""
     User.objects.create_user("carol", "carol@example.org")
-    monkeypatch.setattr(UserNameForm, "clean_username", lambda form: "carol")
+    monkeypatch.setattr(UsernameForm, "clean_username", lambda form: "carol")
     response = here.post(URL, {"username": "carol"})
     assert "This user name is taken." in response.content.decode()
-    assert SecurityEvent.objects.filter(kind="name_changed").count() == 0
+    assert SecurityEvent.objects.filter(kind="username_changed").count() == 0

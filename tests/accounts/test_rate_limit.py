@@ -10,14 +10,14 @@ from django.core.cache.backends.dummy import DummyCache
 from django.core.checks import run_checks
 from django.utils import timezone
 
-from accounts import gates
-from accounts.gates import Gate, Pace
+from accounts.security import rate_limit
+from accounts.security.rate_limit import Bucket, Rate
 from tests.tokens.racing import together
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clock")]
 
-PACE = Pace(free=3, first=10, longest=60, window=600)
-GATE, OTHER = Gate("gate", PACE), Gate("other", Pace(free=2, first=5, longest=60, window=600))
+RATE = Rate(free=3, first=10, longest=60, window=600)
+BUCKET, OTHER = Bucket("bucket", RATE), Bucket("other", Rate(free=2, first=5, longest=60, window=600))
 
 
 def later(seconds):
@@ -26,12 +26,12 @@ def later(seconds):
 
 def knock(times, *at):
     """What each of so many attempts has to wait."""
-    return [gates.enter(at or [GATE]) for _ in range(times)]
+    return [rate_limit.acquire(at or [BUCKET]) for _ in range(times)]
 
 
 def crowd(number, *at):
     """The same, all at the same moment."""
-    return together([lambda: gates.enter(at)] * number)
+    return together([lambda: rate_limit.acquire(at)] * number)
 
 
 # The clock stands still, and a pause of ten seconds is told as eleven: in whole seconds, and never too short.
@@ -39,7 +39,7 @@ def crowd(number, *at):
 
 class TestPause:
     def test_the_last_free_one_shuts_it_and_each_after_that_for_twice_as_long_up_to_the_longest(self):
-        assert [PACE.pause(passed) for passed in (0, 1, 2, 3, 4, 5, 6, 100_000)] == [10, 10, 10, 20, 40, 60, 60, 60]
+        assert [RATE.pause(passed) for passed in (0, 1, 2, 3, 4, 5, 6, 100_000)] == [10, 10, 10, 20, 40, 60, 60, 60]
 
 
 class TestEnter:
@@ -51,7 +51,7 @@ class TestEnter:
         with later(10):
             assert knock(2) == [0, 21]
         with later(10 + 15):
-            assert gates.enter([GATE]) == 6
+            assert rate_limit.acquire([BUCKET]) == 6
         with later(10 + 20):
             assert knock(2) == [0, 41]
 
@@ -67,57 +67,57 @@ class TestEnter:
 
     def test_all_gates_are_passed_or_none(self):
         knock(2, OTHER)
-        assert knock(5, GATE, OTHER) == [6] * 5
+        assert knock(5, BUCKET, OTHER) == [6] * 5
         assert knock(4) == [0, 0, 0, 11]
 
     def test_the_longest_of_several_pauses_is_told(self):
         knock(2, OTHER)
         knock(3)
-        assert knock(1, OTHER, GATE) == [11]
+        assert knock(1, OTHER, BUCKET) == [11]
 
     def test_a_clock_that_is_wrong_elsewhere_tells_no_pause_that_cannot_be(self):
         knock(3)
-        cache.set(GATE.shut, 9e12, 10)
+        cache.set(BUCKET.blocked_key, 9e12, 10)
         assert knock(1) == [60]
-        cache.set(GATE.shut, 0.0, 10)
+        cache.set(BUCKET.blocked_key, 0.0, 10)
         assert knock(1) == [1]
 
 
 class TestAfterwards:
     def test_reopened_it_has_forgotten_everybody(self):
         knock(3)
-        gates.reopen([GATE])
+        rate_limit.reset([BUCKET])
         assert knock(4) == [0, 0, 0, 11]
 
     def test_what_is_given_back_counts_no_longer(self):
         for _ in range(20):
-            assert gates.enter([GATE]) == 0
-            gates.give_back([GATE])
+            assert rate_limit.acquire([BUCKET]) == 0
+            rate_limit.release([BUCKET])
 
     def test_a_shut_gate_stays_shut_for_its_pause_and_no_gate_at_all_is_fine(self):
         knock(3)
-        gates.give_back([GATE])
-        gates.reopen([])
-        assert gates.enter([GATE]) == 11
+        rate_limit.release([BUCKET])
+        rate_limit.reset([])
+        assert rate_limit.acquire([BUCKET]) == 11
 
 
 class TestTogether:
     """Of any number at the same moment exactly the free ones pass."""
 
     def test_threads(self):
-        assert crowd(30, GATE).count(0) == 3
+        assert crowd(30, BUCKET).count(0) == 3
 
     def test_threads_on_a_real_redis(self, redis):
-        assert crowd(30, GATE).count(0) == 3
+        assert crowd(30, BUCKET).count(0) == 3
 
     def test_threads_at_two_gates_leave_no_trace_at_the_one_they_passed(self, redis):
-        assert crowd(30, GATE, OTHER).count(0) == 2
-        assert cache.get(GATE.passed) == cache.get(OTHER.passed) == 2
+        assert crowd(30, BUCKET, OTHER).count(0) == 2
+        assert cache.get(BUCKET.count_key) == cache.get(OTHER.count_key) == 2
 
     def test_one_passes_when_a_pause_is_over_and_its_pause_is_no_longer_for_the_crowd(self, redis):
         knock(3)
-        cache.delete(GATE.shut)
-        waits = crowd(30, GATE)
+        cache.delete(BUCKET.blocked_key)
+        waits = crowd(30, BUCKET)
         assert waits.count(0) == 1
         assert 10 < max(waits) <= 21
 
@@ -128,13 +128,13 @@ from django.conf import settings
 settings.configure(CACHES={{"default": {{"BACKEND": "django.core.cache.backends.redis.RedisCache",
                                          "LOCATION": {settings.CACHES["default"]["LOCATION"]!r}}}}})
 from django.core.cache import cache
-from accounts.gates import Gate, Pace, enter
+from accounts.security.rate_limit import Bucket, Rate, acquire
 cache.add("ready", 0)
 cache.incr("ready")
 while cache.get("ready") < 2:
     pass
 with ThreadPoolExecutor(20) as pool:
-    waits = list(pool.map(lambda _: enter([Gate("gate", Pace(20, 10, 60, 600))]), range(40)))
+    waits = list(pool.map(lambda _: acquire([Bucket("bucket", Rate(20, 10, 60, 600))]), range(40)))
 print(waits.count(0))
 """
         cache.add("ready", 0)
@@ -147,13 +147,13 @@ class TestOnRedis:
         knock(4)
         client = cache._cache.get_client()
         ends = {key.decode().rpartition(":")[2]: client.ttl(key) for key in client.scan_iter()}
-        assert 500 < ends["passed"] <= 600
-        assert 0 < ends["shut"] <= 10
+        assert 500 < ends["count"] <= 600
+        assert 0 < ends["blocked"] <= 10
 
     def test_so_has_one_that_ended_between_two_steps(self, redis):
-        cache.set(GATE.passed, 0, None)
+        cache.set(BUCKET.count_key, 0, None)
         knock(1)
-        assert 0 < cache._cache.get_client().ttl(cache.make_key(GATE.passed)) <= 600
+        assert 0 < cache._cache.get_client().ttl(cache.make_key(BUCKET.count_key)) <= 600
 
 
 class TestOutage:
@@ -167,26 +167,26 @@ class TestOutage:
     def test_a_success_is_forgiven_all_the_same(self, redis):
         redis.stop()
         for _ in range(10):
-            assert gates.enter([GATE, OTHER]) == 0
-            gates.reopen([GATE])
-            gates.give_back([OTHER])
+            assert rate_limit.acquire([BUCKET, OTHER]) == 0
+            rate_limit.reset([BUCKET])
+            rate_limit.release([OTHER])
 
     def test_the_cache_is_used_again_when_it_is_back(self, redis, monkeypatch):
-        monkeypatch.setattr(gates, "AWAY", 0)
+        monkeypatch.setattr(rate_limit, "RETRY_CACHE_AFTER", 0)
         redis.stop()
         knock(2)
         redis.start()
         knock(1)
-        assert cache.get(GATE.passed) == 1
+        assert cache.get(BUCKET.count_key) == 1
 
     def test_until_then_it_is_left_alone(self, redis, monkeypatch):
         redis.stop()
         knock(1)
-        monkeypatch.setattr(gates, "cache", None)
+        monkeypatch.setattr(rate_limit, "cache", None)
         assert knock(3) == [0, 0, 11]
 
     def test_a_cache_that_keeps_nothing_protects_nobody_less(self, monkeypatch):
-        monkeypatch.setattr(gates, "cache", DummyCache("", {}))
+        monkeypatch.setattr(rate_limit, "cache", DummyCache("", {}))
         assert knock(4) == [0, 0, 0, 11]
 
 

@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from accounts import gates, throttle
 from accounts.models import SecurityEvent, User
-from accounts.proof import PROVED_FOR
+from accounts.security import rate_limit, throttle
+from accounts.security.reauthentication import REAUTHENTICATION_TIMEOUT
 from tests.accounts.conftest import CHROME, FIREFOX, IPHONE, kinds
-from tests.accounts.proving import QUESTION, answer, forget_proofs, main_form
+from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentication, main_form
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.racing import together
@@ -41,12 +41,12 @@ def row_of(user_agent):
 class TestProved:
     @pytest.fixture(autouse=True)
     def a_while_ago(self, here, there):
-        forget_proofs()
+        expire_reauthentication()
 
     def test_lets_through_whoever_has_just_signed_in(self, here, bob, sign_in):
-        forget_proofs(PROVED_FOR - timedelta(seconds=5))
+        expire_reauthentication(REAUTHENTICATION_TIMEOUT - timedelta(seconds=5))
         assert here.post(OTHERS).status_code == 302
-        forget_proofs()
+        expire_reauthentication()
         sign_in(here, bob)
         assert here.post(OTHERS).status_code == 302
 
@@ -55,8 +55,8 @@ class TestProved:
         [
             ("sessions_end_others", {}, Kind.OTHERS_ENDED),
             ("sessions_end_all", {}, Kind.ALL_ENDED),
-            ("username_change", {"username": "robert"}, Kind.NAME_CHANGED),
-            ("email_change", {"email": "bob@new.example"}, Kind.ADDRESS_ASKED),
+            ("username_change", {"username": "robert"}, Kind.USERNAME_CHANGED),
+            ("email_change", {"email": "bob@new.example"}, Kind.EMAIL_CHANGE_ASKED),
             ("export", {}, Kind.EXPORTED),
             ("delete", {}, Kind.DELETION_ASKED),
         ],
@@ -71,7 +71,7 @@ class TestProved:
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
         assert kinds() == [Kind.SIGNED_IN] * 2
         answer(here, page)
-        assert kinds()[2:] == [Kind.PROOF_GIVEN, kind]
+        assert kinds()[2:] == [Kind.REAUTHENTICATED, kind]
 
     def test_does_not_ask_whoever_only_wants_to_leave_or_to_name(self, here, alice, using, sign_in):
         here.post(reverse("session_name", args=[row_of(FIREFOX).pk]), {"name": "Mine"})
@@ -86,10 +86,10 @@ class TestProved:
         page = here.post(reverse("session_end", args=[row_of(CHROME).pk]), {"note": "x"})
         assert answer(here, page).headers["Location"] == SESSIONS
         assert row_of(CHROME).reason == RefreshToken.Reason.ENDED
-        assert kinds()[-2:] == [Kind.PROOF_GIVEN, Kind.SESSION_ENDED]
-        assert SecurityEvent.objects.get(kind=Kind.PROOF_GIVEN).session == row_of(FIREFOX).pk
+        assert kinds()[-2:] == [Kind.REAUTHENTICATED, Kind.SESSION_ENDED]
+        assert SecurityEvent.objects.get(kind=Kind.REAUTHENTICATED).session_id == row_of(FIREFOX).pk
         assert timezone.now() - row_of(FIREFOX).proved_at < timedelta(minutes=1)
-        assert timezone.now() - row_of(CHROME).proved_at > PROVED_FOR
+        assert timezone.now() - row_of(CHROME).proved_at > REAUTHENTICATION_TIMEOUT
         response = answer(here, page, "anything")  # another tab, in which the question still stands
         assert response.wsgi_request.POST.dict() == {"note": "x"}
 
@@ -98,7 +98,7 @@ class TestProved:
         assert page.status_code == 200
         assert page.context["form"].errors == {"password": ["This is not your password. Please try again."]}
         assert row_of(CHROME).is_live
-        assert kinds()[-1] == Kind.PROOF_FAILED
+        assert kinds()[-1] == Kind.REAUTHENTICATION_FAILED
         assert "wrong" not in page.content.decode().split("<main")[1].replace('class="field wrong"', "")
         response = answer(here, page)
         assert response.wsgi_request.POST.getlist("note") == ["one", "two"]
@@ -130,7 +130,7 @@ class TestProved:
         assert (dict(request.POST.lists()), dict(request.FILES)) == ({"kept": ["yes"]}, {})
 
     def test_stands_before_a_question_as_well(self, here, there):
-        forget_proofs()
+        expire_reauthentication()
         assert "Is it you?" in here.get(OTHERS).content.decode()
         page = here.post(OTHERS, {"proof-method": "GET", "proof-password": PASSWORD}, follow=True)
         assert "End your other sessions?" in page.content.decode()
@@ -143,7 +143,7 @@ class TestProved:
         page = here.post(OTHERS)
         assert here.cookies["__Host-refresh"].value != before
         assert QUESTION in page.content.decode()
-        assert timezone.now() - row_of(FIREFOX).proved_at > PROVED_FOR
+        assert timezone.now() - row_of(FIREFOX).proved_at > REAUTHENTICATION_TIMEOUT
         assert answer(here, page).status_code == 302
         assert not row_of(CHROME).is_live
 
@@ -152,14 +152,14 @@ class TestProved:
         response = answer(here, here.get(url))
         assert (response.status_code, response.headers["Location"]) == (303, url)
         assert "Delete my account" in here.get(url).content.decode()
-        assert kinds()[-1] == Kind.PROOF_GIVEN
+        assert kinds()[-1] == Kind.REAUTHENTICATED
 
     def test_a_page_is_no_deed(self, here):
         """What was asked for by a GET is shown, and not done, whatever else the form brings."""
         form = main_form(here.get("/accounts/delete/"))
         form["proof-password"] = PASSWORD
         here.post("/accounts/delete/", form.dict())
-        assert User.objects.get().leaving_at is None
+        assert User.objects.get().deletion_due_at is None
 
     @pytest.mark.parametrize("change", ["deactivated", "another password", "deleted", "session ended"])
     def test_whoever_is_gone_or_changed_in_the_middle_is_nobody(self, here, bob, change):
@@ -172,7 +172,7 @@ class TestProved:
             User.objects.update(**{"is_active": False} if change == "deactivated" else {"password": "!"})
         response = answer(here, page)
         assert (response.status_code, response.headers["Location"]) == (302, "/accounts/login/")
-        assert not {Kind.PROOF_GIVEN, Kind.OTHERS_ENDED} & set(kinds())
+        assert not {Kind.REAUTHENTICATED, Kind.OTHERS_ENDED} & set(kinds())
 
     def test_a_password_is_for_its_own_account(self, here, there, alice):
         alice.set_password("the password of alice")
@@ -187,7 +187,7 @@ class TestProved:
         here.handler.enforce_csrf_checks = True
         assert here.post(OTHERS, form.dict()).status_code == 403
         assert row_of(CHROME).is_live
-        assert Kind.PROOF_GIVEN not in kinds()
+        assert Kind.REAUTHENTICATED not in kinds()
 
     def test_a_password_without_end_is_refused_before_it_is_hashed(self, here, hashes):
         page = answer(here, here.post(OTHERS), "x" * 1025)
@@ -196,7 +196,7 @@ class TestProved:
 
     def test_too_many_wrong_ones_have_to_wait_and_lose_nothing(self, here, there, hashes):
         page = here.post(OTHERS, {"note": "x"})
-        for _ in range(throttle.PROOF.visitor_and_account.free):
+        for _ in range(throttle.REAUTHENTICATION.visitor_and_account.free):
             page = answer(here, page, "wrong")
         hashes.clear()
         page = answer(here, page)
@@ -205,22 +205,22 @@ class TestProved:
         assert 0 < int(page.headers["Retry-After"]) <= 10
         assert "There were too many attempts." in page.content.decode()
         assert hashes == []
-        gates.look_again()
+        rate_limit.reset_all()
         cache.clear()
         assert answer(here, page).wsgi_request.POST.dict() == {"note": "x"}
 
     def test_a_right_one_forgets_the_wrong_ones(self, here):
-        for _ in range(2 * throttle.PROOF.visitor_and_account.free):
+        for _ in range(2 * throttle.REAUTHENTICATION.visitor_and_account.free):
             assert answer(here, here.post(OTHERS), "wrong").status_code == 200
-            forget_proofs()
+            expire_reauthentication()
             assert answer(here, here.post(OTHERS)).status_code == 302
-            forget_proofs()
+            expire_reauthentication()
 
     def test_whoever_has_no_password_is_told_another_way(self, here, bob):
         bob.set_unusable_password()
         User.objects.filter(pk=bob.pk).update(password=bob.password)
         here.force_login(bob)
-        forget_proofs()
+        expire_reauthentication()
         page = here.post(OTHERS).content.decode()
         assert "Your account has no password that we could ask for." in page
         assert 'type="password"' not in page
@@ -230,7 +230,7 @@ class TestProved:
         bob.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1)
         User.objects.filter(pk=bob.pk).update(password=bob.password)
         here.force_login(bob)
-        forget_proofs()
+        expire_reauthentication()
         assert answer(here, here.post(f"{SESSIONS}end-others/")).status_code == 302
         assert here.get(SESSIONS).status_code == 200
 
@@ -243,7 +243,7 @@ class TestProved:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_double_click_is_done_and_asked_for_once(here, there):
-    forget_proofs()
+    expire_reauthentication()
     page = here.post(OTHERS)
     twins = [copy_of(here) for _ in range(4)]
     answers = together([lambda twin=twin: answer(twin, page).headers["Location"] for twin in twins])
@@ -254,7 +254,7 @@ def test_a_double_click_is_done_and_asked_for_once(here, there):
 
 def test_the_docs_name_the_time():
     page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()
-    assert f"more\nthan {PROVED_FOR // timedelta(minutes=1)} minutes ago" in page
+    assert f"more\nthan {REAUTHENTICATION_TIMEOUT // timedelta(minutes=1)} minutes ago" in page
 
 
 class TestChecked:
@@ -267,14 +267,14 @@ class TestChecked:
 
     def test_is_always_asked_for_in_the_form_itself(self, here):
         assert self.change(here, "").context["form"].errors.keys() == {"old_password"}
-        forget_proofs()
+        expire_reauthentication()
         assert QUESTION not in here.get(CHANGE).content.decode()
         assert self.change(here).status_code == 302
-        assert kinds()[-2:] == [Kind.PROOF_GIVEN, Kind.PASSWORD_CHANGED]
+        assert kinds()[-2:] == [Kind.REAUTHENTICATED, Kind.PASSWORD_CHANGED]
         assert here.post(OTHERS).status_code == 302
 
     def test_counts_as_a_proof_although_the_new_one_is_none(self, here, there):
-        forget_proofs()
+        expire_reauthentication()
         here.post(CHANGE, {"old_password": PASSWORD, "new_password1": "short", "new_password2": "short"})
         assert here.post(OTHERS).status_code == 302
         assert not row_of(CHROME).is_live
@@ -282,7 +282,7 @@ class TestChecked:
     def test_a_wrong_one_is_written_down(self, here):
         self.change(here, "wrong")
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.session) == (Kind.PROOF_FAILED, row_of(FIREFOX).pk)
+        assert (event.kind, event.session_id) == (Kind.REAUTHENTICATION_FAILED, row_of(FIREFOX).pk)
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ def test_a_form_that_was_interrupted_is_carried_through(page, go, alice, bob):
     go("/admin/accounts/user/?o=1")
     page.get_by_role("row", name="bob@example.org").get_by_role("checkbox").check()
     page.get_by_label("Action:").select_option(label="End all sessions of the selected people")
-    forget_proofs()
+    expire_reauthentication()
 
     page.locator("button[name=index]").click()
     prove(page, "wrong")
@@ -332,7 +332,7 @@ def test_a_form_that_was_interrupted_is_carried_through(page, go, alice, bob):
 def test_somebody_takes_their_data_leaves_and_thinks_again(page, go, bob):
     enter(page, go, "bob")
     expect(page.get_by_role("heading", name="Hello, bob.")).to_be_visible()
-    forget_proofs()
+    expire_reauthentication()
     go("/accounts/export/")
     prove(page)
     with page.expect_download() as download:
@@ -350,4 +350,4 @@ def test_somebody_takes_their_data_leaves_and_thinks_again(page, go, bob):
     page.get_by_role("button", name="Keep my account").click()
     expect(page.get_by_text("Your account stays.")).to_be_visible()
     bob.refresh_from_db()
-    assert bob.leaving_at is None
+    assert bob.deletion_due_at is None

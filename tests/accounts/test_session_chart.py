@@ -7,8 +7,8 @@ import pytest
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from accounts import timeline
-from accounts.sessions import Session
+from accounts.account import session_chart
+from accounts.account.sessions import Session
 from tests.accounts.conftest import CHROME, FIREFOX
 from tokens.models import RefreshToken
 
@@ -26,7 +26,7 @@ def session(started, seen, ended=None, here=False, **about):
 
 
 def only(live=(), ended=()):
-    [bar] = timeline.draw(live, ended).bars
+    [bar] = session_chart.draw(live, ended).bars
     return bar
 
 
@@ -53,7 +53,7 @@ class TestDraw:
         assert only(ended=[bar.session]).whole == "30.00%"
 
     def test_of_many_the_first_are_drawn_and_the_others_counted(self):
-        picture = timeline.draw([session(9, 1) for _ in range(9)], [session(9, 3, ended=1) for _ in range(9)])
+        picture = session_chart.draw([session(9, 1) for _ in range(9)], [session(9, 3, ended=1) for _ in range(9)])
         assert [bar.live for bar in picture.bars] == [True] * 9 + [False] * 3
         assert [bar.y for bar in picture.bars][:3] == ["0", "40", "80"]
         assert (picture.left_out, picture.height) == (6, "504")
@@ -61,7 +61,7 @@ class TestDraw:
     def test_the_marks_are_the_days_of_the_readers_time_zone(self):
         with timezone.override("Pacific/Kiritimati"):
             today = timezone.localdate()
-            marks = timeline.draw([session(0, 0)], []).marks
+            marks = session_chart.draw([session(0, 0)], []).marks
         assert [(mark.date, mark.x) for mark in marks] == [
             *((today - 30 * DAY, "0.00%"), (today - 15 * DAY, "50.00%"), (today, "100.00%"))
         ]
@@ -79,7 +79,7 @@ class TestShortened:
         ],
     )
     def test_is_no_wider_than_it_may_be(self, text, short):
-        assert timeline.shortened(text, 8) == short
+        assert session_chart.truncated(text, 8) == short
 
 
 class TestPage:
@@ -117,8 +117,8 @@ class TestPage:
 
 
 def test_lengths_are_not_written_in_the_readers_language():
-    picture = timeline.draw([session(14, 3)], [session(20, 9, ended=7)])
+    picture = session_chart.draw([session(14, 3)], [session(20, 9, ended=7)])
     with translation.override("de"):
-        page = render_to_string("accounts/timeline.html", {"timeline": picture})
+        page = render_to_string("accounts/_session_chart.html", {"timeline": picture})
     assert not re.search(r'\s(x1?|x2|y1?|y2|width|height)="[^"]*,', page)
     assert 'x="53.33%"' in page

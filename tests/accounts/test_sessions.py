@@ -88,7 +88,7 @@ class TestList:
 
     @pytest.mark.parametrize("language", ["en", "de"])
     def test_stays_light_in_every_language(self, here, many, language):
-        """With the style sheet, the script and the heads of all: tests/face/test_looks.py weighs them."""
+        """With the style sheet, the script and the heads of all: tests/ui/test_looks.py weighs them."""
         answer = here.get(SESSIONS, headers={"Accept-Language": language})
 
         assert answer.headers["Content-Language"] == language
@@ -180,7 +180,7 @@ class TestEnd:
         here.post(reverse("session_end", args=[row_of(CHROME).pk]))
 
         event = SecurityEvent.objects.first()
-        assert (event.kind, event.user, event.session) == ("session_ended", bob, row_of(CHROME).pk)
+        assert (event.kind, event.user, event.session_id) == ("session_ended", bob, row_of(CHROME).pk)
         assert event.user_agent == FIREFOX
 
     def test_twice_is_kind(self, here, there):

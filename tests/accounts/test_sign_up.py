@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.address_tokens import code
-from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
+from accounts.email.tokens import code
+from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import statements
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
@@ -188,7 +188,7 @@ class TestWhatASignUpFinds:
 
     def test_no_code_is_ever_right_and_the_owner_sees_that_it_was_tried(self, bob, sign_up):
         browser, _ = sign_up(email="Bob@example.org")
-        [proof] = AddressProof.objects.filter(user=None)
+        [proof] = EmailVerification.objects.filter(user=None)
         assert "This code is wrong" in page(browser.post(VERIFY, {"code": code(proof)}))
         event = SecurityEvent.objects.get(user=bob)
-        assert event.kind == SecurityEvent.Kind.ACCOUNT_WANTED
+        assert event.kind == SecurityEvent.Kind.SIGN_UP_REPEATED

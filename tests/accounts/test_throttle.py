@@ -9,18 +9,18 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from accounts import browsers, throttle
-from accounts.gates import Pace
-from accounts.throttle import Limit, Throttled, forgive, owner, take
+from accounts.security import known_browsers, throttle
+from accounts.security.rate_limit import Rate
+from accounts.security.throttle import Limit, Throttled, account_key, hit, reset
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 DAY = 24 * 60 * 60
 LIMIT = Limit(
     "a limit",
-    visitor_and_account=Pace(free=2, first=10, longest=900, window=DAY),
-    visitor=Pace(free=5, first=1, longest=20, window=DAY),
-    account=Pace(free=8, first=1, longest=30, window=DAY),
+    visitor_and_account=Rate(free=2, first=10, longest=900, window=DAY),
+    visitor=Rate(free=5, first=1, longest=20, window=DAY),
+    account=Rate(free=8, first=1, longest=30, window=DAY),
 )
 
 
@@ -33,13 +33,13 @@ def visitor(address="192.0.2.1", **cookies):
 def remembering(request, user):
     """The same browser after `user` has signed in with it."""
     response = HttpResponse()
-    browsers.remember(request, response, user)
+    known_browsers.remember(request, response, user)
     return visitor(**{name: morsel.value for name, morsel in response.cookies.items()})
 
 
 def passes(request, account="", limit=LIMIT):
     try:
-        take(request, limit, account)
+        hit(request, limit, account)
     except Throttled:
         return False
     return True
@@ -97,10 +97,10 @@ class TestOneAccount:
     def test_is_slow_for_whoever_comes_from_many_places_and_never_for_long(self):
         assert [passes(visitor(f"192.0.2.{n}"), "bob") for n in range(9)] == [True] * 8 + [False]
         for n in range(10, 20):
-            cache.delete_many([key for key in self.keys() if key.endswith(":shut")])
+            cache.delete_many([key for key in self.keys() if key.endswith(":blocked")])
             assert passes(visitor(f"192.0.2.{n}"), "bob")
             with pytest.raises(Throttled) as refused:
-                take(visitor("192.0.2.99"), LIMIT, "bob")
+                hit(visitor("192.0.2.99"), LIMIT, "bob")
         assert refused.value.retry_after == 30
 
     def keys(self):
@@ -131,21 +131,21 @@ class TestThePersonsOwnBrowser:
         assert not passes(own, alice)
 
     def test_makes_no_difference_to_limits_that_know_no_visitors(self, own, bob):
-        shut(own, bob, throttle.NAME)
-        assert not passes(visitor(), bob, throttle.NAME)
+        shut(own, bob, throttle.USERNAME)
+        assert not passes(visitor(), bob, throttle.USERNAME)
 
 
 class TestForgive:
     def test_the_account_is_as_before(self):
         for _ in range(20):
-            take(visitor(), LIMIT, "bob")
-            forgive(visitor(), LIMIT, "bob")
+            hit(visitor(), LIMIT, "bob")
+            reset(visitor(), LIMIT, "bob")
 
     def test_an_account_of_ones_own_buys_no_guesses_at_others(self):
         for n in range(3):
-            take(visitor(), LIMIT, f"victim{n}")
-            take(visitor(), LIMIT, "mine")
-            forgive(visitor(), LIMIT, "mine")
+            hit(visitor(), LIMIT, f"victim{n}")
+            hit(visitor(), LIMIT, "mine")
+            reset(visitor(), LIMIT, "mine")
         assert [passes(visitor(), f"victim{n}") for n in range(3, 6)] == [True, True, False]
 
 
@@ -153,10 +153,10 @@ class TestForgive:
 class TestOwner:
     @pytest.mark.parametrize("name", ["bob", "BOB", "bob@example.org", "Bob@Example.org"])
     def test_is_the_person_by_name_or_address(self, bob, name):
-        assert owner(name) == bob
+        assert account_key(name) == bob
 
     def test_or_what_was_typed(self, bob):
-        assert owner("nobody") == "nobody"
+        assert account_key("nobody") == "nobody"
 
     @pytest.mark.parametrize(
         "name", [" bob", "\uff42\uff4f\uff42", "\u24d1ob", "bob@\uff45xample.org", "bob@example\u3002org"]
@@ -164,19 +164,19 @@ class TestOwner:
     def test_a_second_spelling_is_one_count_for_nobody_and_for_somebody_or_it_would_tell(self, bob, name):
         nobodys = name.translate({ord("b"): "d", 0xFF42: "\uff44", 0x24D1: "\u24d3"})
         assert "b" not in nobodys
-        shut(visitor(), owner("dod@example.org" if "@" in name else "dod"))
-        shut(visitor("192.0.2.2"), owner("bob"))
-        assert not passes(visitor(), owner(nobodys))
-        assert not passes(visitor("192.0.2.2"), owner(name))
+        shut(visitor(), account_key("dod@example.org" if "@" in name else "dod"))
+        shut(visitor("192.0.2.2"), account_key("bob"))
+        assert not passes(visitor(), account_key(nobodys))
+        assert not passes(visitor("192.0.2.2"), account_key(name))
 
     def test_what_differs_for_the_database_is_two_counts_for_nobody_as_well(self, bob):
-        shut(visitor(), owner("strasse"))
-        assert passes(visitor(), owner("stra\u00dfe"))
+        shut(visitor(), account_key("strasse"))
+        assert passes(visitor(), account_key("stra\u00dfe"))
 
     def test_costs_one_query_whoever_it_is(self, bob, django_assert_num_queries):
         for name in ("bob", "nobody", "nobody@example.org"):
             with django_assert_num_queries(1):
-                owner(name)
+                account_key(name)
 
     def test_nobodys_name_is_never_somebodys_count(self, bob):
         shut(visitor(), f"person {bob.pk}")
@@ -188,14 +188,14 @@ class TestTheCache:
         for account in (bob, "mallory@example.org"):
             shut(visitor(), account)
         for key, value in cache._cache.items():
-            assert re.fullmatch(r":1:throttle:[0-9a-f]{64}:(passed|shut)", key)
+            assert re.fullmatch(r":1:throttle:[0-9a-f]{64}:(count|blocked)", key)
             assert b"mallory" not in value and b"192.0" not in value
 
     def test_a_sign_in_costs_few_round_trips(self, bob, redis):
         client = cache._cache.get_client()
         before = client.info("stats")["total_commands_processed"]
-        take(visitor(), throttle.SIGN_IN, bob)
-        forgive(visitor(), throttle.SIGN_IN, bob)
+        hit(visitor(), throttle.SIGN_IN, bob)
+        reset(visitor(), throttle.SIGN_IN, bob)
         assert client.info("stats")["total_commands_processed"] - before <= 20
 
 

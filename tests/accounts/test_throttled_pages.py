@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils import timezone
 
-from accounts import throttle
-from accounts.gates import Pace
 from accounts.models import OutgoingMail, SecurityEvent, User
-from accounts.throttle import Limit
+from accounts.security import throttle
+from accounts.security.rate_limit import Rate
+from accounts.security.throttle import Limit
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 from tokens.testing import Client
@@ -208,7 +208,7 @@ class TestTheOwner:
 
     def besiege(self, settings, monkeypatch):
         """Strangers at many addresses; a few, as the limit is lowered for it."""
-        account = Pace(free=4, first=1, longest=60, window=24 * 3600)
+        account = Rate(free=4, first=1, longest=60, window=24 * 3600)
         limit = Limit("sign-in", throttle.SIGN_IN.visitor_and_account, throttle.SIGN_IN.visitor, account)
         monkeypatch.setattr(throttle, "SIGN_IN", limit)
         settings.TRUSTED_PROXIES = 1
@@ -276,14 +276,14 @@ class TestApi:
 
 @login_not_required
 def page(request):
-    throttle.take(request, Limit("page", visitor=Pace(1, 90, 90, 600)))
+    throttle.hit(request, Limit("page", visitor=Rate(1, 90, 90, 600)))
     raise PermissionDenied
 
 
 urlpatterns = [path("page/", page), path("", include("project.urls"))]
 
 
-@pytest.mark.urls("tests.accounts.test_throttling")
+@pytest.mark.urls("tests.accounts.test_throttled_pages")
 class TestElsewhere:
     def test_a_page_says_when(self, client):
         assert client.get("/page/").status_code == 403

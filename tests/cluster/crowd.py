@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
-from tests.faults.browser import ACCESS, Browser, Lost
-from tests.faults.fate import seeded
+from tests.resilience.browser import ACCESS, Browser, Lost
+from tests.resilience.fate import seeded
 
 SECONDS = 60  # that a round of everybody may take
 PAUSE = 0.02  # between two requests of one browser: the tests' own machine has other work, too

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.auth.hashers import make_password
 
-from tests.faults import database
-from tests.faults.browser import ACCESS, Browser
-from tests.machines import cluster
-from tests.machines.crowd import Crowd
+from tests.cluster import cluster
+from tests.cluster.crowd import Crowd
+from tests.resilience import database
+from tests.resilience.browser import ACCESS, Browser
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import database
-from tests.faults.server import Site
-from tests.neighbours import service
-from tests.neighbours.home import Home, run
-from tests.neighbours.issuer import Issuer
-from tests.neighbours.service import Service
+from tests.interop import service
+from tests.interop.home import Home, run
+from tests.interop.issuer import Issuer
+from tests.interop.service import Service
+from tests.resilience import database
+from tests.resilience.server import Site
 
 Services = dict[str, Service]
 PLACES = str(2**20)
@@ -47,7 +47,7 @@ def settled(postgres_url, tmp_path_factory) -> Iterator[Callable[..., Home]]:
     """`settled(alg, NAME=value)`: a site with keys for `alg`. All of them have one PostgreSQL and the same people."""
     with ExitStack() as stack:
         url = stack.enter_context(database.one_more(postgres_url))
-        passwords = json.loads(run("-m", "tests.neighbours.people", site=Site(tmp_path_factory.mktemp("made"), url)))
+        passwords = json.loads(run("-m", "tests.interop.people", site=Site(tmp_path_factory.mktemp("made"), url)))
 
         def settled(alg: str, **environment: str) -> Home:
             home = Home(tmp_path_factory.mktemp("home"), url, passwords, alg, TOKENS_STATUS_LIST=PLACES, **environment)

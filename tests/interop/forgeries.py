@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.hostile.forging import Real, forged
+from tests.security.forging import Real, forged
 from tokens import jwks
 
 

@@ -10,7 +10,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from tests.faults.server import ROOT, Server, Site
+from tests.resilience.server import ROOT, Server, Site
 from tokens import jwks, keyfile
 
 LOOK_EVERY = 0.5  # seconds; twenty in production
@@ -45,7 +45,7 @@ class Home(Site):
     ) -> None:
         self.passwords, self.alg, self.file = passwords, alg, folder / "keys.json"
         keyfile.write(self.file, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]})
-        settings = {"DJANGO_SETTINGS_MODULE": "tests.neighbours.settings", "TOKENS_KEYS": str(self.file)}
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.interop.settings", "TOKENS_KEYS": str(self.file)}
         super().__init__(folder, database_url, **settings, **environment)
         self.server = Server(self, preload=False)
         self.servers.append(self.server)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import jwt
 
-from tests.hostile.forging import base64url
+from tests.security.forging import base64url
 from tokens import jwks
 
 SIZE = 64  # places in its status list

@@ -1,4 +1,4 @@
-"""`python -m tests.neighbours.people`: makes the tables, Alice, who is of the staff, and Bob; prints their passwords as
+"""`python -m tests.interop.people`: makes the tables, Alice, who is of the staff, and Bob; prints their passwords as
 JSON, by name."""
 
 import json

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
-from tests.faults.server import ROOT
-from tests.neighbours.home import Answer, ask
+from tests.interop.home import Answer, ask
 from tests.postgres import give_up
+from tests.resilience.server import ROOT
 
 EXAMPLES = ROOT / "examples"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.hostile.forging import GONE
-from tests.neighbours import forgeries
-from tests.neighbours.forgeries import real_of
+from tests.interop import forgeries
+from tests.interop.forgeries import real_of
+from tests.security.forging import GONE
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 

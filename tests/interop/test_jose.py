@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from tests.conftest import PASSWORD
-from tests.hostile.forging import part
-from tests.neighbours.service import programs
+from tests.interop.service import programs
+from tests.security.forging import part
 from tokens import cookies, jwks, keyfile, verified
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.django_db]

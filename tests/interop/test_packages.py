@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.neighbours.service import EXAMPLES
+from tests.interop.service import EXAMPLES
 
 pytestmark = pytest.mark.once
 

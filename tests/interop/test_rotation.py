@@ -11,10 +11,10 @@ from time import monotonic, sleep, time
 
 import pytest
 
-from tests.hostile.forging import part
-from tests.neighbours.forgeries import real_of
-from tests.neighbours.home import LOOK_EVERY, Home
-from tests.neighbours.service import Service
+from tests.interop.forgeries import real_of
+from tests.interop.home import LOOK_EVERY, Home
+from tests.interop.service import Service
+from tests.security.forging import part
 from tokens import jwks
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -41,12 +41,12 @@ class Life:
             for neighbour, service in self.services.items():
                 path = "/staff" if name == "alice" else "/me"
                 self.answers[neighbour, path, service.get(path, pair["access"]).status] += 1
-            asked_at = monotonic()
+            requested_at = monotonic()
             pair = self.home.ask("auth/refresh", pair["refresh"])
-            self.minted.append((asked_at, kid_of(pair["access"])))
+            self.minted.append((requested_at, kid_of(pair["access"])))
 
     def kids(self, since: float) -> set[str]:
-        return {kid for asked_at, kid in self.minted if asked_at >= since}
+        return {kid for requested_at, kid in self.minted if requested_at >= since}
 
     def fetched(self, document: str) -> list[int]:
         return [service.fetched(document) for service in self.services.values()]

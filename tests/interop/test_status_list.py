@@ -5,7 +5,7 @@ from time import monotonic, sleep, time
 
 import pytest
 
-from tests.neighbours.issuer import SIZE, TTL
+from tests.interop.issuer import SIZE, TTL
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 

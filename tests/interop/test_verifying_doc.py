@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 
 from tests.conftest import PASSWORD
-from tests.neighbours import forgeries
-from tests.neighbours.forgeries import real_of
-from tests.neighbours.service import programs
+from tests.interop import forgeries
+from tests.interop.forgeries import real_of
+from tests.interop.service import programs
 from tokens import jwks, keyfile
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]

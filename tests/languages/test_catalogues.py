@@ -83,4 +83,4 @@ def test_djangos_words_are_still_djangos():
     here = Path(django.__file__).parent
     its = [polib.pofile(str(path)) for path in here.rglob("locale/en/LC_MESSAGES/django.po")]
     theirs = {(entry.msgid, entry.msgid_plural) for catalogue in its for entry in catalogue}
-    assert {(text.msgid, text.plural) for text in source.of_python(source.ROOT / "accounts/words.py")} <= theirs
+    assert {(text.msgid, text.plural) for text in source.of_python(source.ROOT / "accounts/i18n_strings.py")} <= theirs

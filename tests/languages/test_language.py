@@ -7,10 +7,10 @@ from django.core.cache import cache
 from django.test import Client as PlainClient
 from django.utils import timezone, translation
 
-from accounts import throttle
 from accounts.models import User
-from tests.hostile.test_crawl import Page
-from tests.hostile.test_forgery import ELSEWHERE, leaves
+from accounts.security import throttle
+from tests.security.test_crawl import Page
+from tests.security.test_forgery import ELSEWHERE, leaves
 from tests.tokens.clock import elapse
 from tokens.testing import Client
 
@@ -147,7 +147,7 @@ class TestChoose:
         assert set(User.objects.values_list("language", flat=True)) == {""}
 
     def test_is_open_to_whoever_is_about_to_leave(self, client, bob, sign_in):
-        User.objects.filter(pk=bob.pk).update(leaving_at=timezone.now() + timedelta(days=3))
+        User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now() + timedelta(days=3))
         sign_in(client, bob)
         elapse(16 * 60, client)
 
@@ -184,7 +184,7 @@ class TestWhatIsForMachines:
             assert not response.cookies, url
 
     def test_an_error_of_the_api_is_told_in_english(self, client, bob, monkeypatch):
-        monkeypatch.setattr(throttle, "SIGN_IN", throttle.Limit("sign-in", throttle.Pace(1, 60, 60, 600)))
+        monkeypatch.setattr(throttle, "SIGN_IN", throttle.Limit("sign-in", throttle.Rate(1, 60, 60, 600)))
         for _ in range(3):
             response = client.post(
                 "/api/auth/login",

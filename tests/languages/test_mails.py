@@ -7,9 +7,9 @@ from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone, translation
 
-from accounts import mails
+from accounts.mails import outbox
 from accounts.models import OutgoingMail, User
-from tests.accounts.test_mails import KINDS, html, written  # noqa: F401  (a fixture)
+from tests.accounts.test_mail_messages import KINDS, html, written  # noqa: F401  (a fixture)
 from tests.conftest import PASSWORD
 from tests.languages.catalogue import LANGUAGES
 from tests.languages.reader import ENGLISH, english
@@ -33,7 +33,7 @@ class TestWhoDecides:
         User.objects.filter(pk=bob.pk).update(language="de")
         bob.refresh_from_db()
         with translation.override("zh-hans"):
-            mails.send("reuse_found", bob)
+            outbox.enqueue("reuse_found", bob)
 
         assert OutgoingMail.objects.get().language == "de"
 
@@ -52,7 +52,7 @@ class TestWhoDecides:
         assert mail.outbox[0].subject == "Ist das deine E-Mail-Adresse?"
 
     def test_a_command_knows_it_too(self, bob, committing):
-        User.objects.filter(pk=bob.pk).update(language="zh-hans", leaving_at=timezone.now())
+        User.objects.filter(pk=bob.pk).update(language="zh-hans", deletion_due_at=timezone.now())
         with committing():
             call_command("tidyaccounts", verbosity=0)
 

@@ -6,9 +6,9 @@ from django.utils import timezone
 from accounts.models import SecurityEvent
 from tests.accounts.conftest import FIREFOX, IPHONE
 from tests.conftest import PASSWORD
-from tests.hostile.test_crawl import Page, crawl
 from tests.languages.catalogue import LANGUAGES
 from tests.languages.reader import english
+from tests.security.test_crawl import Page, crawl
 from tokens.models import RefreshToken
 from tokens.testing import Client
 

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from project import reports
+from project import csp
 from tokens.testing import Client
 
 pytestmark = pytest.mark.once
@@ -21,8 +21,8 @@ REPORT = {
 def _in_a_while(monkeypatch):
     """Each report comes when the pause is over."""
     moments = count(0, 10)
-    monkeypatch.setattr(reports, "_free_at", float("-inf"))
-    monkeypatch.setattr(reports, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(csp, "_free_at", float("-inf"))
+    monkeypatch.setattr(csp, "monotonic", lambda: next(moments))
 
 
 def send(body, **headers):
@@ -41,7 +41,7 @@ def test_is_a_line_without_queries(written):
 
 
 def test_is_one_a_second_however_many_come(written, monkeypatch):
-    monkeypatch.setattr(reports, "monotonic", lambda: 1.0)
+    monkeypatch.setattr(csp, "monotonic", lambda: 1.0)
     assert {send({"csp-report": REPORT}).status_code for _ in range(5)} == {204}
     assert len(written.of("csp_violation")) == 1
 
@@ -57,7 +57,7 @@ def test_is_one_a_second_however_many_come(written, monkeypatch):
         (b'{"csp-report": "x"}', 204),
         (b'{"csp-report": {"document-uri": 7, "blocked-uri": ["x"]}}', 204),
         (b'{"csp-report": {"document-uri": "https://[x/"}}', 400),
-        (b" " * reports.LARGEST + b"{}", 413),
+        (b" " * csp.MAX_BYTES + b"{}", 413),
     ],
     ids=range(9),
 )

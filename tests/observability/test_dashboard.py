@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from accounts.readings import readings
+from accounts.db_metrics import db_metrics
 from tests.tokens.clock import copy_of, elapse
 from tokens.branches import Branch
 from tokens.models import RefreshToken
@@ -34,7 +34,7 @@ def scraped(bob, sign_in, settings):
         elapse(EXPIRED, browser, old)
         browser.get("/")
     old.get("/", follow=True)
-    readings.forget()
+    db_metrics.forget()
     text = Client().get("/metrics", headers={"authorization": "Bearer let-me-read"}).content.decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {sample.name: set(sample.labels) for sample in samples if sample.name.startswith("sojourn_")}

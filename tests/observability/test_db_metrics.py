@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.db_metrics import db_metrics
 from accounts.models import OutgoingMail
-from accounts.readings import readings
 from tests import valkey
 from tests.project.test_settings import documented, manage
 from tests.tokens.clock import elapse
@@ -28,7 +28,7 @@ EXPIRED = 16 * 60
 @pytest.fixture
 def read(settings):
     settings.METRICS_TOKEN = "let-me-read"
-    readings.forget()
+    db_metrics.forget()
 
     def read():
         response = Client().get("/metrics", headers={"authorization": "Bearer let-me-read"})
@@ -142,10 +142,12 @@ class TestRead:
     def test_mails_that_wait_and_for_how_long(self, db, read):
         assert read()["sojourn_mails_waiting"] == read()["sojourn_mails_oldest_seconds"] == 0
         for minutes in (1, 10):
-            made_at = timezone.now() - timedelta(minutes=minutes)
+            created_at = timezone.now() - timedelta(minutes=minutes)
             later = timezone.now() + timedelta(hours=1)
-            OutgoingMail.objects.create(kind="x", to="b@example.org", language="en", made_at=made_at, due_at=later)
-        readings.forget()
+            OutgoingMail.objects.create(
+                kind="x", to="b@example.org", language="en", created_at=created_at, due_at=later
+            )
+        db_metrics.forget()
         found = read()
         assert found["sojourn_mails_waiting"] == 2
         assert found["sojourn_mails_oldest_seconds"] >= 600
@@ -166,7 +168,7 @@ class TestRead:
         before = monotonic()
         with connection.execute_wrapper(wait):
             read()
-        assert readings._kept_until > before + 20
+        assert db_metrics._kept_until > before + 20
 
     def test_are_missing_while_the_database_is_away_and_the_counters_are_not(self, bob, read):
         Client().force_login(bob)
@@ -174,7 +176,7 @@ class TestRead:
             found = read()
         assert "sojourn_live_sessions" not in found
         assert found['sojourn_sign_ins_total{outcome="opened"}'] >= 1
-        readings.forget()
+        db_metrics.forget()
         assert read()["sojourn_live_sessions"] == 1
 
 

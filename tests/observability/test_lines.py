@@ -77,12 +77,12 @@ class TestFields:
         Client().force_login(bob)
         row = bob.refresh_tokens.get()
         sign_in(client, alice)
-        SecurityEvent.objects.record(None, bob, SecurityEvent.Kind.SESSION_ENDED, session=row.pk, by=alice)
+        SecurityEvent.objects.record(None, bob, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk, actor=alice)
         client.post("/admin/accounts/user/", {"action": "deactivate", "_selected_action": bob.pk})
         [ended] = written.of("session_ended")
-        assert (ended["user_id"], ended["session_id"], ended["by_id"]) == (str(bob.pk), str(row.pk), str(alice.pk))
+        assert (ended["user_id"], ended["session_id"], ended["actor_id"]) == (str(bob.pk), str(row.pk), str(alice.pk))
         [closed] = written.of("deactivated")
-        assert (closed["user_id"], closed["by_id"]) == (str(bob.pk), str(alice.pk))
+        assert (closed["user_id"], closed["actor_id"]) == (str(bob.pk), str(alice.pk))
         assert "session_id" not in closed
 
     def test_a_stranger_is_not_whoever_is_signed_in_in_the_same_browser(self, bob, sign_in, client, written):

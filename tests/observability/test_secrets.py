@@ -15,8 +15,8 @@ from django.urls import include, path
 
 from accounts.models import User
 from project.redaction import LONGEST, PLACE, redacted
-from tests.accounts.letters import code_in, link_in
-from tests.accounts.proving import answer, forget_proofs
+from tests.accounts.mail_contents import code_in, link_in
+from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens.testing import Client
@@ -118,7 +118,7 @@ def test_a_new_password_by_mail(browser_of, bob, seen, silent):
 def test_codes_links_and_proofs(browser_of, bob, sign_in, seen, silent, written):
     browser = browser_of()
     sign_in(browser, bob)
-    forget_proofs()
+    expire_reauthentication()
     question = browser.post("/accounts/email/", {"email": "bob@new.example"})
     answer(browser, answer(browser, question, WRONG))
     code, link = code_in(mail.outbox[-1]), link_in(mail.outbox[-1], "confirm")
@@ -130,7 +130,7 @@ def test_codes_links_and_proofs(browser_of, bob, sign_in, seen, silent, written)
     seen.add(undo.split("/")[-2])
     browser.post(undo)
     silent()
-    assert written.of("address_changed") and written.of("proof_failed")
+    assert written.of("email_changed") and written.of("reauthentication_failed")
 
 
 def test_programs(browser_of, bob, seen, silent):
@@ -167,7 +167,7 @@ def test_the_admin(browser_of, alice, bob, sign_in, silent, written):
     for url in ("/admin/", "/admin/accounts/user/", f"/admin/accounts/user/{bob.pk}/change/", "/admin/nowhere/"):
         browser.get(url)
     browser.post(f"/admin/accounts/user/{bob.pk}/password/", {"password1": NEW, "password2": NEW})
-    forget_proofs()
+    expire_reauthentication()
     browser.post(f"/admin/accounts/user/{bob.pk}/change/", {"username": "robert"})
     silent()
 

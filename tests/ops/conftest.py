@@ -1,3 +1,3 @@
-from tests.faults.conftest import tell
+from tests.resilience.conftest import tell
 
 __all__ = ["tell"]

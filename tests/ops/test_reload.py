@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.server import Site
 from tests.ops import nginx
+from tests.resilience.server import Site
 from tests.smtp import wait_until
 
 pytestmark = pytest.mark.once
@@ -34,7 +34,9 @@ class Unit:
     """The server, as its unit starts it, on a socket that outlives it."""
 
     def __init__(self, folder):
-        self.site = Site(folder, f"sqlite:///{folder}/db.sqlite3", FAULTS_URLS="tests.faults.urls", WEB_CONCURRENCY="2")
+        self.site = Site(
+            folder, f"sqlite:///{folder}/db.sqlite3", FAULTS_URLS="tests.resilience.urls", WEB_CONCURRENCY="2"
+        )
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(folder / "socket"))
         self.socket.listen(1024)

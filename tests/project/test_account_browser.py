@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import SecurityEvent, User
-from tests.accounts.letters import code_in, link_in
+from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.smtp import MailServer
 from tokens.models import RefreshToken
@@ -96,7 +96,7 @@ def test_sign_up_and_open_the_link_on_another_device(another, last):
     sign_up(here)
     follow(phone, link_in(last("carol@example.org")))
     expect(phone.get_by_role("main")).to_contain_text("carol@example.org")
-    assert User.objects.get().verified_at is None
+    assert User.objects.get().email_verified_at is None
     press(phone, "Confirm the address")
     expect(phone.get_by_role("status")).to_contain_text("carol@example.org is confirmed")
     expect(phone.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -127,7 +127,7 @@ def test_change_the_address_and_take_it_back_from_the_old_one(another, last, bob
     expect(owner.get_by_role("heading", name="Hello, bob.")).to_be_visible()
     owner.goto("/accounts/activity/")
     expect(owner.get_by_role("main")).to_contain_text("The e-mail address from before was put back")
-    assert SecurityEvent.objects.filter(kind="address_restored").count() == 1
+    assert SecurityEvent.objects.filter(kind="email_restored").count() == 1
 
 
 def test_forget_the_password_in_a_browser_that_is_signed_in(another, last, bob):

@@ -8,8 +8,8 @@ import pytest
 from django.core import mail
 from playwright.sync_api import BrowserContext, Page, expect
 
-from accounts import throttle
 from accounts.models import SecurityEvent
+from accounts.security import throttle
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
@@ -205,7 +205,7 @@ def test_a_change_of_password_keeps_this_browser_and_ends_the_others(sign_in, bo
 
 
 def test_who_guesses_is_told_when_to_try_again_and_then_gets_in(another, bob, monkeypatch):
-    monkeypatch.setattr(throttle, "SIGN_IN", throttle.Limit("sign-in", throttle.Pace(2, 2, 60, 600)))
+    monkeypatch.setattr(throttle, "SIGN_IN", throttle.Limit("sign-in", throttle.Rate(2, 2, 60, 600)))
     page = another().new_page()
     page.goto("/accounts/login/?next=/accounts/profile/")
     for password in ("is it this?", "or this?", PASSWORD):

@@ -128,7 +128,7 @@ class TestProjectOrder:
         assert f"MIDDLEWARE lacks {missing}." in [message.msg for message in found("project.E001", deploy=False)]
 
     def test_others_may_stand_between(self, settings):
-        settings.MIDDLEWARE = [each for path in SITE for each in (path, "project.uploads.NoFiles")]
+        settings.MIDDLEWARE = [each for path in SITE for each in (path, "project.uploads.RefuseFilesHandler")]
         assert not found("project.E001", deploy=False)
 
 

@@ -2,22 +2,22 @@
 
 import pytest
 
-from accounts import mails, postman
+from accounts.mails import outbox, worker
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture
 def folder(settings, tmp_path):
-    settings.EMAIL_BACKEND = "project.mail.EmailBackend"
+    settings.EMAIL_BACKEND = "project.email_backend.EmailBackend"
     settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
     return tmp_path / "mail"
 
 
 def test_each_mail_is_a_file_with_all_that_is_in_it(folder, bob):
     for _ in range(2):
-        mails.send("password_reset", bob)
-    assert postman.deliver() == 2
+        outbox.enqueue("password_reset", bob)
+    assert worker.send_due() == 2
 
     files = list(folder.iterdir())
     assert len(files) == 2
@@ -27,8 +27,8 @@ def test_each_mail_is_a_file_with_all_that_is_in_it(folder, bob):
 
 
 def test_the_console_shows_what_a_person_reads(folder, bob, capsys):
-    mails.send("password_reset", bob)
-    postman.deliver()
+    outbox.enqueue("password_reset", bob)
+    worker.send_due()
 
     shown = capsys.readouterr().out
     assert "Subject: Choose a new password" in shown

@@ -2,8 +2,8 @@ import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
-from project.middleware import ClientAddress, ResponseHeadersMiddleware
-from tests.hostile.wire import Wsgi
+from project.middleware import ClientIPMiddleware, ResponseHeadersMiddleware
+from tests.security.wire import Wsgi
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def address(settings):
         settings.TRUSTED_PROXIES = hops
         extra = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
         request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", **extra)
-        ClientAddress(lambda request: HttpResponse())(request)
+        ClientIPMiddleware(lambda request: HttpResponse())(request)
         return request.META["REMOTE_ADDR"]
 
     return address

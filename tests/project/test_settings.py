@@ -68,7 +68,7 @@ class TestRefusals:
             ("DATABASE_URL", "postgres://sojourn:hush@host:port/name"),
             ("CACHE_URL", "rediss"),
             ("EMAIL_URL", "mail.example.org"),
-            ("UNVERIFIED_MAY", "some"),
+            ("EMAIL_VERIFICATION", "some"),
             ("LOG_FORMAT", "xml"),
             ("LOG_LEVEL", "loud"),
             ("TOKENS_ISSUER", "example.org"),
@@ -151,7 +151,7 @@ class TestValues:
 
     def test_passwords_are_hashed_by_our_own_argon2_and_may_be_all_digits(self, read):
         settings = read()
-        assert settings["PASSWORD_HASHERS"][0] == "accounts.hashers.Argon2Hasher"
+        assert settings["PASSWORD_HASHERS"][0] == "accounts.security.hashers.Argon2Hasher"
         assert "Numeric" not in str(settings["AUTH_PASSWORD_VALIDATORS"])
 
     @pytest.mark.parametrize("hops", ["0", "1"])

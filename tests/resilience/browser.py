@@ -13,7 +13,7 @@ from http.cookies import SimpleCookie
 from time import monotonic
 from typing import Any
 
-from tests.faults.fate import FAIR, Fate
+from tests.resilience.fate import FAIR, Fate
 
 ACCESS, REFRESH, PROBE = "__Host-access", "__Host-refresh", "__Host-probe"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

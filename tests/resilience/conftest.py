@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.faults import database
-from tests.faults.server import Site
+from tests.resilience import database
+from tests.resilience.server import Site
 
 
 @pytest.fixture

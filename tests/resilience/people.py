@@ -1,4 +1,5 @@
-"""`python -m tests.faults.people NUMBER EACH`: makes the tables and that many people, and prints their jars, as JSON.
+"""`python -m tests.resilience.people NUMBER EACH`: makes the tables and that many people, and prints their jars, as
+JSON.
 
 Each person has EACH of them. A jar holds a real sign-in, made as `login()` makes it, without a password: no time goes
 into hashing.
@@ -15,7 +16,7 @@ from django.db import transaction
 
 
 def main(number: int, each: int) -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.faults.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.resilience.settings")
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
     with transaction.atomic():  # one commit for all

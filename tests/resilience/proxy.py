@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.fate import Fate
+from tests.resilience.fate import Fate
 
 Plan = Callable[[str, str], Fate]  # by method and path
 

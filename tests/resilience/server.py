@@ -1,6 +1,6 @@
 """The production server as processes of their own, and what they leave in their log.
 
-`python -m tests.faults.server DESCRIPTOR PRELOAD` serves on a socket that it inherits. The socket stays open here:
+`python -m tests.resilience.server DESCRIPTOR PRELOAD` serves on a socket that it inherits. The socket stays open here:
 whoever comes while the server is dead waits for the next one, as behind systemd's socket activation, and no port is
 fixed.
 """
@@ -30,7 +30,7 @@ class Site:
         self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONWARNINGS": "ignore",
-            "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.resilience.settings",
             "SECRET_KEY": "of no use anywhere else, and long enough for the checks",
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "DATABASE_URL": database_url,
@@ -55,7 +55,7 @@ class Site:
     def people(self, number: int, each: int) -> list[list[dict[str, str]]]:
         """For each of `number` people the jars of `each` browsers, newly signed in."""
         done = subprocess.run(
-            [sys.executable, "-m", "tests.faults.people", str(number), str(each)],
+            [sys.executable, "-m", "tests.resilience.people", str(number), str(each)],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -100,7 +100,7 @@ class Server:
         descriptor = self.socket.fileno()
         with self.site.log.open("ab") as log:
             master = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.server", str(descriptor), str(self.preload)],
+                [sys.executable, "-m", "tests.resilience.server", str(descriptor), str(self.preload)],
                 cwd=ROOT,
                 env=self.site.environment,
                 stdout=log,

@@ -2,7 +2,7 @@
 
 from project.settings import *  # noqa: F403
 from project.settings import LOGGING, STORAGES
-from tests.faults.server import URLS
+from tests.resilience.server import URLS
 
 LOGGING["loggers"]["tokens"]["level"] = "DEBUG"
 

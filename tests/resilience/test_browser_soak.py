@@ -7,10 +7,10 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page
 
-from tests.faults.browser import ACCESS, as_set
-from tests.faults.fate import FAIR, Fate, draw, seeded
-from tests.faults.proxy import Proxy
-from tests.faults.test_soak import BOUND, LIFETIME, LONGEST, LOSSES, SECONDS
+from tests.resilience.browser import ACCESS, as_set
+from tests.resilience.fate import FAIR, Fate, draw, seeded
+from tests.resilience.proxy import Proxy
+from tests.resilience.test_soak import BOUND, LIFETIME, LONGEST, LOSSES, SECONDS
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(SECONDS + 300)]
 

@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from tests.faults import database
-from tests.faults.browser import ACCESS, Browser
-from tests.faults.fate import seeded
-from tests.faults.server import Server
+from tests.resilience import database
+from tests.resilience.browser import ACCESS, Browser
+from tests.resilience.fate import seeded
+from tests.resilience.server import Server
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -46,9 +46,9 @@ def test_no_session_is_lost_and_no_row_broken(installed, postgres, tell):
     assert not any(browser.deleted for browser in browsers)
     rows = database.execute(postgres.url, "SELECT id::text, generation, jti::text, revoked_at FROM tokens_refreshtoken")
     assert len(rows) == BROWSERS
-    by_id = {sid: (generation, jti, revoked_at) for sid, generation, jti, revoked_at in rows}
+    actor_id = {sid: (generation, jti, revoked_at) for sid, generation, jti, revoked_at in rows}
     for browser in browsers:
-        check(by_id[browser.claims()["sid"]], browser.claims())
+        check(actor_id[browser.claims()["sid"]], browser.claims())
 
 
 async def rounds(

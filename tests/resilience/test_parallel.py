@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from tests.faults import database
-from tests.faults.browser import Browser
-from tests.faults.fate import draw, seeded
+from tests.resilience import database
+from tests.resilience.browser import Browser
+from tests.resilience.fate import draw, seeded
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 

@@ -6,10 +6,10 @@ import threading
 import pytest
 from playwright.sync_api import expect
 
-from tests.faults import database
-from tests.faults.browser import as_set
-from tests.faults.fate import FAIR, Fate, seeded
-from tests.faults.proxy import Proxy
+from tests.resilience import database
+from tests.resilience.browser import as_set
+from tests.resilience.fate import FAIR, Fate, seeded
+from tests.resilience.proxy import Proxy
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -19,7 +19,7 @@ UPLOAD = "/upload/?from=form&to=%2Felsewhere"
 
 @pytest.fixture
 def site(installed, postgres_database):
-    return installed(postgres_database, FAULTS_URLS="tests.faults.urls", TOKENS_ACCESS_LIFETIME=str(LIFETIME))
+    return installed(postgres_database, FAULTS_URLS="tests.resilience.urls", TOKENS_ACCESS_LIFETIME=str(LIFETIME))
 
 
 def test_a_file_that_waited_too_long_arrives_whole_and_once_and_nobody_is_signed_out(

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from tests.faults.browser import ACCESS, Browser, Lost
-from tests.faults.fate import draw, seeded
+from tests.resilience.browser import ACCESS, Browser, Lost
+from tests.resilience.fate import draw, seeded
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", 20))
 

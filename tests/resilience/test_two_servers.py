@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.faults.browser import Browser
+from tests.resilience.browser import Browser
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 

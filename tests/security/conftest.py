@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 
-from tests.hostile.forging import Real
-from tests.hostile.wire import Asgi, Socket, Way, Wsgi
 from tests.project.test_demo import Demo, running
+from tests.security.forging import Real
+from tests.security.wire import Asgi, Socket, Way, Wsgi
 from tests.tokens.clock import jar
 from tokens.keys import derive
 from tokens.testing import Client

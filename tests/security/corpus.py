@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zlib import compress
 
-from tests.hostile.forging import Real, base64url, forged
+from tests.security.forging import Real, base64url, forged
 
 __all__ = ["ACCESS", "OURS", "PROBE", "REFRESH", "STRAY", "headers", "pair"]
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 
-from tests.hostile.corpus import ACCESS, PROBE, REFRESH
-from tests.hostile.forging import Real, altered, forged, irregular, members
+from tests.security.corpus import ACCESS, PROBE, REFRESH
+from tests.security.forging import Real, altered, forged, irregular, members
 from tokens import jwks
 from tokens.models import RefreshToken
 

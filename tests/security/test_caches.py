@@ -10,12 +10,12 @@ import pytest
 from django.conf import settings as configured
 from django.core.cache import cache
 
-from tests.hostile import pages
-from tests.hostile.corpus import ACCESS, OURS, PROBE, REFRESH
-from tests.hostile.forging import part
-from tests.hostile.wire import Socket, jar_after
 from tests.postgres import give_up
 from tests.project.test_demo import free_port
+from tests.security import pages
+from tests.security.corpus import ACCESS, OURS, PROBE, REFRESH
+from tests.security.forging import part
+from tests.security.wire import Socket, jar_after
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens.testing import Client
 
@@ -63,7 +63,7 @@ def walk(people, url):
         browser.cookies.pop("basket", None)
 
 
-@pytest.mark.urls("tests.hostile.pages")
+@pytest.mark.urls("tests.security.pages")
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
 class TestDjangosOwn:
     URL = "/who/?says=public, max-age=60&cookie=1"
@@ -106,7 +106,7 @@ class TestDjangosOwn:
         assert jar(old)
 
 
-@pytest.mark.urls("tests.hostile.pages")
+@pytest.mark.urls("tests.security.pages")
 class TestWhatAViewSays:
     @pytest.fixture(autouse=True)
     def cached(self, settings):

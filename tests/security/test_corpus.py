@@ -7,8 +7,8 @@ import pytest
 
 from tests.accounts.test_pages import OPEN
 from tests.conftest import PASSWORD
-from tests.hostile.conftest import real_of
-from tests.hostile.corpus import OURS, headers, pair
+from tests.security.conftest import real_of
+from tests.security.corpus import OURS, headers, pair
 from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.once  # the database has next to no part in it

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from accounts.models import SecurityEvent
-from tests.hostile.forging import altered
+from tests.security.forging import altered
 
 INJECTED = ["%0d%0aX-Injected:%20y", "%0aX-Injected:y", "%E5%98%8A%E5%98%8DX-Injected:y"]
 

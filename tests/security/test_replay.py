@@ -6,8 +6,8 @@ import pytest
 from django.core import signing
 
 from tests.conftest import PASSWORD
-from tests.hostile.corpus import ACCESS, PROBE, REFRESH
-from tests.hostile.forging import part
+from tests.security.corpus import ACCESS, PROBE, REFRESH
+from tests.security.forging import part
 from tests.tokens.clock import jar
 from tokens.models import RefreshToken
 from tokens.testing import Client

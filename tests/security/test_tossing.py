@@ -6,8 +6,8 @@ of the same name, and as many as it likes. It holds an account of its own, and s
 
 import pytest
 
-from tests.hostile.conftest import real_of
-from tests.hostile.corpus import ACCESS, REFRESH, STRAY, pair
+from tests.security.conftest import real_of
+from tests.security.corpus import ACCESS, REFRESH, STRAY, pair
 
 pytestmark = pytest.mark.once
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.conf import settings
 from django.db.models.functions import Now
 
-from tests.machine.browsers import Browser
-from tests.machine.people import Person, fresh
-from tests.machine.world import CHANGE_PASSWORD, LOG_IN, LOG_OUT, World
+from tests.stateful.browsers import Browser
+from tests.stateful.people import Person, fresh
+from tests.stateful.world import CHANGE_PASSWORD, LOG_IN, LOG_OUT, World
 from tokens.models import RefreshToken
 
 Reason = RefreshToken.Reason

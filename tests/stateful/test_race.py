@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import DatabaseError, connection, connections
 
-from tests.machine.people import Person, fresh
+from tests.stateful.people import Person, fresh
 from tests.tokens.clock import elapse
 from tokens.models import RefreshToken
 from tokens.testing import Client

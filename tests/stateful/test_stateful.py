@@ -19,9 +19,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.machine import changes
-from tests.machine.browsers import Browser
-from tests.machine.world import NOBODY, PAGES, World
+from tests.stateful import changes
+from tests.stateful.browsers import Browser
+from tests.stateful.world import NOBODY, PAGES, World
 from tokens import cookies, signals
 
 settings.register_profile(

@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from tests.machine.browsers import MARGIN, ROUND_TRIP, Browser, Jar, Message, Token, token
-from tests.machine.people import Person
+from tests.stateful.browsers import MARGIN, ROUND_TRIP, Browser, Jar, Message, Token, token
+from tests.stateful.people import Person
 from tests.tokens import clock
 from tokens.conf import conf
 from tokens.cookies import probe_name

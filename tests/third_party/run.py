@@ -1,5 +1,5 @@
-"""`python -m tests.packages.run WALK FOLDER`: a project as `django-admin startproject` makes it, with the settings that
-docs/howto/existing-project.md names and those of the walk; then the walk itself, which fails by an exception.
+"""`python -m tests.third_party.run WALK FOLDER`: a project as `django-admin startproject` makes it, with the settings
+that docs/howto/existing-project.md names and those of the walk; then the walk itself, which fails by an exception.
 
 A walk is a module with `walk()`, and imports no models before that; `SETTINGS` and `URLS`, if it has them, are lines
 for the two files. With `PLAIN` the project is left as Django made it. Two walks in one folder have one database.
@@ -31,7 +31,7 @@ SECRET_KEY = "of no use anywhere else, and long enough for the checks"
 
 
 def main(name: str, folder: Path) -> None:
-    walk = import_module(f"tests.packages.walks.{name}")
+    walk = import_module(f"tests.third_party.walks.{name}")
     if not (folder / "manage.py").exists():
         subprocess.run([sys.executable, "-m", "django", "startproject", "shop", folder], check=True)
     write(folder / "shop", name, walk)

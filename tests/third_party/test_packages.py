@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages import run
+from tests.third_party import run
 
 pytestmark = pytest.mark.once
 
@@ -33,7 +33,7 @@ def take(tmp_path):
 
     def take(walk):
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-B", "-m", "tests.packages.run", walk, tmp_path],
+            [sys.executable, "-W", "error", "-B", "-m", "tests.third_party.run", walk, tmp_path],
             cwd=ROOT,
             env={name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ},
             capture_output=True,

@@ -1,4 +1,4 @@
-"""Old sessions of `django.contrib.sessions` become sign-ins. tests/packages does it with those of a real site."""
+"""Old sessions of `django.contrib.sessions` become sign-ins. tests/third_party does it with those of a real site."""
 
 from datetime import timedelta
 from importlib import import_module

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model, login
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
-from tests.proxies.models import Colleague
+from tests.proxy_models.models import Colleague
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens import signals, verified
 from tokens.models import RefreshToken

@@ -432,7 +432,7 @@ class TestAModelWithASetattrOfItsOwn:
 
 class TestClaimsOf:
     def test_it_says_what_the_settings_name(self, bob, settings):
-        assert users.claims_of(bob) == {"username": "bob", "is_staff": False, "verified_at": None}
+        assert users.claims_of(bob) == {"username": "bob", "is_staff": False, "email_verified_at": None}
         settings.TOKENS_USER_CLAIMS = ["email", "is_superuser"]
         assert users.claims_of(bob) == {"email": "bob@example.org", "is_superuser": False}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.face.gallery import NAMED
-from tests.face.looks import Eyes, Seen
-from tests.face.site import Face, running
+from tests.ui.gallery import NAMED
+from tests.ui.looks import Eyes, Seen
+from tests.ui.site import Face, running
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""Every page in every state that is worth a look: tests/face holds them to its rules, and makes pictures of them.
+"""Every page in every state that is worth a look: tests/ui holds them to its rules, and makes pictures of them.
 
-`python -m tests.face.screenshots` makes the pictures. A page that is not here fails tests/face/test_gallery.py.
+`python -m tests.ui.screenshots` makes the pictures. A page that is not here fails tests/ui/test_gallery.py.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page
 
-from tests.face.people import PASSWORD
+from tests.ui.people import PASSWORD
 
 Act = Callable[[Page], None]
 
@@ -20,7 +20,7 @@ NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 @dataclass(frozen=True)
 class Picture:
-    """`path` is a format string for the facts of the site; `who` names the sign-in that looks (tests/face/people.py),
+    """`path` is a format string for the facts of the site; `who` names the sign-in that looks (tests/ui/people.py),
     and `act` is done on the page before it is looked at. All of them can be looked at again and again."""
 
     name: str

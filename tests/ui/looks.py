@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page
 
-from tests.face.gallery import Picture
-from tests.face.site import Face
+from tests.ui.gallery import Picture
+from tests.ui.site import Face
 
 PROBE = Path(__file__).with_name("look.js").read_text()
 DESKTOP = {"width": 1280, "height": 800}

@@ -1,4 +1,4 @@
-"""`python -m tests.face.people`: makes the tables, the static files and whoever is on the pages.
+"""`python -m tests.ui.people`: makes the tables, the static files and whoever is on the pages.
 
 Prints, as JSON, what the gallery cannot know: `jars`, the cookies of each sign-in by its name, and the parts of
 addresses that are drawn at random.
@@ -50,7 +50,7 @@ def made() -> dict[str, Any]:
         "bob": jar(bob, name="Work laptop", user_agent=FIREFOX, started=5 * DAY),
         "carol": jar(carol, user_agent=CHROME, started=HOUR),
         "dave": jar(dave, user_agent=CHROME, started=HOUR),
-        "erin": jar(person("erin", verified_at=None), user_agent=IPHONE, started=HOUR),
+        "erin": jar(person("erin", email_verified_at=None), user_agent=IPHONE, started=HOUR),
         "nora": jar(person("nora"), user_agent=IPHONE, started=HOUR),
         "olga": jar(olga, user_agent=FIREFOX, started=DAY, proved=DAY),
         **ended_ones(person("ivan")),
@@ -66,14 +66,14 @@ def made() -> dict[str, Any]:
         "event_id": history_of(bob),
         "mail_id": mail_to(carol),
     }
-    type(dave).objects.filter(pk=dave.pk).update(leaving_at=now() + 14 * DAY)
-    return {"jars": jars, **ids, **links(carol, person("gina", verified_at=None), person("hugo"))}
+    type(dave).objects.filter(pk=dave.pk).update(deletion_due_at=now() + 14 * DAY)
+    return {"jars": jars, **ids, **links(carol, person("gina", email_verified_at=None), person("hugo"))}
 
 
 def person(name: str, first: str = "", last: str = "", **about: Any) -> Any:
     from accounts.models import User
 
-    about = {"first_name": first, "last_name": last, "verified_at": now() - 90 * DAY, **about}
+    about = {"first_name": first, "last_name": last, "email_verified_at": now() - 90 * DAY, **about}
     return User.objects.create_user(name, f"{name}@example.org", PASSWORD, **about)
 
 
@@ -92,7 +92,7 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
 
 
 def walkers() -> dict[str, dict[str, str]]:
-    """Those who change something on the way (tests/face/test_keyboard.py), each on a way of their own."""
+    """Those who change something on the way (tests/ui/test_keyboard.py), each on a way of their own."""
     walt, wilma = person("walt"), person("wilma")
     row_of(wilma, IPHONE, started=9 * DAY, seen=3 * HOUR)
     return {"walt": jar(walt, user_agent=FIREFOX, started=DAY), "wilma": jar(wilma, user_agent=FIREFOX, started=DAY)}
@@ -173,8 +173,8 @@ def history_of(user: Any) -> int:
         SecurityEvent(
             user=user,
             kind=kind,
-            at=now() - 5 * number * HOUR,
-            address="198.51.100.23" if number % 3 else None,
+            created_at=now() - 5 * number * HOUR,
+            ip_address="198.51.100.23" if number % 3 else None,
             user_agent=agents[number % 4],
         )
         for number, kind in enumerate(kinds)
@@ -187,11 +187,11 @@ def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
     from django.contrib.auth.tokens import default_token_generator
     from django.utils.http import urlsafe_base64_encode
 
-    from accounts.address_tokens import link_token, undo_token
-    from accounts.models import AddressProof
+    from accounts.email.tokens import link_token, undo_token
+    from accounts.models import EmailVerification
 
-    asked = AddressProof.objects.create(user=new, address=new.email)
-    was = AddressProof(user=moved, address=moved.email, previous="hugo@example.net", confirmed_at=now())
+    asked = EmailVerification.objects.create(user=new, email=new.email)
+    was = EmailVerification(user=moved, email=moved.email, previous_email="hugo@example.net", confirmed_at=now())
     was.save()
     return {
         "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{default_token_generator.make_token(forgetful)}",

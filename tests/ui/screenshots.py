@@ -1,6 +1,6 @@
-"""`python -m tests.face.screenshots [--out DIR] [--only NAME]`: every page in light, in dark and on a phone.
+"""`python -m tests.ui.screenshots [--out DIR] [--only NAME]`: every page in light, in dark and on a phone.
 
-The same pages give the same pictures, whenever they are taken: see tests/face/settings.py.
+The same pages give the same pictures, whenever they are taken: see tests/ui/settings.py.
 """
 
 import argparse
@@ -12,9 +12,9 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.chromium import executable
-from tests.face.gallery import NAMED, Picture
-from tests.face.looks import PHONE
-from tests.face.site import MOMENT, Face, running
+from tests.ui.gallery import NAMED, Picture
+from tests.ui.looks import PHONE
+from tests.ui.site import MOMENT, Face, running
 
 DESKTOP = {"width": 1000, "height": 750}
 LOOKS: dict[str, dict[str, Any]] = {
@@ -25,7 +25,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.face.screenshots", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.ui.screenshots", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("screenshots"), help="where to (screenshots)")
     parser.add_argument(
         "--only", choices=NAMED, metavar="NAME", action="append", help="this page; several times: these"

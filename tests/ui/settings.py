@@ -14,7 +14,7 @@ time_machine.travel(time.time() + float(os.environ["FACE_SHIFT"])).start()
 from project.settings import *  # noqa: E402, F403
 from project.settings import BASE_DIR, PASSWORD_HASHERS, STATICFILES_DIRS, TEMPLATES  # noqa: E402
 
-ROOT_URLCONF = "tests.face.urls"
-TEMPLATES[0]["DIRS"].append(BASE_DIR / "tests/face/templates")  # type: ignore[attr-defined]
-STATICFILES_DIRS = [*STATICFILES_DIRS, BASE_DIR / "tests/face/static"]
+ROOT_URLCONF = "tests.ui.urls"
+TEMPLATES[0]["DIRS"].append(BASE_DIR / "tests/ui/templates")  # type: ignore[attr-defined]
+STATICFILES_DIRS = [*STATICFILES_DIRS, BASE_DIR / "tests/ui/static"]
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2Hasher", *PASSWORD_HASHERS[1:]]

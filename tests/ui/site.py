@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.sync_api import Page, Response
 
-from tests.face.gallery import Picture
-from tests.faults.server import ROOT, Site
+from tests.resilience.server import ROOT, Site
+from tests.ui.gallery import Picture
 
 MOMENT = datetime(2025, 11, 21, 14, 30, tzinfo=UTC)  # of every picture
 
@@ -27,7 +27,7 @@ class Face(Site):
         super().__init__(
             folder,
             f"sqlite:///{folder}/db.sqlite3",
-            DJANGO_SETTINGS_MODULE="tests.face.settings",
+            DJANGO_SETTINGS_MODULE="tests.ui.settings",
             FACE_SHIFT=str(MOMENT.timestamp() - time.time()),
             CACHE_URL=f"filecache://{folder}/cache",
             EMAIL_URL=f"filemail:///{folder}/mail",
@@ -72,7 +72,7 @@ class Face(Site):
 
     def _populate(self) -> dict[str, Any]:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.face.people"],
+            [sys.executable, "-m", "tests.ui.people"],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,

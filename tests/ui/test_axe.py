@@ -6,8 +6,8 @@ The browser that it runs in is the only one that heeds no Content-Security-Polic
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.face.gallery import NAMED, every_page
-from tests.face.looks import DESKTOP, PHONE
+from tests.ui.gallery import NAMED, every_page
+from tests.ui.looks import DESKTOP, PHONE
 
 pytestmark = pytest.mark.once
 

@@ -7,7 +7,7 @@ import pytest
 from django.urls import get_resolver, resolve
 
 from tests.accounts.test_pages import patterns
-from tests.face.gallery import GALLERY, NAMED
+from tests.ui.gallery import GALLERY, NAMED
 
 pytestmark = pytest.mark.once
 

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.face.people import PASSWORD
+from tests.ui.people import PASSWORD
 
 pytestmark = pytest.mark.once
 

@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.face.gallery import GALLERY, NAMED
-from tests.face.looks import PHONE
-from tests.face.test_axe import EVERYTHING, violations
-from tests.hostile.wire import Socket, jar_after
 from tests.languages.catalogue import LANGUAGES
 from tests.languages.reader import english
+from tests.security.wire import Socket, jar_after
+from tests.ui.gallery import GALLERY, NAMED
+from tests.ui.looks import PHONE
+from tests.ui.test_axe import EVERYTHING, violations
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 

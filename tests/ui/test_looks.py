@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.face.gallery import GALLERY, NAMED, every_page
-from tests.face.looks import DESKTOP, PHONE, measured
-from tests.face.screenshots import take
+from tests.ui.gallery import GALLERY, NAMED, every_page
+from tests.ui.looks import DESKTOP, PHONE, measured
+from tests.ui.screenshots import take
 
 pytestmark = pytest.mark.once
 

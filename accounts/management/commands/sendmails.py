@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts import postman
+from accounts.mails import worker
 from accounts.models import OutgoingMail
 from tokens.progress import bar
 
@@ -34,22 +34,22 @@ class Command(BaseCommand):
     def _list(self) -> None:
         due = OutgoingMail.objects.due()
         for mail in due.iterator():
-            self.stdout.write(f"{mail} · {postman.masked(mail.to)} · attempts: {mail.attempts}")
+            self.stdout.write(f"{mail} · {worker.masked_email(mail.to)} · attempts: {mail.attempts}")
         if not due:
             self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} are left for later.")
 
     def _send(self) -> None:
         with _told_to_stop() as stopped, closing(bar(OutgoingMail.objects.due().count)) as shown:
 
-            def leaving() -> bool:  # asked before each mail
+            def stopping() -> bool:  # asked before each mail
                 shown.update()
                 return stopped.is_set()
 
-            sent = postman.deliver(leaving)
+            sent = worker.send_due(stopping)
         self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} are left for later.")
 
     def _watch(self) -> None:
-        watching = postman.Postman()
+        watching = worker.MailWorker()
         with _told_to_stop(watching.stop):
             watching.work(poll=_POLL)
 

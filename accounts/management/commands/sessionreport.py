@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from accounts.devices import describe
+from accounts.account.user_agents import describe
 from accounts.models import User
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 

@@ -4,8 +4,8 @@ import json
 from http.cookies import SimpleCookie
 from pathlib import Path
 
-from tests.packages.walks import fresh
-from tests.packages.walks.people import browser, on, post
+from tests.third_party.walks import fresh
+from tests.third_party.walks.people import browser, on, post
 
 URLS = fresh.URLS
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.packages.walks.people import PASSWORD, browser, on, person, post, send
+from tests.third_party.walks.people import PASSWORD, browser, on, person, post, send
 
 SETTINGS = """
 INSTALLED_APPS += ["allauth", "allauth.account"]
@@ -18,7 +18,7 @@ TEMPLATES[0]["OPTIONS"]["context_processors"] += ["django.template.context_proce
 """
 URLS = """
 from django.urls import include
-from tests.packages.walks import pages
+from tests.third_party.walks import pages
 
 urlpatterns += [
     path("accounts/", include("allauth.urls")),

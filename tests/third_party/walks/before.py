@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.packages.walks import fresh
-from tests.packages.walks.people import browser, log_in, on, person, post
+from tests.third_party.walks import fresh
+from tests.third_party.walks.people import browser, log_in, on, person, post
 
 PLAIN = True
 URLS = fresh.URLS

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.packages.walks import fresh
-from tests.packages.walks.people import browser, log_in, on, person
+from tests.third_party.walks import fresh
+from tests.third_party.walks.people import browser, log_in, on, person
 
 SETTINGS = """
 INSTALLED_APPS += ["debug_toolbar"]

@@ -1,6 +1,6 @@
 """Django REST framework: its SessionAuthentication, its log-in for the browsable API, and CSRF on what writes."""
 
-from tests.packages.walks.people import browser, log_in, person, post
+from tests.third_party.walks.people import browser, log_in, person, post
 
 SETTINGS = """
 INSTALLED_APPS += ["rest_framework"]
@@ -11,7 +11,7 @@ REST_FRAMEWORK = {
 """
 URLS = """
 from django.urls import include
-from tests.packages.walks import api
+from tests.third_party.walks import api
 
 urlpatterns += [path("auth/", include("rest_framework.urls")), path("api/me/", api.Me.as_view())]
 """

@@ -1,11 +1,11 @@
 """Four settings, and Django's own log-in view and admin."""
 
-from tests.packages.walks.people import PASSWORD, browser, log_in, on, person, post, send
+from tests.third_party.walks.people import PASSWORD, browser, log_in, on, person, post, send
 
 URLS = """
 from django.contrib.auth import views
 from django.urls import include
-from tests.packages.walks import pages
+from tests.third_party.walks import pages
 
 urlpatterns += [
     path("accounts/login/", views.LoginView.as_view(template_name="admin/login.html", next_page="/who/")),

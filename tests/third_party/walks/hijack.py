@@ -1,7 +1,7 @@
 """django-hijack does not work: it looks in the session for who has logged in, and by which backend."""
 
-from tests.packages.walks import fresh
-from tests.packages.walks.people import browser, log_in, on, person, post
+from tests.third_party.walks import fresh
+from tests.third_party.walks.people import browser, log_in, on, person, post
 
 SETTINGS = """
 INSTALLED_APPS += ["hijack", "hijack.contrib.admin"]

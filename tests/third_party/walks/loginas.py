@@ -1,7 +1,7 @@
 """django-loginas: an administrator becomes somebody else, and themselves again."""
 
-from tests.packages.walks import fresh
-from tests.packages.walks.people import browser, log_in, on, person, post
+from tests.third_party.walks import fresh
+from tests.third_party.walks.people import browser, log_in, on, person, post
 
 SETTINGS = """
 INSTALLED_APPS.insert(0, "loginas")

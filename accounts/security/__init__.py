@@ -1,0 +1,1 @@
+"""Keep strangers out: passwords, throttling, reauthentication, alerts and the audit log."""
