@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from benchmarks import admin as measured
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from accounts.admin import changelist
 from accounts.models import SecurityEvent, User
+from lab.benchmarks import admin as measured
 from tests.accounts.conftest import CHROME, FIREFOX
 from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD

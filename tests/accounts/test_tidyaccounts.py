@@ -3,7 +3,6 @@
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from django.conf import settings
