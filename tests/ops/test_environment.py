@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from project.settings import TOKENS_TYPES
-
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,7 +32,7 @@ def read_by(path):
 def read():
     files = [path for folder in ("accounts", "ops", "project", "tokens") for path in (ROOT / folder).rglob("*.py")]
     compose = re.findall(r"\$\{(\w+)", (ROOT / "ops/compose.yaml").read_text())
-    return {name for path in files for name in read_by(path)} | {*TOKENS_TYPES, *compose}
+    return {name for path in files for name in read_by(path)} | set(compose)
 
 
 def shown():
