@@ -18,7 +18,7 @@ from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
 GRACE = timedelta(days=14)  # somebody who hears of it by mail can be on a journey
-BLANK: dict[str, Any] = {"name": "", "user_agent": "", "address": None}  # what is personal in the row of a session
+BLANK: dict[str, Any] = {"name": "", "user_agent": "", "ip_address": None}  # what is personal in the row of a session
 
 Kind = SecurityEvent.Kind
 

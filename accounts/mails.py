@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from accounts.models import OutgoingMail, User
-from tokens import origin
+from tokens import client
 
 
 def send(
@@ -30,7 +30,7 @@ def send(
     was. Without a user and an address it is made like any other, and sent to nobody.
     """
     if request:
-        facts = {"address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
+        facts = {"address": client.ip_address(request), "user_agent": client.user_agent(request), **facts}
     OutgoingMail.objects.create(
         kind=kind,
         user=user,

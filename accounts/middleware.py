@@ -21,7 +21,7 @@ class UnverifiedVisitors(MiddlewareMixin):
             return None
         match = request.resolver_match
         within_admin = match is not None and "admin" in match.app_names  # guarded, but nobody's own account
-        account = getattr(view, "tokens_guarded", False) and not within_admin
+        account = getattr(view, "tokens_fresh_session_required", False) and not within_admin
         return None if unverified.may_open(request.user, account=account) else redirect("email_verify")
 
 
@@ -46,7 +46,7 @@ class RefusedMethods(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         view = request.resolver_match.func if request.resolver_match else None
         blank = isinstance(response, HttpResponseNotAllowed) and not response.content
-        if not blank or getattr(view, "tokens_cookieless", False):
+        if not blank or getattr(view, "tokens_anonymous_only", False):
             return response
         page = render(request, "405.html", status=405)
         page.headers["Allow"] = response.headers["Allow"]

@@ -23,7 +23,7 @@ from accounts import throttle
 from accounts.http import Request
 from accounts.models import SecurityEvent
 from accounts.validators import refuse_long_password
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -34,7 +34,7 @@ PROVED_FOR = timedelta(minutes=10)  # enough to finish what one came for, and li
 
 def proved(view: View) -> View:
     """The view runs only within PROVED_FOR of the last proof. Until then a page that asks for the password stands in
-    its place, at its address; the row is read (`guards_account`).
+    its place, at its address; the row is read (`fresh_session_required`).
 
     The page is a 200, like every form that is to be sent once more: at a 401 a browser may show a dialog of its own.
     Whoever was on the way to a page is sent there, and whoever had filled in a form finds it done: `request.POST` is as
@@ -43,7 +43,7 @@ def proved(view: View) -> View:
     with a password proves by it (`checked`), or its page is `proved` as well and asks before anything is typed.
     """
 
-    @guards_account
+    @fresh_session_required
     @wraps(view)
     @sensitive_post_parameters()
     def asking(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -74,7 +74,7 @@ def checked(request: Request, password: str) -> str:
     SecurityEvent.objects.record(request, request.user, kind, session=request.tokens.session_id)
     if row is None or not right:
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
-    row.prove()
+    row.mark_authenticated()
     throttle.forgive(request, throttle.PROOF, request.user)
     return password
 
@@ -105,7 +105,7 @@ class ProofForm(forms.Form):
 
 
 def _is_fresh(row: RefreshToken | None) -> bool:
-    return bool(row and row.proved_at and timezone.now() - row.proved_at <= PROVED_FOR)
+    return bool(row and row.authenticated_at and timezone.now() - row.authenticated_at <= PROVED_FOR)
 
 
 def _page(request: Request, form: ProofForm) -> HttpResponse:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import week
 from accounts.models import User
 from accounts.proof import proved
-from tokens.decorators import signs_in_or_out
+from tokens.decorators import starts_or_ends_session
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -34,7 +34,7 @@ class AdminSite(admin.AdminSite):
         """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles. Whatever is
         changed here is changed by somebody who has just shown who they are; to leave needs no proof."""
         checked = super().admin_view(view, cacheable)
-        changing = checked if getattr(view, "tokens_unjudged", False) else proved(checked)
+        changing = checked if getattr(view, "tokens_starts_or_ends_session", False) else proved(checked)
 
         @wraps(checked)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -63,7 +63,7 @@ class AdminSite(admin.AdminSite):
     ) -> HttpResponse:
         return redirect("password_change")
 
-    @signs_in_or_out
+    @starts_or_ends_session
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -21,7 +21,7 @@ from accounts.gates import Gate, Pace
 from accounts.metrics import count_throttled
 from accounts.models import User
 from accounts.validators import with_ascii_host
-from tokens import origin
+from tokens import client
 
 logger = logging.getLogger("accounts")
 
@@ -201,7 +201,7 @@ def _visitor(request: HttpRequest) -> str:
     Where the server tells no address there is no visitor to count for: all of them would be one, and anybody could shut
     the gates of everybody.
     """
-    address = origin.address(request)
+    address = client.ip_address(request)
     if address is None:
         return ""
     parsed = ip_address(address)

@@ -9,7 +9,7 @@ ROOT_URLCONF = "benchmarks.site_urls"
 
 if os.environ.get("BENCHMARKS_SESSIONS"):
     INSTEAD = {
-        "tokens.middleware.StrictCookies": None,
+        "tokens.middleware.StrictCookiesMiddleware": None,
         "tokens.middleware.TokenMiddleware": "django.contrib.auth.middleware.AuthenticationMiddleware",
         "tokens.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
         "accounts.middleware.LeavingPeople": None,  # it looks at the rows of sign-ins

@@ -18,7 +18,7 @@ ORDER = (
     "project.middleware.PrivateCookies",
     "project.middleware.IsolationHeaders",
     "project.middleware.ClientAddress",
-    "tokens.middleware.StrictCookies",
+    "tokens.middleware.StrictCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

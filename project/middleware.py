@@ -82,7 +82,7 @@ class Language(LocaleMiddleware):
     """
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
-        if getattr(view, "tokens_cookieless", False):
+        if getattr(view, "tokens_anonymous_only", False):
             request.one_language = True  # type: ignore[attr-defined]
             request.LANGUAGE_CODE = settings.LANGUAGE_CODE
             translation.activate(settings.LANGUAGE_CODE)

@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "project.middleware.PrivateCookies",
     "project.middleware.IsolationHeaders",
     "project.middleware.ClientAddress",
-    "tokens.middleware.StrictCookies",
+    "tokens.middleware.StrictCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

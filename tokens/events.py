@@ -1,18 +1,17 @@
-"""The branches of the rule, each with one sentence for the log and one signal, so that they can be counted."""
+"""The outcomes of the rule, each with one message for the log and one signal, so that they can be counted."""
 
 from __future__ import annotations
 
 import logging
 from enum import StrEnum
-from typing import Any
 
-from .signals import branch_taken
+from .signals import token_event
 
 logger = logging.getLogger("tokens")
 
 
-class Branch(StrEnum):
-    """What became of tokens that came along."""
+class TokenEvent(StrEnum):
+    """What happened to the tokens of a request."""
 
     CHILD = "child"
     KEPT = "kept"
@@ -26,23 +25,22 @@ class Branch(StrEnum):
     DEAD = "dead"
 
 
-SENTENCES = {
-    Branch.CHILD: (logging.DEBUG, "A child was handed out."),
-    Branch.KEPT: (logging.DEBUG, "A young refresh token was kept."),
-    Branch.CONFIRMED_BY_REFRESH: (logging.DEBUG, "A refresh token was confirmed by its use."),
-    Branch.CONFIRMED_BY_ACCESS: (logging.DEBUG, "A refresh token was confirmed by its access token."),
-    Branch.BEHIND: (logging.WARNING, "The database was behind a refresh token: it has lost writes."),
-    Branch.LATE: (logging.INFO, "A response left too late for its cookies."),
-    Branch.PROBED: (logging.INFO, "A stale refresh token was probed."),
-    Branch.ANSWERED: (logging.INFO, "A probe was answered by something newer."),
-    Branch.REUSED: (logging.WARNING, "A stale refresh token was used again: a copy is about."),
-    Branch.DEAD: (logging.INFO, "A sign-in that is over was shown."),
+MESSAGES = {
+    TokenEvent.CHILD: (logging.DEBUG, "A child was handed out."),
+    TokenEvent.KEPT: (logging.DEBUG, "A young refresh token was kept."),
+    TokenEvent.CONFIRMED_BY_REFRESH: (logging.DEBUG, "A refresh token was confirmed by its use."),
+    TokenEvent.CONFIRMED_BY_ACCESS: (logging.DEBUG, "A refresh token was confirmed by its access token."),
+    TokenEvent.BEHIND: (logging.WARNING, "The database was behind a refresh token: it has lost writes."),
+    TokenEvent.LATE: (logging.INFO, "A response left too late to set its cookies."),
+    TokenEvent.PROBED: (logging.INFO, "A stale refresh token was probed."),
+    TokenEvent.ANSWERED: (logging.INFO, "A probe was answered by something newer."),
+    TokenEvent.REUSED: (logging.WARNING, "A stale refresh token was used again: somebody has a copy."),
+    TokenEvent.DEAD: (logging.INFO, "A token of an ended session was presented."),
 }
 
 
-def take(branch: Branch, sid: str, reason: str = "") -> None:
-    """Logs `branch` for the row `sid` and tells the site; `reason` says why a row is dead."""
-    level, sentence = SENTENCES[branch]
-    about: dict[str, Any] = {"branch": branch.value, "sid": sid, "reason": reason}
-    logger.log(level, sentence, extra=about)
-    branch_taken.send_robust(Branch, **about)
+def record(event: TokenEvent, sid: str, reason: str = "") -> None:
+    """Log `event` for the row `sid` and tell the site; `reason` says why a row is dead."""
+    level, message = MESSAGES[event]
+    logger.log(level, message, extra={"token_event": event.value, "sid": sid, "reason": reason})
+    token_event.send_robust(TokenEvent, event=event.value, sid=sid, reason=reason)

@@ -1,4 +1,4 @@
-"""Tokens as they come from outside, read with today's keys and settings."""
+"""Verify tokens from outside with the current keys and settings."""
 
 from __future__ import annotations
 
@@ -6,60 +6,60 @@ from functools import lru_cache
 from time import perf_counter
 from typing import NamedTuple
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 
-from . import jwts, users
+from . import users
 from .conf import conf
-from .exceptions import InvalidToken
-from .jwts import AccessClaims, RefreshClaims
-from .keys import KeyRing
+from .core import jwt
+from .core.exceptions import InvalidToken
+from .core.jwt import AccessClaims, RefreshClaims
+from .core.keys import KeyRing
 from .signals import token_verified
+from .users import UserFields
 
 
-class Read(NamedTuple):
-    """An authentic access token: its claims, and the person as these have them (`users.from_claims`). The person is
-    the same for all who ask: `users.twin` makes one's own."""
+class VerifiedAccess(NamedTuple):
+    """The claims of an authentic access token, and the fields of the user that they tell (`users.from_fields`)."""
 
     claims: AccessClaims
-    person: AbstractBaseUser
+    user_fields: UserFields
 
 
-def access(token: str) -> AccessClaims:
-    """The claims of an authentic access token; see `read`."""
-    return read(token).claims
+def verify_access(token: str) -> AccessClaims:
+    """Return the claims of an authentic access token; see `verify`."""
+    return verify(token).claims
 
 
-def read(token: str) -> Read:
-    """What an authentic access token says, remembered: a signature is checked once for each token and process.
+def verify(token: str) -> VerifiedAccess:
+    """Return what an authentic access token says. A signature is checked once for each token and process.
 
-    Whether it has expired is another question, asked at each use. Raises InvalidToken, which is not remembered.
+    Whether the token has expired is another question, asked at each use. Raises InvalidToken, which is not remembered.
     """
-    return _read(token, conf.key_ring)
+    return _verify(token, conf.key_ring)
 
 
 @lru_cache(maxsize=4096)
-def _read(token: str, ring: KeyRing) -> Read:
-    """A ring that changes is another ring: what was signed with a key that has gone is not remembered."""
-    begun = perf_counter()
-    claims = jwts.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
+def _verify(token: str, ring: KeyRing) -> VerifiedAccess:
+    """The ring is part of the key: what was signed with a key that is gone is not remembered."""
+    started = perf_counter()
+    claims = jwt.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
     users.key_of(claims.sub)
     try:
-        found = Read(claims, users.from_claims(claims.sub, claims.user))
+        found = VerifiedAccess(claims, users.fields_from_claims(claims.sub, claims.user))
     except (ValidationError, TypeError, ValueError):
-        raise InvalidToken("A claim about the person does not fit its field.") from None
-    token_verified.send_robust(AccessClaims, kind="access", seconds=perf_counter() - begun)
+        raise InvalidToken("A claim about the user does not fit its field.") from None
+    token_verified.send_robust(AccessClaims, kind="access", seconds=perf_counter() - started)
     return found
 
 
-remembered = _read.cache_info
-forget = _read.cache_clear
+remembered = _verify.cache_info
+forget = _verify.cache_clear
 
 
-def refresh(token: str) -> RefreshClaims:
-    """The claims of an authentic refresh token. Raises InvalidToken."""
-    begun = perf_counter()
-    claims = jwts.read_refresh(token, ring=conf.key_ring, issuer=conf.issuer)
+def verify_refresh(token: str) -> RefreshClaims:
+    """Return the claims of an authentic refresh token. Raises InvalidToken."""
+    started = perf_counter()
+    claims = jwt.read_refresh(token, ring=conf.key_ring, issuer=conf.issuer)
     users.key_of(claims.sub)
-    token_verified.send_robust(RefreshClaims, kind="refresh", seconds=perf_counter() - begun)
+    token_verified.send_robust(RefreshClaims, kind="refresh", seconds=perf_counter() - started)
     return claims

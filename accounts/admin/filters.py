@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tokens.programs import OTHER, program
+from tokens.client import OTHER
 
 Choices = list[tuple[str, Any]]
 
@@ -65,7 +65,7 @@ class Program(admin.SimpleListFilter):
         return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.alias(program=program()).filter(program=self.value()) if self.value() else queryset
+        return queryset.filter(browser=self.value()) if self.value() else queryset
 
 
 class Doer(admin.SimpleListFilter):

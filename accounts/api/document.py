@@ -10,7 +10,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
 from accounts.api.operations import errors, operations
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 DOCUMENT = json.loads(TEXT)
@@ -20,7 +20,7 @@ DOCUMENT = json.loads(TEXT)
 @conditional_page
 @cache_control(public=True, max_age=300)
 @login_not_required
-@cookieless
+@anonymous_only
 def document(request: HttpRequest) -> HttpResponse:
     """OpenAPI 3.1, under the media type that every program knows."""
     return HttpResponse(TEXT, content_type="application/json")

@@ -18,8 +18,8 @@ from accounts.api.problems import Problem, forbidden, too_many, unauthorized
 from accounts.http import Request
 from accounts.throttle import Throttled
 from tokens import bearer
-from tokens.decorators import cookieless
-from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.core.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.decorators import anonymous_only
 
 View = Callable[..., HttpResponse]
 LARGEST_BODY = 16 * 1024  # bytes
@@ -37,7 +37,7 @@ def endpoint(**views: View) -> View:
 
     @csrf_exempt  # nothing here is authenticated by a cookie
     @login_not_required
-    @cookieless
+    @anonymous_only
     def answer(request: Request, **kwargs: Any) -> HttpResponse:
         request.COOKIES = {}  # for whatever is called from here and would look at them
         try:
@@ -73,7 +73,7 @@ def guarded(view: View) -> View:
 
     @wraps(view)
     def checked(request: Request, **kwargs: Any) -> HttpResponse:
-        bearer.resume(request, guarded=True)
+        bearer.resume(request, fresh=True)
         return view(request, **kwargs)
 
     return checked

@@ -13,7 +13,7 @@ from accounts.api.problems import Problem, unauthorized
 from accounts.http import Request
 from accounts.models import SecurityEvent, User
 from tokens import bearer
-from tokens.exceptions import RevokedToken
+from tokens.core.exceptions import RevokedToken
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -128,10 +128,10 @@ def _session(session: sessions.Session) -> dict[str, Any]:
         "id": str(row.pk),
         "name": row.name,
         "device": str(session.device),
-        "address": row.address,
+        "ip_address": row.ip_address,
         "opened": row.method,
-        "started_at": row.started_at.isoformat(),
-        "seen_at": row.seen_at.isoformat(),
+        "created_at": row.created_at.isoformat(),
+        "last_used_at": row.last_used_at.isoformat(),
         "expires_at": row.expires_at.isoformat(),
         "current": session.here,
     }

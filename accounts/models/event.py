@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.devices import Device, describe
-from tokens import origin
+from tokens import client
 
 HISTORY_KEPT = timedelta(days=180)  # long enough to look back at what came to light late
 
@@ -73,8 +73,8 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
             kind=kind,
             session=session,
             by_id=by.pk if by and (not user or by.pk != user.pk) else None,
-            address=origin.address(request) if request else None,
-            user_agent=origin.user_agent(request) if request else "",
+            address=client.ip_address(request) if request else None,
+            user_agent=client.user_agent(request) if request else "",
         )
         return event
 

@@ -15,11 +15,11 @@ from accounts.http import Request
 from accounts.models import AddressProof
 from accounts.proof import proved
 from accounts.views.links import link_page, taken
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 
 @login_not_required  # right after the sign-up nobody is signed in
-@guards_account
+@fresh_session_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: Request) -> HttpResponse:

@@ -19,12 +19,12 @@ from accounts.forms import PasswordChangeForm, PasswordForm, ResetForm
 from accounts.letters import may_reset
 from accounts.models import SecurityEvent, User
 from accounts.views.links import no_referrer
-from tokens.decorators import cookieless, guards_account
+from tokens.decorators import anonymous_only, fresh_session_required
 
 Kind = SecurityEvent.Kind
 
 
-@method_decorator(guards_account, name="dispatch")
+@method_decorator(fresh_session_required, name="dispatch")
 class PasswordChange(auth_views.PasswordChangeView):
     """This browser stays signed in, all others are out: `tokens` sees to both."""
 
@@ -44,7 +44,7 @@ class PasswordChange(auth_views.PasswordChangeView):
 
 
 @login_not_required
-@cookieless
+@anonymous_only
 @require_safe
 def where_to_change(request: HttpRequest) -> HttpResponse:
     """Where password managers look for the page: https://w3c.github.io/webappsec-change-password-url/."""

@@ -335,7 +335,7 @@ class TestRows:
             },
         )
 
-        assert RefreshToken.objects.get(pk=row.pk).address == row.address
+        assert RefreshToken.objects.get(pk=row.pk).ip_address == row.ip_address
 
 
 def test_ending_sessions_in_their_own_list_is_written_down_with_who_did_it(client, alice, bob, sign_in):

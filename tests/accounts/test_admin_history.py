@@ -160,6 +160,6 @@ class TestTallies:
         assert ">dead<" not in page
 
     def test_have_words_for_every_branch_of_the_rule(self):
-        from tokens.branches import Branch
+        from tokens.events import TokenEvent
 
-        assert set(Tally.Branch.values) == {branch.value for branch in Branch}
+        assert set(Tally.Branch.values) == {branch.value for branch in TokenEvent}

@@ -146,16 +146,16 @@ class TestPeople:
         [person] = [row for row in client.get(USERS).context["cl"].result_list if row.username == name]
         row = re.search(rf">{name}</a></th>(.*?)</tr>", page_of(client, USERS))[1]
         cells = dict(re.findall(r'<td class="field-(\w+)[^"]*">(.*?)</td>', row))
-        return person.seen_at, re.sub("<[^>]+>", "", cells["sessions"])
+        return person.last_used_at, re.sub("<[^>]+>", "", cells["sessions"])
 
     def test_show_when_they_were_last_seen_and_how_many_sessions_they_have(self, admin, bob, using, sign_in):
         for user_agent in (CHROME, FIREFOX, "curl/8"):
             sign_in(using(user_agent), bob)
-        ended, seen, idle = RefreshToken.objects.filter(user=bob).order_by("started_at")
+        ended, seen, idle = RefreshToken.objects.filter(user=bob).order_by("created_at")
         now = timezone.now()
         ended.revoke(Reason.ENDED)
         for row, ago in ((ended, 5), (seen, 2), (idle, 9)):
-            RefreshToken.objects.filter(pk=row.pk).update(seen_at=now - timedelta(hours=ago))
+            RefreshToken.objects.filter(pk=row.pk).update(last_used_at=now - timedelta(hours=ago))
 
         assert self.cells(admin, "bob") == (now - timedelta(hours=2), "2")
 

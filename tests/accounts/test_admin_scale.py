@@ -48,7 +48,7 @@ def fill(number):
     first = User.objects.count()
     names = [f"person{first + place}" for place in range(number)]
     people = User.objects.bulk_create(User(username=name, email=f"{name}@example.org") for name in names)
-    about = {"started_at": now, "seen_at": now, "expires_at": now + timedelta(days=1), "user_agent": FIREFOX}
+    about = {"created_at": now, "last_used_at": now, "expires_at": now + timedelta(days=1), "user_agent": FIREFOX}
     RefreshToken.objects.bulk_create(RefreshToken(user=person, jti=uuid4(), **about) for person in people)
     SecurityEvent.objects.bulk_create(SecurityEvent(user=person, kind="signed_out") for person in people)
     about = {"user": people[0]}
@@ -121,7 +121,7 @@ class TestFirstRows:
         with CaptureQueriesContext(connection) as queries:
             page = admin.get(f"{SESSIONS}?{query}")
 
-        assert sum('ORDER BY "tokens_refreshtoken"."started_at"' in each["sql"] for each in queries) <= 1
+        assert sum('ORDER BY "tokens_refreshtoken"."created_at"' in each["sql"] for each in queries) <= 1
         assert not any("COUNT(" in each["sql"] for each in queries)
         assert page.context["cl"].result_count == len(page.context["cl"].result_list)
 
@@ -140,7 +140,7 @@ def test_lists_are_sorted_by_what_an_index_knows_and_by_nothing_else(admin, url)
         with CaptureQueriesContext(connection) as queries:
             admin.get(f"{url}?o={place}")
         [*_, order] = [query["sql"].rpartition("ORDER BY ")[2] for query in queries if "ORDER BY" in query["sql"]]
-        assert order.split('"')[3] in ("started_at", "at"), name
+        assert order.split('"')[3] in ("created_at", "at"), name
 
 
 class TestSessions:
@@ -148,7 +148,7 @@ class TestSessions:
     def rows_of(self, alice):
         def rows_of(**about):
             now = timezone.now()
-            moments = {"started_at": now, "seen_at": now, "expires_at": now + timedelta(days=1)}
+            moments = {"created_at": now, "last_used_at": now, "expires_at": now + timedelta(days=1)}
             return RefreshToken.objects.create(**{"user": alice, "jti": uuid4(), **moments, **about})
 
         return rows_of
@@ -163,9 +163,9 @@ class TestSessions:
         [("hour", [0]), ("day", [0, 1]), ("week", [0, 1, 2]), ("month", [0, 1, 2, 3]), ("older", [4])],
     )
     def test_are_found_by_their_age(self, admin, rows_of, age, which):
-        RefreshToken.objects.filter(user__username="alice").update(started_at=timezone.now() - timedelta(days=90))
+        RefreshToken.objects.filter(user__username="alice").update(created_at=timezone.now() - timedelta(days=90))
         hours = [0, 2, 48, 24 * 20, 24 * 31]
-        made = [rows_of(started_at=timezone.now() - timedelta(hours=ago)).pk for ago in hours]
+        made = [rows_of(created_at=timezone.now() - timedelta(hours=ago)).pk for ago in hours]
 
         assert self.listed(admin, age=age) & set(made) == {made[place] for place in which}
 
@@ -177,7 +177,7 @@ class TestSessions:
 
     @pytest.mark.parametrize("what", ["name", "address", "id"])
     def test_are_found_by_a_whole_name_an_address_or_their_id(self, admin, rows_of, bob, what):
-        row = rows_of(address="203.0.113.7", user=bob)
+        row = rows_of(ip_address="203.0.113.7", user=bob)
         text = {"name": "Bob@example.org", "address": "203.0.113.7", "id": str(row.pk).upper()}[what]
 
         assert self.listed(admin, q=text) == {row.pk}

@@ -61,7 +61,7 @@ class TestOperations:
         members = {member.name: member.kind for member in sessions.answers[0].content.members}
         assert members["sessions"] == "list"
         assert members["sessions[].id"] == "uuid"
-        assert members["sessions[].address"] == "text or null"
+        assert members["sessions[].ip_address"] == "text or null"
         assert members["sessions[].opened"].startswith('"password", "api"')
 
     @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

@@ -298,7 +298,7 @@ class TestAnonymise:
         done = SecurityEvent.objects.get(user=alice, kind=Kind.ALL_ENDED)
         assert (done.by, done.address, done.user_agent) == (None, None, "")
         row = RefreshToken.objects.exclude(user=alice).get()
-        assert (row.user, row.name, row.user_agent, row.address) == (None, "", "", None)
+        assert (row.user, row.name, row.user_agent, row.ip_address) == (None, "", "", None)
         assert row.revoked_at
         assert not OutgoingMail.objects.filter(kind="password_changed").exists()
         assert not AddressProof.objects.exists()
@@ -311,7 +311,7 @@ class TestAnonymise:
 
         assert list(SecurityEvent.objects.filter(user=alice, by=None).exclude(kind=Kind.ALL_ENDED).values()) == before
         assert RefreshToken.objects.get(user=alice).user_agent == ""
-        assert RefreshToken.objects.get(user=alice).address == "127.0.0.1"
+        assert RefreshToken.objects.get(user=alice).ip_address == "127.0.0.1"
 
     def test_events_can_still_not_be_changed(self, bob):
         event = SecurityEvent.objects.record(None, bob, Kind.SIGNED_IN)

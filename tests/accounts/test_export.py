@@ -17,7 +17,7 @@ from tests.accounts.proving import QUESTION, answer, forget_proofs
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, jar
 from tests.tokens.racing import together
-from tokens import verified
+from tokens import verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -158,14 +158,14 @@ class TestDocument:
     def test_has_the_sessions_those_that_are_over_too(self, document):
         assert [session["current"] for session in document["sessions"]] == [False, True]
         over, live = document["sessions"]
-        assert (live["device"], live["address"], live["kept"]) == ("Firefox 128 on Linux", "127.0.0.1", True)
+        assert (live["device"], live["ip_address"], live["remember"]) == ("Firefox 128 on Linux", "127.0.0.1", True)
         assert (live["ended_at"], live["reason"]) == (None, "")
         assert (over["reason"], over["user_agent"]) == ("signed_out", CHROME)
         assert over["ended_at"]
 
     def test_one_that_ran_out_is_over_too(self, here, bob):
         RefreshToken.objects.start(bob)
-        RefreshToken.objects.filter(persistent=False).update(expires_at=timezone.now() - timedelta(minutes=1))
+        RefreshToken.objects.filter(remember=False).update(expires_at=timezone.now() - timedelta(minutes=1))
 
         [over] = [session for session in here.post(EXPORT).json()["sessions"] if not session["current"]]
         assert (over["reason"], over["ended_at"]) == ("expired", over["expires_at"])
@@ -197,7 +197,7 @@ class TestDocument:
         tokens = jar(here)
         secrets = {bob.password, PASSWORD, *tokens.values(), here.cookies["__Host-csrftoken"].value}
         secrets |= {part for token in tokens.values() for part in token.split(".")}
-        secrets |= {verified.access(tokens["access"]).jti, verified.access(tokens["access"]).rti}
+        secrets |= {verification.verify_access(tokens["access"]).jti, verification.verify_access(tokens["access"]).rti}
         for row in RefreshToken.objects.all():
             secrets |= {row.auth_hash, str(row.jti), row.jti.hex}
 

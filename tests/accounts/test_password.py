@@ -42,7 +42,7 @@ class TestChange:
         assert "Your password was changed." in page
         assert here.get(CHANGE).status_code == 200
         assert "The password was changed." in there.get(CHANGE, follow=True).content.decode()
-        assert RefreshToken.objects.live().get().persistent
+        assert RefreshToken.objects.live().get().remember
 
     def test_the_new_password_is_the_one_that_opens(self, change, client, bob, sign_in):
         change()

@@ -82,9 +82,9 @@ class TestProved:
     def test_holds_for_ten_minutes_and_for_this_session_alone(self, here, there):
         answer(here, here.post(OTHERS))
 
-        assert timezone.now() - row_of(FIREFOX).proved_at < timedelta(minutes=1)
+        assert timezone.now() - row_of(FIREFOX).authenticated_at < timedelta(minutes=1)
         assert here.post(OTHERS).status_code == 302
-        assert timezone.now() - row_of(CHROME).proved_at > PROVED_FOR
+        assert timezone.now() - row_of(CHROME).authenticated_at > PROVED_FOR
 
     def test_a_wrong_password_asks_again_and_loses_nothing(self, here, there):
         page = answer(here, here.post(OTHERS, {"note": ["one", "two"]}), "wrong")
@@ -190,7 +190,7 @@ class TestProved:
         assert row_of(CHROME).is_live
 
     def test_a_silent_refresh_is_no_proof(self, here, there):
-        row_of(FIREFOX).prove()
+        row_of(FIREFOX).mark_authenticated()
         elapse(16 * 60, here, there)
         before = here.cookies["__Host-refresh"].value
 
@@ -198,7 +198,7 @@ class TestProved:
 
         assert here.cookies["__Host-refresh"].value != before
         assert QUESTION in page.content.decode()
-        assert timezone.now() - row_of(FIREFOX).proved_at > PROVED_FOR
+        assert timezone.now() - row_of(FIREFOX).authenticated_at > PROVED_FOR
         assert answer(here, page).status_code == 302
         assert not row_of(CHROME).is_live
 

@@ -33,16 +33,16 @@ def sessions(alice, bob):
     for header, method in ((FIREFOX, "password"), (IPHONE, "password"), ("curl/8", "api")):
         row = start(bob, user_agent=header, method=method)
     back(row, timedelta(hours=1.5))
-    back(start(alice, user_agent=FIREFOX, method="password", persistent=True), timedelta(days=60))
+    back(start(alice, user_agent=FIREFOX, method="password", remember=True), timedelta(days=60))
     start(alice).revoke(RefreshToken.Reason.ENDED)
     start(alice).revoke(RefreshToken.Reason.ENDED)
     RefreshToken.objects.filter(pk=last().pk).update(revoked_at=F("revoked_at") - timedelta(days=14))
     row = start(alice)
-    RefreshToken.objects.filter(pk=row.pk).update(expires_at=F("started_at") - timedelta(hours=1))
+    RefreshToken.objects.filter(pk=row.pk).update(expires_at=F("created_at") - timedelta(hours=1))
 
 
 def back(row, span):
-    RefreshToken.objects.filter(pk=row.pk).update(started_at=F("started_at") - span)
+    RefreshToken.objects.filter(pk=row.pk).update(created_at=F("created_at") - span)
 
 
 def last():

@@ -31,19 +31,19 @@ class TestSignIn:
         post(client, "bob")
 
         assert client.cookies["__Host-refresh"]["max-age"] == ""
-        assert not RefreshToken.objects.get().persistent
+        assert not RefreshToken.objects.get().remember
 
     def test_kept_on_this_device(self, client, bob):
         post(client, "bob", remember="on")
 
         assert int(client.cookies["__Host-refresh"]["max-age"]) > 24 * 3600
-        assert RefreshToken.objects.get().persistent
+        assert RefreshToken.objects.get().remember
 
     def test_the_row_says_how_and_from_where(self, using, bob):
         post(using(FIREFOX), "bob")
 
         row = RefreshToken.objects.get()
-        assert (row.method, row.user_agent, row.address) == ("password", FIREFOX, "127.0.0.1")
+        assert (row.method, row.user_agent, row.ip_address) == ("password", FIREFOX, "127.0.0.1")
 
     def test_goes_on_where_it_was_wanted(self, client, bob):
         asked = client.get("/accounts/sessions/")

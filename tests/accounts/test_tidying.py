@@ -68,7 +68,9 @@ class TestAccounts:
         tidy()
 
         assert {(event.user, event.address) for event in SecurityEvent.objects.all()} == {(None, None)}
-        assert {(row.user, row.address, row.reason) for row in RefreshToken.objects.all()} == {(None, None, "deleted")}
+        assert {(row.user, row.ip_address, row.reason) for row in RefreshToken.objects.all()} == {
+            (None, None, "deleted")
+        }
 
     def test_their_browsers_are_out_and_the_name_is_free(self, due, client, django_user_model):
         tidy()
@@ -200,7 +202,7 @@ class TestLeftovers:
         assert tidy() == ["1 sessions of nobody made anonymous."]
         assert tidy() == []
         row = RefreshToken.objects.get()
-        assert (row.name, row.user_agent, row.address) == ("", "", None)
+        assert (row.name, row.user_agent, row.ip_address) == ("", "", None)
 
 
 @pytest.mark.django_db(transaction=True)

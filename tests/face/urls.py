@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 from accounts.views import styleguide
-from tokens.exceptions import RevocationListUnavailable
+from tokens.core.exceptions import RevocationListUnavailable
 
 styleguide.settings = SimpleNamespace(DEBUG=True)
 

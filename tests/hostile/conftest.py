@@ -10,7 +10,7 @@ from tests.hostile.corpus import Real
 from tests.hostile.wire import Asgi, Socket, Way, Wsgi
 from tests.test_demo import Demo, running
 from tests.tokens.clock import jar
-from tokens.keys import derive
+from tokens.core.keys import derive
 from tokens.testing import Client
 
 

@@ -18,7 +18,7 @@ import jwt
 from django.core import signing
 
 from tests.tokens.forge import GONE, altered, base64url, part, raw, signed, with_header, with_payload
-from tokens.keys import Key, derive
+from tokens.core.keys import Key, derive
 
 ACCESS, REFRESH, PROBE = "__Host-access", "__Host-refresh", "__Host-probe"
 OURS = (ACCESS, REFRESH, PROBE)

@@ -19,8 +19,8 @@ from django.core import signing
 
 from tests.hostile.corpus import ACCESS, PROBE, REFRESH
 from tests.tokens.forge import GONE, altered, base64url, part, raw, signed, with_header, with_payload
-from tokens import jwks
-from tokens.keys import Key
+from tokens.core import keys
+from tokens.core.keys import Key
 from tokens.models import RefreshToken
 
 SESSIONS = "/accounts/sessions/"
@@ -402,9 +402,9 @@ class TestPublicKeys:
     @pytest.fixture
     def key(self, settings, alg, tmp_path):
         path = tmp_path / "keys.json"
-        path.write_text(json.dumps({"keys": [jwks.generate(alg)]}))
+        path.write_text(json.dumps({"keys": [keys.generate_jwk(alg)]}))
         settings.TOKENS_KEYS = str(path)
-        return jwks.ring(json.loads(path.read_text())).current
+        return keys.parse_jwks(json.loads(path.read_text())).current
 
     @pytest.fixture
     def token(self, key, real):

@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 
 from tokens import probe
-from tokens.branches import Branch
 from tokens.conf import Conf
+from tokens.events import TokenEvent
 
 pytestmark = pytest.mark.once
 
@@ -70,7 +70,7 @@ def test_the_lifetimes_are_the_settings(settings):
 
 def test_the_branches_it_names_are_the_rules():
     section = PAGE.partition("## What is logged")[2].partition("## ")[0]
-    assert set(re.findall(r"`([a-z_]+)`", section)) - {"tokens", "sid"} == {branch.value for branch in Branch}
+    assert set(re.findall(r"`([a-z_]+)`", section)) - {"tokens", "sid"} == {branch.value for branch in TokenEvent}
 
 
 def test_the_list_of_cryptography_is_complete():

@@ -8,14 +8,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import get_default_algorithms
 
 from tests.tokens.forge import GONE, base64url, part
-from tokens import jwks
-from tokens.keys import Key
+from tokens.core import keys
+from tokens.core.keys import Key
 
 
 class Real:
     """A good pair of tokens and the private key that signs them."""
 
-    def __init__(self, pair: dict[str, str], entry: jwks.Jwk) -> None:
+    def __init__(self, pair: dict[str, str], entry: keys.Jwk) -> None:
         self.access, self.refresh = pair["access"], pair["refresh"]
         self.key = key_of(entry)
         self.header, self.claims = (json.loads(part(self.access, place)) for place in (0, 1))
@@ -30,8 +30,8 @@ class Real:
         return self.signed(status={"status_list": self.claims["status"]["status_list"] | members})
 
 
-def key_of(entry: jwks.Jwk) -> Key:
-    return jwks.ring({"keys": [entry | {"state": jwks.CURRENT}]}).current
+def key_of(entry: keys.Jwk) -> Key:
+    return keys.parse_jwks({"keys": [entry | {"state": keys.CURRENT}]}).current
 
 
 def segment(members: dict[str, Any]) -> str:
@@ -68,7 +68,7 @@ def _of_other_kinds(real: Real) -> dict[str, str]:
 
 
 def _of_other_keys(real: Real, elsewhere: str) -> dict[str, str]:
-    other = key_of(jwks.generate(real.key.alg))
+    other = key_of(keys.generate_jwk(real.key.alg))
     pem = real.key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     shown = json.dumps(real.key.jwk).encode()
     nothing = {name: f"{segment(real.header | {'alg': name})}.{segment(real.claims)}." for name in ("none", "NONE")}

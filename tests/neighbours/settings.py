@@ -2,6 +2,6 @@
 
 from tests.faults.settings import *  # noqa: F403
 from tests.neighbours.home import LOOK_EVERY
-from tokens import keyfile
+from tokens.core import keyfile
 
 keyfile.LOOK_EVERY = LOOK_EVERY

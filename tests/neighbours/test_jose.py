@@ -12,8 +12,9 @@ from django.test import Client
 from tests.conftest import PASSWORD
 from tests.neighbours.service import programs
 from tests.tokens.forge import part
-from tokens import cookies, jwks, keyfile, verified
-from tokens.exceptions import InvalidToken
+from tokens import cookies, verification
+from tokens.core import keyfile, keys
+from tokens.core.exceptions import InvalidToken
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
@@ -24,7 +25,7 @@ ISSUER = "https://sojourn.example"
 @pytest.fixture(scope="module")
 def pairs():
     """Two keys for each algorithm; RSA keys take their time."""
-    return {alg: (jwks.generate(alg), jwks.generate(alg)) for alg in jwks.KINDS}
+    return {alg: (keys.generate_jwk(alg), keys.generate_jwk(alg)) for alg in keys.KINDS}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def script(node_service):
     return shutil.copy(SCRIPT, node_service)
 
 
-@pytest.fixture(params=jwks.KINDS)
+@pytest.fixture(params=keys.KINDS)
 def token(request, pairs, settings, tmp_path, bob):
     """Bob's access token, signed with a key of this kind."""
     path = tmp_path / "keys.json"
@@ -56,7 +57,7 @@ def answer(token, pairs, script):
 
 
 def halves(entry, other):
-    key, others = (jwks.ring({"keys": [each]}).current for each in (entry, other))
+    key, others = (keys.parse_jwks({"keys": [each]}).current for each in (entry, other))
     if key.public is None:
         return {"key": entry, "other": other}
     pem = key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -79,7 +80,7 @@ def test_it_reads_what_is_signed_here(token, answer):
 
 
 def test_what_it_makes_is_read_here(token, answer):
-    assert verified.access(answer["good"]) == verified.access(token)
+    assert verification.verify_access(answer["good"]) == verification.verify_access(token)
     assert opens(answer["good"]) == {"page": True, "call": True}
 
 
@@ -94,5 +95,5 @@ def test_what_is_wrong_in_any_way_is_taken_nowhere(answer):
 
 def cause(token):
     with pytest.raises(InvalidToken) as caught:
-        verified.access(token)
+        verification.verify_access(token)
     return str(caught.value)

@@ -6,7 +6,7 @@ from simulation.hunt import hunt
 from simulation.rules import AnchoredGrace, Leeway, ParentOfActive
 from simulation.search import search
 from simulation.siblings import Siblings
-from tokens.rotation import decide
+from tokens.core.rotation import decide
 
 pytestmark = pytest.mark.once
 

@@ -6,7 +6,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-from tokens.keys import Key
+from tokens.core.keys import Key
 
 GONE = object()  # a member that is to be left out
 

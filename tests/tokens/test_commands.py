@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.tokens.clock import elapse
 from tests.tokens.racing import together
-from tokens import pruning
+from tokens.management import pruning
 from tokens.management.commands import endsessions
 from tokens.models import RefreshToken
 
@@ -42,7 +42,7 @@ class TestEndSessions:
 
     def test_ends_those_that_began_long_ago(self, alice, bob, signed_in, name_on):
         old, hers = signed_in(bob), signed_in(alice)
-        RefreshToken.objects.update(started_at=F("started_at") - timedelta(hours=12, seconds=1))
+        RefreshToken.objects.update(created_at=F("created_at") - timedelta(hours=12, seconds=1))
         new = signed_in(bob)
         assert say("endsessions", "--older-than", "13h") == "0 sessions ended."
         assert say("endsessions", "--older-than", "12h", "--user", "bob") == "1 sessions ended."

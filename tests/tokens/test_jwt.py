@@ -19,9 +19,9 @@ from tests.tokens.kinds import (
     refresh_token,
     reread,
 )
-from tokens.exceptions import ExpiredToken, InvalidToken
-from tokens.jwts import LARGEST, LEEWAY, check_times
-from tokens.keys import derive, derived_ring
+from tokens.core.exceptions import ExpiredToken, InvalidToken
+from tokens.core.jwt import LARGEST, LEEWAY, check_times
+from tokens.core.keys import derive, derived_ring
 
 
 class TestWriteAccess:

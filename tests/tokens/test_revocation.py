@@ -8,8 +8,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from tests.tokens.racing import together
 from tokens import revocation
-from tokens.exceptions import RevocationListUnavailable
-from tokens.revocation import RevocationList
+from tokens.core.exceptions import RevocationListUnavailable
+from tokens.revocation import LocalRevocationList
 
 LAG, GRACE, LIFETIME = 1, 60, 900
 CHANGED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ def table():
 @pytest.fixture
 def known():
     """The list of a process that has just started."""
-    return RevocationList()
+    return LocalRevocationList()
 
 
 class TestEntry:

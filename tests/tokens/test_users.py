@@ -16,7 +16,7 @@ from django.test.utils import isolate_apps
 
 from tests.conftest import PASSWORD
 from tokens import users
-from tokens.exceptions import InvalidToken
+from tokens.core.exceptions import InvalidToken
 from tokens.models import RefreshToken
 from tokens.users import UserVanished
 
@@ -297,7 +297,7 @@ class TestVanished:
             lambda person: person.has_perm("tokens.view_refreshtoken"),
             lambda person: pickle.dumps(person),
             lambda person: copy.copy(person),
-            lambda person: users.whole(person),
+            lambda person: users.loaded(person),
         ],
     )
     def test_whoever_needs_it_is_told(self, gone, use):
@@ -324,13 +324,13 @@ class TestVanished:
 class TestWhole:
     def test_it_is_loaded(self, person, queries):
         with queries(1):
-            assert users.whole(person) is person
+            assert users.loaded(person) is person
         with queries(0):
             assert person.email == "bob@example.org"
 
     def test_an_ordinary_user_is_left_alone(self, bob, queries):
         with queries(0):
-            assert users.whole(bob) is bob
+            assert users.loaded(bob) is bob
 
 
 class TestKeyOf:
@@ -438,15 +438,15 @@ class TestLock:
     def test_it_gives_the_row_of_that_moment_in_two_statements(self, bob, behind, queries):
         behind(first_name="Robert")
         with transaction.atomic(), queries(2):
-            assert users.lock(bob.pk).first_name == "Robert"
+            assert users.lock_for_update(bob.pk).first_name == "Robert"
 
     def test_it_changes_nothing(self, bob):
         before = User.objects.values().get(pk=bob.pk)
-        users.lock(bob.pk)
+        users.lock_for_update(bob.pk)
         assert User.objects.values().get(pk=bob.pk) == before
 
     def test_nobody_is_none(self, db):
-        assert users.lock(10**6) is None
+        assert users.lock_for_update(10**6) is None
 
 
 class TestAuthHash:

@@ -1,6 +1,6 @@
-"""Sign-ins of `django.contrib.sessions`, taken over at their next request; nobody is asked for a password.
+"""Take over sessions of `django.contrib.sessions` at their next request; nobody is asked for a password.
 
-An old session is to the sign-in that it becomes what a refresh token is to its children. The id of the row is made of
+An old session is to the token session that it becomes what a refresh token is to its children. The id of the row is made of
 the session's key, so tabs, processes and machines that see the key at once find one row, and each hands out a sibling.
 Until the browser has settled on one of them the key stays good, although its session is gone: a response that is lost
 costs nobody their sign-in.
@@ -19,16 +19,16 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import Error, transaction
+from django.db import Error, router, transaction
 from django.http import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
-from . import cookies, issue, origin, signals, users
-from .conf import conf
-from .exceptions import RevokedToken
-from .models import RefreshToken
-from .revocations import revocations
-from .signin import OWNER, TokenRequest
+from .. import client, cookies, issuing, signals, users
+from ..conf import conf
+from ..core.exceptions import RevokedToken
+from ..models import RefreshToken
+from ..revocation import get_revocation_list
+from ..session import OWNER, TokenRequest
 
 Reason = RefreshToken.Reason
 SIGN_IN = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
@@ -37,10 +37,12 @@ logger = logging.getLogger("tokens")
 
 
 def resume(request: TokenRequest) -> AbstractBaseUser | None:
-    """The person whose old session (TOKENS_ADOPT_SESSIONS) came along, with tokens on their way; or None. To be asked
-    when the tokens say nothing. Raises RevocationListUnavailable, and the database's errors."""
+    """Return the user whose old session (TOKENS_ADOPT_SESSIONS) came along, with tokens on their way; or None.
+
+    To be called when the tokens say nothing. Raises RevocationListUnavailable, and the database's errors.
+    """
     key = _key(request)
-    if key is None or _is_programs(request):
+    if key is None or _has_bearer_token(request):
         return None
     old = _store(request, key)
     try:
@@ -55,30 +57,30 @@ def resume(request: TokenRequest) -> AbstractBaseUser | None:
 
 
 def settle(request: TokenRequest, response: HttpResponseBase) -> None:
-    """Ends the old session if `response` brings its successor, or takes every sign-in away. Else it stays as it was."""
-    sign_in, key = request.tokens, _key(request)
-    if key is None or not (sign_in.adopted or sign_in.started or sign_in.gone):
+    """End the old session if `response` brings its successor or signs out. Otherwise it stays as it was."""
+    tokens, key = request.tokens, _key(request)
+    if key is None or not (tokens.adopted or tokens.created or tokens.flushed):
         return
     if cookies.access_name() in response.cookies:
         try:
             _end(request, response, key)
         except Error:
             logger.warning("An old session could not be ended.")
-    elif sign_in.adopted is not None and _is_own():
-        request.session = sign_in.adopted
+    elif tokens.adopted is not None and _is_own():
+        request.session = tokens.adopted
 
 
 def _key(request: TokenRequest) -> str | None:
     return cookies.read(request, conf.adopt_sessions) if conf.adopt_sessions else None
 
 
-def _is_programs(request: TokenRequest) -> bool:
-    """Whether a token in a header is to count, whatever cookies came along (RFC 6750)."""
+def _has_bearer_token(request: TokenRequest) -> bool:
+    """Return whether a token in a header counts, whatever cookies came along (RFC 6750)."""
     return request.tokens.bearer or request.headers.get("Authorization", "")[:7].lower() == "bearer "
 
 
 def _is_own() -> bool:
-    """Whether the old sessions are those that the site still keeps for whoever needs `request.session`."""
+    """Return whether the old sessions are those that the site still keeps for `request.session`."""
     return conf.adopt_sessions == settings.SESSION_COOKIE_NAME
 
 
@@ -90,69 +92,77 @@ def _store(request: TokenRequest, key: str) -> SessionBase:
 
 
 def _id(key: str) -> UUID:
-    """The one row that the session of this key can become."""
+    """Return the id of the one row that the session of this key can become."""
     return UUID(bytes=salted_hmac("tokens.adoption", key, algorithm="sha256").digest()[:16], version=4)
 
 
 def _row(request: TokenRequest, sid: UUID, old: SessionBase) -> RefreshToken | None:
-    """The row that `old` has become, this moment perhaps. Raises RevokedToken."""
-    looked_at: Any = SimpleNamespace(session=old)
-    person = get_user(looked_at)  # Django's own look at the backend and the hash
-    if isinstance(person, AbstractBaseUser):
-        return _found(sid) or _started(request, sid, old, person)
+    """Return the row that `old` has become, perhaps at this moment. Raises RevokedToken."""
+    stub: Any = SimpleNamespace(session=old)
+    user = get_user(stub)  # Django itself checks the backend and the hash
+    if isinstance(user, AbstractBaseUser):
+        return _found(sid) or _started(request, sid, old, user)
     return None if old.session_key else _found(sid)
 
 
 def _found(sid: UUID) -> RefreshToken | None:
-    """Raises RevokedToken if the row has ended, or if a browser has settled on a token of it: the key is over then."""
-    row: RefreshToken | None = RefreshToken.objects.select_related("user").filter(pk=sid).first()
+    """Return the row, if there is one.
+
+    Raises RevokedToken if it has ended, or if a browser has settled on a token of it: then the key is dead.
+    """
+    row: RefreshToken | None = RefreshToken.objects.on_primary().select_related("user").filter(pk=sid).first()
     if row is not None:
         row.check_live()
-        if row.generation > 1 or time() - row.started_at.timestamp() > conf.idle_lifetime:
+        if row.generation > 1 or time() - row.created_at.timestamp() > conf.idle_lifetime:
             raise RevokedToken(str(sid))
     return row
 
 
-def _started(request: TokenRequest, sid: UUID, old: SessionBase, person: AbstractBaseUser) -> RefreshToken | None:
-    """A new row; that of another tab if it was first; none if the person has ended sign-ins since the site moved:
-    old sessions are on no list, so that "all others" would mean these too. Raises RevokedToken."""
-    with transaction.atomic(using=RefreshToken.objects.db):
-        users.lock(person.pk)
+def _started(request: TokenRequest, sid: UUID, old: SessionBase, user: AbstractBaseUser) -> RefreshToken | None:
+    """Return a new row, or that of another tab if it was first.
+
+    None if the user has ended sessions since the site moved: old sessions are on no list, so "all others" meant these
+    too. Raises RevokedToken.
+    """
+    with transaction.atomic(using=router.db_for_write(RefreshToken)):
+        users.lock_for_update(user.pk)
         if row := _found(sid):
             return row
-        if RefreshToken.objects.for_user(person).filter(reason__in=DISTRUSTED).exists():
+        if RefreshToken.objects.on_primary().for_user(user).filter(reason__in=DISTRUSTED).exists():
             old.flush()
             return None
         row = RefreshToken.objects.start(
-            person,
+            user,
             id=sid,
             method=RefreshToken.Method.MOVED,
-            persistent=_outlives_browser(old),
-            proved_at=None,
-            user_agent=origin.user_agent(request),
-            address=origin.address(request),
+            remember=_outlives_browser(old),
+            authenticated_at=None,
+            user_agent=client.user_agent(request),
+            ip_address=client.ip_address(request),
         )
     signals.session_started.send_robust(RefreshToken, request=request, row=row)
     return row
 
 
 def _outlives_browser(old: SessionBase) -> bool:
-    """What the site's settings say today is said of its own sessions; any other was kept unless it says otherwise."""
+    """Return what the current settings say of the site's own sessions; any other outlives unless it says otherwise."""
     return not old.get_expire_at_browser_close() if _is_own() else old.get("_session_expiry") != 0
 
 
 def _hand_out(request: TokenRequest, row: RefreshToken) -> None:
-    """A child of the row's first token, which the old key stands for: the browser never gets that itself."""
-    sign_in = request.tokens
-    heard = revocations().known(str(row.pk))
-    refresh = issue.child(row, issue.first(row))
-    sign_in.row, sign_in.claims, sign_in.ended = row, issue.access(row, refresh, new=True), None
-    sign_in.send(sign_in.claims, refresh, heard)
+    """Send a child of the row's first token, which the old key stands for: the browser never gets that itself."""
+    tokens = request.tokens
+    mark = get_revocation_list().known(str(row.pk))
+    refresh = issuing.next_refresh(row, issuing.root_refresh(row))
+    tokens.row, tokens.claims, tokens.ended = row, issuing.access_for(row, refresh, new=True), None
+    tokens.send(tokens.claims, refresh, mark)
 
 
 def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
-    """Has the request go on in a session of a new key, with all that was in the old one but the sign-in. The old one is
-    left as it is until the response leaves: one that fails must not cost the sign-in."""
+    """Have the request go on in a session with a new key, with all that was in the old one except the sign-in.
+
+    The old one is left as it is until the response leaves: one that fails must not sign anybody out.
+    """
     request.tokens.adopted = old
     if not _is_own():
         return
@@ -163,16 +173,16 @@ def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
 
 
 def _end(request: TokenRequest, response: HttpResponseBase, key: str) -> None:
-    sign_in = request.tokens
-    if sign_in.adopted is None or sign_in.started:  # signed in or out beside it, or after it
-        reason = Reason.SIGNED_OUT if sign_in.gone else Reason.REPLACED
+    tokens = request.tokens
+    if tokens.adopted is None or tokens.created:  # signed in or out beside it, or after it
+        reason = Reason.SIGNED_OUT if tokens.flushed else Reason.REPLACED
         RefreshToken.objects.filter(pk=_id(key)).revoke(reason)
-        if _is_own() and sign_in.adopted is None:
-            return  # Django has looked after it
-    old = sign_in.adopted or _store(request, key)
-    gone = old.session_key is None
+        if _is_own() and tokens.adopted is None:
+            return  # Django has done it
+    old = tokens.adopted or _store(request, key)
+    flushed = old.session_key is None
     old.flush()
-    if not _is_own() or not (gone or request.session.keys()):  # whoever was first may have set another by this name
+    if not _is_own() or not (flushed or request.session.keys()):  # another request may have set one by this name
         site: Any = settings
         path, domain, samesite = site.SESSION_COOKIE_PATH, site.SESSION_COOKIE_DOMAIN, site.SESSION_COOKIE_SAMESITE
         response.delete_cookie(conf.adopt_sessions, path=path, domain=domain, samesite=samesite)

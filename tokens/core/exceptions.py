@@ -2,42 +2,36 @@
 
 
 class TokenError(Exception):
-    """Something about a token that keeps it from being taken."""
+    """A token, or the session behind it, is not accepted."""
 
 
 class InvalidToken(TokenError):
-    """Not a token of this site, of this kind, made with a key of this ring. Its message is the exact cause."""
+    """The token was not issued by this site for this purpose. The message is the exact cause."""
 
 
 class ExpiredToken(TokenError):
-    """Ours, and over."""
+    """The token is authentic, and its time is up."""
 
 
 class RevokedToken(TokenError):
-    """Ours, but its row `sid` is not live. `reason` is a `RefreshToken.Reason`, or None if the row is gone."""
+    """The token is authentic, but the row `sid` is not live.
+
+    `reason` is a `RefreshToken.Reason`, or None if there is no such row.
+    """
 
     def __init__(self, sid: str, reason: str | None = None) -> None:
-        super().__init__(f"The sign-in is over: {reason or 'its row is gone'}.")
+        super().__init__(f"The session has ended: {reason or 'its row does not exist'}.")
         self.sid = sid
         self.reason = reason
 
 
 class ReusedToken(RevokedToken):
-    """A refresh token that something newer had replaced, from a browser that has nothing newer: a copy is about."""
+    """A refresh token was used after a newer one had been confirmed, by a client that has nothing newer: a copy."""
 
 
-class StaleToken(TokenError):
-    """A refresh token `jti` of the row `sid` that something newer has replaced. Its browser has to be asked again."""
-
-    def __init__(self, sid: str, jti: str) -> None:
-        super().__init__("Something newer has replaced the refresh token.")
-        self.sid = sid
-        self.jti = jti
+class InvalidKeys(Exception):
+    """A key set must not be used. The message says what is wrong and contains no key."""
 
 
-class InvalidKeys(TokenError):
-    """A set of keys that must not be used. Its message says what is wrong, and shows no key."""
-
-
-class RevocationListUnavailable(TokenError):
-    """Nobody can say at the moment whether a sign-in has ended. Answered with a 503, never with "signed out"."""
+class RevocationListUnavailable(Exception):
+    """It is unknown at the moment which sessions have ended. Answered with a 503, never with "signed out"."""

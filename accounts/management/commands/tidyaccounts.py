@@ -10,8 +10,8 @@ from accounts import deletion
 from accounts.models import AddressProof, OutgoingMail, SecurityEvent, Tally, User
 from accounts.models.address import KEPT
 from accounts.models.event import HISTORY_KEPT, SecurityEventQuerySet
+from tokens.management.progress import counting
 from tokens.models import RefreshToken
-from tokens.progress import counting
 
 AT_ONCE = 500  # rows in one statement: nobody waits long for it
 
