@@ -129,8 +129,8 @@ class SharedRevocationList:
     cache must not evict (for Redis: `maxmemory-policy noeviction`). An entry is a mark that no two changes share.
     """
 
-    def __init__(self) -> None:
-        self.forget()
+    _read_at = float("-inf")
+    _lag = float("inf")  # seconds without an answer, when it was last asked
 
     def entry(self, sid: str, read_changes: ReadChanges) -> str | None:
         """Return the mark of the row `sid`, or None. Keys that the cache has lost are restored from `read_changes`.
@@ -177,8 +177,7 @@ class SharedRevocationList:
 
     def forget(self) -> None:
         """Start anew, as a new process would."""
-        self._read_at: float = float("-inf")
-        self._lag: float = float("inf")  # seconds without an answer, when it was last asked
+        self._read_at, self._lag = float("-inf"), float("inf")
 
     @property
     def _cache(self) -> BaseCache:
