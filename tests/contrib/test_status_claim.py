@@ -22,7 +22,7 @@ pytestmark = pytest.mark.urls("tests.tokens.urls")
 
 Reason = RefreshToken.Reason
 EXPIRED = 16 * 60  # seconds after which an access token is over
-SENTENCE = "The claim `status` is not a place in this site's status list."
+SENTENCE = "The claim `status` is not an entry of this site's status list."
 
 URI = f"{ISSUER}/.well-known/status-list"
 FORGED = [
@@ -134,7 +134,7 @@ class TestAtSignIn:
         assert RefreshToken.objects.filter(status_index=None).count() == 1
         assert RefreshToken.objects.count() == 2
         assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-            "The status list is too full for a sign-in: TOKENS_STATUS_LIST has to grow."
+            "The status list is too full for a new session: raise TOKENS_STATUS_LIST."
         ]
 
     def test_a_full_list_turns_nobody_away(self, status_list, bob, settings, caplog):

@@ -180,20 +180,23 @@ class TestWhatTheSiteRefuses:
         RefreshToken.objects.get().revoke(RefreshToken.Reason.SIGNED_OUT)
         for token in (access, refresh):
             lines, verdict = inspect(token)
-            assert verdict == "The sign-in is over: signed_out."
+            assert verdict == "The session has ended: signed_out."
             assert line(lines, "session").startswith("ended 0 seconds ago (signed out), generation 1")
 
     def test_a_row_that_has_gone(self, inspect, access):
         RefreshToken.objects.all().delete()
         lines, verdict = inspect(access)
-        assert (line(lines, "session"), verdict) == ("there is no such row", "The sign-in is over: its row is gone.")
+        assert (line(lines, "session"), verdict) == (
+            "there is no such row",
+            "The session has ended: its row does not exist.",
+        )
 
     def test_a_password_that_was_changed_behind_djangos_back_is_seen_and_the_row_left_as_it_is(
         self, inspect, access, bob
     ):
         type(bob).objects.filter(pk=bob.pk).update(password="!")
         lines, verdict = inspect(access)
-        assert verdict == "The sign-in is over: password."
+        assert verdict == "The session has ended: password."
         assert "the password was changed" in line(lines, "session")
         assert RefreshToken.objects.get().revoked_at is None
 

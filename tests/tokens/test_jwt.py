@@ -114,17 +114,17 @@ class TestReadAccess:
     @pytest.mark.parametrize("mark", [1, 0, "true", None, [], 1.0])
     def test_a_mark_that_is_no_boolean_is_refused(self, mark):
         token = altered(access_token(), KEY, payload={"new": mark})
-        assert cause(token) == "The mark `new` is not a boolean."
+        assert cause(token) == "The claim `new` is not a boolean."
 
     @pytest.mark.parametrize("value", [1.5, [], ["a"], {}, {"a": 1}])
     def test_a_claim_about_the_person_is_a_plain_value(self, value):
         token = altered(access_token(), KEY, payload={"username": value})
-        assert cause(token) == "A claim about the person is not a plain value."
+        assert cause(token) == "A claim about the user is not a plain value."
 
     def test_a_number_too_great_for_a_float_is_no_plain_value(self):
         """json.loads() makes 1e999 infinity, without asking parse_constant."""
         token = with_payload(access_token(), part(access_token(), 1).replace(b'"age":30', b'"age":1e999'), KEY)
-        assert cause(token) == "A claim about the person is not a plain value."
+        assert cause(token) == "A claim about the user is not a plain value."
 
 
 class TestReadRefresh:

@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.cache import cache_control
 
+from tokens.contrib.status_list import status_list
 from tokens.decorators import anonymous_only, fresh_session_required, starts_or_ends_session
 from tokens.models import RefreshToken
-from tokens.contrib.status_list import status_list
 from tokens.views import jwks, metadata
 
 
