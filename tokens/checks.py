@@ -64,8 +64,8 @@ def check_length(**_: object) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"The longest access token has {len(token):,} characters, and none of more than {MAX_LENGTH:,} is accepted: "
-            "the refresh token is used on every request of such a user.",
+            f"The longest access token has {len(token):,} characters, and none of more than {MAX_LENGTH:,} is "
+            "accepted: the refresh token is used on every request of such a user.",
             hint="Use an ES256 key (manage.py tokenkeys), or fewer TOKENS_USER_CLAIMS.",
             id="tokens.W003",
         )
@@ -133,7 +133,7 @@ def _plain_address() -> Iterator[CheckMessage]:
 def _late() -> Iterator[CheckMessage]:
     if not check_settings() and conf.revocation_lag >= conf.access_lifetime:
         yield Warning(
-            "TOKENS_REVOCATION_LAG is as long as TOKENS_ACCESS_LIFETIME: an ended session goes on until its token expires.",
+            "TOKENS_REVOCATION_LAG is as long as TOKENS_ACCESS_LIFETIME: an ended session works on until it expires.",
             hint="A second or a few are enough: it is one short query for each process.",
             id="tokens.W006",
         )

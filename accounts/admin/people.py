@@ -145,7 +145,7 @@ class UserAdmin(CheckedSelection, Ticks, Deeds, LongList, DjangoUserAdmin):  # t
 
 
 def with_sessions(people: Iterable[User]) -> list[User]:
-    """The same, each with `live_sessions`, how many they have, and `last_used_at`, when they were last seen; one query."""
+    """The same, each with `live_sessions`, how many they have, and `last_used_at`, their last use; one query."""
     found = list(people)
     live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
     rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("last_used_at"), live=live)

@@ -1,9 +1,9 @@
 """Take over sessions of `django.contrib.sessions` at their next request; nobody is asked for a password.
 
-An old session is to the token session that it becomes what a refresh token is to its children. The id of the row is made of
-the session's key, so tabs, processes and machines that see the key at once find one row, and each hands out a sibling.
-Until the browser has settled on one of them the key stays good, although its session is gone: a response that is lost
-costs nobody their sign-in.
+An old session is to the token session that it becomes what a refresh token is to its children. The id of the row is
+made of the session's key, so tabs, processes and machines that see the key at once find one row, and each hands out a
+sibling. Until the browser has settled on one of them the key stays good, although its session is gone: a lost response
+signs nobody out.
 """
 
 from __future__ import annotations

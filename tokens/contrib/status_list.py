@@ -1,6 +1,6 @@
 """The Token Status List (draft-ietf-oauth-status-list): one signed list of bits says which sessions have ended.
 
-A session has an index in the list, and its access tokens name it. A neighbour reads the list now and then, so it neither
+A session has an index in the list, and its access tokens name it. A neighbour reads the list now and then, and neither
 asks about each token nor tells anybody which tokens it was shown. The list stays small by what it leaves out: an ended
 session is in it for as long as an access token could have outlived it.
 """
