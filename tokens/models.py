@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, router, transaction
+from django.db import IntegrityError, models, router, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
@@ -110,14 +110,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         Under the lock that mass revocations share, which also stamps `last_login`, the user is read once more. Raises
         RevokedToken if they were deactivated, deleted or given another password since they were let in.
         """
-        values = _new_values(**about)
-        login = values["authenticated_at"]
-        with transaction.atomic(using=router.db_for_write(self.model)):
-            current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
-            if current is None or not current.is_active or current.password != user.password:
-                raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
-            self._evict(self.for_user(current).exclude(pk__in=replacing))
-            row = self._create_row(user=current, auth_hash=users.auth_hash(current), **values)
+        try:
+            row = self._insert(user, replacing, _new_values(**about))
+        except IntegrityError:
+            # Another sign-in took the same index of the status list at this very moment. There is no third try.
+            row = self._insert(user, replacing, _new_values(**about))
         self.prune()
         return row
 
@@ -159,28 +156,24 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             ended: int = rows.revoke(RefreshToken.Reason.REUSED)
         return ended
 
+    def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, Any]) -> RefreshToken:
+        login = values["authenticated_at"]
+        with transaction.atomic(using=router.db_for_write(self.model)):
+            current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
+            if current is None or not current.is_active or current.password != user.password:
+                raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
+            self._evict(self.for_user(current).exclude(pk__in=replacing))
+            index = self._free_status_index() if conf.status_list else None
+            row: RefreshToken = self.create(
+                user=current, auth_hash=users.auth_hash(current), status_index=index, **values
+            )
+        return row
+
     def _revoke_all(self, key: object, reason: str) -> int:
         with transaction.atomic(using=router.db_for_write(self.model)):
             users.lock_for_update(key)
             ended: int = self.filter(user_id=key).revoke(reason)
         return ended
-
-    def _create_row(self, **values: Any) -> RefreshToken:
-        """Create a row, with an index in the status list if there is one.
-
-        An index that another sign-in takes at this very moment inserts no row and is no error: there is a second try.
-        """
-        for _attempt in range(2 if conf.status_list else 0):
-            if (index := self._free_status_index()) is None:
-                break
-            row: RefreshToken = self.model(**values, status_index=index)
-            self.bulk_create([row], ignore_conflicts=True)
-            if self.on_primary().filter(pk=row.pk).exists():
-                return row
-        if conf.status_list:
-            logger.warning("The status list is too full for a new session: raise TOKENS_STATUS_LIST.")
-        row = self.create(**values)
-        return row
 
     def _free_status_index(self) -> int | None:
         """Return a free index of the status list; None if it is too full to find one among STATUS_CANDIDATES.
@@ -190,7 +183,10 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
         rows = self.on_primary().filter(status_index__in=candidates)
         taken = set(rows.values_list("status_index", flat=True))
-        return next((index for index in candidates if index not in taken), None)
+        free = next((index for index in candidates if index not in taken), None)
+        if free is None:
+            logger.warning("The status list is too full for a new session: raise TOKENS_STATUS_LIST.")
+        return free
 
     def _evict(self, sessions: RefreshTokenQuerySet) -> None:
         longest_idle = sessions.on_primary().live().order_by("-last_used_at")[conf.max_sessions - 1 :]

@@ -121,6 +121,11 @@ class TestReadAccess:
         token = altered(access_token(), KEY, payload={"username": value})
         assert cause(token) == "A claim about the user is not a plain value."
 
+    def test_a_claim_that_says_not_before_is_refused(self):
+        """Nobody here would obey it."""
+        token = altered(access_token(), KEY, payload={"nbf": ACCESS.iat})
+        assert cause(token) == "The token has a claim that does not belong to its kind."
+
     def test_a_number_too_great_for_a_float_is_no_plain_value(self):
         """json.loads() makes 1e999 infinity, without asking parse_constant."""
         token = with_payload(access_token(), part(access_token(), 1).replace(b'"age":30', b'"age":1e999'), KEY)

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core import serializers
 from django.db import OperationalError, connection, models, transaction
+from django.db.models.signals import post_init
 from django.http import QueryDict
 from django.template import Context, Template
 from django.test import override_settings
@@ -115,6 +116,21 @@ class TestFromClaims:
         person = users.from_fields(users.fields_from_claims(str(bob.pk), {}))
         with queries(1):
             assert person.username == "bob"
+
+
+class TestTwoRequests:
+    def test_share_nothing_that_a_receiver_of_post_init_hangs_on_the_user(self, bob):
+        def hang(sender, instance, **kwargs):
+            instance.preferences = {}
+
+        fields = users.fields_from_claims(str(bob.pk), {"username": "bob"})
+        post_init.connect(hang, sender=User)
+        try:
+            one, other = users.from_fields(fields), users.from_fields(fields)
+        finally:
+            post_init.disconnect(hang, sender=User)
+        one.preferences["theme"] = "dark"
+        assert (one.preferences, other.preferences) == ({"theme": "dark"}, {})
 
 
 class TestCopies:
