@@ -157,7 +157,7 @@ def test_sign_ins_of_the_same_moment_share_no_place_and_never_fail(status_list, 
         def draw(size, first=first, drawn=drawn):
             """Everybody draws the same place at first; the next ones are their own."""
             drawn.times = getattr(drawn, "times", -1) + 1
-            return first if drawn.times < models.STATUS_CANDIDATES else first + 1 + drawn.person
+            return first if drawn.times == 0 else first + 1 + drawn.person
 
         def start(number, draw=draw, drawn=drawn):
             drawn.person = number

@@ -211,7 +211,7 @@ class TestOnASite:
             assert name_on(browser) == "bob"
         file.unlink()
         assert name_on(browser) == "bob"
-        broken = [message for message in caplog.messages if "the last good keys stay" in message]
+        broken = [message for message in caplog.messages if "the last valid keys stay in use" in message]
         assert any("An algorithm is none of" in message for message in broken)
         assert any("FileNotFoundError" in message for message in broken)
 
