@@ -14,7 +14,7 @@ from accounts.admin.rank import may_touch
 from accounts.admin.rows import CheckedSelection, ReadOnly
 from accounts.admin.search import NamedPeople
 from accounts.devices import describe
-from tokens.admin import RefreshTokenAdmin
+from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
 
@@ -47,13 +47,13 @@ class SessionAdmin(CheckedSelection, Devices, NamedPeople, LongList, RefreshToke
     """What `tokens` shows of them, with the browser in words; a session's own page ends it by the action of the list
     (templates/admin/tokens/refreshtoken/change_form.html)."""
 
-    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason")
-    list_filter: ClassVar[tuple[Any, ...]] = (State, Age, "reason", Program, "remember", "method")
+    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason_label")
+    list_filter: ClassVar[tuple[Any, ...]] = (State, Age, ReasonFilter, Program, "remember", MethodFilter)
     fields = (
-        *("user", "device", "header", "name", "ip_address", "method", "remember"),
-        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason"),
+        *("user", "device", "header", "name", "ip_address", "method_label", "remember"),
+        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
     )
-    readonly_fields = ("device", "header")
+    readonly_fields = ("device", "header", "method_label", "reason_label")
 
     @admin.display(description=_("as it calls itself"))
     def header(self, row: RefreshToken) -> str:
