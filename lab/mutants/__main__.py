@@ -26,9 +26,9 @@ from time import monotonic
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 300  # seconds for the tests of one mutant; one that makes them hang is as good as found
-# Tests run in the order in which they are written, so that the cheapest can stand first, and none in a browser.
+# Tests run in the order in which they are written, so that the cheapest can stand first, and with few plugins.
 PLUGINS = ("pytest_django.plugin", "pytest_timeout", "pytest_playwright.pytest_playwright", "no:cacheprovider")
-OPTIONS = ["-x", "-q", "-o", "addopts=", "-m", "not browser", *(f"-p{name}" for name in PLUGINS)]
+OPTIONS = ["-x", "-q", "-o", "addopts=", *(f"-p{name}" for name in PLUGINS)]
 KILLED, SURVIVED, BROKEN = "killed", "survived", "broken"
 VERDICTS = {0: SURVIVED, 1: KILLED, 2: KILLED}  # pytest's exit codes; 2 is an error during collection
 # Imported before the processes fork, because to import them takes longer than most tests. None of our own code is
