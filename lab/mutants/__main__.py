@@ -31,8 +31,7 @@ PLUGINS = ("pytest_django.plugin", "pytest_timeout", "pytest_playwright.pytest_p
 OPTIONS = ["-x", "-q", "-o", "addopts=", *(f"-p{name}" for name in PLUGINS)]
 KILLED, SURVIVED, BROKEN = "killed", "survived", "broken"
 VERDICTS = {0: SURVIVED, 1: KILLED, 2: KILLED}  # pytest's exit codes; 2 is an error during collection
-# Imported before the processes fork, because to import them takes longer than most tests. None of our own code is
-# among them, and nothing whose assertions pytest rewrites.
+# Imported before the processes fork, since that takes longer than most tests. pytest must rewrite none of these.
 HEAVY = (
     *("django.test", "django.contrib.admin", "django.db.backends.sqlite3.base", "django.core.cache.backends.redis"),
     *("hypothesis.strategies", "jwt", "cryptography.hazmat.primitives.asymmetric.rsa", "structlog.stdlib"),
@@ -70,8 +69,7 @@ class Worker:
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "node_modules"))
 
     def start(self, mutant: Mutant) -> None:
-        source = (ROOT / mutant.file).read_text()
-        (self.tree / mutant.file).write_text(source.replace(mutant.old, mutant.new))
+        (self.tree / mutant.file).write_text((ROOT / mutant.file).read_text().replace(mutant.old, mutant.new))
         self.mutant, self.ends_at = mutant, monotonic() + LIMIT
         self.process = ForkProcess(target=run_tests, args=(self.tree, mutant.tests))
         self.process.start()
