@@ -128,9 +128,13 @@ def _rows(key: Any) -> models.QuerySet[AbstractBaseUser]:
 
 def _is_observed(model: type[AbstractBaseUser]) -> bool:
     """Return whether something of the site's runs when an instance of `model` is made."""
-    own_init = model.__init__ is not models.Model.__init__
+    return _has_own_constructor(model) or post_init.has_listeners(model) or pre_init.has_listeners(model)
+
+
+@cache
+def _has_own_constructor(model: type[AbstractBaseUser]) -> bool:
     own_from_db = model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
-    return own_init or own_from_db or pre_init.has_listeners(model) or post_init.has_listeners(model)
+    return own_from_db or model.__init__ is not models.Model.__init__
 
 
 def _plain(user: AbstractBaseUser, name: str) -> Claim:
