@@ -1,4 +1,4 @@
-"""The documentation points to what exists, is short, and lists every setting and every signal."""
+"""Check that the documentation links to what exists, is short, and lists every setting and every signal."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PAGES += sorted((ROOT / "docs").rglob("*.md"))
 
 
 def anchors(file):
-    """The anchors of its headings, as GitHub makes them."""
+    """Return the anchors of the headings of `file`, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(), flags=re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""What docs/tutorial.md tells people to write, in a project that was just started."""
+"""Do what docs/tutorial.md says in a new project."""
 
 import os
 import re
