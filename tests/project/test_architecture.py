@@ -1,4 +1,4 @@
-"""Check that the picture in docs/explanation/architecture.md names every module, and that imports point down as it says."""
+"""Check that the picture in docs/explanation/architecture.md names every module, and that imports point down."""
 
 import ast
 import re
