@@ -27,7 +27,7 @@ CRYPTOGRAPHY = re.compile(
 
 def rows():
     """Return the rows that name tests: ids, requirement, tests."""
-    tables = re.findall(r"^\| id \| asked \| held by \|\n\|[-|]+\|\n((?:\|.*\n?)+)", PAGE, flags=re.M)
+    tables = re.findall(r"^\| id \| requirement \| shown by \|\n\|[-|]+\|\n((?:\|.*\n?)+)", PAGE, flags=re.M)
     return [[cell.strip() for cell in line.strip("|\n").split("|")] for table in tables for line in table.splitlines()]
 
 
@@ -52,8 +52,8 @@ def test_it_has_the_tables():
 
 
 def test_each_row_names_tests_that_exist_or_says_not_yet():
-    for _, _, held_by in rows():
-        for part in held_by.split(";"):
+    for _, _, tests in rows():
+        for part in tests.split(";"):
             assert named(part) or "not yet" in part, part
     pairs = {pair for row in rows() for pair in named(row[2])}
     shown = {file: set(shown_by(file)) for file, _ in pairs}
