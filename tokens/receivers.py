@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from . import auth, signals, users, verified
+from . import auth, password_upgrades, signals, users, verified
 from .conf import conf
 from .exceptions import RevokedToken
 from .models import RefreshToken
@@ -56,6 +56,8 @@ def user_saved(sender: Any, instance: AbstractBaseUser, created: bool, raw: bool
         if person is None or not person.is_active:
             reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
         else:
+            if old := password_upgrades.upgraded_from(instance):
+                rows.carry_over(old, person)
             good = list(users.auth_hashes(person))
             reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
             rows.bump()
