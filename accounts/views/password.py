@@ -93,7 +93,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
                 return False
-            user.password, user.email_verified_at = chosen.password, user.email_verified_at or timezone.now()
+            user.copy_password(chosen)
+            user.email_verified_at = user.email_verified_at or timezone.now()
             user.save(update_fields=["password", "email_verified_at"])
             _tell(self.request, user, Kind.PASSWORD_RESET)
         return True
