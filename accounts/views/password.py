@@ -16,6 +16,7 @@ from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordFor
 from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
+from accounts.security.reset_tokens import reset_tokens
 from accounts.views.mail_links import no_referrer
 from tokens.decorators import cookieless, guards_account
 
@@ -75,6 +76,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
 
     template_name = "accounts/password_reset_confirm.html"
     form_class = SetPasswordForm
+    token_generator = reset_tokens
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         chosen = form.save(commit=False)  # hashes, which takes long: before the lock

@@ -17,6 +17,7 @@ from tests.tokens.racing import together
 from tokens.testing import AsyncClient, Client
 
 SESSIONS = "/accounts/sessions/"
+NEW = "an entirely new one"
 
 
 def stored():
@@ -57,6 +58,14 @@ class TestAnUpgrade:
             assert response.status_code == 200
             assert known_browsers.is_known(response.wsgi_request, stored())
         assert stored().password.startswith("argon2$argon2id$v=19$m=64,t=1")
+
+    def test_leaves_a_reset_link_good(self, upgrade, client, committing):
+        with committing():
+            client.post("/accounts/password/reset/", {"email": "bob@example.org"})
+        upgrade()
+        form = client.get(link_in(mail.outbox[-1])).headers["Location"]
+        assert client.post(form, {"new_password1": NEW, "new_password2": NEW}).status_code == 302
+        assert stored().check_password(NEW)
 
     @pytest.mark.parametrize("by", ["link", "code"])
     def test_leaves_a_change_of_the_email_good_and_its_undo(self, here, upgrade, committing, by):
