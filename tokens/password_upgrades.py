@@ -47,7 +47,7 @@ def _watched(check_password: CheckPassword) -> CheckPassword:
         # Of two sign-ins at once the second would otherwise hash anew what the first has just upgraded, and each would
         # find the other's hash to be somebody else's password.
         with transaction.atomic(using=router.db_for_write(type(self), instance=self)):
-            stored = users.lock(self.pk)
+            stored = users.lock_for_update(self.pk)
             if stored is None:
                 return False
             self.password = stored.password

@@ -17,8 +17,8 @@ from accounts.email import policy as email_policy
 from accounts.security.throttle import Throttled
 from accounts.types import Request
 from tokens import bearer
-from tokens.decorators import cookieless
-from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.core.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.decorators import anonymous_only
 
 View = Callable[..., HttpResponse]
 LARGEST_BODY = 16 * 1024  # bytes
@@ -36,7 +36,7 @@ def endpoint(**views: View) -> View:
 
     @csrf_exempt  # nothing here is authenticated by a cookie
     @login_not_required
-    @cookieless
+    @anonymous_only
     def answer(request: Request, **kwargs: object) -> HttpResponse:
         request.COOKIES = {}  # for whatever is called from here and would look at them
         try:
@@ -47,7 +47,7 @@ def endpoint(**views: View) -> View:
             response = _problem(request, error).response()
         except Throttled as throttled:
             response = too_many(throttled).response()
-        except OUTAGES:
+        except (RevocationListUnavailable, *OUTAGES):
             response = _UNAVAILABLE.response()
         response.headers["Cache-Control"] = "no-store"
         patch_vary_headers(response, ("Authorization",))
@@ -72,7 +72,7 @@ def live_session_required(view: View) -> View:
 
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
-        bearer.resume(request, guarded=True)
+        bearer.resume(request, fresh=True)
         return view(request, **kwargs)
 
     return checked
@@ -127,8 +127,6 @@ def _view(request: Request, views: dict[str, View]) -> View:
 
 def _problem(request: Request, error: TokenError) -> Problem:
     """The browser learns nothing, a client only whether to refresh (RFC 6750 §3.1)."""
-    if isinstance(error, RevocationListUnavailable):
-        return _UNAVAILABLE
     if isinstance(error, InvalidToken) and "Authorization" not in request.headers:
         return unauthorized()
     if isinstance(error, ExpiredToken) and not isinstance(error, RevokedToken):
