@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable
+from copy import copy
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -56,6 +57,12 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         if ended:
             rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
         return ended
+
+    def carry_over(self, old: str, user: AbstractBaseUser) -> int:
+        """Keep the sessions that knew `user` by the password hash `old`: it is the same password, hashed anew."""
+        before = copy(user)
+        before.password = old
+        return self.live().filter(auth_hash__in=list(users.auth_hashes(before))).update(auth_hash=users.auth_hash(user))
 
     def bump(self) -> int:
         """Have the access tokens of these live rows issued again from the row, without ending a session."""

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 
-from . import auth, signals, users, verification
+from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken
 from .models import RefreshToken
@@ -65,6 +65,8 @@ def user_saved(
         if user is None or not user.is_active:
             reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
         else:
+            if old := password_upgrades.upgraded_from(instance):
+                rows.carry_over(old, user)
             good = list(users.auth_hashes(user))
             reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
             rows.bump()
