@@ -43,7 +43,7 @@ class LoginForm(auth_forms.AuthenticationForm):
         if not {"username", "password"} <= self.cleaned_data.keys():
             return super().clean()
         account = throttle.account_key(self.cleaned_data["username"])
-        throttle.hit(self.request, throttle.SIGN_IN, account)
+        throttle.hit(self.request, throttle.SIGN_IN, account, self.cleaned_data["password"])
         cleaned = super().clean()
         throttle.reset(self.request, throttle.SIGN_IN, account)
         return cleaned

@@ -4,7 +4,6 @@ from secrets import token_urlsafe
 
 from django import forms
 from django.contrib.auth.forms import UserChangeForm, UsernameField
-from django.contrib.auth.hashers import make_password
 
 from accounts.models import User
 
@@ -22,6 +21,6 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
         field_classes = {"username": UsernameField}  # noqa: RUF012
 
     def save(self, commit: bool = True) -> User:
-        self.instance.password = make_password(token_urlsafe())
+        self.instance.set_password(token_urlsafe())
         person: User = super().save(commit)
         return person

@@ -25,7 +25,7 @@ Reason = RefreshToken.Reason
 def _login(request: Request) -> HttpResponse:
     username, password = body(request, "username", "password")
     account = throttle.account_key(username)
-    throttle.hit(request, throttle.SIGN_IN, account)
+    throttle.hit(request, throttle.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)
     try:
         if user is not None:

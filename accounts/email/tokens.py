@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.models import EmailVerification, User
+from accounts.models import EmailVerification
 
 CODE_DIGITS = 6
 _SALT = "accounts.email.tokens"
@@ -51,8 +51,9 @@ def matches(made: Callable[[EmailVerification, Secret], str], verification: Emai
 
 def _bound_parts(verification: EmailVerification) -> list[str]:
     """Changes with the password and the address of the person. Nobody (`verification.user` is None) has neither."""
-    user = verification.user or User()
-    return [str(verification.pk), verification.email, user.password, user.email]
+    user = verification.user
+    bound = [user.password_version, user.email] if user else ["", ""]
+    return [str(verification.pk), verification.email, *bound]
 
 
 def _digest(purpose: str, parts: list[str], secret: Secret | None) -> bytes:

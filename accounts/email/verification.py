@@ -8,7 +8,6 @@ from functools import partial
 from secrets import token_urlsafe
 from uuid import UUID
 
-from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
@@ -133,7 +132,8 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> EmailVerificatio
     link.) Links to whatever came later are void; those to what was earlier are not, or a thief who changes the address
     twice could keep the first owner out.
     """
-    password = make_password(token_urlsafe())  # takes long: before the lock
+    closed = User()
+    closed.set_password(token_urlsafe())  # takes long: before the lock
     try:
         with transaction.atomic():
             verification, user = _locked(EmailVerification.objects.changes(), key)
@@ -141,7 +141,10 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> EmailVerificatio
                 raise InvalidLink
             _undo_since(verification)
             user.email, user.email_verified_at = verification.previous_email, timezone.now()
-            user.password = password if user.has_usable_password() else make_password(None)  # either ends the sessions
+            if user.has_usable_password():  # either ends the sessions
+                user.copy_password(closed)
+            else:
+                user.set_unusable_password()
             user.save(update_fields=["email", "email_verified_at", "password"])
             SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
             outbox.enqueue("password_reset", user, request, email_restored=True)

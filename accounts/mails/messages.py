@@ -6,7 +6,6 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -18,6 +17,7 @@ from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails.outbox import absolute_url, base_url
 from accounts.models import EmailVerification, OutgoingMail, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
+from accounts.security.reset_tokens import reset_tokens
 
 Context = dict[str, object]
 ContextFunction = Callable[[OutgoingMail], Context | None]
@@ -99,7 +99,7 @@ def _password_reset(mail: OutgoingMail) -> Context | None:
     if mail.user and (not mail.user.can_reset_password or mail.to != mail.user.email):
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
-    token = default_token_generator.make_token(user)
+    token = reset_tokens.make_token(user)
     return {"link": absolute_url("password_reset_confirm", uidb64=uid, token=token)}
 
 

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ('username', models.CharField(error_messages={'unique': 'This user name is taken.'}, help_text='Letters, digits and the signs . + - _', max_length=150, unique=True, validators=[accounts.security.validators.UsernameValidator()], verbose_name='user name')),
                 ('email', models.EmailField(max_length=254, verbose_name='e-mail address')),
                 ('email_verified_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='address confirmed')),
+                ('password_changed_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deletion_due_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='to be deleted')),
                 ('language', models.CharField(blank=True, editable=False, max_length=10, verbose_name='language')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),

@@ -57,7 +57,7 @@ class EmailVerification(models.Model):
     """One asking: of the account's own address, or of the one that is to replace it (then `previous_email` is its own).
 
     Neither the link's token nor the code is stored, nor a hash of one: both follow from the secret key, this row and
-    its person's password and address, so that a change of either kills them.
+    when its person changed the password, and their address, so that a change of either kills them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)

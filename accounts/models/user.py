@@ -1,8 +1,9 @@
 """A person who has an account."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
@@ -52,6 +53,9 @@ class User(AbstractUser):
     )
     email = models.EmailField(_("e-mail address"))
     email_verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
+    # What stands for the password in links, codes and marks: unlike its hash, it stays when the same password is hashed
+    # anew.
+    password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
     deletion_due_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
     # Of the mails: that of the sign-up, and then whatever is chosen. Empty: that of whoever asks.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
@@ -76,6 +80,39 @@ class User(AbstractUser):
                 violation_error_message=_("Somebody has an account with this e-mail address."),
             ),
         )
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Whoever saves the password alone saves with it when it was changed."""
+        fields = kwargs.get("update_fields")
+        if fields is not None and "password" in fields:
+            kwargs["update_fields"] = {*fields, "password_changed_at"}
+        super().save(*args, **kwargs)
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password)
+        self.password_changed_at = timezone.now()
+
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        self.password_changed_at = timezone.now()
+
+    def copy_password(self, other: "User") -> None:
+        """Take the password that `other` was given: hashing it takes too long to hold a lock meanwhile."""
+        self.password, self.password_changed_at = other.password, other.password_changed_at
+
+    def check_password(self, raw_password: str) -> bool:
+        """Return whether this is the password. A hash that is out of date is upgraded, which changes no password."""
+
+        def upgrade(raw_password: str) -> None:
+            self.password = make_password(raw_password)
+            super(User, self).save(update_fields=["password"])
+
+        return check_password(raw_password, self.password, upgrade)
+
+    @property
+    def password_version(self) -> str:
+        """A text that is another one after each change of the password."""
+        return str(self.password_changed_at.timestamp())
 
     @property
     def can_reset_password(self) -> bool:

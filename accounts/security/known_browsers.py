@@ -1,7 +1,7 @@
 """Which accounts a browser has signed in to before: a signed cookie of its own says so, and nothing is stored here.
 
 It signs nobody in. It lets its owner past the strangers who try their password (throttle.py), and tells a browser that
-is new. It names nobody: for each account it has a mark that only the account's own password hash can make.
+is new. It names nobody: for each account it has a mark that another password makes void.
 """
 
 from dataclasses import dataclass
@@ -66,6 +66,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> No
 
 def _marks(browser: str, user: User) -> list[str]:
     """What stands for `user` in this browser: the mark made under the secret key, then those under former ones."""
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    made = (salted_hmac(SALT, f"{browser} {user.pk}", secret=each, algorithm="sha256") for each in hashes)
+    told = f"{browser} {user.pk} {user.password_version}"
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    made = (salted_hmac(SALT, told, secret=secret, algorithm="sha256") for secret in secrets)
     return [mark.hexdigest()[:32] for mark in made]

@@ -20,6 +20,7 @@ logger = logging.getLogger("accounts")
 # Where this process counts for itself while the cache is away, and how long it then leaves the cache alone (seconds).
 memory = LocMemCache("buckets", {"OPTIONS": {"MAX_ENTRIES": 50_000}})
 RETRY_CACHE_AFTER = 5
+MAX_TRIED = 10  # of one bucket; whatever was tried before those counts as new
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Bucket:
         """The cache's key for the moment until which the bucket is shut; it is gone when that has come."""
         return f"{self.key}:blocked"
 
+    @property
+    def tried_key(self) -> str:
+        """The cache's key for what was tried there in this window, the latest first."""
+        return f"{self.key}:tried"
+
     def acquire(self, store: BaseCache, passed: int) -> bool:
         """Pass, after `passed` others as far as was seen; False if somebody else was quicker."""
         counted = passed < self.rate.free
@@ -84,14 +90,32 @@ class Bucket:
         return number
 
 
-def acquire(buckets: Sequence[Bucket]) -> int:
-    """Pass all of `buckets` and return 0; or pass none, and return for how many seconds to wait."""
-    return _with_store(lambda store: _acquire(store, buckets)) if buckets else 0
+def acquire(buckets: Sequence[Bucket], uncounted: Sequence[Bucket] = ()) -> int:
+    """Pass all of `buckets` and return 0; or pass none, and return for how many seconds to wait.
+
+    The `uncounted` have to be open as well, and do not count who passes.
+    """
+    return _with_store(lambda store: _acquire(store, buckets, uncounted)) if buckets else 0
+
+
+def was_tried(bucket: Bucket, digest: str) -> bool:
+    """Return whether `digest` is among the latest that were tried at `bucket`."""
+    return digest in _with_store(lambda store: store.get(bucket.tried_key, ()))
+
+
+def remember_tried(bucket: Bucket, digest: str) -> None:
+    """Keep `digest` with the latest that were tried at `bucket`; of two at once one may be lost, and counts again."""
+
+    def remember(store: BaseCache) -> None:
+        tried = [digest, *store.get(bucket.tried_key, ())][:MAX_TRIED]
+        store.set(bucket.tried_key, tried, bucket.rate.window)
+
+    _with_store(remember)
 
 
 def reset(buckets: Sequence[Bucket]) -> None:
-    """Forget whoever passed."""
-    if keys := _keys(buckets):
+    """Forget whoever passed, and what was tried."""
+    if keys := [key for bucket in buckets for key in (bucket.count_key, bucket.blocked_key, bucket.tried_key)]:
         _with_store(lambda store: store.delete_many(keys))
 
 
@@ -101,9 +125,10 @@ def release(buckets: Sequence[Bucket]) -> None:
         _with_store(bucket.release)
 
 
-def _acquire(store: BaseCache, buckets: Sequence[Bucket]) -> int:
-    seen = store.get_many(_keys(buckets))
-    waits = [_seconds(seen[bucket.blocked_key], bucket.rate) for bucket in buckets if bucket.blocked_key in seen]
+def _acquire(store: BaseCache, buckets: Sequence[Bucket], uncounted: Sequence[Bucket]) -> int:
+    every = (*buckets, *uncounted)
+    seen = store.get_many([key for bucket in every for key in (bucket.count_key, bucket.blocked_key)])
+    waits = [_seconds(seen[bucket.blocked_key], bucket.rate) for bucket in every if bucket.blocked_key in seen]
     if waits:
         return max(waits)
     acquired: list[Bucket] = []
@@ -115,10 +140,6 @@ def _acquire(store: BaseCache, buckets: Sequence[Bucket]) -> int:
             return bucket.rate.pause(passed)
         acquired.append(bucket)
     return 0
-
-
-def _keys(buckets: Sequence[Bucket]) -> list[str]:
-    return [key for bucket in buckets for key in (bucket.count_key, bucket.blocked_key)]
 
 
 def _seconds(until: float, rate: Rate) -> int:

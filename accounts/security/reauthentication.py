@@ -10,7 +10,6 @@ from functools import wraps
 from typing import TypeVar, cast
 
 from django import forms
-from django.contrib.auth.hashers import check_password
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -66,12 +65,11 @@ def reauthenticate(request: Request, password: str) -> str:
     """`password`, if it is that of who asks, whose row was read: then this sign-in has been proved just now.
 
     For forms: raises ValidationError if it is another, and Throttled, which is one, after too many of those. What was
-    tried is in the history. Django's own method would hash a password anew when the hasher has changed, and so end this
-    very sign-in.
+    tried is in the history.
     """
     throttle.hit(request, throttle.REAUTHENTICATION, request.user)
     row = request.tokens.row
-    right = row is not None and check_password(password, request.user.password)
+    right = row is not None and request.user.check_password(password)
     kind = Kind.REAUTHENTICATED if right else Kind.REAUTHENTICATION_FAILED
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     if row is None or not right:

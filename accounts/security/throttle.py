@@ -27,6 +27,7 @@ logger = logging.getLogger("accounts")
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
+_SALT = "accounts.security.throttle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Limit:
     visitor_and_account: Rate | None = None  # those of one visitor at one account
     visitor: Rate | None = None  # those of one visitor, whatever they are for
     account: Rate | None = None  # those at one account, whoever makes them
+    repeats: Rate | None = (
+        None  # those of one visitor that try once more what was wrong; None: these count as any other
+    )
 
 
 # A person who mistypes needs a few, and one who has several passwords a few more. NIST SP 800-63B §3.2.2 lets at most a
@@ -47,6 +51,8 @@ SIGN_IN = Limit(
     visitor_and_account=Rate(free=10, first=10, longest=15 * 60, window=DAY),
     visitor=Rate(free=100, first=1, longest=10, window=HOUR),
     account=Rate(free=100, first=1, longest=60, window=DAY),
+    # An app that goes on with the old password guesses nothing, but each time costs a hash.
+    repeats=Rate(free=100, first=1, longest=10, window=HOUR),
 )
 
 # Each costs a hash, a row and a mail. A class that signs up together is one visitor.
@@ -119,13 +125,13 @@ _MINUTES = ngettext_lazy(
 )
 
 
-def hit(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
+def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
     """Count an attempt, before it is made: at `account`, and for the visitor who makes it. Raises Throttled.
 
-    `account` is the person, or what was typed where nobody has that name (`owner`): the answer tells no difference.
+    `account` is the person, or what was typed where nobody has that name (`account_key`): the answer tells no
+    difference. Who tries the same `guess` once more at the same account is only counted among the repeats.
     """
-    at_account, of_visitor = _buckets(request, limit, account)
-    if seconds := rate_limit.acquire([*at_account, *of_visitor]):
+    if seconds := _acquire(request, limit, account, guess):
         attempt_throttled.send(Limit, request=request, limit=limit.name)
         logger.info("An attempt has to wait.", extra={"kind": "throttled", "limit": limit.name})
         throttled = Throttled(seconds)
@@ -162,6 +168,26 @@ def account_key(login: str) -> User | str:
     return User.objects.by_login(_normalized(login)).first() or login
 
 
+def _acquire(request: HttpRequest, limit: Limit, account: User | str, guess: str) -> int:
+    """Pass, and return 0; or return how many seconds to wait.
+
+    What was tried is remembered for each visitor and account, never for the account alone: or a stranger could learn,
+    from what is not counted, what its owner has mistyped. A shut bucket lets no repeat through for the same reason.
+    """
+    at_account, of_visitor = _buckets(request, limit, account)
+    repeats = _bucket(limit, "repeats", limit.repeats, _visitor_network(request))
+    if not guess or not repeats or not at_account:
+        return rate_limit.acquire([*at_account, *of_visitor])
+    own = at_account[0]
+    digest = salted_hmac(_SALT, f"{own.key}\n{guess}", algorithm="sha256").hexdigest()
+    if rate_limit.was_tried(own, digest):
+        return rate_limit.acquire(repeats, uncounted=[*at_account, *of_visitor])
+    if seconds := rate_limit.acquire([*at_account, *of_visitor]):
+        return seconds
+    rate_limit.remember_tried(own, digest)
+    return 0
+
+
 def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[list[Bucket], list[Bucket]]:
     """Those at the account, and that of the visitor. A browser in which the account's owner has signed in before has
     one of its own in the place of them all."""
@@ -178,9 +204,7 @@ def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[l
 def _bucket(limit: Limit, kind: str, rate: Rate | None, *who: str) -> list[Bucket]:
     if rate is None or not all(who):
         return []
-    digest = salted_hmac(
-        "accounts.security.throttle", "\n".join((limit.name, kind, *who)), algorithm="sha256"
-    ).hexdigest()
+    digest = salted_hmac(_SALT, "\n".join((limit.name, kind, *who)), algorithm="sha256").hexdigest()
     return [Bucket(f"throttle:{digest}", rate)]
 
 

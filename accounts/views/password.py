@@ -16,6 +16,7 @@ from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordFor
 from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
+from accounts.security.reset_tokens import reset_tokens
 from accounts.views.mail_links import no_referrer
 from tokens.decorators import anonymous_only, fresh_session_required
 
@@ -75,6 +76,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
 
     template_name = "accounts/password_reset_confirm.html"
     form_class = SetPasswordForm
+    token_generator = reset_tokens
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         chosen = form.save(commit=False)  # hashes, which takes long: before the lock
@@ -93,7 +95,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
                 return False
-            user.password, user.email_verified_at = chosen.password, user.email_verified_at or timezone.now()
+            user.copy_password(chosen)
+            user.email_verified_at = user.email_verified_at or timezone.now()
             user.save(update_fields=["password", "email_verified_at"])
             _tell(self.request, user, Kind.PASSWORD_RESET)
         return True

@@ -176,14 +176,24 @@ class TestTheLink:
         settings.PASSWORD_RESET_TIMEOUT = -1
         assert DEAD in client.get(link).content.decode()
 
-    @pytest.mark.parametrize("field", ["password", "email", "last_login"])
+    @pytest.mark.parametrize("field", ["password_changed_at", "email"])
     def test_is_dead_once_the_account_has_moved_on(self, link, client, bob, field):
         form = form_of(client, link)
-        new = {"password": "argon2$x", "email": "elsewhere@example.org", "last_login": timezone.now()}[field]
-        User.objects.update(**{field: new})
+        User.objects.update(**{field: {"password_changed_at": timezone.now(), "email": "elsewhere@example.org"}[field]})
         for response in (client.get(form), choose(client, form), Client().get(link)):
             assert DEAD in response.content.decode()
             assert response.headers["Referrer-Policy"] == "no-referrer"
+
+    def test_lives_whoever_signs_in_meanwhile(self, link, client, bob, sign_in):
+        """A thief who knows the password would make every link useless before its owner has read the mail."""
+        form = form_of(client, link)
+        thief = Client()
+        sign_in(thief, bob)
+        fields = {"username": "bob", "password": PASSWORD}
+        assert thief.post("/api/auth/login", fields, content_type="application/json").status_code == 200
+        assert choose(client, form).status_code == 302
+        assert thief.get(CHANGE).status_code == 302  # to the log-in page
+        assert DEAD in Client().get(link).content.decode()
 
     def test_the_page_is_of_no_use_to_another_browser(self, link, client, bob):
         form = form_of(client, link)

@@ -226,7 +226,6 @@ class TestProved:
         assert 'type="password"' not in page
 
     def test_a_hash_of_older_days_ends_no_session(self, here, bob, there):
-        """A log-in would hash it anew; here that would end the very sign-in that is proved."""
         bob.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1)
         User.objects.filter(pk=bob.pk).update(password=bob.password)
         here.force_login(bob)

@@ -1,6 +1,7 @@
 """Whose attempts are counted together."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from django.test import RequestFactory
 from accounts.security import known_browsers, throttle
 from accounts.security.rate_limit import Rate
 from accounts.security.throttle import Limit, Throttled, account_key, hit, reset
+from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -21,6 +23,7 @@ LIMIT = Limit(
     visitor_and_account=Rate(free=2, first=10, longest=900, window=DAY),
     visitor=Rate(free=5, first=1, longest=20, window=DAY),
     account=Rate(free=8, first=1, longest=30, window=DAY),
+    repeats=Rate(free=50, first=1, longest=20, window=DAY),
 )
 
 
@@ -37,9 +40,9 @@ def remembering(request, user):
     return visitor(**{name: morsel.value for name, morsel in response.cookies.items()})
 
 
-def passes(request, account="", limit=LIMIT):
+def passes(request, account="", limit=LIMIT, guess=""):
     try:
-        hit(request, limit, account)
+        hit(request, limit, account, guess)
     except Throttled:
         return False
     return True
@@ -135,6 +138,39 @@ class TestThePersonsOwnBrowser:
         assert not passes(visitor(), bob, throttle.USERNAME)
 
 
+class TestTheSameGuessAgain:
+    def test_counts_once_at_the_account_and_for_the_visitor(self):
+        assert all(passes(visitor(), "bob", guess="old") for _ in range(20))
+        assert [passes(visitor(), "bob", guess=guess) for guess in ("a", "b")] == [True, False]
+        assert [passes(visitor(), f"user{n}") for n in range(4)] == [True] * 3 + [False]
+
+    def test_counts_at_another_account_and_for_another_visitor(self):
+        assert passes(visitor(), "bob", guess="old")
+        assert shut(visitor(), "alice") == 2
+        assert all(passes(visitor(f"192.0.2.{n}"), "bob", guess="old") for n in range(2, 9))
+        assert not passes(visitor("192.0.2.9"), "bob", guess="old")
+
+    def test_counts_anew_after_ten_others_and_after_a_success(self, clock):
+        limit = replace(LIMIT, visitor_and_account=Rate(free=12, first=10, longest=10, window=DAY), visitor=None)
+        limit = replace(limit, account=None)
+        assert all(passes(visitor(), "bob", limit, guess) for guess in [*"abcdefghijk", "a"])
+        assert not passes(visitor(), "bob", limit, "k")  # the eleven and "a", which was forgotten
+        reset(visitor(), limit, "bob")
+        assert [passes(visitor(), "bob", limit, "k") for _ in range(20)] == [True] * 20
+
+    def test_counts_where_the_server_tells_no_address(self):
+        assert [passes(visitor(""), "bob", guess="old") for _ in range(9)] == [True] * 8 + [False]
+
+    def test_is_known_while_the_cache_is_away(self, redis):
+        redis.stop()
+        assert all(passes(visitor(), "bob", guess="old") for _ in range(20))
+
+    @pytest.mark.django_db
+    def test_in_the_persons_own_browser_is_no_new_one_either(self, bob):
+        own = remembering(visitor(), bob)
+        assert all(passes(own, bob, guess="old") for _ in range(20))
+
+
 class TestForgive:
     def test_the_account_is_as_before(self):
         for _ in range(20):
@@ -186,15 +222,26 @@ class TestOwner:
 class TestTheCache:
     def test_holds_no_name_and_no_address(self, db, bob):
         for account in (bob, "mallory@example.org"):
+            passes(visitor(), account, guess="the old one")
             shut(visitor(), account)
         for key, value in cache._cache.items():
-            assert re.fullmatch(r":1:throttle:[0-9a-f]{64}:(count|blocked)", key)
-            assert b"mallory" not in value and b"192.0" not in value
+            assert re.fullmatch(r":1:throttle:[0-9a-f]{64}:(count|blocked|tried)", key)
+            assert not any(told in value for told in (b"mallory", b"192.0", b"the old one"))
+
+    def test_what_was_tried_is_of_no_use_without_the_secret_key(self, settings):
+        found = []
+        for settings.SECRET_KEY in ("x" * 50, "y" * 50):
+            passes(visitor(), "bob", guess="old")
+            found += [cache.get(key.split(":", 2)[2]) for key in cache._cache if key.endswith(":tried")]
+            cache.clear()
+        [[one], [other]] = found
+        assert one != other
+        assert re.fullmatch("[0-9a-f]{64}", one)
 
     def test_a_sign_in_costs_few_round_trips(self, bob, redis):
         client = cache._cache.get_client()
         before = client.info("stats")["total_commands_processed"]
-        hit(visitor(), throttle.SIGN_IN, bob)
+        hit(visitor(), throttle.SIGN_IN, bob, PASSWORD)
         reset(visitor(), throttle.SIGN_IN, bob)
         assert client.info("stats")["total_commands_processed"] - before <= 20
 
@@ -225,6 +272,9 @@ class TestTheDocument:
         for limit in limits:
             paces = (limit.visitor_and_account, limit.visitor, limit.account)
             assert table[limit.name] == [self.told(pace) for pace in paces], limit.name
+
+    def test_so_is_that_of_repeats(self):
+        assert f"That limit is {self.told(throttle.SIGN_IN.repeats)}." in self.PAGE
 
     def test_so_many_wrong_passwords_fit_in_a_day(self):
         limit = throttle.SIGN_IN

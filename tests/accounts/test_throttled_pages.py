@@ -1,7 +1,9 @@
 """What people and programs get who try too often, and that nobody learns from it who has an account."""
 
+import itertools
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import time_machine
@@ -27,6 +29,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 LOGIN, SIGN_UP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"
 FREE = throttle.SIGN_IN.visitor_and_account.free
 NEW, WRONG = "an entirely new one", "not the password"
+WRONGS = map("not the password {}".format, itertools.count())  # each another one, as the same again is no new guess
 WAIT = re.compile(r"Please try again in \d+ (second|minute)s?\.")
 DIFFERENT = ("Content-Length", "Expires", "X-Request-ID")  # with each answer
 
@@ -36,8 +39,8 @@ def at(address):
     return Client(headers={"x-forwarded-for": address})
 
 
-def post(client, name="bob", password=WRONG, **fields):
-    return client.post(LOGIN, {"username": name, "password": password, **fields})
+def post(client, name="bob", password=None, **fields):
+    return client.post(LOGIN, {"username": name, "password": password or next(WRONGS), **fields})
 
 
 def guess(client, times=FREE, name="bob"):
@@ -110,7 +113,7 @@ class TestSignIn:
 
     def test_the_admin_has_no_other_door(self, client, alice, hashes):
         door = client.get("/admin/", follow=True).redirect_chain[-1][0]
-        statuses = [client.post(door, {"username": "alice", "password": "x"}).status_code for _ in range(FREE)]
+        statuses = [client.post(door, {"username": "alice", "password": next(WRONGS)}).status_code for _ in range(FREE)]
         assert statuses == [200] * FREE
         assert client.post(door, {"username": "alice", "password": PASSWORD}).status_code == 429
         assert client.post("/admin/login/", {"username": "alice", "password": PASSWORD}).status_code == 302
@@ -119,6 +122,34 @@ class TestSignIn:
     def test_a_form_from_elsewhere_is_refused_before_it_is_counted(self, bob):
         stranger = Client(enforce_csrf_checks=True)
         assert guess(stranger, FREE + 2) == [403] * (FREE + 2)
+
+
+class TestTheSameWrongPasswordAgain:
+    """An app that goes on with the old password keeps nobody out."""
+
+    def test_lets_its_owner_in_from_the_same_address(self, bob, hashes):
+        for _ in range(2 * FREE):
+            assert TestApi().log_in(password=WRONG).status_code == 401
+        assert len(hashes) == 2 * FREE
+        assert post(Client(), password=PASSWORD).status_code == 302
+
+    def test_is_answered_as_any_other_wrong_one_at_the_same_price(self, client, bob, hashes):
+        client.get(LOGIN)
+        with CaptureQueriesContext(connection) as queries:
+            answers = {str(plain(post(client, password=WRONG))) for _ in range(3)}
+            assert answers == {str(plain(post(client)))}
+        assert (len(queries), len(hashes)) == (4 * 4, 4)
+
+    def test_passes_no_shut_bucket_or_it_would_tell_what_was_tried(self, client, bob):
+        post(client, password=WRONG)
+        guess(client, FREE - 1)
+        assert post(client, password=WRONG).status_code == 429
+
+    def test_has_a_pace_of_its_own_as_each_costs_a_hash(self, client, bob, hashes, monkeypatch):
+        monkeypatch.setattr(throttle, "SIGN_IN", replace(throttle.SIGN_IN, repeats=Rate(3, 5, 10, 600)))
+        assert [post(client, password=WRONG).status_code for _ in range(6)] == [200] * 4 + [429] * 2
+        assert len(hashes) == 4
+        assert post(client, password=PASSWORD).status_code == 302
 
 
 class TestNobodyLearnsWhoHasAnAccount:
@@ -252,8 +283,8 @@ class TestReset:
 
 
 class TestApi:
-    def log_in(self, name="bob", password=WRONG, client=None):
-        body = json.dumps({"username": name, "password": password})
+    def log_in(self, name="bob", password=None, client=None):
+        body = json.dumps({"username": name, "password": password or next(WRONGS)})
         return (client or Client()).post("/api/auth/login", body, content_type="application/json")
 
     def test_a_problem_says_when(self, bob, hashes):

@@ -110,8 +110,8 @@ class TestFields:
         assert len(written.of("sign_in_failed")) == 3
 
     def test_what_waits_says_for_what(self, bob, written):
-        for _ in range(11):
-            last = Client().post(LOGIN, {"username": "bob", "password": "wrong"})
+        for n in range(11):
+            last = Client().post(LOGIN, {"username": "bob", "password": f"wrong {n}"})
         assert last.status_code == 429
         assert {line["limit"] for line in written.of("throttled")} == {"sign-in"}
 

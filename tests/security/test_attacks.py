@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 
+from accounts.security.reset_tokens import reset_tokens
 from tests.security.corpus import ACCESS, PROBE, REFRESH
 from tests.security.forging import Real, altered, forged, irregular, members
 from tokens.core import keys
@@ -92,7 +92,7 @@ class TestOtherTokensOfOurs:
     def test_nothing_else_opens(self, opens, real, bob, wsgi, name):
         form = wsgi.get("/accounts/login/")
         for other in (
-            default_token_generator.make_token(bob),
+            reset_tokens.make_token(bob),
             form.cookies["__Host-csrftoken"],
             signing.dumps([str(uuid4()), str(uuid4())], salt="tokens.probe"),
             signing.dumps({"_auth_user_id": str(bob.pk)}, salt="django.contrib.sessions.backends.signed_cookies"),

@@ -35,7 +35,7 @@ def main() -> None:
     from django.db import transaction
 
     with transaction.atomic():
-        print(json.dumps(made()))
+        print(json.dumps(made(), default=str))
 
 
 def made() -> dict[str, Any]:
@@ -189,17 +189,17 @@ def history_of(user: Any) -> int:
 
 def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
     """What the mails to these people would lead to."""
-    from django.contrib.auth.tokens import default_token_generator
     from django.utils.http import urlsafe_base64_encode
 
     from accounts.email.tokens import link_token, undo_token
     from accounts.models import EmailVerification
+    from accounts.security.reset_tokens import reset_tokens
 
     asked = EmailVerification.objects.create(user=new, email=new.email)
     was = EmailVerification(user=moved, email=moved.email, previous_email="hugo@example.net", confirmed_at=now())
     was.save()
     return {
-        "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{default_token_generator.make_token(forgetful)}",
+        "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{reset_tokens.make_token(forgetful)}",
         "confirm": f"{asked.pk}/{link_token(asked)}",
         "undo": f"{was.pk}/{undo_token(was)}",
     }
