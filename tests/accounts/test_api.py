@@ -211,6 +211,7 @@ class TestSessions:
         stranger.sign_in("alice")
         [pk] = [session["id"] for session in app.get("sessions").json()["sessions"] if not session["current"]]
         assert app.call("DELETE", f"sessions/{pk}", app.access).status_code == 204
+        assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SESSION_ENDED, session_id=pk).exists()
         hers = RefreshToken.objects.get(user=alice).pk
         assert app.call("DELETE", f"sessions/{hers}", app.access).status_code == 404
         assert [each.get("me").status_code for each in (app, other, stranger)] == [200, 401, 200]

@@ -135,7 +135,8 @@ class TestProjectOrder:
 @pytest.mark.parametrize(
     ("changes", "lacking"),
     [
-        ([{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}}], 3),
+        ([{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 7}}], 3),
+        ([{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}], 2),
         ([], 3),
         ([*configured.AUTH_PASSWORD_VALIDATORS[:3]], 1),
         ([*configured.AUTH_PASSWORD_VALIDATORS[:2], COMMON], 1),
