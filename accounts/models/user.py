@@ -105,7 +105,7 @@ class User(AbstractUser):
 
         def upgrade(raw_password: str) -> None:
             self.password = make_password(raw_password)
-            super(User, self).save(update_fields=["password"])
+            self.save(update_fields=["password"])
 
         return check_password(raw_password, self.password, upgrade)
 
