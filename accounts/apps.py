@@ -1,8 +1,12 @@
+"""Configure this app, and Django's admin as this site uses it."""
+
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 
 
 class AccountsConfig(AppConfig):
+    """Connect the checks and the receivers of signals once the models are loaded."""
+
     name = "accounts"
     default = True
     default_auto_field = "django.db.models.BigAutoField"
@@ -13,7 +17,7 @@ class AccountsConfig(AppConfig):
 
 
 class SojournAdminConfig(admin_apps.AdminConfig):
-    """Django's admin behind this site's own log-in page."""
+    """Replace Django's admin site by the one of accounts/admin_site.py."""
 
     default = False  # "accounts" in INSTALLED_APPS means the one above
     default_site = "accounts.admin_site.AdminSite"

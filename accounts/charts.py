@@ -1,6 +1,7 @@
-"""Where the bars of a plot stand, in per cent of its width and height: how large it is, its template says.
+"""Compute where the bars of a chart stand, in per cent of its width and height; its template decides how large it is.
 
-As text, because a template writes a number in the manner of the reader's language, and no browser draws to 14,3 %.
+The figures are text, because a template would write a number in the format of the reader's language, and no browser
+accepts 14,3 %.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ BAR_SHARE = 0.7  # of a bar's place; the rest is air
 
 @dataclass(frozen=True)
 class Bar:
-    """`middle` is where its label belongs."""
+    """Hold the rectangle of a bar; its label is centred at `middle`."""
 
     x: str
     y: str
@@ -23,13 +24,14 @@ class Bar:
 
 
 def bars(numbers: Sequence[int]) -> list[Bar]:
-    """One for each of `numbers`, from left to right; none of these is below zero."""
+    """Return one bar for each of `numbers`, from left to right. None of them is negative."""
     highest = max([*numbers, MIN_SCALE])
     place = 100 / max(len(numbers), 1)
     return [_bar(place * number, place, _height(count, highest)) for number, count in enumerate(numbers)]
 
 
 def percent(length: float) -> str:
+    """Return `length`, which is in per cent, as an SVG attribute."""
     return f"{length:.2f}%"
 
 

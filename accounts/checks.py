@@ -1,4 +1,4 @@
-"""What is fit for one's own machine only, and what is named but cannot be used."""
+"""Check for settings that only suit a development machine, and for files that are configured but unusable."""
 
 import os
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 @register(Tags.security, deploy=True)
 def check_cache(**_: object) -> list[CheckMessage]:
-    """W001: several processes count together whatever is tried too often (rate_limit.py)."""
+    """Return W001 if the processes do not share their counts of attempts (rate_limit.py)."""
     kind = _cache()
     if kind not in UNSUITABLE_CACHES:
         return []
@@ -44,7 +44,7 @@ def check_cache(**_: object) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_workers(**_: object) -> list[CheckMessage]:
-    """W002: the same, where the environment asks for several processes; not only at a deployment."""
+    """Return W002 if the environment asks for several processes that would not share them, even without --deploy."""
     workers = os.environ.get("WEB_CONCURRENCY", "")
     if _cache() not in ("LocMemCache", "DummyCache") or not workers.isdigit() or int(workers) < 2:
         return []
@@ -56,7 +56,7 @@ def check_workers(**_: object) -> list[CheckMessage]:
 
 @register()
 def check_geoip(**_: object) -> list[CheckMessage]:
-    """E001: a file that is named can be read (geoip.py)."""
+    """Return E001 if GEOIP_PATH is set and the file cannot be read (geoip.py)."""
     trouble = geoip.open_error(settings.GEOIP_PATH) if settings.GEOIP_PATH else ""
     if not trouble:
         return []
@@ -66,7 +66,7 @@ def check_geoip(**_: object) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_passwords(**_: object) -> Iterator[CheckMessage]:
-    """W003: passwords are long enough, none that everybody takes, and not so long that they cost."""
+    """Yield W003 if short or common passwords are accepted, or ones so long that hashing them is expensive."""
     wanted: Any = settings.AUTH_PASSWORD_VALIDATORS
     validators = password_validation.get_password_validators(wanted)
     lacking = []
@@ -88,7 +88,7 @@ def check_passwords(**_: object) -> Iterator[CheckMessage]:
 
 @register(Tags.security)
 def check_hashers(**_: object) -> Iterator[CheckMessage]:
-    """W004: a leaked table gives no passwords away."""
+    """Yield W004 if the passwords in a leaked table would be quick to guess."""
     first = settings.PASSWORD_HASHERS[0]
     if first.rpartition(".")[2] in FAST_HASHERS:
         yield Warning(
@@ -100,7 +100,7 @@ def check_hashers(**_: object) -> Iterator[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_mail(**_: object) -> Iterator[CheckMessage]:
-    """W005-W006: mails reach people, and nobody on the way reads the links in them."""
+    """Yield W005 if no mail reaches anybody, and W006 if it travels unencrypted."""
     if settings.EMAIL_BACKEND in NON_SENDING_BACKENDS:
         hint = "Name a mail server in EMAIL_URL, such as smtp+tls://user:password@mail.example.org:587."
         yield Warning(f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}: no mail goes out.", hint=hint, id="accounts.W005")

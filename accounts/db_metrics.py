@@ -1,4 +1,4 @@
-"""What stands in the database and not in a process, for Prometheus: read when it asks, whichever worker is asked."""
+"""Measure what is in the database rather than in a process, for Prometheus. Every worker gives the same answer."""
 
 from collections.abc import Iterator
 from time import monotonic
@@ -24,13 +24,14 @@ HELP = {
 
 
 class DatabaseCollector(Collector):
-    """No value while the database is away: the counters are shown all the same."""
+    """Collect the figures of the database, or none while it is unavailable: the counters are shown all the same."""
 
     def __init__(self) -> None:
         self._values: Values = {}
         self._kept_until = float("-inf")
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the figures, read from the database at most every MIN_CACHE_TIME seconds."""
         self._freshen()
         for name, help_text in HELP.items():
             family = GaugeMetricFamily(name, help_text)
@@ -39,11 +40,11 @@ class DatabaseCollector(Collector):
             yield family
 
     def describe(self) -> Iterator[Metric]:
-        """So that to register this reads nothing."""
+        """Yield the names alone, so that registering the collector reads nothing."""
         return (GaugeMetricFamily(name, help_text) for name, help_text in HELP.items())
 
     def forget(self) -> None:
-        """Read anew the next time."""
+        """Read the database again the next time."""
         self._kept_until = float("-inf")
 
     def _freshen(self) -> None:

@@ -1,8 +1,8 @@
-"""What is counted, for Prometheus: each branch that a token took, so that false verdicts show in production; who got
-in, what ended, and what was tried too often.
+"""Count for Prometheus what became of tokens, sign-ins, revocations and throttled attempts.
 
-Each has a label with few values, and nothing is kept in a file before it is first counted: of several workers each has
-files of its own, and a command that counts nothing shall leave none.
+The branch of each token is counted so that false verdicts show in production. Each metric has a label with few values,
+and creates its file only when it is first counted: each of several workers has files of its own, and a command that
+counts nothing should leave none.
 """
 
 from functools import partial
@@ -41,21 +41,25 @@ LAG = Gauge(
 
 @receiver(branch_taken)
 def count_branch(branch: str, reason: str, **kwargs: object) -> None:
+    """Count what became of a token."""
     BRANCHES.labels(branch, reason).inc()
 
 
 @receiver(session_started)
 def count_sign_in(**kwargs: object) -> None:
+    """Count a successful sign-in."""
     SIGN_INS.labels("opened").inc()
 
 
 @receiver(user_login_failed)
 def count_refusal(**kwargs: object) -> None:
+    """Count a sign-in with wrong credentials."""
     SIGN_INS.labels("refused").inc()
 
 
 @receiver(attempt_throttled)
 def count_throttled(limit: str, **kwargs: object) -> None:
+    """Count an attempt that has to wait."""
     THROTTLED.labels(limit).inc()
     if limit == "sign-in":
         SIGN_INS.labels("throttled").inc()
@@ -63,14 +67,17 @@ def count_throttled(limit: str, **kwargs: object) -> None:
 
 @receiver(rows_revoked)
 def count_revocations(reason: str, count: int, **kwargs: object) -> None:
+    """Count revoked sessions once the transaction is committed."""
     transaction.on_commit(partial(REVOCATIONS.labels(reason).inc, count), robust=True)
 
 
 @receiver(token_verified)
 def measure_verification(kind: str, seconds: float, **kwargs: object) -> None:
+    """Record how long it took to verify a token."""
     VERIFICATION.labels(kind).observe(seconds)
 
 
 @receiver(list_read)
 def show_lag(sender: type, lag: float, **kwargs: object) -> None:
+    """Show for how long the revocation list could not be read."""
     LAG.labels("shared" if sender.__name__.startswith("Shared") else "process").set(lag)

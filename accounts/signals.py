@@ -1,4 +1,4 @@
-"""What this app tells whoever listens, for side work such as counting."""
+"""Define the signals of this app, for side work such as counting."""
 
 from django.dispatch import Signal
 

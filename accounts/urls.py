@@ -1,3 +1,5 @@
+"""Route the pages."""
+
 from django.urls import path
 
 from accounts.views import (

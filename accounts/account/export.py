@@ -1,6 +1,6 @@
-"""What the site knows of a person, as one document that they can take along; docs/reference/accounts.md describes it.
+"""Export what the site knows about a user as one document; docs/reference/accounts.md describes it.
 
-Nothing in it lets anybody in: no password's hash, and of a session no token and no id of one.
+Nothing in it grants access: it holds no password hash, no token and no id of a token.
 """
 
 from datetime import datetime
@@ -21,7 +21,10 @@ Document = dict[str, object]
 
 
 def document(user: User, here: UUID | None = None) -> Document:
-    """Everything of `user`, in four queries; `here` is the id of the session that asks. Times are ISO 8601, in UTC."""
+    """Return everything about `user`, read in four queries; times are in ISO 8601, in UTC.
+
+    `here` is the id of the session that asks.
+    """
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -40,7 +43,7 @@ def document(user: User, here: UUID | None = None) -> Document:
 
 
 def download(user: User, here: UUID | None = None) -> JsonResponse:
-    """The document as a file to be kept."""
+    """Return the document as a file to save."""
     name = f"sojourn-{user.username}-{timezone.now():%Y-%m-%d}.json"
     return JsonResponse(
         document(user, here),
@@ -87,7 +90,7 @@ def _session(row: RefreshToken) -> Document:
 
 
 def _event(event: SecurityEvent) -> Document:
-    """Where an administrator was who did something to the account is for nobody to take along."""
+    """Return the event without revealing where an administrator was who did something to the account."""
     by_administrator = event.actor_id is not None
     return {
         "created_at": _time(event.created_at),

@@ -1,6 +1,6 @@
-"""Where an address is, roughly, as far as the site has a file that says so: GEOIP_PATH, in MaxMind's format.
+"""Look up roughly where an IP address is, if the site has a file for it: GEOIP_PATH, in MaxMind's format.
 
-Nobody is asked over the network. The reader is a package that only a site with such a file needs.
+Nothing is queried over the network. Only a site with such a file needs the package that reads it.
 """
 
 import logging
@@ -21,14 +21,14 @@ _LANGUAGES = {"zh-hans": "zh-CN"}  # Django's names for what the files call othe
 
 
 def location(ip_address: str | None) -> str:
-    """City and country in the language of the page, "Linköping, Sweden"; "" if it is not known."""
+    """Return city and country in the language of the page, such as "Linköping, Sweden", or "" if unknown."""
     found = _lookup(ip_address) if settings.GEOIP_PATH and ip_address else None
     parts = [_name(found[part]) for part in ("city", "country") if part in found] if found else []
     return ", ".join(filter(None, parts))
 
 
 def open_error(path: str) -> str:
-    """Why the file cannot be read, or ""."""
+    """Return why the file cannot be read, or ""."""
     try:
         _open(path)
     except (ImportError, OSError, RuntimeError) as error:  # the reader's own errors are RuntimeErrors
@@ -46,7 +46,7 @@ def _lookup(ip_address: str) -> dict[str, Part] | None:
 
 @lru_cache(maxsize=1)
 def _reader(path: str) -> "Reader | None":
-    """One for the whole process. Without it pages say no places, and the log says it once."""
+    """Return one reader for the whole process, or None if the file cannot be read; that is logged once."""
     try:
         return _open(path)
     except (ImportError, OSError, RuntimeError):

@@ -1,7 +1,7 @@
-"""The sessions of the last thirty days as a picture: when each began, was last seen, and ended.
+"""Draw the sessions of the last thirty days: when each began, was last used, and ended.
 
-It is made of what the page of sessions has read anyway, and costs no query. Lengths along the time are per cents of the
-picture's width, those down the page pixels; all of them text, as charts.py says.
+The chart needs no query beyond those of the page of sessions. Horizontal lengths are per cents of the chart's width,
+vertical ones pixels; all of them are text, for the reason given in charts.py.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ WIDEST = 26  # letters of a title; beside it, on a phone, there is room for one 
 
 @dataclass(frozen=True)
 class Bar:
-    """From `x` on it is `used` wide until the session was last seen, and `whole` until its end, or now."""
+    """Hold the bar of a session, which starts at `x`: `used` wide until its last use, `whole` until its end or now."""
 
     session: Session
     live: bool
@@ -35,11 +35,14 @@ class Bar:
 
     @property
     def label(self) -> str:
+        """Return the session's title, cut to fit beside the bar."""
         return truncated(self.session.title, WIDEST)
 
 
 @dataclass(frozen=True)
 class Mark:
+    """Hold a date below the chart."""
+
     date: date
     x: str
     anchor: str
@@ -47,25 +50,30 @@ class Mark:
 
 @dataclass(frozen=True)
 class SessionChart:
+    """Hold the bars, the dates below them, and how many sessions did not fit."""
+
     bars: list[Bar]
     marks: list[Mark]
     left_out: int
 
     @property
     def bottom(self) -> str:
+        """Return where the bars end."""
         return str(len(self.bars) * ROW)
 
     @property
     def height(self) -> str:
+        """Return the height of the chart, dates included."""
         return str(len(self.bars) * ROW + 24)
 
     @property
     def words_y(self) -> str:
+        """Return the baseline of the dates."""
         return str(len(self.bars) * ROW + 18)
 
 
 def draw(live: Sequence[Session], ended: Sequence[Session]) -> SessionChart:
-    """Those that are `live` from the top, then those that have `ended`, as long as there is room."""
+    """Return a chart of the `live` sessions from the top, then those that have `ended`, as far as there is room."""
     now = timezone.now()
     shown = [*live, *ended][:MOST]
     bars = [_bar(session, row, row < len(live), now) for row, session in enumerate(shown)]
@@ -73,7 +81,7 @@ def draw(live: Sequence[Session], ended: Sequence[Session]) -> SessionChart:
 
 
 def truncated(text: str, widest: int) -> str:
-    """`text`, or as much of it as is `widest` letters wide; a Chinese one is as wide as two."""
+    """Return `text`, cut to `widest` letters with an ellipsis; a Chinese one is as wide as two."""
     widths = [2 if east_asian_width(letter) in "WF" else 1 for letter in text]
     if sum(widths) <= widest:
         return text
@@ -92,7 +100,7 @@ def _bar(session: Session, row: int, live: bool, now: datetime) -> Bar:
 
 
 def _position(moment: datetime, now: datetime) -> float:
-    """Where it is on the line of time: 0 is thirty days ago, and 100 is now."""
+    """Return where `moment` is on the time axis: 0 is thirty days ago, and 100 is now."""
     return 100 * (1 - (now - moment) / SPAN)
 
 

@@ -1,4 +1,4 @@
-"""The rows of the sessions page, in words."""
+"""Describe sessions to their user, as the page of sessions lists them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ _MAX_ENDED = 20  # and how many of those
 
 @dataclass(frozen=True)
 class Session:
-    """One sign-in as its owner sees it; `here` marks the browser that asks."""
+    """Describe one session to its user; `here` marks that of the browser that asks."""
 
     row: RefreshToken
     here: bool = False
@@ -43,7 +43,7 @@ class Session:
 
     @property
     def seen(self) -> str:
-        """When it was last used. The row is stamped once an hour at most, so no finer than that."""
+        """Return when it was last used, in hours or days: the row is updated once an hour at most."""
         if self.here:
             return _("Active now")
         hours = (timezone.now() - self.row.seen_at) // timedelta(hours=1)
@@ -64,14 +64,14 @@ class Session:
 
 
 def live(user: User, here: UUID | None) -> list[Session]:
-    """Everywhere `user` is signed in: the session with the id `here` first, then the latest used."""
+    """Return the live sessions of `user`: the one with the id `here` first, then the most recently used."""
     rows = RefreshToken.objects.for_user(user).live().order_by("-seen_at", "-started_at")
     sessions = [Session(row, here=row.pk == here) for row in rows]
     return sorted(sessions, key=lambda session: not session.here)
 
 
 def ended(user: User) -> list[Session]:
-    """What is over since no more than thirty days, the latest first."""
+    """Return the sessions that have ended within thirty days, the latest first."""
     since = timezone.now() - _ENDED_LISTED_FOR
     rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", "expires_at"))
     return [Session(row) for row in rows.filter(over_at__gte=since).order_by("-over_at")[:_MAX_ENDED]]

@@ -1,4 +1,4 @@
-"""What a User-Agent header says, in words."""
+"""Describe in words the browser and the system that a User-Agent header names."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +15,8 @@ _LONGEST = 40  # characters: parts of the header are quoted here, and anybody ma
 
 @dataclass(frozen=True, slots=True)
 class Device:
+    """Hold what the header names; `str()` describes it to users."""
+
     browser: str  # "Firefox 128", or "" if unknown
     system: str  # "Linux", "iPhone", or "" if unknown
     kind: str  # desktop, phone, tablet or other: the name of an icon
@@ -32,7 +34,7 @@ class Device:
 
 @lru_cache(maxsize=2048)
 def describe(user_agent: str) -> Device:
-    """Return which browser on which system wrote this header: `str()` of it is for people."""
+    """Return which browser on which system sent this header."""
     found = parse(user_agent)
     browser = found.user_agent
     family = found.os.family if found.os else ""

@@ -1,6 +1,7 @@
-"""What administrators do to people: from the list, to those who are ticked, or from the page of one.
+"""Let administrators act on users: on those selected in the list, or from the page of one.
 
-Each is written down with who did it, in one transaction with the action itself. Whoever is out of reach is left out.
+Each action is recorded with its actor in the same transaction. Users whom the administrator may not manage are left
+out.
 """
 
 from django.contrib import admin, messages
@@ -20,6 +21,8 @@ Kind = SecurityEvent.Kind
 
 
 class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Add the actions, each with a permission of its own."""
+
     actions = ("end_sessions", "deactivate", "send_reset", "export")
     labels = (  # on the page of one person
         ("end_sessions", gettext_lazy("End all sessions")),
@@ -29,7 +32,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
 
     def available_actions(self, request: HttpRequest, person: User) -> list[tuple[str, object]]:
-        """Names and titles of what may be done to `person`, and would do something."""
+        """Return names and labels of the actions that are permitted on `person` and would have an effect."""
         if not can_manage(request.user, person):
             return []
         pointless = {"deactivate": not person.is_active or person.pk == request.user.pk}
@@ -39,6 +42,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=gettext_lazy("End all sessions of the selected people"), permissions=["end_sessions"])
     def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        """End all sessions of the selected users."""
         with transaction.atomic():
             chosen = self._within_reach(request, people)
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
@@ -49,7 +53,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=gettext_lazy("Close the accounts of the selected people"), permissions=["deactivate"])
     def deactivate(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """Nobody closes their own: so a superuser is left."""
+        """Deactivate the selected users except the administrator's own account, so that a superuser is left."""
         with transaction.atomic():
             others = [person.pk for person in self._within_reach(request, people) if person.pk != request.user.pk]
             open_ones = list(User.objects.select_for_update().filter(pk__in=others, is_active=True).order_by("pk"))
@@ -62,7 +66,10 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=gettext_lazy("Send the selected people links to new passwords"), permissions=["reset"])
     def send_reset(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """The old password stays good until they have chosen another; nobody but they ever knows either."""
+        """Send links to a new password.
+
+        The old password works until the user has set another; nobody else ever learns either.
+        """
         chosen = self._within_reach(request, people)
         fit = [person for person in chosen if person.can_reset_password]
         with transaction.atomic():
@@ -81,6 +88,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=gettext_lazy("Download the data of the selected person"), permissions=["export"])
     def export(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
+        """Download the data of the one selected user."""
         chosen = self._within_reach(request, people)
         if len(chosen) != 1:
             messages.error(request, _("Choose one person: each has a file of their own."))
@@ -101,7 +109,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return bool(request.user.has_perm("accounts.export_user"))
 
     def _within_reach(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:
-        """In the order of their keys, in which all who lock several do so."""
+        """Return the users whom the administrator may manage, ordered by key, as all code locks them."""
         chosen = list(manageable(request.user, people).order_by("pk"))
         if left_out := people.count() - len(chosen):
             text = ngettext(

@@ -1,4 +1,4 @@
-"""What happened, and what still waits."""
+"""Show security events and outgoing mails to administrators."""
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -21,6 +21,8 @@ from accounts.models import OutgoingMail, SecurityEvent
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
+    """Show security events, and export them."""
+
     list_display = ("created_at", "what", "user", "ip_address", "device", "actor")
     list_filter = (DateRangeFilter, ActorFilter, EventKind)
     list_select_related = ("user", "actor")
@@ -32,10 +34,11 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
 
     @admin.display(description=_("what"))
     def what(self, event: SecurityEvent) -> str:
+        """Return the kind in words."""
         return event.get_kind_display()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
-        """The kind is shown in words, so that the column itself is none of the fields."""
+        """Allow the filter by kind, whose column is not among the fields because it is shown in words."""
         return lookup == EventKind.parameter_name or super().lookup_allowed(lookup, value, request)
 
     def get_urls(self) -> list[URLPattern]:
@@ -56,7 +59,7 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
 
     @method_decorator(require_POST)
     def download(self, request: HttpRequest) -> HttpResponseBase:
-        """What the filters and the search leave, the newest first."""
+        """Export the events that the filters and the search leave, the newest first."""
         if not self.has_export_permission(request):
             raise PermissionDenied
         try:
@@ -69,7 +72,7 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
-    """What no mail server has taken yet: empty, as long as there is one."""
+    """Show the mails that no mail server has accepted yet; normally there are none."""
 
     list_display = ("created_at", "kind", "to", "attempts", "due_at")
     list_filter = ("kind",)

@@ -1,4 +1,4 @@
-"""Groups, by which several people are given rights at once: by superusers alone."""
+"""Administer groups, which give several users permissions at once; only superusers may."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -16,6 +16,8 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, DjangoGroupAdmin):
+    """Administer groups, and record changes to them."""
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
 
@@ -40,5 +42,8 @@ class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, DjangoGroupAdmin):
             super().delete_queryset(request, queryset)
 
     def _record(self, request: HttpRequest) -> None:
-        """Which group it was is in the log of the admin; whom it concerned may be thousands."""
+        """Record that a group was changed.
+
+        The admin's own log says which one; the users concerned may be thousands.
+        """
         SecurityEvent.objects.record(request, None, SecurityEvent.Kind.GROUP_CHANGED, actor=request.user)

@@ -1,4 +1,4 @@
-"""Search in the lists of what people did and where they are signed in."""
+"""Search lists by user."""
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -8,9 +8,10 @@ from tokens.admin import ExactSearch
 
 
 class UserSearchMixin(ExactSearch):
-    """People are found as at the log-in."""
+    """Find users by what they sign in with."""
 
     search_help_text = _("A whole user name or e-mail address, an IP address, or the id of a session")
 
     def people(self, name: str) -> "QuerySet[User]":
+        """Return the user with this user name or email."""
         return User.objects.by_login(name)

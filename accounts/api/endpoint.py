@@ -1,4 +1,4 @@
-"""What all endpoints have in common: who asks, and how errors are told. No cookie is read or set."""
+"""Share what all endpoints have in common: authentication and error responses. No cookie is read or set."""
 
 import json
 import re
@@ -27,9 +27,9 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can say it, and neither a da
 
 
 def endpoint(**views: View) -> View:
-    """One address: a view for each method, as `get=`, `post=`, `delete=`. Views raise Problem and TokenError.
+    """Return the view of one URL, made from a view for each method: `get=`, `post=`, `delete=`.
 
-    Whoever answers GET answers HEAD (RFC 9110 §9.1); the server leaves out the body.
+    These raise Problem and TokenError. What answers GET also answers HEAD (RFC 9110 §9.1); the server drops the body.
     """
     if "get" in views:
         views["head"] = views["get"]
@@ -57,7 +57,7 @@ def endpoint(**views: View) -> View:
 
 
 def access_token_required(view: View) -> View:
-    """For whoever has a good access token."""
+    """Require a valid access token."""
 
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
@@ -68,7 +68,7 @@ def access_token_required(view: View) -> View:
 
 
 def live_session_required(view: View) -> View:
-    """The same, with the row read: for what guards the account itself."""
+    """Require a valid access token and read the session's row, for what guards the account itself."""
 
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
@@ -79,7 +79,7 @@ def live_session_required(view: View) -> View:
 
 
 def staff_required(view: View) -> View:
-    """For administrators, as the row has them now."""
+    """Require a member of the staff, as the database has them now."""
 
     @live_session_required
     @wraps(view)
@@ -94,7 +94,7 @@ def staff_required(view: View) -> View:
 
 
 def body(request: Request, *names: str) -> list[str]:
-    """The texts `names` of the JSON object that was sent. Raises Problem 400, 413 or 415."""
+    """Return the strings `names` of the JSON object in the body. Raise Problem 400, 413 or 415."""
     if request.content_type != "application/json":
         raise Problem(415, "unsupported_media_type", "Send application/json.")
     try:
@@ -126,7 +126,7 @@ def _view(request: Request, views: dict[str, View]) -> View:
 
 
 def _problem(request: Request, error: TokenError) -> Problem:
-    """The browser learns nothing, a client only whether to refresh (RFC 6750 §3.1)."""
+    """Return what to tell the client of an error, which is only whether to refresh (RFC 6750 §3.1)."""
     if isinstance(error, RevocationListUnavailable):
         return _UNAVAILABLE
     if isinstance(error, InvalidToken) and "Authorization" not in request.headers:

@@ -1,4 +1,4 @@
-"""What clients may do. An API sign-in is a session like any other."""
+"""Serve the endpoints. An API client that signs in has a session like any other."""
 
 from uuid import UUID
 
@@ -40,13 +40,16 @@ def _login(request: Request) -> HttpResponse:
 
 
 def _check_staying(user: User) -> None:
-    """Only whoever knows the password learns this; and only a person at the site can take it back."""
+    """Refuse a user whose account is to be deleted; only the site can cancel that.
+
+    The password has been checked, so nobody else learns this.
+    """
     if user.deletion_due_at is not None:
         raise unauthorized(description="This account is to be deleted. Sign in on the site to keep it.")
 
 
 def _check_confirmed(user: User) -> None:
-    """The same: the mail is asked for, and its code typed, at the site."""
+    """Refuse a user whose email must be confirmed first, which only the site can do. The password has been checked."""
     if not email_policy.can_sign_in(user):
         raise unauthorized(description="The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
 
@@ -112,7 +115,7 @@ def _not_found(request: Request, **kwargs: object) -> HttpResponse:
 
 
 def _pair(pair: bearer.Pair) -> HttpResponse:
-    """RFC 6749 §5.1, with the names of this API."""
+    """Return a pair of tokens as RFC 6749 §5.1 does, with the names of this API."""
     return JsonResponse(
         {
             "access": pair.access,

@@ -1,8 +1,9 @@
-"""Takes the mails that are kept to the mail server, off everybody's time.
+"""Send the enqueued mails from a thread, so that no request waits for the mail server.
 
-Each process has a worker, a thread: woken when a mail was kept and committed, and looking by itself now and then for
-what other processes left. A mail is claimed by one conditional UPDATE, so no two send it at once; it is deleted once
-the server has it. A process that dies in between leaves it to be sent again: at least once, and under one Message-ID.
+Each process has a worker thread. It is notified when a mail is committed, and also looks now and then for what other
+processes left. A mail is claimed by one conditional UPDATE, so no two workers send it at once; it is deleted once the
+server has accepted it. If a process dies in between, the mail is sent again: at least once, and always under one
+Message-ID.
 """
 
 import atexit
@@ -31,26 +32,27 @@ _JOIN_TIMEOUT = 5  # seconds that a process which ends waits for the mail in han
 
 
 def notify() -> None:
-    """Tell this process's worker that there is a mail. It comes a moment later, and never in this thread."""
+    """Tell this process's worker that there is a mail. It is sent a moment later, and never in this thread."""
     _worker().notify()
 
 
 def start() -> None:
-    """Have this process's worker look for what others left; the next calls change nothing."""
+    """Start this process's worker unless it is running, so that it sends what others left."""
     _worker().start()
 
 
 def stop() -> None:
-    """Let this process's worker end between two mails."""
+    """Stop this process's worker after the mail that it is sending."""
     if os.getpid() in _workers:
         _worker().stop()
 
 
 def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
-    """Send every mail that is due, the longest waiting first, and return how many a mail server took.
+    """Send every mail that is due, the longest waiting first, and return how many a mail server accepted.
 
-    What fails is tried again later and stands in nobody's way; if the server cannot be reached, the others wait without
-    being tried. `stopping` is asked between two mails whether to stop. Raises the database's errors alone.
+    A mail that fails is tried again later and does not hold up the others; if the server is unavailable, the others
+    wait without being tried. `stopping` is called between two mails and says whether to stop. Raise nothing but
+    database errors.
     """
     sent = 0
     connection = get_connection()
@@ -69,12 +71,12 @@ def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
 
 
 def masked_email(email: str) -> str:
-    """As much of an address as a log may hold."""
+    """Return as much of an email as a log may hold."""
     return f"{email[:1]}…@{email.rpartition('@')[2]}"
 
 
 class MailWorker:
-    """One process's thread. Nothing is lost when it dies: what it had in hand is due again later."""
+    """Run one process's thread. Nothing is lost when it dies: the mail that it was sending is due again later."""
 
     def __init__(self) -> None:
         self.wakeup = threading.Event()
@@ -84,23 +86,26 @@ class MailWorker:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Start the thread unless it is alive."""
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self.work, name="mail-worker", daemon=True)
                 self._thread.start()
 
     def notify(self) -> None:
+        """Wake the thread, and start it if need be."""
         self.start()
         self.wakeup.set()
 
     def stop(self) -> None:
+        """Stop the thread, and wait for the mail that it is sending."""
         self.stopping.set()
         self.wakeup.set()
         if self._thread:
             self._thread.join(_JOIN_TIMEOUT)
 
     def work(self, poll: float = _POLL_INTERVAL) -> None:
-        """Go on until `stopping` is set: after each wake-up, and every `poll` seconds without any."""
+        """Send what is due after each wake-up and every `poll` seconds, until `stopping` is set."""
         while not self.stopping.wait(_pause()):
             self._run_once()
             self.wakeup.wait(poll)
@@ -131,16 +136,16 @@ def _worker() -> MailWorker:
 
 
 def _pause() -> float:
-    """Seconds, never the same: what a mail costs this process falls into no answer's time that means something."""
+    """Return a random number of seconds, so that the cost of a mail does not show in the time of any response."""
     return 0.1 + secrets.randbelow(400) / 1000
 
 
 class _ServerUnavailable(Exception):
-    """The mail server cannot be reached."""
+    """Report that the mail server cannot be reached."""
 
 
 def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
-    """Send one mail that was claimed; whether a mail server took it."""
+    """Send one claimed mail, and return whether a mail server accepted it."""
     try:
         message = mail_messages.compose(mail)
         if message and mail.to:
@@ -188,14 +193,14 @@ def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
 
 
 def _is_permanent(error: Exception) -> bool:
-    """Whether there is no such mailbox, or the address is none. All else may be the server's fault, and mended."""
+    """Return whether there is no such mailbox, or the email is invalid. Anything else may be temporary."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, ValidationError)
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, without the words of the server, which may quote the address."""
+    """Return what went wrong, without the server's own text, which may quote the email."""
     if isinstance(error, _ServerUnavailable):
         return str(error)
     if isinstance(error, SMTPRecipientsRefused):

@@ -1,4 +1,4 @@
-"""Whether an e-mail address is its account's: asked by a mail, answered by a link or a code."""
+"""Store the requests to verify an email, which a link or a code from a mail answers."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -18,46 +18,49 @@ PRUNE_BATCH = 100
 
 
 class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
-    """A claim on a row is one conditional UPDATE, and its count decides: of two at once, one has it."""
+    """Claim rows by one conditional UPDATE, whose row count decides: of two simultaneous claims only one succeeds."""
 
     def pending(self) -> "EmailVerificationQuerySet":
+        """Return those that have not been confirmed."""
         return self.filter(confirmed_at=None)
 
     def open(self) -> "EmailVerificationQuerySet":
-        """What a link can still confirm."""
+        """Return those that a link can still confirm."""
         return self.pending().filter(requested_at__gt=timezone.now() - LINK_LIFETIME)
 
     def changes(self) -> "EmailVerificationQuerySet":
-        """What the address from before can still take back."""
+        """Return the changes of an email that its previous owner can still undo."""
         since = timezone.now() - UNDO_LIFETIME
         return self.filter(confirmed_at__gt=since, undone_at=None).exclude(previous_email="")
 
     def restart(self) -> bool:
-        """Have the time run from now, when the mail leaves; whether there is still something to confirm."""
+        """Restart the lifetime when the mail is sent; return whether there is still something to confirm."""
         return bool(self.pending().update(requested_at=timezone.now()))
 
     def confirm(self) -> bool:
+        """Confirm what is still open; return whether anything was."""
         return bool(self.open().update(confirmed_at=timezone.now()))
 
     def use_attempt(self) -> bool:
-        """Counts a try of the code, before it is looked at; whether there was one left."""
+        """Count an attempt at the code before the code is compared; return whether there was one left."""
         young = self.pending().filter(requested_at__gt=timezone.now() - CODE_LIFETIME, tries__lt=CODE_TRIES)
         return bool(young.update(tries=F("tries") + 1))
 
     def undo(self) -> bool:
+        """Undo what can still be undone; return whether anything was."""
         return bool(self.changes().update(undone_at=timezone.now()))
 
     def prune(self, limit: int = PRUNE_BATCH) -> int:
-        """Deletes at most `limit` rows that can do nothing any more; the number deleted."""
+        """Delete at most `limit` rows that have no effect any more, and return how many were deleted."""
         old = self.filter(requested_at__lt=timezone.now() - RETENTION).order_by("requested_at")
         return self.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
 
 
 class EmailVerification(models.Model):
-    """One asking: of the account's own address, or of the one that is to replace it (then `previous_email` is its own).
+    """Store one request to verify the account's email, or a new one (then `previous_email` is the account's own).
 
-    Neither the link's token nor the code is stored, nor a hash of one: both follow from the secret key, this row and
-    its person's password and address, so that a change of either kills them.
+    Neither the link's token nor the code is stored, nor a hash of one: both are derived from the secret key, this row
+    and the user's password and email, so a change of either invalidates them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""What happens to accounts and sessions, told to the log: when it is certain, in English, by ids and without names."""
+"""Log what happens to accounts and sessions once it is committed, in English, by ids and without names."""
 
 import logging
 from functools import partial
@@ -16,6 +16,7 @@ logger = logging.getLogger("accounts")
 
 @receiver(post_save, sender=SecurityEvent)
 def log_event(instance: SecurityEvent, **kwargs: object) -> None:
+    """Log the event in English, whichever language is active."""
     with translation.override(None):
         sentence = str(instance.get_kind_display())
     ids = {"session_id": instance.session_id, "actor_id": instance.actor_id}
@@ -26,6 +27,7 @@ def log_event(instance: SecurityEvent, **kwargs: object) -> None:
 
 @receiver(rows_revoked)
 def log_revocations(reason: str, count: int, **kwargs: object) -> None:
+    """Log how many sessions were ended, and why."""
     _log_on_commit("Sessions were ended.", kind="sessions_ended", reason=reason, count=count)
 
 

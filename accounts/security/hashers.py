@@ -1,4 +1,4 @@
-"""Argon2 that cannot be made to take all of the machine's memory, nor the time of those who only open a page."""
+"""Hash passwords with Argon2 without letting a burst of sign-ins exhaust the memory or slow down other pages."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ NICE = 10  # of 19; others with work to do have nine times as much of a core
 
 
 class Argon2Hasher(Argon2PasswordHasher):
-    """Argon2id by the second recommendation of RFC 9106 §4: 64 MiB, three passes, four lanes."""
+    """Hash with Argon2id by the second recommendation of RFC 9106 §4: 64 MiB, three passes, four lanes."""
 
     time_cost = 3
     memory_cost = 64 * 1024  # KiB
@@ -33,15 +33,16 @@ class Argon2Hasher(Argon2PasswordHasher):
 
 
 def _aside(make: Callable[[str, str], Hashed], password: str, other: str) -> Hashed:
-    """In one of the slots, by a thread of its own, which stands back; those that Argon2 starts do as it does.
+    """Call `make` in one of the slots, in a thread of lower priority, which Argon2's own threads inherit.
 
-    While fifty people sign in on two cores, one page in a hundred takes 10 ms, and without this thread 80 to 260 ms.
+    While fifty users sign in on two cores, one page in a hundred takes 10 ms, and without this thread 80 to 260 ms.
     """
     with SLOTS, ThreadPoolExecutor(1, initializer=_stand_back) as thread:
         return thread.submit(make, password, other).result()
 
 
 def _stand_back() -> None:
+    """Lower the priority of this thread."""
     if sys.platform == "linux":  # elsewhere a priority is the whole process's
         this = os.PRIO_PROCESS, get_native_id()
         os.setpriority(*this, max(NICE, os.getpriority(*this)))

@@ -1,4 +1,4 @@
-"""What the log-in page says to whoever comes back with a sign-in that is over."""
+"""Explain on the sign-in page why a session has ended."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ Reason = RefreshToken.Reason
 
 
 class Notice(NamedTuple):
+    """Hold the words of an explanation, and whether it is a warning."""
+
     title: str | Promise
     text: str | Promise
     alarming: bool = False
@@ -47,7 +49,7 @@ _SILENT = {Reason.SIGNED_OUT, Reason.REPLACED}
 
 
 def notice(reason: str | None) -> Notice | None:
-    """What the log-in page says to a browser whose sign-in is over; None: nothing to say."""
+    """Return what the sign-in page says to a browser whose session has ended for `reason`, or None."""
     if reason is None or reason in _SILENT:
         return None
     return _NOTICES.get(reason, _OTHER)

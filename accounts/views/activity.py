@@ -1,3 +1,5 @@
+"""Show the history of an account."""
+
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -14,6 +16,6 @@ _PER_PAGE = 20
 @guards_account
 @require_safe
 def activity(request: Request) -> HttpResponse:
-    """What happened to one's own account, the newest first."""
+    """Show what happened to the user's account, the newest first."""
     page = Paginator(SecurityEvent.objects.of(request.user), _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "accounts/activity.html", {"page": page, "kept": EVENT_RETENTION})

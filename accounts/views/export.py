@@ -1,3 +1,5 @@
+"""Export what the site knows about a user."""
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
@@ -11,7 +13,7 @@ from accounts.types import Request
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
 def export(request: Request) -> HttpResponse:
-    """What the file holds, and the button; the button answers with the file."""
+    """Explain what the file contains, and send it."""
     if request.method != "POST":
         return render(request, "accounts/export.html")
     here = request.tokens.session_id

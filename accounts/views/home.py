@@ -1,3 +1,5 @@
+"""Show the front page."""
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -10,7 +12,7 @@ from accounts.types import Request
 @login_not_required
 @require_safe
 def home(request: Request) -> HttpResponse:
-    """The way in for visitors, and the way on for people who are signed in."""
+    """Show visitors the way in, and users the way on."""
     if request.user.is_authenticated:
         return render(request, "home.html")
     return render(request, "welcome.html", {"notice": sign_out_notices.notice(request.tokens.ended)})

@@ -1,3 +1,5 @@
+"""Choose the language of pages and mails."""
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
@@ -12,7 +14,7 @@ from accounts.types import Request
 @login_not_required
 @require_POST
 def choose(request: Request) -> HttpResponse:
-    """The language of this browser, by a cookie, and of the mails to whoever is signed in; then back to `next`."""
+    """Set the language of this browser, by a cookie, and that of the user's mails; then go back to `next`."""
     language = request.POST.get("language", "")
     if language not in dict(settings.LANGUAGES):
         return redirect("home")

@@ -1,3 +1,5 @@
+"""List a user's sessions, name and end them."""
+
 from uuid import UUID
 
 from django.contrib import messages
@@ -24,7 +26,10 @@ _PER_PAGE = 10  # beside the picture: the page is not compressed, and is to weig
 @guards_account
 @require_safe
 def show(request: Request) -> HttpResponse:
-    """Page by page: first those that go on, then those that have ended. `?name=ID` opens the form that names one."""
+    """List the sessions page by page, first the live ones, then those that have ended.
+
+    `?name=ID` opens the form that names one.
+    """
     live = sessions.live(request.user, here=request.tokens.session_id)
     ended = sessions.ended(request.user)
     page = Paginator([*live, *ended], _PER_PAGE).get_page(request.GET.get("page"))
@@ -42,7 +47,7 @@ def show(request: Request) -> HttpResponse:
 @guards_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: Request, pk: UUID) -> HttpResponse:
-    """End one session of one's own; ending the one in use is signing out."""
+    """End one of the user's sessions; ending the current one is signing out."""
     row = _own(request, pk)
     if row.pk != request.tokens.session_id:
         return _end_another(request, row)
@@ -54,6 +59,7 @@ def end(request: Request, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
 def end_others(request: Request) -> HttpResponse:
+    """End all of the user's sessions but the current one."""
     if request.method != "POST":
         live = sessions.live(request.user, here=request.tokens.session_id)
         return _ask(request, "sessions_end_others", others=[session for session in live if not session.here])
@@ -70,6 +76,7 @@ def end_others(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
 def end_all(request: Request) -> HttpResponse:
+    """End all of the user's sessions."""
     if request.method != "POST":
         return _ask(request, "sessions_end_all")
     RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
@@ -80,6 +87,7 @@ def end_all(request: Request) -> HttpResponse:
 @guards_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: Request, pk: UUID) -> HttpResponse:
+    """Name one of the user's sessions."""
     row = _own(request, pk)
     form = SessionNameForm(request.POST if request.method == "POST" else None, instance=row)
     if not form.is_valid():
@@ -91,7 +99,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
 
 
 def _own(request: Request, pk: UUID) -> RefreshToken:
-    """The visitor's own session of this id. Somebody else's does not exist."""
+    """Return the user's own session of this id. Another user's is a 404."""
     row: RefreshToken = get_object_or_404(RefreshToken.objects.for_user(request.user), pk=pk)
     return row
 
@@ -109,11 +117,12 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
 
 
 def _ask(request: Request, template: str, **context: object) -> HttpResponse:
-    """The page that says what will happen, and whose button posts to its own address."""
+    """Render the page that says what will happen, and whose button posts to its own URL."""
     return render(request, f"accounts/{template}.html", context)
 
 
 def _leave(request: Request, farewell: str) -> HttpResponse:
+    """Sign out with a message."""
     logout(request)
     messages.success(request, farewell)
     return redirect("login")

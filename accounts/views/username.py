@@ -1,3 +1,5 @@
+"""Change the user name."""
+
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
@@ -16,7 +18,7 @@ from accounts.types import Request
 @reauthentication_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change(request: Request) -> HttpResponse:
-    """Another user name; every browser's tokens say it from their next request on, which `tokens` sees to."""
+    """Change the user name; `tokens` gives every browser new tokens at its next request."""
     if request.method == "POST":
         throttle.hit(request, throttle.USERNAME, request.user)
     form = UsernameForm(request.POST if request.method == "POST" else None, user=request.user)
@@ -27,7 +29,7 @@ def change(request: Request) -> HttpResponse:
 
 
 def _change(request: Request, form: UsernameForm) -> bool:
-    """Whether the name was still free: the unique index decides."""
+    """Save the user name, and return whether it was still free: the unique index decides."""
     try:
         with transaction.atomic():
             person = form.save()

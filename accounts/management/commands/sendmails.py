@@ -1,3 +1,5 @@
+"""Send the mails that are due."""
+
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ _POLL = 5  # seconds
 
 
 class Command(BaseCommand):
+    """Send once, or watch for mails until stopped."""
+
     help = (
         "Sends the mails that are due. The server does so by itself; this is for a process or a machine of its own. "
         "Ctrl-C and SIGTERM let it finish the mail in hand."
@@ -56,7 +60,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _told_to_stop(act: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
-    """An event that is set, after `act`, by the signals which end a process otherwise."""
+    """Yield an event that is set, after `act` is called, by the signals that would otherwise end the process."""
     stopped = threading.Event()
 
     def stop(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""What sessions there are, in figures: counted by the database, a few queries however many there are."""
+"""Report on sessions in figures, counted by the database with a few queries however many there are."""
 
 import json
 from collections import Counter
@@ -25,6 +25,8 @@ Figures = dict[str, int]
 
 
 class Command(BaseCommand):
+    """Print the report as text or as JSON."""
+
     help = (
         "Says how many sessions there are: by age, device, browser and how they were opened; why others ended; and who "
         "has most. It changes nothing and locks nothing."
@@ -59,7 +61,7 @@ TITLES = {
 
 
 def report(days: int, top: int) -> dict[str, Any]:
-    """The figures by name, each part from the most to the least, but for ages."""
+    """Return the figures by name, each part in descending order except for the ages."""
     live = RefreshToken.objects.live()
     devices, browsers = _devices(live)
     return {
@@ -74,7 +76,7 @@ def report(days: int, top: int) -> dict[str, Any]:
 
 
 def _ages(live: RefreshTokenQuerySet) -> Figures:
-    """Each session stands in the first line that it fits."""
+    """Return the number of sessions by age; each counts only in the first line that fits."""
     now = timezone.now()
     younger = {name: Count("pk", filter=Q(started_at__gt=now - age)) for name, age in AGES.items()}
     found = live.aggregate(**{f"age_{place}": count for place, count in enumerate(younger.values())}, all=Count("pk"))
