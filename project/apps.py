@@ -1,7 +1,11 @@
+"""Configure the app that holds what belongs to the whole site."""
+
 from django.apps import AppConfig
 
 
 class ProjectConfig(AppConfig):
+    """Register the checks once the settings are loaded."""
+
     name = "project"
 
     def ready(self) -> None:

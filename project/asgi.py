@@ -1,3 +1,5 @@
+"""Serve the site by ASGI."""
+
 import os
 
 from django.core.asgi import get_asgi_application

@@ -1,4 +1,4 @@
-"""What can be set wrongly where the parts meet: proxies, names, cookies, the order of the middleware."""
+"""Check the settings that connect the parts of the site: proxies, hosts, cookies, the order of the middleware."""
 
 import os
 from collections.abc import Iterator
@@ -51,14 +51,14 @@ COOKIES = ("COOKIES_SECURE", "LANGUAGE_COOKIE_SECURE")  # Django looks after its
 
 
 def several_processes() -> bool:
-    """Whether the environment asks gunicorn for more than one worker."""
+    """Return whether the environment asks gunicorn for more than one worker."""
     number = os.environ.get("WEB_CONCURRENCY", "")
     return number.isdigit() and int(number) > 1
 
 
 @register(Tags.security)
 def check_middleware(**_: object) -> Iterator[CheckMessage]:
-    """E001: all that guards a request is there, in an order in which it can."""
+    """Yield E001 if a middleware that protects requests is missing, or comes after one that depends on it."""
     places = {path: place for place, path in enumerate(settings.MIDDLEWARE)}
     for guard, later in GUARDS.items():
         if guard not in places:
@@ -73,7 +73,7 @@ def check_middleware(**_: object) -> Iterator[CheckMessage]:
 
 @register(Tags.security)
 def check_proxies(**_: object) -> Iterator[CheckMessage]:
-    """E002: who may say that a request came by TLS is somebody that is trusted."""
+    """Yield E002 if any client could claim that a request came by TLS."""
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) and not settings.TRUSTED_PROXIES:
         yield Error(
             "SECURE_PROXY_SSL_HEADER is set while TRUSTED_PROXIES is 0: any visitor can say that they came by TLS.",
@@ -84,7 +84,7 @@ def check_proxies(**_: object) -> Iterator[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_in_front(**_: object) -> Iterator[CheckMessage]:
-    """W001: TLS ends at a proxy, and visitors keep their addresses behind it."""
+    """Yield W001 if no proxy is trusted, since behind one all visitors would seem to have the same IP address."""
     if not settings.TRUSTED_PROXIES:
         yield Warning(
             "TRUSTED_PROXIES is 0. Behind a proxy all visitors would be one, so that one who guesses holds up all; "
@@ -96,7 +96,7 @@ def check_in_front(**_: object) -> Iterator[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_cookies(**_: object) -> Iterator[CheckMessage]:
-    """W002: no cookie of the site travels in the open."""
+    """Yield W002 if a cookie of the site would be sent over plain http."""
     for name in COOKIES:
         if not getattr(settings, name):
             hint = "Leave TOKENS_COOKIE_SECURE at true; it decides for all of them."
@@ -105,7 +105,7 @@ def check_cookies(**_: object) -> Iterator[CheckMessage]:
 
 @register()
 def check_metrics(**_: object) -> Iterator[CheckMessage]:
-    """W003: the counters are those of all workers, not of whichever answers."""
+    """Yield W003 if the metrics would be those of whichever worker answers instead of all workers."""
     if several_processes() and settings.METRICS_TOKEN and not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         yield Warning(
             "WEB_CONCURRENCY asks for several workers, and PROMETHEUS_MULTIPROC_DIR is not set: what is shown to "
@@ -117,7 +117,7 @@ def check_metrics(**_: object) -> Iterator[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_hosts(**_: object) -> Iterator[CheckMessage]:
-    """W004-W005: the site answers to its own names, and to those alone."""
+    """Yield W004 if the site answers to any host name, and W005 if it does not answer to its own."""
     if "*" in settings.ALLOWED_HOSTS:
         hint = "Name those under which people reach the site."
         yield Warning("ALLOWED_HOSTS takes every name.", hint=hint, id="project.W004")

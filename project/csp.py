@@ -1,6 +1,6 @@
-"""What browsers report: a page of ours needed something that the Content-Security-Policy forbids. A line in the log.
+"""Log what browsers report: a page of ours needed something that the Content-Security-Policy forbids.
 
-Anybody can send one, so it is small, at most one a second in each process, and nothing is done but to write it down.
+Anybody can send a report, so it may only be small, each process logs at most one a second, and nothing else is done.
 """
 
 import json
@@ -29,7 +29,7 @@ _free_at = float("-inf")
 @cookieless
 @login_not_required
 def csp_report(request: HttpRequest) -> HttpResponse:
-    """204, whatever it says; 413 if it is too long, 400 if it is no report."""
+    """Log a report and return 204; return 413 if it is too long, 400 if it is malformed."""
     body = request.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         return HttpResponse(status=413)
@@ -52,6 +52,7 @@ def _text(report: object, name: str) -> str:
 
 
 def _may_log() -> bool:
+    """Return whether the last report was logged long enough ago."""
     global _free_at
     now = monotonic()
     if now < _free_at:

@@ -1,7 +1,7 @@
-"""`manage.py demo`: the whole site on this machine, from nothing, until Ctrl-C.
+"""Run `manage.py demo`: the whole site on this machine, from nothing, until Ctrl-C.
 
-It runs before Django has settings, because it writes the environment that they are read from. The order is that of
-what can be refused: the port, the settings, the folder; only then is anything made.
+It runs before Django has settings, because it sets the environment that they are read from. First comes whatever can
+fail (the port, the settings, the folder), and only then is anything created.
 """
 
 import argparse
@@ -20,16 +20,22 @@ ALPHABET = string.ascii_letters + string.digits
 
 
 class Refused(Exception):
-    """The demo cannot start; the message is the sentence to print."""
+    """Report that the demo cannot start; the message is the sentence to print."""
 
 
 class Parser(argparse.ArgumentParser):
+    """Raise Refused instead of exiting with a usage message."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise Refused."""
         raise Refused(f"manage.py demo: {message}.")
 
 
 def main(argv: list[str]) -> int:
-    """Run the demo until it is stopped. Returns the exit code; says on stderr, in one sentence, why it cannot start."""
+    """Run the demo until it is stopped, and return the exit code.
+
+    If it cannot start, one sentence on stderr says why.
+    """
     try:
         options = parse(argv)
         listeners = listen(options.port)
@@ -48,6 +54,7 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = Parser(prog="manage.py demo", description="Serve the whole site on this machine until Ctrl-C.")
     parser.add_argument("--port", type=port, default=8000, help="where to listen (8000)")
     parser.add_argument("--data", default=ROOT / "demo-data", help="folder of database and mail (demo-data)")
@@ -55,12 +62,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def port(value: str) -> int:
+    """Return `value` as a port number. Raise ArgumentTypeError."""
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
         raise argparse.ArgumentTypeError(f"{value!r} is no port, which is a number from 1 to 65535")
     return int(value)
 
 
 def listen(port: int) -> list[socket.socket]:
+    """Return sockets that listen on `port`. Raise Refused."""
     from project.server import listen
 
     try:
@@ -70,7 +79,7 @@ def listen(port: int) -> list[socket.socket]:
 
 
 def set_environment(data: Path, port: int) -> bool:
-    """Fill in what the environment leaves open. Returns whether the secret key is the demo's own."""
+    """Fill in what the environment leaves open, and return whether the secret key is the demo's own."""
     drawn = not os.environ.get("SECRET_KEY")
     defaults = {
         "SECRET_KEY": kept_secret(data) or secrets.token_urlsafe(50),
@@ -93,6 +102,7 @@ def set_environment(data: Path, port: int) -> bool:
 
 
 def kept_secret(data: Path) -> str:
+    """Return the secret key that an earlier run saved, or ""."""
     try:
         return (data / "secret-key").read_text().strip()
     except OSError:
@@ -100,6 +110,7 @@ def kept_secret(data: Path) -> str:
 
 
 def load_django() -> None:
+    """Set up Django and run its checks. Raise Refused."""
     import django
     from django.core.checks import run_checks
     from django.core.exceptions import ImproperlyConfigured
@@ -114,6 +125,7 @@ def load_django() -> None:
 
 
 def make_folder(data: Path) -> None:
+    """Create the folder, and check that it is writable. Raise Refused."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=data).close()
@@ -122,14 +134,14 @@ def make_folder(data: Path) -> None:
 
 
 def keep_secret(data: Path) -> None:
-    """Keep the key that this run drew, so that the next one knows the sign-ins of this one."""
+    """Save the key that this run generated, so that sessions survive the next start."""
     if not kept_secret(data):
         with open(data / "secret-key", "w", opener=lambda path, flags: os.open(path, flags, mode=0o600)) as file:
             file.write(os.environ["SECRET_KEY"])
 
 
 def prepare(data: Path, drawn: bool) -> None:
-    """Make what is missing: the tables, the static files, the file of a drawn secret key, the people."""
+    """Create what is missing: the tables, the static files, the file of a generated secret key, the users."""
     from django.core.management import call_command
     from django.db import Error, connections
 
@@ -151,7 +163,7 @@ def prepare(data: Path, drawn: bool) -> None:
 
 
 def empty_metrics() -> None:
-    """The counters of workers that are gone would be counted with those of today's."""
+    """Delete the counters of earlier workers, which would be added to today's."""
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         for left in Path(folder).glob("*.db"):
@@ -159,7 +171,7 @@ def empty_metrics() -> None:
 
 
 def make_people() -> dict[str, str]:
-    """Make alice and bob unless one of them is there; return the passwords by name."""
+    """Create alice and bob unless one of them exists; return the passwords by user name."""
     from django.contrib.auth import get_user_model
     from django.db import transaction
     from django.utils import timezone
@@ -175,6 +187,7 @@ def make_people() -> dict[str, str]:
 
 
 def serve(listeners: list[socket.socket], data: Path, port: int) -> None:
+    """Serve the site until it is stopped."""
     from project.server import Server
 
     print(f"Sojourn is at http://localhost:{port}/ and its mail in {data / 'mail'}. Ctrl-C ends it.", flush=True)

@@ -1,4 +1,4 @@
-"""The counters of all processes, for Prometheus; only where METRICS_TOKEN is set, and only for whoever shows it."""
+"""Serve the counters of all processes to Prometheus, if METRICS_TOKEN is set and the request has it."""
 
 import os
 
@@ -20,7 +20,7 @@ from tokens.decorators import cookieless
 @cookieless
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
-    """404 without `Authorization: Bearer` and the token: nobody learns that there is anything here."""
+    """Return the metrics, or 404 without the bearer token, so that nobody learns that there is anything here."""
     if not knows_token(request):
         raise Http404
     counted = REGISTRY
@@ -33,7 +33,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def knows_token(request: HttpRequest) -> bool:
-    """Whether whoever asks is a watcher of the site's own."""
+    """Return whether the request has METRICS_TOKEN."""
     shown = request.headers.get("Authorization", "").encode()
     wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
     return bool(settings.METRICS_TOKEN) and constant_time_compare(shown, wanted)

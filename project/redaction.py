@@ -1,4 +1,4 @@
-"""No secret stands in the log. Nobody writes one there; should somebody all the same, it is taken out here."""
+"""Keep secrets out of the log. No code logs one on purpose; if one gets there all the same, it is removed here."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _SHORTEST = 6  # characters; what is shorter is a word like any other
 
 
 def redacted(text: str, known: Iterable[str] = ()) -> str:
-    """Return `text` without the secrets that are `known`, without what looks like one of ours, and cut to LONGEST."""
+    """Return `text` without the `known` secrets, without what looks like one of ours, and cut to LONGEST."""
     for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, PLACE)
     if len(text) > LONGEST:
@@ -33,8 +33,10 @@ def redacted(text: str, known: Iterable[str] = ()) -> str:
 
 
 def secrets_of(request: HttpRequest | None) -> set[str]:
-    """Those of the settings, and those that `request` brought: its cookies, its credentials, and what was typed into a
-    field for a password or a code."""
+    """Return the secrets of the settings, and those in `request`.
+
+    The latter are its cookies, its credentials, and what was typed into a field for a password or a code.
+    """
     return {*_of_settings(), *_of_request(request)} if settings.configured else set()
 
 
@@ -50,7 +52,7 @@ def _of_settings() -> frozenset[str]:
 
 
 def _of_request(request: HttpRequest | None) -> Iterator[str]:
-    """Nothing is read from the request that had not been read before: its body may still be on its way."""
+    """Yield the secrets among what has been read already: the body may still be on its way."""
     if request is None:
         return
     found = list(getattr(request, "COOKIES", {}).values())

@@ -1,4 +1,4 @@
-"""The production server, gunicorn, inside this process: on sockets that are bound before anything else is done."""
+"""Run gunicorn, the production server, in this process, on sockets that are bound before anything else is done."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from project.server_log import ServerLog
 
 
 def listen(port: int) -> list[socket.socket]:
-    """Bind `port` on this machine's own addresses, IPv4 and, where there is one, IPv6. Raises OSError."""
+    """Bind `port` on the loopback addresses, IPv4 and, if available, IPv6. Raise OSError."""
     listeners = [bind(socket.AF_INET, "127.0.0.1", port)]
     try:
         listeners.append(bind(socket.AF_INET6, "::1", port))
@@ -26,6 +26,7 @@ def listen(port: int) -> list[socket.socket]:
 
 
 def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host` and `port`. Raise OSError."""
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -38,8 +39,11 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 def begin(worker: object) -> None:
-    """Ctrl-C reaches the workers, too; they would wait for open connections while the master ends them at once. Mails
-    that were left do not wait for the first visitor."""
+    """Ignore Ctrl-C in a worker, and start its mail worker.
+
+    Ctrl-C reaches the workers, too, which would wait for open connections while the master stops them at once. Starting
+    the mail worker here means that waiting mails need not wait for the first visitor.
+    """
     from accounts.mails import worker as mails_worker  # now that the site is loaded
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -47,7 +51,7 @@ def begin(worker: object) -> None:
 
 
 def bury(server: object, worker: Worker) -> None:
-    """What only a living worker can say, /metrics says no longer of this one. What it has counted stays."""
+    """Drop from /metrics what only a living worker can report; its counters stay."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead  # looks at once where to count, so not before
 
@@ -55,7 +59,7 @@ def bury(server: object, worker: Worker) -> None:
 
 
 class Server(BaseApplication):
-    """Serves `project.wsgi` on bound sockets until SIGINT or SIGTERM; `run()` then exits with 0."""
+    """Serve `project.wsgi` on bound sockets until SIGINT or SIGTERM; `run()` then exits with 0."""
 
     def __init__(self, listeners: list[socket.socket]) -> None:
         # Attempts to sign in are counted in the cache: where it is a process's own, there has to be one process.
@@ -78,8 +82,10 @@ class Server(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
+        """Apply our options to gunicorn's configuration."""
         for name, value in self.options.items():
             self.cfg.set(name, value)
 
     def load(self) -> WSGIHandler:
+        """Return the application."""
         return get_wsgi_application()

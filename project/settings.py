@@ -1,4 +1,4 @@
-"""The site's settings. Whatever differs between installations comes from the environment: see .env.example."""
+"""Define the site's settings. Whatever differs between installations comes from the environment: see .env.example."""
 
 import os
 from pathlib import Path
