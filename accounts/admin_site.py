@@ -29,7 +29,7 @@ class AdminSite(admin.AdminSite):
     site_title = _("Sojourn")
     site_header = _("Sojourn administration")
     index_title = _("People, sessions and what happened")
-    enable_nav_sidebar = False  # the lists are few, and the front page has them all
+    enable_nav_sidebar = False  # There are few lists, and the front page shows all of them.
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Wrap a view so that only staff reach it, and only after a recent reauthentication if it changes anything.
@@ -57,7 +57,7 @@ class AdminSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
         """Show what happened in the last seven days above the lists."""
-        from accounts.admin import dashboard  # which registers models with this very site
+        from accounts.admin import dashboard  # Importing the package registers models with this very site.
 
         return super().index(request, {**(extra_context or {}), "week": dashboard.for_user(cast(User, request.user))})
 
@@ -82,6 +82,6 @@ class AdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         """Sign out as on every other page of the site."""
-        from accounts.views.sign_in import sign_out  # views need models, which load after this
+        from accounts.views.sign_in import sign_out  # Views import models, which are loaded after this module.
 
         return sign_out(request)

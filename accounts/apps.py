@@ -12,12 +12,12 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import checks, metrics, receivers  # noqa: F401  (they connect themselves)
-        from accounts.security import audit_log  # noqa: F401  (they connect themselves)
+        from accounts import checks, metrics, receivers  # noqa: F401  (connected on import)
+        from accounts.security import audit_log  # noqa: F401  (connected on import)
 
 
 class SojournAdminConfig(admin_apps.AdminConfig):
     """Replace Django's admin site by the one of accounts/admin_site.py."""
 
-    default = False  # "accounts" in INSTALLED_APPS means the one above
+    default = False  # "accounts" in INSTALLED_APPS refers to the class above.
     default_site = "accounts.admin_site.AdminSite"

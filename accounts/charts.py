@@ -7,9 +7,9 @@ accepts 14,3 %.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MIN_HEIGHT = 3.0  # per cent: one is seen beside a thousand ...
-MIN_SCALE = 4  # ... and is no mountain alone
-BAR_SHARE = 0.7  # of a bar's place; the rest is air
+MIN_HEIGHT = 3.0  # per cent, so that a count of one is visible beside a thousand
+MIN_SCALE = 4  # so that a single count of one does not fill the chart
+BAR_SHARE = 0.7  # of a bar's slot; the rest is a gap
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Bar:
 def bars(numbers: Sequence[int]) -> list[Bar]:
     """Return one bar for each of `numbers`, from left to right. None of them is negative."""
     highest = max([*numbers, MIN_SCALE])
-    place = 100 / max(len(numbers), 1)
-    return [_bar(place * number, place, _height(count, highest)) for number, count in enumerate(numbers)]
+    slot = 100 / max(len(numbers), 1)
+    return [_bar(slot * index, slot, _height(count, highest)) for index, count in enumerate(numbers)]
 
 
 def percent(length: float) -> str:
@@ -35,8 +35,8 @@ def percent(length: float) -> str:
     return f"{length:.2f}%"
 
 
-def _bar(left: float, place: float, height: float) -> Bar:
-    middle, width = left + place / 2, place * BAR_SHARE
+def _bar(left: float, slot: float, height: float) -> Bar:
+    middle, width = left + slot / 2, slot * BAR_SHARE
     return Bar(percent(middle - width / 2), percent(100 - height), percent(width), percent(height), percent(middle))
 
 

@@ -12,14 +12,16 @@ from prometheus_client.registry import Collector
 from accounts.models import OutgoingMail
 from tokens.models import RefreshToken
 
-MIN_CACHE_TIME = 10.0  # seconds for which a reading is kept ...
-CACHE_TIME_FACTOR = 100  # ... or so many times as long as it took: a big table is counted rarely
+MIN_CACHE_TIME = 10.0  # seconds for which the figures are cached at least
+CACHE_TIME_FACTOR = (
+    100  # They are cached for so many times as long as the query took, so a big table is counted rarely.
+)
 
 Values = dict[str, float]
 HELP = {
     "sojourn_live_sessions": "Sessions that have neither been ended nor expired.",
-    "sojourn_mails_waiting": "Mails that no mail server has taken yet.",
-    "sojourn_mails_oldest_seconds": "For how long the oldest of them has been waiting.",
+    "sojourn_mails_waiting": "Mails that no mail server has accepted yet.",
+    "sojourn_mails_oldest_seconds": "How long the oldest of them has been waiting.",
 }
 
 

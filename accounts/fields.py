@@ -5,15 +5,15 @@ from typing import Any
 from django import forms
 from django.forms.renderers import DjangoTemplates
 
-# By `autocomplete`. A phone would write a name with a capital, and correct it; and some send what they spell elsewhere.
-_HABITS = {
+# Attributes by `autocomplete`. Phones capitalise and correct names, and some send what they check to a server.
+_KEYBOARD_ATTRS = {
     "username": {"autocapitalize": "none", "spellcheck": "false"},
     "email": {"autocapitalize": "none", "spellcheck": "false"},
     "one-time-code": {"autocapitalize": "none", "spellcheck": "false", "inputmode": "numeric"},
     "given-name": {"autocapitalize": "words", "spellcheck": "false"},
     "family-name": {"autocapitalize": "words", "spellcheck": "false"},
 }
-_TYPED = {"text", "email", "password"}  # on a keyboard, whose Enter key has a word on it
+_TYPED = {"text", "email", "password"}  # input types with a keyboard, whose Enter key has a label
 
 
 class BoundField(forms.BoundField):
@@ -25,7 +25,7 @@ class BoundField(forms.BoundField):
         built: dict[str, str | bool] = super().build_widget_attrs(attrs, widget)
         own = {**widget.attrs, **built}
         use = own.get("autocomplete", "").partition(" ")[0]
-        return {**_HABITS.get(use, {}), **self._enter_key(), **own, **self._focus()}
+        return {**_KEYBOARD_ATTRS.get(use, {}), **self._enter_key(), **own, **self._focus()}
 
     def _enter_key(self) -> dict[str, str]:
         """Return the hint that labels the Enter key: it goes to the next field, or submits the form."""

@@ -21,7 +21,7 @@ class LoginForm(auth_forms.AuthenticationForm):
     There is one message for every failure, so that none reveals whether the account exists.
     """
 
-    request: HttpRequest  # the view gives it
+    request: HttpRequest  # The view always passes it.
     error_messages: ClassVar = {  # type: ignore[misc]
         "invalid_login": _("The name or the password is not right. Please try again."),
         "inactive": _("The name or the password is not right. Please try again."),
@@ -36,7 +36,7 @@ class LoginForm(auth_forms.AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Django cuts the field down to the length of a user name; an address may be longer.
+        # Django limits the field to the length of a user name, but an email may be longer.
         self.fields["username"].max_length = 254  # type: ignore[attr-defined]
         self.fields["username"].widget.attrs["maxlength"] = 254
         self.fields["password"].validators.append(validate_password_length)
@@ -76,7 +76,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.instance.validate_constraints = lambda exclude=None: None  # for the same reason as validate_unique
+        self.instance.validate_constraints = lambda exclude=None: None  # The reason is that of validate_unique.
         _label_new_password(self.fields["password1"], self.fields["password2"])
 
     def validate_unique(self) -> None:
@@ -159,7 +159,7 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username"})}
 
     def __init__(self, data: QueryDict | None, *, user: User) -> None:
-        super().__init__(data, instance=copy(user))  # or the page would call `user` by a name not theirs
+        super().__init__(data, instance=copy(user))  # Otherwise the page would show a rejected name as the user's.
 
     def clean_username(self) -> str:
         """Return the user name if it is a different one and nobody else has it, ignoring case."""

@@ -15,25 +15,25 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from accounts.signals import attempt_throttled
 from tokens.signals import branch_taken, list_read, rows_revoked, session_started, token_verified
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter was made
+disable_created_metrics()  # type: ignore[no-untyped-call]  # Nobody needs the creation time of a counter.
 
 BRANCHES = Counter(
     "sojourn_tokens",
-    "Refresh tokens, and access tokens that had to be looked at, by what became of them.",
+    "Refresh tokens, and access tokens that needed a decision, by outcome.",
     ["branch", "reason"],
 )
 SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or throttled.", ["outcome"])
-REVOCATIONS = Counter("sojourn_revocations", "Sessions that were ended before their time, by why.", ["reason"])
-THROTTLED = Counter("sojourn_throttled", "Attempts that have to wait, by what was tried.", ["limit"])
+REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
+THROTTLED = Counter("sojourn_throttled", "Attempts that were throttled, by limit.", ["limit"])
 VERIFICATION = Histogram(
     "sojourn_verification_seconds",
-    "What it took to verify a token that the process did not know yet.",
+    "Time to verify a token that the process had not seen before.",
     ["kind"],
     buckets=(0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1),
 )
 LAG = Gauge(
     "sojourn_revocation_lag_seconds",
-    "For how long the list of what has been revoked could not be read; 0 when all is well. The worst of all workers.",
+    "How long the revocation list has been unreadable, or 0. The worst of all workers.",
     ["list"],
     multiprocess_mode="livemax",
 )

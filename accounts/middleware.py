@@ -20,7 +20,7 @@ class EmailVerificationMiddleware(MiddlewareMixin):
         if not getattr(view, "login_required", True):
             return None
         match = request.resolver_match
-        within_admin = match is not None and "admin" in match.app_names  # guarded, but nobody's own account
+        within_admin = match is not None and "admin" in match.app_names  # guarded, but not the user's own account
         account = getattr(view, "tokens_guarded", False) and not within_admin
         return None if email_policy.can_open(request.user, account=account) else redirect("email_verify")
 
@@ -63,7 +63,7 @@ class PendingDeletionMiddleware(MiddlewareMixin):
     open.
     """
 
-    # Their data are theirs to the end, and so is what they understand.
+    # Until the end users can export their data, and read the pages in their language.
     STILL_OPEN = frozenset({"keep", "export", "language"})
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:

@@ -2,4 +2,4 @@
 
 from django.dispatch import Signal
 
-attempt_throttled = Signal()  # request, limit: an attempt at what the limit of this name guards has to wait
+attempt_throttled = Signal()  # Arguments: request, and the name of the limit by which an attempt was throttled.

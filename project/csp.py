@@ -18,14 +18,14 @@ from tokens.decorators import cookieless
 logger = logging.getLogger("project")
 
 MAX_BYTES = 8 * 1024  # bytes
-MAX_LENGTH = 100  # characters of whatever a report says
+MAX_LENGTH = 100  # characters of each field of a report
 PAUSE = 1.0  # seconds
 
 _free_at = float("-inf")
 
 
 @require_POST
-@csrf_exempt  # browsers send it by themselves, and nothing is done
+@csrf_exempt  # Browsers send it by themselves, and it changes nothing.
 @cookieless
 @login_not_required
 def csp_report(request: HttpRequest) -> HttpResponse:
@@ -35,7 +35,7 @@ def csp_report(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=413)
     try:
         report = json.loads(body)["csp-report"]
-        told = {
+        fields = {
             "reason": _text(report, "effective-directive") or _text(report, "violated-directive"),
             "path": urlsplit(_text(report, "document-uri")).path,
             "blocked": _text(report, "blocked-uri").partition("?")[0],
@@ -43,7 +43,7 @@ def csp_report(request: HttpRequest) -> HttpResponse:
     except (ValueError, LookupError, TypeError, RecursionError):
         return HttpResponse(status=400)
     if _may_log():
-        logger.warning("A page needed what its policy forbids.", extra={"kind": "csp_violation", **told})
+        logger.warning("A page violated its Content-Security-Policy.", extra={"kind": "csp_violation", **fields})
     return HttpResponse(status=204)
 
 

@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # before the server took over the signals
+    except KeyboardInterrupt:  # The server has not taken over the signals yet.
         return 130
     return 0
 
@@ -56,15 +56,15 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = Parser(prog="manage.py demo", description="Serve the whole site on this machine until Ctrl-C.")
-    parser.add_argument("--port", type=port, default=8000, help="where to listen (8000)")
-    parser.add_argument("--data", default=ROOT / "demo-data", help="folder of database and mail (demo-data)")
+    parser.add_argument("--port", type=port, default=8000, help="the port to listen on (8000)")
+    parser.add_argument("--data", default=ROOT / "demo-data", help="the folder for database and mail (demo-data)")
     return parser.parse_args(argv)
 
 
 def port(value: str) -> int:
     """Return `value` as a port number. Raise ArgumentTypeError."""
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
-        raise argparse.ArgumentTypeError(f"{value!r} is no port, which is a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a port, which is a number from 1 to 65535")
     return int(value)
 
 
@@ -75,7 +75,7 @@ def listen(port: int) -> list[socket.socket]:
     try:
         return listen(port)
     except OSError as error:
-        raise Refused(f"Port {port} cannot be used ({error.strerror}): try --port with another number.") from None
+        raise Refused(f"Port {port} cannot be used ({error.strerror}). Try another one with --port.") from None
 
 
 def set_environment(data: Path, port: int) -> bool:
@@ -93,7 +93,7 @@ def set_environment(data: Path, port: int) -> bool:
         "TOKENS_ISSUER": f"http://localhost:{port}",
     }
     if os.environ.get("METRICS_TOKEN"):
-        defaults["PROMETHEUS_MULTIPROC_DIR"] = str(data / "metrics")  # with a shared cache there are several workers
+        defaults["PROMETHEUS_MULTIPROC_DIR"] = str(data / "metrics")  # With a shared cache there are several workers.
     for name, value in defaults.items():
         if not os.environ.get(name):
             os.environ[name] = value
@@ -130,7 +130,7 @@ def make_folder(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=data).close()
     except OSError as error:
-        raise Refused(f"The folder {data} cannot be written ({error.strerror}): try --data with another one.") from None
+        raise Refused(f"The folder {data} is not writable ({error.strerror}). Try another one with --data.") from None
 
 
 def keep_secret(data: Path) -> None:
@@ -157,9 +157,9 @@ def prepare(data: Path, drawn: bool) -> None:
         reason = str(error).partition("\n")[0]
         raise Refused(f"The database of DATABASE_URL cannot be used: {reason}") from None
     except OSError as error:
-        raise Refused(f"The folder {data} cannot be written: {error}.") from None
+        raise Refused(f"The folder {data} is not writable: {error}.") from None
     finally:
-        connections.close_all()  # no connection may be shared with the server's processes
+        connections.close_all()  # A connection must not be shared with the server's processes.
 
 
 def empty_metrics() -> None:
@@ -190,5 +190,5 @@ def serve(listeners: list[socket.socket], data: Path, port: int) -> None:
     """Serve the site until it is stopped."""
     from project.server import Server
 
-    print(f"Sojourn is at http://localhost:{port}/ and its mail in {data / 'mail'}. Ctrl-C ends it.", flush=True)
+    print(f"Sojourn is at http://localhost:{port}/ and its mail in {data / 'mail'}. Press Ctrl-C to stop.", flush=True)
     Server(listeners).run()

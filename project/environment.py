@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-Parts = dict[str, Any]  # of a URL, as Django's settings have them
+Parts = dict[str, Any]  # the parts of a URL under the names of Django's settings
 
 
 class Env(environ.Env):
@@ -82,7 +82,7 @@ def site(name: str) -> str:
     value = text(name)
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ImproperlyConfigured(f"{name} must be an address such as https://example.org.")
+        raise ImproperlyConfigured(f"{name} must be a URL such as https://example.org.")
     return value
 
 
@@ -108,7 +108,7 @@ def email(name: str, default: str) -> Parts:
 def _url(
     name: str, parse: Callable[[str], Parts], schemes: dict[str, str], example: str, default: str | None = None
 ) -> Parts:
-    # The value stays out of the message: it may hold a password.
+    # The value is left out of the message because it may contain a password.
     refusal = ImproperlyConfigured(f"{name} must be a URL such as {example}.")
     value = text(name, default)
     try:

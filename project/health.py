@@ -51,7 +51,7 @@ def looked_at(check: Callable[[], object]) -> dict[str, object]:
     try:
         check()
         trouble = {}
-    except Exception as error:  # whatever is wrong, it is told and not raised
+    except Exception as error:  # Whatever is wrong is reported instead of raised.
         trouble = {"trouble": redacted(f"{type(error).__name__}: {error}".strip(), secrets_of(None))}
     return {"ok": not trouble, "seconds": round(perf_counter() - begun, 6), **trouble}
 

@@ -19,7 +19,7 @@ from project.redaction import redacted, secrets_of
 
 FORMS: tuple[str, ...] = ("json", "text")
 LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
-# What a record may say beside its sentence. Whatever else somebody hangs on a record is left out.
+# The fields that a record may have beside its message. Any other attribute is left out.
 FIELDS = (
     *("kind", "branch", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
     *("method", "path", "status", "seconds", "bytes", "blocked"),
@@ -42,7 +42,7 @@ def configuration(form: str, level: str) -> dict[str, object]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
-            # Named so that Django's own handlers go: they are silent in production and mail each error to the admins.
+            # Listed to replace Django's own handlers, which are silent in production and mail errors to the admins.
             "django": {"level": "INFO", **django},
             "django.server": {"level": "INFO", **django},
             "accounts": site,
@@ -140,7 +140,7 @@ def _visible(text: str) -> str:
 def _add(line: Line, request: HttpRequest) -> None:
     line["request_id"] = getattr(request, "id", None)
     claims = getattr(getattr(request, "tokens", None), "claims", None)
-    if claims and line.setdefault("user_id", claims.sub) == claims.sub:  # or it is about somebody else
+    if claims and line.setdefault("user_id", claims.sub) == claims.sub:  # Otherwise it is about another user.
         line.setdefault("session_id", claims.sid)
     line.setdefault("method", request.method)
     line.setdefault("path", _path(request))
@@ -149,8 +149,8 @@ def _add(line: Line, request: HttpRequest) -> None:
 
 
 def _request(line: Line) -> HttpRequest | None:
-    told = getattr(line["_record"], "request", None)  # runserver puts a socket there
-    return told if isinstance(told, HttpRequest) else request_id.current()
+    attached = getattr(line["_record"], "request", None)  # runserver attaches a socket.
+    return attached if isinstance(attached, HttpRequest) else request_id.current()
 
 
 def _path(request: HttpRequest) -> str:

@@ -24,7 +24,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not knows_token(request):
         raise Http404
     counted = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several workers: each writes files there
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # Each of several workers writes its own files there.
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     read = CollectorRegistry()

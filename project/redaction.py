@@ -7,28 +7,28 @@ from functools import cache
 from django.conf import settings
 from django.http import HttpRequest
 
-PLACE = "[redacted]"
+PLACEHOLDER = "[redacted]"
 
-# What this site makes and whoever holds it could use. Each takes time in proportion to the text, whatever is in it.
+# The secrets that this site makes. Each expression runs in linear time, whatever the text contains.
 _PATTERNS = (
-    re.compile(r"eyJ[\w.-]{16,}"),  # a JWT, or what is left of one
+    re.compile(r"eyJ[\w.-]{16,}"),  # a JWT, or part of one
     re.compile(r"\b(?:argon2|pbkdf2_\w{1,20}|scrypt|bcrypt\w{0,20})\$[^\s'\"]+"),  # the hash of a password
-    # A part of a path that is long enough to be a secret, as the links in mails have one; not the id of a row.
+    # A part of a path that is long enough to be a secret, such as those of links in mails, but not the id of a row.
     re.compile(r"(?<=/)(?![\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b)[\w-]{32,}(?=[/?#\s'\"]|$)"),
 )
-LONGEST = 32 * 1024  # characters of one text; a traceback of any use is shorter
+MAX_LENGTH = 32 * 1024  # characters of one text; any useful traceback is shorter
 _SECRET_FIELD = re.compile("password|token|code|secret", re.I)
-_SHORTEST = 6  # characters; what is shorter is a word like any other
+_MIN_LENGTH = 6  # characters; anything shorter may be an ordinary word
 
 
 def redacted(text: str, known: Iterable[str] = ()) -> str:
-    """Return `text` without the `known` secrets, without what looks like one of ours, and cut to LONGEST."""
+    """Return `text` without the `known` secrets, without what looks like one of ours, and cut to MAX_LENGTH."""
     for secret in sorted(known, key=len, reverse=True):
-        text = text.replace(secret, PLACE)
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}…"
+        text = text.replace(secret, PLACEHOLDER)
+    if len(text) > MAX_LENGTH:
+        text = f"{text[:MAX_LENGTH]}…"
     for pattern in _PATTERNS:
-        text = pattern.sub(PLACE, text)
+        text = pattern.sub(PLACEHOLDER, text)
     return text
 
 
@@ -63,4 +63,4 @@ def _of_request(request: HttpRequest | None) -> Iterator[str]:
 
 
 def _is_long(secret: object) -> bool:
-    return isinstance(secret, str) and len(secret) >= _SHORTEST
+    return isinstance(secret, str) and len(secret) >= _MIN_LENGTH

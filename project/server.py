@@ -20,7 +20,7 @@ def listen(port: int) -> list[socket.socket]:
     try:
         listeners.append(bind(socket.AF_INET6, "::1", port))
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:  # "localhost" may mean this one: whoever has it would get our visitors
+        if error.errno == errno.EADDRINUSE:  # "localhost" may resolve to it, and another process get our visitors.
             raise
     return listeners
 
@@ -44,7 +44,7 @@ def begin(worker: object) -> None:
     Ctrl-C reaches the workers, too, which would wait for open connections while the master stops them at once. Starting
     the mail worker here means that waiting mails need not wait for the first visitor.
     """
-    from accounts.mails import worker as mails_worker  # now that the site is loaded
+    from accounts.mails import worker as mails_worker  # The site is loaded by now.
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mails_worker.start()
@@ -53,7 +53,7 @@ def begin(worker: object) -> None:
 def bury(server: object, worker: Worker) -> None:
     """Drop from /metrics what only a living worker can report; its counters stay."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        from prometheus_client.multiprocess import mark_process_dead  # looks at once where to count, so not before
+        from prometheus_client.multiprocess import mark_process_dead  # Importing it reads the environment.
 
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
@@ -62,9 +62,9 @@ class Server(BaseApplication):
     """Serve `project.wsgi` on bound sockets until SIGINT or SIGTERM; `run()` then exits with 0."""
 
     def __init__(self, listeners: list[socket.socket]) -> None:
-        # Attempts to sign in are counted in the cache: where it is a process's own, there has to be one process.
+        # Attempts to sign in are counted in the cache. If processes do not share it, there must be only one.
         workers = 1 if settings.CACHES["default"]["BACKEND"].endswith("LocMemCache") else 2
-        # gunicorn closes the descriptors that it is given, so they must no longer be Python's to close.
+        # gunicorn closes the descriptors that it is given, so Python must not close them as well.
         self.options = {
             "bind": [f"fd://{listener.detach()}" for listener in listeners],
             "worker_class": "gthread",
@@ -76,7 +76,7 @@ class Server(BaseApplication):
             "logger_class": ServerLog,
             "child_exit": bury,
             "control_socket_disable": True,
-            # Nobody stands in front, so nobody may say that a request came by TLS.
+            # There is no proxy in front, so no header may claim that a request came by TLS.
             "forwarded_allow_ips": "",
         }
         super().__init__()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-# gunicorn and uvicorn know it as "cannot start": gunicorn ends, and does not try again for ever.
+# To gunicorn and uvicorn this code means "cannot start", so gunicorn exits instead of retrying forever.
 EXIT_CODE = 3
 
 

@@ -15,7 +15,7 @@ from accounts.models import EmailVerification, SecurityEvent, User
 from tokens.models import RefreshToken
 
 FORMAT = "sojourn-account"
-VERSION = 1  # another one if a member goes or changes its meaning; new members may come
+VERSION = 1  # changes if a member is removed or changes its meaning, but not if one is added
 
 Document = dict[str, object]
 

@@ -13,11 +13,11 @@ from django.utils.translation import get_language
 if TYPE_CHECKING:
     from maxminddb import Reader
 
-Part = dict[str, dict[str, str]]  # of a place, such as its city: its names, by language, and what is of no use here
+Part = dict[str, dict[str, str]]  # A part of a place, such as its city: under "names" its names by language.
 
 logger = logging.getLogger("accounts")
 
-_LANGUAGES = {"zh-hans": "zh-CN"}  # Django's names for what the files call otherwise
+_LANGUAGES = {"zh-hans": "zh-CN"}  # Django's language codes, where the files use others
 
 
 def location(ip_address: str | None) -> str:
@@ -31,7 +31,7 @@ def open_error(path: str) -> str:
     """Return why the file cannot be read, or ""."""
     try:
         _open(path)
-    except (ImportError, OSError, RuntimeError) as error:  # the reader's own errors are RuntimeErrors
+    except (ImportError, OSError, RuntimeError) as error:  # The reader's own exceptions are RuntimeErrors.
         return str(error)
     return ""
 
@@ -40,7 +40,7 @@ def _lookup(ip_address: str) -> dict[str, Part] | None:
     reader = _reader(settings.GEOIP_PATH)
     try:
         return cast("dict[str, Part] | None", reader and reader.get(ip_address))
-    except (ValueError, RuntimeError):  # a file that knows IPv4 alone was asked for IPv6, or it is damaged further in
+    except (ValueError, RuntimeError):  # The file has only IPv4 and this is IPv6, or the file is damaged.
         return None
 
 
@@ -50,7 +50,7 @@ def _reader(path: str) -> "Reader | None":
     try:
         return _open(path)
     except (ImportError, OSError, RuntimeError):
-        logger.exception("GEOIP_PATH cannot be read: no places are shown.")
+        logger.exception("GEOIP_PATH cannot be read, so no locations are shown.")
         return None
 
 

@@ -14,12 +14,12 @@ from django.utils import timezone
 from accounts.account.sessions import Session
 from accounts.charts import percent
 
-SPAN = timedelta(days=30)  # as long as a session that is over stays in the list
-MARKS = ((30, "start"), (15, "middle"), (0, "end"))  # days ago, and where their words are anchored
-MOST = 12  # bars; with more of them it is no picture
-ROW = 40  # pixels: a line of text and the bar below it
-LEAST = 1.5  # per cent: a session of one minute is seen
-WIDEST = 26  # letters of a title; beside it, on a phone, there is room for one word
+SPAN = timedelta(days=30)  # as long as an ended session stays in the list
+MARKS = ((30, "start"), (15, "middle"), (0, "end"))  # days ago, and the text-anchor of the date
+MAX_BARS = 12  # With more of them the chart would be illegible.
+ROW_HEIGHT = 40  # pixels: a line of text and the bar below it
+MIN_WIDTH = 1.5  # per cent, so that a session of one minute is visible
+MAX_LABEL = 26  # letters of a title; on a phone there is room for one more word beside it
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Bar:
     @property
     def label(self) -> str:
         """Return the session's title, cut to fit beside the bar."""
-        return truncated(self.session.title, WIDEST)
+        return truncated(self.session.title, MAX_LABEL)
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,23 @@ class SessionChart:
     @property
     def bottom(self) -> str:
         """Return where the bars end."""
-        return str(len(self.bars) * ROW)
+        return str(len(self.bars) * ROW_HEIGHT)
 
     @property
     def height(self) -> str:
         """Return the height of the chart, dates included."""
-        return str(len(self.bars) * ROW + 24)
+        return str(len(self.bars) * ROW_HEIGHT + 24)
 
     @property
     def words_y(self) -> str:
         """Return the baseline of the dates."""
-        return str(len(self.bars) * ROW + 18)
+        return str(len(self.bars) * ROW_HEIGHT + 18)
 
 
 def draw(live: Sequence[Session], ended: Sequence[Session]) -> SessionChart:
     """Return a chart of the `live` sessions from the top, then those that have `ended`, as far as there is room."""
     now = timezone.now()
-    shown = [*live, *ended][:MOST]
+    shown = [*live, *ended][:MAX_BARS]
     bars = [_bar(session, row, row < len(live), now) for row, session in enumerate(shown)]
     return SessionChart(bars, _marks(now), len(live) + len(ended) - len(shown))
 
@@ -93,10 +93,10 @@ def _bar(session: Session, row: int, live: bool, now: datetime) -> Bar:
     begin = _position(session.row.started_at, now)
     seen = _position(now if session.here else session.row.seen_at, now)
     end = _position(now if live else session.ended_at, now)
-    begin = max(min(begin, end - LEAST), 0)
-    used = max(min(seen, end) - begin, LEAST)
-    whole = max(end - begin, LEAST)
-    return Bar(session, live, str(row * ROW), percent(begin), percent(used), percent(whole))
+    begin = max(min(begin, end - MIN_WIDTH), 0)
+    used = max(min(seen, end) - begin, MIN_WIDTH)
+    whole = max(end - begin, MIN_WIDTH)
+    return Bar(session, live, str(row * ROW_HEIGHT), percent(begin), percent(used), percent(whole))
 
 
 def _position(moment: datetime, now: datetime) -> float:

@@ -14,8 +14,8 @@ from accounts.account.user_agents import Device, describe
 from accounts.models import User
 from tokens.models import RefreshToken
 
-_ENDED_LISTED_FOR = timedelta(days=30)  # how long a session that is over stays in the list
-_MAX_ENDED = 20  # and how many of those
+_ENDED_LISTED_FOR = timedelta(days=30)  # how long a session stays in the list after it has ended
+_MAX_ENDED = 20  # how many ended sessions are listed
 
 
 @dataclass(frozen=True)

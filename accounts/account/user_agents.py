@@ -6,11 +6,11 @@ from functools import lru_cache
 from django.utils.translation import gettext as _
 from ua_parser import parse
 
-# The makers' own names; "Mac OS X" has been called otherwise since 2016.
+# The names that the makers use; Mac OS X has been called macOS since 2016.
 _BROWSERS = {"HeadlessChrome": "Chrome"}
 _SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
 _DESKTOPS = frozenset({"Windows", "Mac OS X", "Chrome OS", "Linux", "Ubuntu", "Debian", "Fedora", "FreeBSD"})
-_LONGEST = 40  # characters: parts of the header are quoted here, and anybody may write anything
+_MAX_LENGTH = 40  # characters; the parts are quoted from the header, which clients choose freely
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ def describe(user_agent: str) -> Device:
     model = found.device.family if found.device else ""
     return Device(
         browser=_browser(browser.family, browser.major) if browser else "",
-        system=(model if family == "iOS" and model else _SYSTEMS.get(family, family))[:_LONGEST],
+        system=(model if family == "iOS" and model else _SYSTEMS.get(family, family))[:_MAX_LENGTH],
         kind=_kind(family, model, "Mobile" in user_agent),
     )
 
 
 def _browser(family: str, major: str | None) -> str:
     name = family.removeprefix("Mobile ").removesuffix(" Mobile")
-    return " ".join(filter(None, (_BROWSERS.get(name, name), major)))[:_LONGEST]
+    return " ".join(filter(None, (_BROWSERS.get(name, name), major)))[:_MAX_LENGTH]
 
 
 def _kind(system: str, model: str, mobile: bool) -> str:

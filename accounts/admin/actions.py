@@ -24,7 +24,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Add the actions, each with a permission of its own."""
 
     actions = ("end_sessions", "deactivate", "send_reset", "export")
-    labels = (  # on the page of one person
+    labels = (  # of the buttons on a user's own page
         ("end_sessions", gettext_lazy("End all sessions")),
         ("send_reset", gettext_lazy("Send a link to a new password")),
         ("export", gettext_lazy("Download the data")),
@@ -59,7 +59,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             open_ones = list(User.objects.select_for_update().filter(pk__in=others, is_active=True).order_by("pk"))
             for person in open_ones:
                 person.is_active = False
-                person.save(update_fields=["is_active"])  # which ends their sessions
+                person.save(update_fields=["is_active"])  # This ends their sessions as well.
                 SecurityEvent.objects.record(request, person, Kind.DEACTIVATED, actor=request.user)
         text = ngettext("%(n)d account was closed.", "%(n)d accounts were closed.", len(open_ones))
         messages.success(request, text % {"n": len(open_ones)})

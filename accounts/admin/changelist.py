@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-# Rows that one can leaf through: nobody reads more, and to count takes longest where an index is missing.
+# The rows that can be paged through: nobody reads more, and counting is slowest where an index is missing.
 MAX_LISTED = 2_000
 
 

@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from accounts.models import SecurityEvent
 
-MAX_EVENTS = 100_000  # events: sent within the half minute after which servers end a request
+MAX_EVENTS = 100_000  # They are sent within the 30 seconds after which servers abort a request.
 COLUMNS = (
     *("created_at", "kind", "what", "user", "username", "actor", "actor_username"),
     *("ip_address", "user_agent", "session_id"),
 )
 
-# A spreadsheet takes what begins so for a formula (OWASP: CSV Injection), and anybody may call their browser anything.
+# Spreadsheets treat cells that begin like this as formulas (OWASP: CSV Injection), and clients choose their User-Agent.
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CHUNK_SIZE = 2_000
 

@@ -111,7 +111,7 @@ def for_user(person: User | AnonymousUser) -> Week:
 
 def _day(source: Source, day: date, counts: dict[tuple[str, date], int]) -> Day:
     next_day = day + timedelta(days=1)
-    url = source.url(gte=_midnight(day).isoformat(), lt=_midnight(next_day).isoformat())  # which an index knows
+    url = source.url(gte=_midnight(day).isoformat(), lt=_midnight(next_day).isoformat())  # A range can use the index.
     return Day(day, counts.get((source.kind, day), 0), url)
 
 

@@ -26,7 +26,7 @@ Events = QuerySet[SecurityEvent]
 Sessions = QuerySet[RefreshToken]
 Choices = list[tuple[str, "StrPromise | str"]]
 
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # far beyond, a day has no midnight that is a moment
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # Midnight overflows at the far ends of the calendar.
 
 
 class StateFilter(admin.SimpleListFilter):

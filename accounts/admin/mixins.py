@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-MAX_SELECTED = 1_000  # rows that one action is for: for more there are commands, which hold no lock for long
+MAX_SELECTED = 1_000  # rows for one action; for more there are commands, which work in batches with short locks
 
 
 class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]

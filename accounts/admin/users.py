@@ -49,7 +49,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
     add_form_template = None
     list_display = ("username", "email", "is_active", "is_staff", "last_seen", "sessions", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login", "date_joined")
-    paginator = FirstPagePaginator  # a hundred thousand are soon counted
+    paginator = FirstPagePaginator  # Counting even a hundred thousand users is fast.
     ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
@@ -165,7 +165,7 @@ def annotate_sessions(people: Iterable[User]) -> list[User]:
     rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("seen_at"), live=live)
     told = {key: (seen_at, count) for key, seen_at, count in rows}
     for person in cast("list[Any]", found):
-        # Sessions that ended long ago have no row.
+        # Sessions that ended long ago have no row, so the last sign-in stands in.
         person.seen_at, person.live_sessions = told.get(person.pk, (person.last_login, 0))
     return found
 

@@ -21,9 +21,9 @@ from tokens.decorators import cookieless
 from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
 
 View = Callable[..., HttpResponse]
-LARGEST_BODY = 16 * 1024  # bytes
-OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; no mistake of ours
-_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can say it, and neither a database nor a hasher takes it
+MAX_BODY = 16 * 1024  # bytes
+OUTAGES = (OperationalError, InterfaceError, InternalError)  # The server is down, read-only or full: no bug of ours.
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can contain it, but databases and hashers fail on it.
 
 
 def endpoint(**views: View) -> View:
@@ -34,11 +34,11 @@ def endpoint(**views: View) -> View:
     if "get" in views:
         views["head"] = views["get"]
 
-    @csrf_exempt  # nothing here is authenticated by a cookie
+    @csrf_exempt  # Nothing here is authenticated by a cookie.
     @login_not_required
     @cookieless
     def answer(request: Request, **kwargs: object) -> HttpResponse:
-        request.COOKIES = {}  # for whatever is called from here and would look at them
+        request.COOKIES = {}  # Nothing that is called from here may read them.
         try:
             response = _view(request, views)(request, **kwargs)
         except Problem as problem:
@@ -100,22 +100,22 @@ def body(request: Request, *names: str) -> list[str]:
     try:
         sent = json.loads(_octets(request).decode())
     except (ValueError, RecursionError):
-        raise Problem(400, "bad_request", "The body is no JSON in UTF-8.") from None
+        raise Problem(400, "bad_request", "The body is not JSON in UTF-8.") from None
     if not isinstance(sent, dict) or not all(isinstance(sent.get(name), str) for name in names):
-        raise Problem(400, "bad_request", f"Send an object with these texts: {', '.join(names)}.")
+        raise Problem(400, "bad_request", f"Send an object with these strings: {', '.join(names)}.")
     texts = [sent[name] for name in names]
     if any(map(_NOT_TEXT.search, texts)):
-        raise Problem(400, "bad_request", "A text has no NUL in it and no half of a surrogate pair.")
+        raise Problem(400, "bad_request", "Strings must not contain NUL or unpaired surrogates.")
     return texts
 
 
 def _octets(request: Request) -> bytes:
     try:
-        if len(request.body) <= LARGEST_BODY:
+        if len(request.body) <= MAX_BODY:
             return request.body
     except RequestDataTooBig:
         pass
-    raise Problem(413, "content_too_large", f"Send at most {LARGEST_BODY} bytes.")
+    raise Problem(413, "content_too_large", f"Send at most {MAX_BODY} bytes.")
 
 
 def _view(request: Request, views: dict[str, View]) -> View:

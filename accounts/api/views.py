@@ -34,7 +34,7 @@ def _login(request: Request) -> HttpResponse:
             pair = bearer.start(request, user)
             throttle.reset(request, throttle.SIGN_IN, account)
             return _pair(pair)
-    except RevokedToken:  # deactivated this very moment
+    except RevokedToken:  # The user was deactivated at this very moment.
         pass
     raise unauthorized(description="The user name or the password is not right.")
 

@@ -164,6 +164,6 @@ def _username_changed(mail: OutgoingMail) -> Context:
 
 @mail_context("deletion_asked")
 def _deletion_asked(mail: OutgoingMail) -> Context | None:
-    if mail.user is None or mail.user.deletion_due_at is None:  # kept, before it could be told
+    if mail.user is None or mail.user.deletion_due_at is None:  # The deletion was cancelled before the mail was sent.
         return None
     return {"keep_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}

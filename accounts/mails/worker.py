@@ -28,7 +28,7 @@ logger = logging.getLogger("accounts")
 
 _BATCH_SIZE = 100
 _POLL_INTERVAL = 30  # seconds
-_JOIN_TIMEOUT = 5  # seconds that a process which ends waits for the mail in hand
+_JOIN_TIMEOUT = 5  # seconds for which a process that exits waits for the mail being sent
 
 
 def notify() -> None:
@@ -117,16 +117,16 @@ class MailWorker:
             self.database_down = False
         except Error:
             if not self.database_down:
-                logger.exception("The mails that wait cannot be read. They are kept, and looked for again.")
+                logger.exception("The waiting mails cannot be read from the database. The worker will try again.")
             self.database_down = True
-        except Exception:  # the thread outlives whatever it is
+        except Exception:  # The thread has to survive any error.
             logger.exception("The mail worker failed unexpectedly.")
         finally:
             with suppress(Error):
                 connections.close_all()
 
 
-_workers: dict[int, MailWorker] = {}  # by process: a thread does not survive a fork, nor may its locks be trusted
+_workers: dict[int, MailWorker] = {}  # by process, since after a fork the thread is gone and its locks may be held
 atexit.register(stop)
 
 
@@ -154,7 +154,7 @@ def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
             connection.send_messages([message])
     except Error:
         raise
-    except Exception as error:  # whatever a mail server or a template may do, the others go on
+    except Exception as error:  # An error of a mail server or a template must not hold up the other mails.
         _handle_failure(mail, error)
         if isinstance(error, _ServerUnavailable):
             raise
@@ -172,7 +172,7 @@ def _open(connection: BaseEmailBackend) -> None:
 
 
 def _close(connection: BaseEmailBackend) -> None:
-    with suppress(OSError):  # smtplib's errors are such
+    with suppress(OSError):  # smtplib's exceptions are subclasses.
         connection.close()
 
 
@@ -180,13 +180,13 @@ def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
     final = _is_permanent(error)
     if final or mail.is_stale:
         mail.delete()
-        why = "was refused for good" if final else "was tried for a week"
-        logger.error("The mail %r to %s %s and is dropped: %s.", mail.kind, masked_email(mail.to), why, _cause(error))
+        why = "was rejected permanently" if final else "could not be sent for a week"
+        logger.error("The mail %r to %s %s and was dropped: %s.", mail.kind, masked_email(mail.to), why, _cause(error))
         return
     seconds = mail.put_off().total_seconds()
     fault_of_ours = not isinstance(error, OSError | _ServerUnavailable)
     logger.warning(
-        "The mail %r could not be sent. It is tried again in %d s: %s.",
+        "The mail %r could not be sent. The next attempt is in %d s: %s.",
         *(mail.kind, seconds, _cause(error)),
         exc_info=fault_of_ours,
     )
@@ -204,6 +204,6 @@ def _cause(error: Exception) -> str:
     if isinstance(error, _ServerUnavailable):
         return str(error)
     if isinstance(error, SMTPRecipientsRefused):
-        return f"refused with {', '.join(str(code) for code, _ in error.recipients.values())}"
+        return f"rejected with {', '.join(str(code) for code, _ in error.recipients.values())}"
     code = f" {error.smtp_code}" if isinstance(error, SMTPResponseException) else ""
     return type(error).__name__ + code

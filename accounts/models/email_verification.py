@@ -9,11 +9,11 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-LINK_LIFETIME = timedelta(hours=1)  # time to find the mail, on another device perhaps
-CODE_LIFETIME = timedelta(minutes=10)  # a code can be guessed at: ASVS 6.5.5, NIST SP 800-63B §3.1.3.2
-CODE_TRIES = 5  # of a million; then only the link is left
-UNDO_LIFETIME = timedelta(days=7)  # time to come back from a journey and read the mail
-RETENTION = timedelta(days=8)  # beyond it no link that belongs to a row can be good
+LINK_LIFETIME = timedelta(hours=1)  # time to find the mail, perhaps on another device
+CODE_LIFETIME = timedelta(minutes=10)  # short, because a code can be guessed (ASVS 6.5.5, NIST SP 800-63B §3.1.3.2)
+CODE_TRIES = 5  # of a million codes; then only the link works
+UNDO_LIFETIME = timedelta(days=7)  # time to read the mail after a journey
+RETENTION = timedelta(days=8)  # longer than any link of a row works
 PRUNE_BATCH = 100
 
 
@@ -64,8 +64,8 @@ class EmailVerification(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    # No constraint: to ask for a proof while the person is being deleted must fail neither of the two. Without a
-    # person, a sign-up came to nothing: whoever tries codes finds the same row there, and is told the same.
+    # Without a constraint, requesting a verification while the user is being deleted makes neither of the two fail.
+    # A row without a user belongs to a sign-up that failed, so that attempts at the code get the same response.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),

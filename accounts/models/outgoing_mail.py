@@ -8,10 +8,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-# How long one attempt is left alone by all others. After a crash in the middle of one, the mail waits for this long.
+# How long an attempt keeps all others away. After a crash in the middle of one, the mail waits for this long.
 LEASE = timedelta(minutes=5)
-FIRST_DELAY = timedelta(seconds=30)  # doubled with each attempt that failed ...
-MAX_DELAY = timedelta(hours=1)  # ... up to this
+FIRST_DELAY = timedelta(seconds=30)  # It doubles with each failed attempt.
+MAX_DELAY = timedelta(hours=1)
 RETENTION = timedelta(days=7)
 
 
@@ -27,7 +27,7 @@ class OutgoingMail(models.Model):
     """Store what a mail is about, not its text: that is rendered when it is sent, so no secret is stored here."""
 
     kind = models.CharField(_("kind"), max_length=40)
-    # No constraint: a mail that is written while its person is being deleted must fail neither of the two.
+    # Without a constraint, enqueueing a mail while its user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),

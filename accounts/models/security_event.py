@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.account.user_agents import Device, describe
 from tokens import origin
 
-EVENT_RETENTION = timedelta(days=180)  # long enough to look back at what came to light late
+EVENT_RETENTION = timedelta(days=180)  # long enough to investigate what is noticed late
 
 
 class AppendOnlyError(TypeError):
@@ -121,7 +121,7 @@ class SecurityEvent(models.Model):
         DELETED = "deleted", _("The account was deleted")
         EVENTS_EXPORTED = "events_exported", _("Security events were downloaded")
 
-    # No constraint: an event that is written while its person is being deleted must fail neither of the two.
+    # Without a constraint, recording an event while its user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),
@@ -129,13 +129,13 @@ class SecurityEvent(models.Model):
         on_delete=models.SET_NULL,
         db_constraint=False,
         related_name="security_events",
-        db_index=False,  # the index below begins with it
+        db_index=False,  # An index below begins with it.
     )
-    kind = models.CharField(_("what"), max_length=32)  # no choices: a new kind is no migration
+    kind = models.CharField(_("what"), max_length=32)  # Without choices a new kind needs no migration.
     created_at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
     ip_address = models.GenericIPAddressField(_("address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
-    # Not a foreign key: the history outlives the rows of sessions, which are pruned.
+    # This is no foreign key, because events outlive the rows of sessions, which are pruned.
     session_id = models.UUIDField(_("session"), null=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -21,7 +21,7 @@ def log_event(instance: SecurityEvent, **kwargs: object) -> None:
         sentence = str(instance.get_kind_display())
     ids = {"session_id": instance.session_id, "actor_id": instance.actor_id}
     told = {name: str(value) for name, value in ids.items() if value is not None}
-    person = str(instance.user_id or "")  # nobody that is known is not whoever is signed in here
+    person = str(instance.user_id or "")  # Empty rather than absent, or the log would add the user of the request.
     _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=person, **told)
 
 

@@ -11,11 +11,11 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 Hashed = TypeVar("Hashed")
 
-# A hash takes 64 MiB and, with its four lanes, every core of a small machine. Two at once keep the
-# cores busy; a third would only make all three slower. So a burst of log-ins costs a process
-# 128 MiB at most and the rest of it waits in line, without having taken any memory yet.
+# A hash takes 64 MiB and, with its four lanes, every core of a small machine. Two at once keep the cores busy; a third
+# would only slow all three down. So a burst of sign-ins costs a process at most 128 MiB, and the rest of them wait
+# without having allocated any memory.
 SLOTS = BoundedSemaphore(2)
-NICE = 10  # of 19; others with work to do have nine times as much of a core
+NICE = 10  # of 19: other busy threads get nine times as much of a core
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -43,6 +43,6 @@ def _aside(make: Callable[[str, str], Hashed], password: str, other: str) -> Has
 
 def _stand_back() -> None:
     """Lower the priority of this thread."""
-    if sys.platform == "linux":  # elsewhere a priority is the whole process's
+    if sys.platform == "linux":  # Elsewhere only whole processes have a priority.
         this = os.PRIO_PROCESS, get_native_id()
         os.setpriority(*this, max(NICE, os.getpriority(*this)))

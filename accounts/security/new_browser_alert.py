@@ -18,7 +18,7 @@ _NEW_ACCOUNT = timedelta(days=30)
 _RECENT = timedelta(days=1)
 _MIN_FAILURES = 3
 
-# Whoever signs up may have typed a stranger's address, and a program is a new one whenever it calls itself otherwise.
+# A new account may have a stranger's email, and a program can seem new at will by changing its User-Agent.
 _MAIL_RATE = Rate(free=10, first=60 * 60, longest=60 * 60, window=24 * 60 * 60)
 
 

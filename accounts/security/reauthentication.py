@@ -29,9 +29,8 @@ from tokens.models import RefreshToken
 Kind = SecurityEvent.Kind
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
-REAUTHENTICATION_TIMEOUT = timedelta(
-    minutes=10
-)  # enough to finish what one came for, and little for who finds a screen unlocked
+# Long enough to finish a task, and short for somebody who finds an unlocked screen.
+REAUTHENTICATION_TIMEOUT = timedelta(minutes=10)
 
 
 def reauthentication_required(view: View) -> View:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 MAXIMUM_PASSWORD_LENGTH = 1024
 
-# For the fields in which a password is checked. No `max_length` there: browsers would silently cut what is pasted.
+# For fields that check a password. They have no `max_length`, because browsers would silently truncate what is pasted.
 validate_password_length = MaxLengthValidator(
     MAXIMUM_PASSWORD_LENGTH,
     ngettext_lazy(

@@ -22,7 +22,7 @@ from accounts.models import EmailVerification
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
-TOKEN_IN_SESSION = "here"  # noqa: S105  (stands in the address where the token stood)
+TOKEN_IN_SESSION = "here"  # noqa: S105  (replaces the token in the URL)
 
 
 def no_referrer(view: View) -> View:
@@ -69,7 +69,7 @@ def link_page(
         request.session.pop(name)
         try:
             return done(request, act(request, key, given))
-        except email_verification.InvalidLink:  # another click was faster
+        except email_verification.InvalidLink:  # Another click was faster.
             return render(request, f"accounts/{name}.html")
         except email_verification.EmailTaken:
             return email_taken(request)

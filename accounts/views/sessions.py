@@ -20,7 +20,7 @@ from tokens.decorators import guards_account
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
-_PER_PAGE = 10  # beside the picture: the page is not compressed, and is to weigh less than 30 KB
+_PER_PAGE = 10  # With the chart and without compression, the page has to stay below 30 KB.
 
 
 @guards_account

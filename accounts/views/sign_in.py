@@ -38,7 +38,7 @@ class SignIn(LoginView):
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
         super().setup(request, *args, **kwargs)
-        # Whoever is signed in is sent home; but a form that was filled in signs in, whoever was here before.
+        # A user who is signed in is redirected, but a submitted form signs in whoever was signed in before.
         self.redirect_authenticated_user = request.method != "POST"
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
@@ -65,9 +65,8 @@ class SignIn(LoginView):
 
     def get_success_url(self) -> str:
         """Return where to go next; a user who has requested deletion is asked about that first."""
-        deletion_due_at = getattr(
-            self.request.user, "deletion_due_at", None
-        )  # nobody, if they were deactivated this very moment
+        # The user is anonymous if they were deactivated at this very moment.
+        deletion_due_at = getattr(self.request.user, "deletion_due_at", None)
         return super().get_success_url() if deletion_due_at is None else resolve_url("keep")
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
@@ -75,7 +74,7 @@ class SignIn(LoginView):
         return super().get_context_data(notice=sign_out_notices.notice(self.request.tokens.ended), **kwargs)
 
 
-@login_not_required  # whoever is not signed in any more gets the same answer
+@login_not_required  # A browser whose session has ended meanwhile gets the same response.
 @signs_in_or_out
 @never_cache
 @require_POST

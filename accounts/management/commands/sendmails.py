@@ -18,14 +18,14 @@ class Command(BaseCommand):
     """Send once, or watch for mails until stopped."""
 
     help = (
-        "Sends the mails that are due. The server does so by itself; this is for a process or a machine of its own. "
-        "Ctrl-C and SIGTERM let it finish the mail in hand."
+        "Send the mails that are due. The server does so by itself; use this command to send them from another process "
+        "or machine. On Ctrl-C and SIGTERM it finishes the mail that it is sending."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         how = parser.add_mutually_exclusive_group()
-        how.add_argument("--watch", action="store_true", help="go on until SIGTERM or Ctrl-C")
-        how.add_argument("--dry-run", action="store_true", help="send nothing, and list what is due")
+        how.add_argument("--watch", action="store_true", help="keep sending until SIGTERM or Ctrl-C")
+        how.add_argument("--dry-run", action="store_true", help="list the mails that are due without sending them")
 
     def handle(self, *args: object, **options: object) -> None:
         if options["dry_run"]:
@@ -40,17 +40,17 @@ class Command(BaseCommand):
         for mail in due.iterator():
             self.stdout.write(f"{mail} · {worker.masked_email(mail.to)} · attempts: {mail.attempts}")
         if not due:
-            self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} are left for later.")
+            self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} remain for later.")
 
     def _send(self) -> None:
         with _told_to_stop() as stopped, closing(bar(OutgoingMail.objects.due().count)) as shown:
 
-            def stopping() -> bool:  # asked before each mail
+            def stopping() -> bool:  # called before each mail
                 shown.update()
                 return stopped.is_set()
 
             sent = worker.send_due(stopping)
-        self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} are left for later.")
+        self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} remain for later.")
 
     def _watch(self) -> None:
         watching = worker.MailWorker()

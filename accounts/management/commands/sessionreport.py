@@ -28,14 +28,14 @@ class Command(BaseCommand):
     """Print the report as text or as JSON."""
 
     help = (
-        "Says how many sessions there are: by age, device, browser and how they were opened; why others ended; and who "
-        "has most. It changes nothing and locks nothing."
+        "Report how many live sessions there are by age, device, browser and sign-in method, why others ended, and who "
+        "has the most. This changes nothing and locks nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=int, default=7, help="how far back to look for sessions that ended (7)")
-        parser.add_argument("--top", type=int, default=10, help="how many people to name (10)")
-        parser.add_argument("--json", action="store_true", help="write one JSON object")
+        parser.add_argument("--days", type=int, default=7, help="report sessions that ended in this many days (7)")
+        parser.add_argument("--top", type=int, default=10, help="how many users to name (10)")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: object, days: int, top: int, **options: object) -> None:
         figures = report(days, top)
@@ -51,12 +51,12 @@ class Command(BaseCommand):
 
 
 TITLES = {
-    "by_age": "Live, signed in no longer ago than",
+    "by_age": "Live, by time since the sign-in",
     "by_device": "Live, by device",
     "by_browser": "Live, by browser",
-    "by_method": "Live, by how they were opened",
-    "ended": "Ended within {days} days, by reason",
-    "people": "Who has most live sessions",
+    "by_method": "Live, by sign-in method",
+    "ended": "Ended in the last {days} days, by reason",
+    "people": "Users with the most live sessions",
 }
 
 

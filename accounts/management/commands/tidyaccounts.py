@@ -15,7 +15,7 @@ from accounts.models.security_event import EVENT_RETENTION, SecurityEventQuerySe
 from tokens.models import RefreshToken
 from tokens.progress import counting
 
-BATCH_SIZE = 500  # rows in one statement: nobody waits long for it
+BATCH_SIZE = 500  # rows in one statement, so that its locks are short
 
 Rows = QuerySet[Any]
 
@@ -42,13 +42,13 @@ class Command(BaseCommand):
     """Carry out each task, or say what it would do."""
 
     help = (
-        f"Deletes the accounts whose time is up, what is older than it is kept for (events: {EVENT_RETENTION.days} "
-        "days), and what people who are gone left behind. To be run once a day; it may be stopped at any moment and "
-        "run again."
+        "Delete the accounts whose grace period is over, the rows that are past their retention (events: "
+        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Run it once a day; it can be interrupted "
+        "at any time and run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done without doing it")
 
     def handle(self, *args: object, dry_run: bool, **options: object) -> None:
         for task in _tasks():
@@ -68,11 +68,11 @@ def _tasks() -> list[Task]:
     return [
         Task("accounts", "deleted", User.objects.due_for_deletion(), lambda users: sum(map(deletion.delete, users))),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
-        Task("old e-mail verifications", "deleted", _old_email_verifications(), _delete),
-        Task("events of nobody", "made anonymous", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),
-        Task("e-mail verifications of nobody", "deleted", _without_user(EmailVerification), _delete),
-        Task("mails to nobody", "deleted", _without_user(OutgoingMail), _delete),
-        Task("sessions of nobody", "made anonymous", _sessions_without_user(), _anonymise_sessions),
+        Task("old email verifications", "deleted", _old_email_verifications(), _delete),
+        Task("events of deleted users", "anonymised", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),
+        Task("email verifications of deleted users", "deleted", _without_user(EmailVerification), _delete),
+        Task("mails to deleted users", "deleted", _without_user(OutgoingMail), _delete),
+        Task("sessions of deleted users", "anonymised", _sessions_without_user(), _anonymise_sessions),
     ]
 
 
