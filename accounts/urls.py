@@ -2,20 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import (
-    activity,
-    deletion,
-    email,
-    export,
-    home,
-    language,
-    password,
-    profile,
-    sessions,
-    sign_in,
-    sign_up,
-    username,
-)
+from accounts.views import activity, deletion, email, home, password, profile, sessions, sign_in, sign_up
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -45,15 +32,15 @@ urlpatterns = [
         password.PasswordResetComplete.as_view(),
         name="password_reset_complete",
     ),
-    path("accounts/username/", username.change, name="username_change"),
+    path("accounts/username/", profile.change_username, name="username_change"),
     path("accounts/email/", email.change, name="email_change"),
     path("accounts/email/verify/", email.verify, name="email_verify"),
     path("accounts/email/confirm/<uuid:key>/<token>/", email.confirm, name="email_confirm"),
     path("accounts/email/undo/<uuid:key>/<token>/", email.undo, name="email_undo"),
     path("accounts/profile/", profile.profile, name="profile"),
     path("accounts/activity/", activity.activity, name="activity"),
-    path("accounts/export/", export.export, name="export"),
+    path("accounts/export/", activity.export, name="export"),
     path("accounts/delete/", deletion.delete, name="delete"),
     path("accounts/keep/", deletion.cancel, name="keep"),
-    path("accounts/language/", language.choose, name="language"),
+    path("accounts/language/", home.choose_language, name="language"),
 ]

@@ -14,8 +14,7 @@ from django.views.decorators.http import require_POST
 from accounts.admin import csv_export
 from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.filters import ActorFilter, DateRangeFilter, EventKind
-from accounts.admin.mixins import ReadOnlyMixin
-from accounts.admin.search import UserSearchMixin
+from accounts.admin.mixins import ReadOnlyMixin, UserSearchMixin
 from accounts.models import OutgoingMail, SecurityEvent
 
 

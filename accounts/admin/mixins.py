@@ -7,7 +7,10 @@ from django.db.models import ManyToManyField, Model, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import User
+from tokens.admin import ExactSearch
 
 MAX_SELECTED = 1_000  # rows for one action; for more there are commands, which work in batches with short locks
 
@@ -65,3 +68,13 @@ class CheckboxesMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 
     filter_horizontal = ()
     formfield_overrides = {ManyToManyField: {"widget": CheckboxSelectMultiple}}  # noqa: RUF012
+
+
+class UserSearchMixin(ExactSearch):
+    """Find users by what they sign in with."""
+
+    search_help_text = gettext_lazy("A whole user name or e-mail address, an IP address, or the id of a session")
+
+    def people(self, name: str) -> "QuerySet[User]":
+        """Return the user with this user name or email."""
+        return User.objects.by_login(name)

@@ -11,9 +11,8 @@ from django.utils.translation import ngettext
 from accounts.account.user_agents import describe
 from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
-from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin
+from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin, UserSearchMixin
 from accounts.admin.permissions import can_manage
-from accounts.admin.search import UserSearchMixin
 from tokens.admin import RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
