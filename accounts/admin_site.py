@@ -64,9 +64,9 @@ class AdminSite(admin.AdminSite):
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """Redirect to the site's own sign-in page, which is the only one."""
-        wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        next_url = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
         if not request.user.is_authenticated:
-            return redirect_to_login(wanted)
+            return redirect_to_login(next_url)
         if not self.has_permission(request):
             raise PermissionDenied
         return redirect("admin:index")

@@ -30,11 +30,11 @@ class DatabaseCollector(Collector):
 
     def __init__(self) -> None:
         self._values: Values = {}
-        self._kept_until = float("-inf")
+        self._cached_until = float("-inf")
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures, read from the database at most every MIN_CACHE_TIME seconds."""
-        self._freshen()
+        self._refresh()
         for name, help_text in HELP.items():
             family = GaugeMetricFamily(name, help_text)
             if name in self._values:
@@ -47,18 +47,18 @@ class DatabaseCollector(Collector):
 
     def forget(self) -> None:
         """Read the database again the next time."""
-        self._kept_until = float("-inf")
+        self._cached_until = float("-inf")
 
-    def _freshen(self) -> None:
-        begun = monotonic()
-        if begun < self._kept_until:
+    def _refresh(self) -> None:
+        started = monotonic()
+        if started < self._cached_until:
             return
         try:
             self._values = _query()
         except Error:
             self._values = {}
-        took = monotonic() - begun
-        self._kept_until = begun + max(MIN_CACHE_TIME, CACHE_TIME_FACTOR * took)
+        duration = monotonic() - started
+        self._cached_until = started + max(MIN_CACHE_TIME, CACHE_TIME_FACTOR * duration)
 
 
 def _query() -> Values:

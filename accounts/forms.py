@@ -141,9 +141,9 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> User:
         """Write these fields alone: the rest of the user was read earlier and may be out of date."""
-        person: User = self.instance
-        person.save(update_fields=self.fields)
-        return person
+        user: User = self.instance
+        user.save(update_fields=self.fields)
+        return user
 
 
 class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -176,9 +176,9 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> User:
         """Write the user name alone: the rest of the user was read earlier and may be out of date."""
-        person: User = self.instance
-        person.save(update_fields=["username"])
-        return person
+        user: User = self.instance
+        user.save(update_fields=["username"])
+        return user
 
 
 class EmailForm(forms.Form):

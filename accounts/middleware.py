@@ -64,11 +64,11 @@ class PendingDeletionMiddleware(MiddlewareMixin):
     """
 
     # Until the end users can export their data, and read the pages in their language.
-    STILL_OPEN = frozenset({"keep", "export", "language"})
+    STILL_OPEN = frozenset({"deletion_cancel", "export", "language"})
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
         row = request.tokens.row
         if row is None or row.user is None or row.user.deletion_due_at is None:
             return None
         match = request.resolver_match
-        return None if match and match.view_name in self.STILL_OPEN else redirect("keep")
+        return None if match and match.view_name in self.STILL_OPEN else redirect("deletion_cancel")

@@ -14,7 +14,7 @@ urlpatterns = [
     path("accounts/sessions/end-all/", sessions.end_all, name="sessions_end_all"),
     path("accounts/sessions/<uuid:pk>/end/", sessions.end, name="session_end"),
     path("accounts/sessions/<uuid:pk>/name/", sessions.name, name="session_name"),
-    path(".well-known/change-password", password.change_password_url, name="where_to_change"),
+    path(".well-known/change-password", password.change_password_url, name="change_password_url"),
     path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
     path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),
     path(
@@ -41,6 +41,6 @@ urlpatterns = [
     path("accounts/activity/", activity.activity, name="activity"),
     path("accounts/export/", activity.export, name="export"),
     path("accounts/delete/", deletion.delete, name="delete"),
-    path("accounts/keep/", deletion.cancel, name="keep"),
+    path("accounts/keep/", deletion.cancel, name="deletion_cancel"),
     path("accounts/language/", home.choose_language, name="language"),
 ]

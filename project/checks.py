@@ -53,14 +53,14 @@ def several_processes() -> bool:
 @register(Tags.security)
 def check_middleware(**_: object) -> Iterator[CheckMessage]:
     """Yield E001 if a middleware that protects requests is missing, or comes after one that depends on it."""
-    places = {path: place for place, path in enumerate(settings.MIDDLEWARE)}
+    positions = {path: index for index, path in enumerate(settings.MIDDLEWARE)}
     for guard, later in GUARDS.items():
-        if guard not in places:
+        if guard not in positions:
             hint = "Restore it where project/settings.py has it."
             yield Error(f"MIDDLEWARE lacks {guard}.", hint=hint, id="project.E001")
             continue
         for path in later:
-            if places.get(path, len(places)) < places[guard]:
+            if positions.get(path, len(positions)) < positions[guard]:
                 hint = "Restore the order of project/settings.py."
                 yield Error(f"MIDDLEWARE has {guard} after {path}.", hint=hint, id="project.E001")
 

@@ -40,10 +40,10 @@ def main(argv: list[str]) -> int:
         options = parse(argv)
         listeners = listen(options.port)
         data = Path(options.data).absolute()
-        drawn = set_environment(data, options.port)
+        generated = set_environment(data, options.port)
         load_django()
         make_folder(data)
-        prepare(data, drawn)
+        prepare(data, generated)
         serve(listeners, data, options.port)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
@@ -80,9 +80,9 @@ def listen(port: int) -> list[socket.socket]:
 
 def set_environment(data: Path, port: int) -> bool:
     """Fill in what the environment leaves open, and return whether the secret key is the demo's own."""
-    drawn = not os.environ.get("SECRET_KEY")
+    generated = not os.environ.get("SECRET_KEY")
     defaults = {
-        "SECRET_KEY": kept_secret(data) or secrets.token_urlsafe(50),
+        "SECRET_KEY": read_secret_key(data) or secrets.token_urlsafe(50),
         "DEBUG": "false",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "DATABASE_URL": f"sqlite:///{quote(str(data / 'db.sqlite3'))}",
@@ -98,10 +98,10 @@ def set_environment(data: Path, port: int) -> bool:
         if not os.environ.get(name):
             os.environ[name] = value
     os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
-    return drawn
+    return generated
 
 
-def kept_secret(data: Path) -> str:
+def read_secret_key(data: Path) -> str:
     """Return the secret key that an earlier run saved, or ""."""
     try:
         return (data / "secret-key").read_text().strip()
@@ -133,14 +133,14 @@ def make_folder(data: Path) -> None:
         raise Refused(f"The folder {data} is not writable ({error.strerror}). Try another one with --data.") from None
 
 
-def keep_secret(data: Path) -> None:
+def save_secret_key(data: Path) -> None:
     """Save the key that this run generated, so that sessions survive the next start."""
-    if not kept_secret(data):
+    if not read_secret_key(data):
         with open(data / "secret-key", "w", opener=lambda path, flags: os.open(path, flags, mode=0o600)) as file:
             file.write(os.environ["SECRET_KEY"])
 
 
-def prepare(data: Path, drawn: bool) -> None:
+def prepare(data: Path, generated: bool) -> None:
     """Create what is missing: the tables, the static files, the file of a generated secret key, the users."""
     from django.core.management import call_command
     from django.db import Error, connections
@@ -149,9 +149,9 @@ def prepare(data: Path, drawn: bool) -> None:
         empty_metrics()
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
-        if drawn:
-            keep_secret(data)
-        for name, password in make_people().items():
+        if generated:
+            save_secret_key(data)
+        for name, password in make_users().items():
             print(f"{name} {password}", flush=True)
     except Error as error:
         reason = str(error).partition("\n")[0]
@@ -166,23 +166,23 @@ def empty_metrics() -> None:
     """Delete the counters of earlier workers, which would be added to today's."""
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        for left in Path(folder).glob("*.db"):
-            left.unlink()
+        for file in Path(folder).glob("*.db"):
+            file.unlink()
 
 
-def make_people() -> dict[str, str]:
+def make_users() -> dict[str, str]:
     """Create alice and bob unless one of them exists; return the passwords by user name."""
     from django.contrib.auth import get_user_model
     from django.db import transaction
     from django.utils import timezone
 
-    people = get_user_model().objects
+    users = get_user_model().objects
     passwords = {name: "".join(secrets.choice(ALPHABET) for _ in range(20)) for name in ("alice", "bob")}
     with transaction.atomic():
-        if people.filter(username__in=passwords).exists():
+        if users.filter(username__in=passwords).exists():
             return {}
-        people.create_superuser("alice", "alice@example.org", passwords["alice"])
-        people.create_user("bob", "bob@example.org", passwords["bob"], email_verified_at=timezone.now())
+        users.create_superuser("alice", "alice@example.org", passwords["alice"])
+        users.create_user("bob", "bob@example.org", passwords["bob"], email_verified_at=timezone.now())
     return passwords
 
 

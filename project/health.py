@@ -37,7 +37,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 @login_not_required
 def ready(request: HttpRequest) -> JsonResponse:
     """Return 200 if the site can serve its users, or 503 with the names of what is missing."""
-    checks = {name: looked_at(check) for name, check in CHECKS.items()}
+    checks = {name: run_check(check) for name, check in CHECKS.items()}
     missing = [name for name, found in checks.items() if not found["ok"] and (name != "cache" or conf.revocation_cache)]
     answer: dict[str, object] = {"status": "unavailable", "missing": missing} if missing else {"status": "ok"}
     if knows_token(request):
@@ -45,15 +45,15 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse(answer, status=503 if missing else 200)
 
 
-def looked_at(check: Callable[[], object]) -> dict[str, object]:
+def run_check(check: Callable[[], object]) -> dict[str, object]:
     """Run a check and return `ok`, `seconds`, and the `trouble` if there is any."""
-    begun = perf_counter()
+    started = perf_counter()
     try:
         check()
         trouble = {}
     except Exception as error:  # Whatever is wrong is reported instead of raised.
         trouble = {"trouble": redacted(f"{type(error).__name__}: {error}".strip(), secrets_of(None))}
-    return {"ok": not trouble, "seconds": round(perf_counter() - begun, 6), **trouble}
+    return {"ok": not trouble, "seconds": round(perf_counter() - started, 6), **trouble}
 
 
 def check_database() -> None:

@@ -68,7 +68,7 @@ def formatter(form: str) -> logging.Formatter:
             ExtraAdder(FIELDS),
             add_request,
             add_kind,
-            calm,
+            drop_tracebacks,
             StackInfoRenderer(),
             format_exc_info,
             redact,
@@ -100,7 +100,7 @@ def add_kind(logger: object, method: str, line: Line) -> Line:
     return line
 
 
-def calm(logger: object, method: str, line: Line) -> Line:
+def drop_tracebacks(logger: object, method: str, line: Line) -> Line:
     """Keep tracebacks for errors of ours: what strangers can cause at will becomes a one-line warning."""
     if line["logger"].startswith("django.security"):
         line["level"] = "warning"
@@ -126,11 +126,11 @@ def redact(logger: object, method: str, line: Line) -> Line:
 
 def escape(logger: object, method: str, line: Line) -> Line:
     """Escape line breaks, terminal sequences and bidirectional marks; JSON does so by itself."""
-    shown = {name: _visible(value) if isinstance(value, str) else value for name, value in line.items()}
+    escaped = {name: _visible(value) if isinstance(value, str) else value for name, value in line.items()}
     for name in ("exception", "stack"):
         if name in line:
-            shown[name] = "\n".join(f"    {_visible(part)}" for part in line[name].split("\n"))
-    return shown
+            escaped[name] = "\n".join(f"    {_visible(part)}" for part in line[name].split("\n"))
+    return escaped
 
 
 def _visible(text: str) -> str:

@@ -23,17 +23,19 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Return the metrics, or 404 without the bearer token, so that nobody learns that there is anything here."""
     if not knows_token(request):
         raise Http404
-    counted = REGISTRY
+    registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # Each of several workers writes its own files there.
-        counted = CollectorRegistry()
-        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
-    read = CollectorRegistry()
-    read.register(db_metrics)
-    return HttpResponse(generate_latest(counted) + generate_latest(read), content_type=CONTENT_TYPE_LATEST)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    database_registry = CollectorRegistry()
+    database_registry.register(db_metrics)
+    return HttpResponse(
+        generate_latest(registry) + generate_latest(database_registry), content_type=CONTENT_TYPE_LATEST
+    )
 
 
 def knows_token(request: HttpRequest) -> bool:
     """Return whether the request has METRICS_TOKEN."""
-    shown = request.headers.get("Authorization", "").encode()
-    wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
-    return bool(settings.METRICS_TOKEN) and constant_time_compare(shown, wanted)
+    given = request.headers.get("Authorization", "").encode()
+    expected = f"Bearer {settings.METRICS_TOKEN}".encode()
+    return bool(settings.METRICS_TOKEN) and constant_time_compare(given, expected)

@@ -38,7 +38,7 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return listener
 
 
-def begin(worker: object) -> None:
+def start_worker(worker: object) -> None:
     """Ignore Ctrl-C in a worker, and start its mail worker.
 
     Ctrl-C reaches the workers, too, which would wait for open connections while the master stops them at once. Starting
@@ -50,7 +50,7 @@ def begin(worker: object) -> None:
     mails_worker.start()
 
 
-def bury(server: object, worker: Worker) -> None:
+def forget_worker(server: object, worker: Worker) -> None:
     """Drop from /metrics what only a living worker can report; its counters stay."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead  # Importing it reads the environment.
@@ -71,10 +71,10 @@ class Server(BaseApplication):
             "workers": workers,
             "threads": 64 // workers,  # as in ops/gunicorn.conf.py
             "graceful_timeout": 2,
-            "post_worker_init": begin,
+            "post_worker_init": start_worker,
             "loglevel": "warning",
             "logger_class": ServerLog,
-            "child_exit": bury,
+            "child_exit": forget_worker,
             "control_socket_disable": True,
             # There is no proxy in front, so no header may claim that a request came by TLS.
             "forwarded_allow_ips": "",

@@ -67,7 +67,7 @@ class SessionChart:
         return str(len(self.bars) * ROW_HEIGHT + 24)
 
     @property
-    def words_y(self) -> str:
+    def dates_y(self) -> str:
         """Return the baseline of the dates."""
         return str(len(self.bars) * ROW_HEIGHT + 18)
 
@@ -80,21 +80,21 @@ def draw(live: Sequence[Session], ended: Sequence[Session]) -> SessionChart:
     return SessionChart(bars, _marks(now), len(live) + len(ended) - len(shown))
 
 
-def truncated(text: str, widest: int) -> str:
-    """Return `text`, cut to `widest` letters with an ellipsis; a Chinese one is as wide as two."""
+def truncated(text: str, max_width: int) -> str:
+    """Return `text`, cut to `max_width` letters with an ellipsis; a Chinese one is as wide as two."""
     widths = [2 if east_asian_width(letter) in "WF" else 1 for letter in text]
-    if sum(widths) <= widest:
+    if sum(widths) <= max_width:
         return text
-    fitting = sum(sum(widths[: number + 1]) < widest for number in range(len(text)))
+    fitting = sum(sum(widths[: index + 1]) < max_width for index in range(len(text)))
     return text[:fitting].rstrip() + "…"
 
 
 def _bar(session: Session, row: int, live: bool, now: datetime) -> Bar:
     begin = _position(session.row.started_at, now)
-    seen = _position(now if session.here else session.row.seen_at, now)
+    last_used = _position(now if session.here else session.row.seen_at, now)
     end = _position(now if live else session.ended_at, now)
     begin = max(min(begin, end - MIN_WIDTH), 0)
-    used = max(min(seen, end) - begin, MIN_WIDTH)
+    used = max(min(last_used, end) - begin, MIN_WIDTH)
     whole = max(end - begin, MIN_WIDTH)
     return Bar(session, live, str(row * ROW_HEIGHT), percent(begin), percent(used), percent(whole))
 

@@ -31,54 +31,54 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         ("deactivate", gettext_lazy("Close the account")),
     )
 
-    def available_actions(self, request: HttpRequest, person: User) -> list[tuple[str, object]]:
-        """Return names and labels of the actions that are permitted on `person` and would have an effect."""
-        if not can_manage(request.user, person):
+    def available_actions(self, request: HttpRequest, user: User) -> list[tuple[str, object]]:
+        """Return names and labels of the actions that are permitted on `user` and would have an effect."""
+        if not can_manage(request.user, user):
             return []
-        pointless = {"deactivate": not person.is_active or person.pk == request.user.pk}
-        pointless["send_reset"] = not person.can_reset_password
+        pointless = {"deactivate": not user.is_active or user.pk == request.user.pk}
+        pointless["send_reset"] = not user.can_reset_password
         allowed = self.get_actions(request)
         return [(name, title) for name, title in self.labels if name in allowed and not pointless.get(name)]
 
     @admin.action(description=gettext_lazy("End all sessions of the selected people"), permissions=["end_sessions"])
-    def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
+    def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """End all sessions of the selected users."""
         with transaction.atomic():
-            chosen = self._within_reach(request, people)
+            chosen = self._within_reach(request, users)
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
-            for person in chosen:
-                SecurityEvent.objects.record(request, person, Kind.ALL_ENDED, actor=request.user)
+            for user in chosen:
+                SecurityEvent.objects.record(request, user, Kind.ALL_ENDED, actor=request.user)
         text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", count)
         messages.success(request, text % {"n": count})
 
     @admin.action(description=gettext_lazy("Close the accounts of the selected people"), permissions=["deactivate"])
-    def deactivate(self, request: HttpRequest, people: QuerySet[User]) -> None:
+    def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Deactivate the selected users except the administrator's own account, so that a superuser is left."""
         with transaction.atomic():
-            others = [person.pk for person in self._within_reach(request, people) if person.pk != request.user.pk]
-            open_ones = list(User.objects.select_for_update().filter(pk__in=others, is_active=True).order_by("pk"))
-            for person in open_ones:
-                person.is_active = False
-                person.save(update_fields=["is_active"])  # This ends their sessions as well.
-                SecurityEvent.objects.record(request, person, Kind.DEACTIVATED, actor=request.user)
-        text = ngettext("%(n)d account was closed.", "%(n)d accounts were closed.", len(open_ones))
-        messages.success(request, text % {"n": len(open_ones)})
+            others = [user.pk for user in self._within_reach(request, users) if user.pk != request.user.pk]
+            active = list(User.objects.select_for_update().filter(pk__in=others, is_active=True).order_by("pk"))
+            for user in active:
+                user.is_active = False
+                user.save(update_fields=["is_active"])  # This ends their sessions as well.
+                SecurityEvent.objects.record(request, user, Kind.DEACTIVATED, actor=request.user)
+        text = ngettext("%(n)d account was closed.", "%(n)d accounts were closed.", len(active))
+        messages.success(request, text % {"n": len(active)})
 
     @admin.action(description=gettext_lazy("Send the selected people links to new passwords"), permissions=["reset"])
-    def send_reset(self, request: HttpRequest, people: QuerySet[User]) -> None:
+    def send_reset(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Send links to a new password.
 
         The old password works until the user has set another; nobody else ever learns either.
         """
-        chosen = self._within_reach(request, people)
-        fit = [person for person in chosen if person.can_reset_password]
+        chosen = self._within_reach(request, users)
+        eligible = [user for user in chosen if user.can_reset_password]
         with transaction.atomic():
-            for person in fit:
-                SecurityEvent.objects.record(request, person, Kind.RESET_ASKED, actor=request.user)
-                outbox.enqueue("password_reset", person, by_administrator=True)
-        text = ngettext("%(n)d link is on its way.", "%(n)d links are on their way.", len(fit))
-        messages.success(request, text % {"n": len(fit)})
-        if others := len(chosen) - len(fit):
+            for user in eligible:
+                SecurityEvent.objects.record(request, user, Kind.RESET_ASKED, actor=request.user)
+                outbox.enqueue("password_reset", user, by_administrator=True)
+        text = ngettext("%(n)d link is on its way.", "%(n)d links are on their way.", len(eligible))
+        messages.success(request, text % {"n": len(eligible)})
+        if others := len(chosen) - len(eligible):
             text = ngettext(
                 "%(n)d account is closed or has no password: nothing was sent.",
                 "%(n)d accounts are closed or have no password: nothing was sent to them.",
@@ -87,9 +87,9 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             messages.warning(request, text % {"n": others})
 
     @admin.action(description=gettext_lazy("Download the data of the selected person"), permissions=["export"])
-    def export(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
+    def export(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
         """Download the data of the one selected user."""
-        chosen = self._within_reach(request, people)
+        chosen = self._within_reach(request, users)
         if len(chosen) != 1:
             messages.error(request, _("Choose one person: each has a file of their own."))
             return None
@@ -108,10 +108,10 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_export_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("accounts.export_user"))
 
-    def _within_reach(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:
+    def _within_reach(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:
         """Return the users whom the administrator may manage, ordered by key, as all code locks them."""
-        chosen = list(manageable(request.user, people).order_by("pk"))
-        if left_out := people.count() - len(chosen):
+        chosen = list(manageable(request.user, users).order_by("pk"))
+        if left_out := users.count() - len(chosen):
             text = ngettext(
                 "%(n)d person is on the staff: only a superuser may do that.",
                 "%(n)d people are on the staff: only a superuser may do that.",

@@ -99,9 +99,9 @@ class Week:
         return list(zip(*(figure.days for figure in self.figures), strict=True))
 
 
-def for_user(person: User | AnonymousUser) -> Week:
-    """Return the week, read in one query; return an empty one without a query if `person` may not see events."""
-    if not person.has_perm("accounts.view_securityevent"):
+def for_user(user: User | AnonymousUser) -> Week:
+    """Return the week, read in one query; return an empty one without a query if `user` may not see events."""
+    if not user.has_perm("accounts.view_securityevent"):
         return Week([])
     today = timezone.localdate()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
@@ -121,17 +121,17 @@ def _counts(days: list[date]) -> dict[tuple[str, date], int]:
     Grouping by day instead takes four times as long for a million events in one week, most of it to compute the day of
     each.
     """
-    places = [(source.kind, day) for source in SOURCES for day in days]
+    days_of_kinds = [(source.kind, day) for source in SOURCES for day in days]
     counts = [
         SecurityEvent.objects.filter(
             kind=kind, created_at__gte=_midnight(day), created_at__lt=_midnight(day + timedelta(days=1))
         )
         .order_by()
-        .values(place=Value(place, IntegerField()))
+        .values(index=Value(index, IntegerField()))
         .annotate(number=Count("*"))
-        for place, (kind, day) in enumerate(places)
+        for index, (kind, day) in enumerate(days_of_kinds)
     ]
-    return {places[row["place"]]: row["number"] for row in counts[0].union(*counts[1:], all=True)}
+    return {days_of_kinds[row["index"]]: row["number"] for row in counts[0].union(*counts[1:], all=True)}
 
 
 def _midnight(day: date) -> datetime:

@@ -12,14 +12,14 @@ from accounts.models import User
 PRIVILEGE_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
-def can_manage(actor: User | AnonymousUser, person: User) -> bool:
-    """Return whether `actor`, given the permission, may act on `person`."""
-    return bool(actor.is_superuser) or not (person.is_staff or person.is_superuser)
+def can_manage(actor: User | AnonymousUser, user: User) -> bool:
+    """Return whether `actor`, given the permission, may act on `user`."""
+    return bool(actor.is_superuser) or not (user.is_staff or user.is_superuser)
 
 
-def manageable(actor: User | AnonymousUser, people: QuerySet[User]) -> QuerySet[User]:
-    """Return those of `people` whom `actor` may manage."""
-    return people if actor.is_superuser else people.exclude(staff_q())
+def manageable(actor: User | AnonymousUser, users: QuerySet[User]) -> QuerySet[User]:
+    """Return those of `users` whom `actor` may manage."""
+    return users if actor.is_superuser else users.exclude(staff_q())
 
 
 def staff_q(path: str = "") -> Q:

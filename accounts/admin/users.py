@@ -81,16 +81,16 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         return [column for column in super().get_list_display(request) if column not in hidden]
 
     @admin.display(description=_("last seen"))
-    def last_seen(self, person: Any) -> datetime | None:
+    def last_seen(self, user: Any) -> datetime | None:
         """Return when the user was last active."""
-        return cast("datetime | None", person.seen_at)
+        return cast("datetime | None", user.seen_at)
 
     @admin.display(description=_("live sessions"))
-    def sessions(self, person: Any) -> str:
+    def sessions(self, user: Any) -> str:
         """Return the number of live sessions, linked to their list."""
         url = reverse("admin:tokens_refreshtoken_changelist")
-        query = urlencode({"user__id__exact": person.pk, "state": "live"})
-        return format_html('<a href="{}?{}">{}</a>', url, query, localize(person.live_sessions))
+        query = urlencode({"user__id__exact": user.pk, "state": "live"})
+        return format_html('<a href="{}?{}">{}</a>', url, query, localize(user.live_sessions))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or can_manage(request.user, obj))
@@ -121,8 +121,8 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Tell the template which actions are available."""
-        person = context.get("original")
-        context["available_actions"] = self.available_actions(request, person) if person else []
+        user = context.get("original")
+        context["available_actions"] = self.available_actions(request, user) if user else []
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool) -> None:
@@ -153,26 +153,26 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         """
         with transaction.atomic():
             chosen = User.objects.filter(pk__in=list(queryset.order_by().values_list("pk", flat=True))).order_by("pk")
-            for _person in chosen.select_for_update():
+            for _user in chosen.select_for_update():
                 SecurityEvent.objects.record(request, None, Kind.DELETED, actor=request.user)
             chosen.delete()
 
 
-def annotate_sessions(people: Iterable[User]) -> list[User]:
-    """Return `people`, each with the number of `live_sessions` and `seen_at`, when they were last active. One query."""
-    found = list(people)
+def annotate_sessions(users: Iterable[User]) -> list[User]:
+    """Return `users`, each with the number of `live_sessions` and `seen_at`, when they were last active. One query."""
+    found = list(users)
     live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
     rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("seen_at"), live=live)
-    told = {key: (seen_at, count) for key, seen_at, count in rows}
-    for person in cast("list[Any]", found):
+    figures = {key: (seen_at, count) for key, seen_at, count in rows}
+    for user in cast("list[Any]", found):
         # Sessions that ended long ago have no row, so the last sign-in stands in.
-        person.seen_at, person.live_sessions = told.get(person.pk, (person.last_login, 0))
+        user.seen_at, user.live_sessions = figures.get(user.pk, (user.last_login, 0))
     return found
 
 
-def _kinds(person: User, changed: set[str]) -> list[SecurityEvent.Kind]:
+def _kinds(user: User, changed: set[str]) -> list[SecurityEvent.Kind]:
     """Return the kinds of events that record a change of these fields."""
-    closing = Kind.ACTIVATED if person.is_active else Kind.DEACTIVATED
+    closing = Kind.ACTIVATED if user.is_active else Kind.DEACTIVATED
     kinds = {"is_active": closing, "username": Kind.USERNAME_CHANGED, "email": Kind.EMAIL_CHANGED}
     kinds |= dict.fromkeys(("first_name", "last_name"), Kind.PROFILE_CHANGED)
     kinds |= dict.fromkeys(PRIVILEGE_FIELDS, Kind.RIGHTS_CHANGED)

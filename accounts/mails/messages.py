@@ -69,8 +69,8 @@ def _template_context(mail: OutgoingMail) -> Context | None:
         "host": urlsplit(base_url()).hostname,
         "user": user,
         "at": timezone.localtime(mail.created_at),
-        "device": describe(mail.facts.get("user_agent", "")),
-        **mail.facts,
+        "device": describe(mail.context.get("user_agent", "")),
+        **mail.context,
         **more,
     }
 
@@ -116,8 +116,8 @@ def _password_changed(mail: OutgoingMail) -> Context:
 @mail_context("email_confirm")
 def _email_confirm(mail: OutgoingMail) -> Context | None:
     """Return the link and the code, or None if another mail replaced this one or the password or email has changed."""
-    verification = EmailVerification.objects.filter(pk=mail.facts["verification"]).select_related("user").first()
-    if verification is None or not matches(stamp, verification, mail.facts["stamp"]):
+    verification = EmailVerification.objects.filter(pk=mail.context["verification"]).select_related("user").first()
+    if verification is None or not matches(stamp, verification, mail.context["stamp"]):
         return None
     if not EmailVerification.objects.filter(pk=verification.pk).restart():
         return None
@@ -136,7 +136,7 @@ def _email_taken(mail: OutgoingMail) -> Context:
 
 @mail_context("email_changed")
 def _email_changed(mail: OutgoingMail) -> Context | None:
-    verification = EmailVerification.objects.changes().filter(pk=mail.facts["verification"]).first()
+    verification = EmailVerification.objects.changes().filter(pk=mail.context["verification"]).first()
     if verification is None or verification.confirmed_at is None:
         return None
     url = absolute_url("email_undo", key=verification.pk, token=undo_token(verification))

@@ -20,23 +20,23 @@ def enqueue(
     *,
     to: str = "",
     language: str = "",
-    **facts: str | int | bool | None,
+    **context: str | int | bool | None,
 ) -> None:
     """Enqueue a mail of this kind for `user`, to their email or to `to`.
 
-    `request` tells the IP address and the browser (None if it was no request); `facts` are more context for the
-    templates, and nothing secret. The mail is in `language`, or in that of `user`, rather than that of a thief who
-    makes us write to them; if neither is known, in the active one. It belongs to the open transaction, and is rolled
-    back with it. Without a user and a recipient it costs the same, and is sent to nobody.
+    `request` tells the IP address and the browser (None if it was no request); `context` is what the templates need
+    besides, and nothing secret. The mail is in `language`, or in that of `user`, rather than that of a thief who makes
+    us write to them; if neither is known, in the active one. It belongs to the open transaction, and is rolled back
+    with it. Without a user and a recipient it costs the same, and is sent to nobody.
     """
     if request:
-        facts = {"ip_address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
+        context = {"ip_address": origin.address(request), "user_agent": origin.user_agent(request), **context}
     OutgoingMail.objects.create(
         kind=kind,
         user=user,
         to=to or (user.email if user else ""),
         language=language or (user and user.language) or get_language() or settings.LANGUAGE_CODE,
-        facts=facts,
+        context=context,
     )
 
 

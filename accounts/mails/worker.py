@@ -180,15 +180,17 @@ def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
     final = _is_permanent(error)
     if final or mail.is_stale:
         mail.delete()
-        why = "was rejected permanently" if final else "could not be sent for a week"
-        logger.error("The mail %r to %s %s and was dropped: %s.", mail.kind, masked_email(mail.to), why, _cause(error))
+        outcome = "was rejected permanently" if final else "could not be sent for a week"
+        logger.error(
+            "The mail %r to %s %s and was dropped: %s.", mail.kind, masked_email(mail.to), outcome, _cause(error)
+        )
         return
-    seconds = mail.put_off().total_seconds()
-    fault_of_ours = not isinstance(error, OSError | _ServerUnavailable)
+    seconds = mail.postpone().total_seconds()
+    is_bug = not isinstance(error, OSError | _ServerUnavailable)
     logger.warning(
         "The mail %r could not be sent. The next attempt is in %d s: %s.",
         *(mail.kind, seconds, _cause(error)),
-        exc_info=fault_of_ours,
+        exc_info=is_bug,
     )
 
 

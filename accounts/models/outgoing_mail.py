@@ -38,7 +38,7 @@ class OutgoingMail(models.Model):
     )
     to = models.EmailField(_("address"))
     language = models.CharField(_("language"), max_length=10)
-    facts = models.JSONField(_("facts"), default=dict)
+    context = models.JSONField(_("facts"), default=dict)
     created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
     due_at = models.DateTimeField(_("to be sent"), default=timezone.now, db_index=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -59,7 +59,7 @@ class OutgoingMail(models.Model):
         """
         return self._move(LEASE, attempts=self.attempts + 1)
 
-    def put_off(self) -> timedelta:
+    def postpone(self) -> timedelta:
         """Schedule another attempt, and return in how long."""
         delay = min(FIRST_DELAY * (1 << min(self.attempts - 1, 16)), MAX_DELAY)
         self._move(delay)
@@ -70,8 +70,8 @@ class OutgoingMail(models.Model):
         """Return whether the mail is too old to be tried again."""
         return timezone.now() - self.created_at > RETENTION
 
-    def _move(self, ahead: timedelta, **changes: object) -> bool:
-        changes["due_at"] = timezone.now() + ahead
+    def _move(self, delay: timedelta, **changes: object) -> bool:
+        changes["due_at"] = timezone.now() + delay
         if not OutgoingMail.objects.filter(pk=self.pk, due_at=self.due_at).update(**changes):
             return False
         for name, value in changes.items():

@@ -20,9 +20,9 @@ def log_event(instance: SecurityEvent, **kwargs: object) -> None:
     with translation.override(None):
         sentence = str(instance.get_kind_display())
     ids = {"session_id": instance.session_id, "actor_id": instance.actor_id}
-    told = {name: str(value) for name, value in ids.items() if value is not None}
-    person = str(instance.user_id or "")  # Empty rather than absent, or the log would add the user of the request.
-    _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=person, **told)
+    related = {name: str(value) for name, value in ids.items() if value is not None}
+    user_id = str(instance.user_id or "")  # Empty rather than absent, or the log would add the user of the request.
+    _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=user_id, **related)
 
 
 @receiver(rows_revoked)
@@ -31,5 +31,5 @@ def log_revocations(reason: str, count: int, **kwargs: object) -> None:
     _log_on_commit("Sessions were ended.", kind="sessions_ended", reason=reason, count=count)
 
 
-def _log_on_commit(sentence: str, **about: object) -> None:
-    transaction.on_commit(partial(logger.info, sentence, extra=about), robust=True)
+def _log_on_commit(sentence: str, **fields: object) -> None:
+    transaction.on_commit(partial(logger.info, sentence, extra=fields), robust=True)

@@ -26,22 +26,22 @@ class Argon2Hasher(Argon2PasswordHasher):
     parallelism = 4
 
     def encode(self, password: str, salt: str) -> str:
-        return _aside(super().encode, password, salt)
+        return _hash_in_slot(super().encode, password, salt)
 
     def verify(self, password: str, encoded: str) -> bool:
-        return _aside(super().verify, password, encoded)
+        return _hash_in_slot(super().verify, password, encoded)
 
 
-def _aside(make: Callable[[str, str], Hashed], password: str, other: str) -> Hashed:
+def _hash_in_slot(make: Callable[[str, str], Hashed], password: str, other: str) -> Hashed:
     """Call `make` in one of the slots, in a thread of lower priority, which Argon2's own threads inherit.
 
     While fifty users sign in on two cores, one page in a hundred takes 10 ms, and without this thread 80 to 260 ms.
     """
-    with SLOTS, ThreadPoolExecutor(1, initializer=_stand_back) as thread:
+    with SLOTS, ThreadPoolExecutor(1, initializer=_lower_priority) as thread:
         return thread.submit(make, password, other).result()
 
 
-def _stand_back() -> None:
+def _lower_priority() -> None:
     """Lower the priority of this thread."""
     if sys.platform == "linux":  # Elsewhere only whole processes have a priority.
         this = os.PRIO_PROCESS, get_native_id()

@@ -40,7 +40,7 @@ def is_new_browser(request: HttpRequest, user: User, row: RefreshToken) -> bool:
 
 def can_notify(user: User) -> bool:
     """Return whether `user` has received few enough alerts today for another one to be useful. Count this one."""
-    return not rate_limit.acquire([Bucket(f"sign-ins:told:{user.pk}", _MAIL_RATE)])
+    return not rate_limit.acquire([Bucket(f"new-browser-alerts:{user.pk}", _MAIL_RATE)])
 
 
 def recent_failures(user: User) -> int:

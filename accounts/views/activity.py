@@ -20,7 +20,7 @@ _PER_PAGE = 20
 def activity(request: Request) -> HttpResponse:
     """Show what happened to the user's account, the newest first."""
     page = Paginator(SecurityEvent.objects.of(request.user), _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "accounts/activity.html", {"page": page, "kept": EVENT_RETENTION})
+    return render(request, "accounts/activity.html", {"page": page, "retention": EVENT_RETENTION})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

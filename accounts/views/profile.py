@@ -48,9 +48,9 @@ def _save_username(request: Request, form: UsernameForm) -> bool:
     """Save the user name, and return whether it was still free: the unique index decides."""
     try:
         with transaction.atomic():
-            person = form.save()
-            SecurityEvent.objects.record(request, person, Kind.USERNAME_CHANGED)
-            outbox.enqueue("username_changed", person, request, before=request.user.username, after=person.username)
+            user = form.save()
+            SecurityEvent.objects.record(request, user, Kind.USERNAME_CHANGED)
+            outbox.enqueue("username_changed", user, request, before=request.user.username, after=user.username)
     except IntegrityError:
         form.add_error("username", _("This user name is taken."))
         return False

@@ -48,12 +48,12 @@ def show(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: Request, pk: UUID) -> HttpResponse:
     """End one of the user's sessions; ending the current one is signing out."""
-    row = _own(request, pk)
+    row = _get_own_session(request, pk)
     if row.pk != request.tokens.session_id:
         return _end_another(request, row)
     if request.method != "POST":
-        return _ask(request, "session_end", session=sessions.Session(row, here=True))
-    return _leave(request, _("You are signed out."))
+        return _render_confirmation(request, "session_end", session=sessions.Session(row, here=True))
+    return _sign_out(request, _("You are signed out."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,7 +62,9 @@ def end_others(request: Request) -> HttpResponse:
     """End all of the user's sessions but the current one."""
     if request.method != "POST":
         live = sessions.live(request.user, here=request.tokens.session_id)
-        return _ask(request, "sessions_end_others", others=[session for session in live if not session.here])
+        return _render_confirmation(
+            request, "sessions_end_others", others=[session for session in live if not session.here]
+        )
     others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
     count = others.live().revoke(RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
@@ -78,17 +80,17 @@ def end_others(request: Request) -> HttpResponse:
 def end_all(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     if request.method != "POST":
-        return _ask(request, "sessions_end_all")
+        return _render_confirmation(request, "sessions_end_all")
     RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
-    return _leave(request, _("All your sessions were ended, this one too."))
+    return _sign_out(request, _("All your sessions were ended, this one too."))
 
 
 @guards_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: Request, pk: UUID) -> HttpResponse:
     """Name one of the user's sessions."""
-    row = _own(request, pk)
+    row = _get_own_session(request, pk)
     form = SessionNameForm(request.POST if request.method == "POST" else None, instance=row)
     if not form.is_valid():
         context = {"form": form, "session": sessions.Session(row)}
@@ -98,7 +100,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
     return redirect("sessions")
 
 
-def _own(request: Request, pk: UUID) -> RefreshToken:
+def _get_own_session(request: Request, pk: UUID) -> RefreshToken:
     """Return the user's own session of this id. Another user's is a 404."""
     row: RefreshToken = get_object_or_404(RefreshToken.objects.for_user(request.user), pk=pk)
     return row
@@ -107,7 +109,7 @@ def _own(request: Request, pk: UUID) -> RefreshToken:
 @reauthentication_required
 def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
-        return _ask(request, "session_end", session=sessions.Session(row))
+        return _render_confirmation(request, "session_end", session=sessions.Session(row))
     if request.method == "POST" and row.revoke(RefreshToken.Reason.ENDED):
         SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session_id=row.pk)
         messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
@@ -116,13 +118,13 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     return redirect("sessions")
 
 
-def _ask(request: Request, template: str, **context: object) -> HttpResponse:
+def _render_confirmation(request: Request, template: str, **context: object) -> HttpResponse:
     """Render the page that says what will happen, and whose button posts to its own URL."""
     return render(request, f"accounts/{template}.html", context)
 
 
-def _leave(request: Request, farewell: str) -> HttpResponse:
+def _sign_out(request: Request, message: str) -> HttpResponse:
     """Sign out with a message."""
     logout(request)
-    messages.success(request, farewell)
+    messages.success(request, message)
     return redirect("login")

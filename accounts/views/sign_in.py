@@ -43,14 +43,14 @@ class SignIn(LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         if not email_policy.can_sign_in(form.get_user()):
-            return self.ask_first(form.get_user())
+            return self.require_verification(form.get_user())
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
         response = super().form_valid(form)
         known_browsers.remember(self.request, response, form.get_user())
         return response
 
-    def ask_first(self, user: User) -> HttpResponse:
+    def require_verification(self, user: User) -> HttpResponse:
         """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
         throttle.hit(self.request, throttle.RESEND, user.email)
         if self.request.user.is_authenticated:
@@ -67,7 +67,7 @@ class SignIn(LoginView):
         """Return where to go next; a user who has requested deletion is asked about that first."""
         # The user is anonymous if they were deactivated at this very moment.
         deletion_due_at = getattr(self.request.user, "deletion_due_at", None)
-        return super().get_success_url() if deletion_due_at is None else resolve_url("keep")
+        return super().get_success_url() if deletion_due_at is None else resolve_url("deletion_cancel")
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the explanation to the context."""

@@ -129,7 +129,7 @@ class TestRetry:
         pauses = []
         for _ in range(10):
             assert mail.claim()
-            pauses.append(mail.put_off())
+            pauses.append(mail.postpone())
         assert pauses[:4] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY, 8 * FIRST_DELAY]
         assert pauses[-3:] == [MAX_DELAY] * 3
 
@@ -164,7 +164,7 @@ class TestClaim:
         come(LEASE)
         other = OutgoingMail.objects.due().get()
         other.claim()
-        mail.put_off()
+        mail.postpone()
         assert OutgoingMail.objects.get().due_at == other.due_at
 
     @pytest.mark.django_db(transaction=True)

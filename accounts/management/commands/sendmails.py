@@ -23,9 +23,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        how = parser.add_mutually_exclusive_group()
-        how.add_argument("--watch", action="store_true", help="keep sending until SIGTERM or Ctrl-C")
-        how.add_argument("--dry-run", action="store_true", help="list the mails that are due without sending them")
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--watch", action="store_true", help="keep sending until SIGTERM or Ctrl-C")
+        group.add_argument("--dry-run", action="store_true", help="list the mails that are due without sending them")
 
     def handle(self, *args: object, **options: object) -> None:
         if options["dry_run"]:
@@ -43,34 +43,34 @@ class Command(BaseCommand):
             self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} remain for later.")
 
     def _send(self) -> None:
-        with _told_to_stop() as stopped, closing(bar(OutgoingMail.objects.due().count)) as shown:
+        with _stop_signals() as stop_requested, closing(bar(OutgoingMail.objects.due().count)) as progress:
 
             def stopping() -> bool:  # called before each mail
-                shown.update()
-                return stopped.is_set()
+                progress.update()
+                return stop_requested.is_set()
 
             sent = worker.send_due(stopping)
         self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} remain for later.")
 
     def _watch(self) -> None:
-        watching = worker.MailWorker()
-        with _told_to_stop(watching.stop):
-            watching.work(poll=_POLL)
+        mail_worker = worker.MailWorker()
+        with _stop_signals(mail_worker.stop):
+            mail_worker.work(poll=_POLL)
 
 
 @contextmanager
-def _told_to_stop(act: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
+def _stop_signals(act: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
     """Yield an event that is set, after `act` is called, by the signals that would otherwise end the process."""
-    stopped = threading.Event()
+    stop_requested = threading.Event()
 
     def stop(*_: object) -> None:
         act()
-        stopped.set()
+        stop_requested.set()
 
     signals = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
-    before = {each: signal.signal(each, stop) for each in signals}
+    before = {number: signal.signal(number, stop) for number in signals}
     try:
-        yield stopped
+        yield stop_requested
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

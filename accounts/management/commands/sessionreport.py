@@ -78,10 +78,10 @@ def report(days: int, top: int) -> dict[str, Any]:
 def _ages(live: RefreshTokenQuerySet) -> Figures:
     """Return the number of sessions by age; each counts only in the first line that fits."""
     now = timezone.now()
-    younger = {name: Count("pk", filter=Q(started_at__gt=now - age)) for name, age in AGES.items()}
-    found = live.aggregate(**{f"age_{place}": count for place, count in enumerate(younger.values())}, all=Count("pk"))
-    upto = [*(found[f"age_{place}"] for place in range(len(AGES))), found["all"]]
-    return {name: number - before for name, number, before in zip((*AGES, OLDER), upto, (0, *upto), strict=False)}
+    counts = {name: Count("pk", filter=Q(started_at__gt=now - age)) for name, age in AGES.items()}
+    rows = live.aggregate(**{f"age_{index}": count for index, count in enumerate(counts.values())}, all=Count("pk"))
+    totals = [*(rows[f"age_{index}"] for index in range(len(AGES))), rows["all"]]
+    return {name: number - before for name, number, before in zip((*AGES, OLDER), totals, (0, *totals), strict=False)}
 
 
 def _devices(live: RefreshTokenQuerySet) -> tuple[Figures, Figures]:
@@ -104,12 +104,12 @@ def _ended(since: datetime) -> Figures:
 
 
 def _counted(rows: RefreshTokenQuerySet, field: str) -> Figures:
-    found = rows.order_by().values_list(field).annotate(number=Count("pk")).order_by("-number", field)
-    return {name or "unknown": number for name, number in found}
+    counts = rows.order_by().values_list(field).annotate(number=Count("pk")).order_by("-number", field)
+    return {name or "unknown": number for name, number in counts}
 
 
 def _people(live: RefreshTokenQuerySet, top: int) -> Figures:
-    ranks = live.order_by().exclude(user=None).values_list("user_id").annotate(number=Count("pk"))
-    found = list(ranks.order_by("-number", "user_id")[:top])
-    names = dict(User.objects.filter(pk__in=[key for key, _ in found]).values_list("pk", "username"))
-    return {names[key]: number for key, number in found if key in names}
+    counts = live.order_by().exclude(user=None).values_list("user_id").annotate(number=Count("pk"))
+    rows = list(counts.order_by("-number", "user_id")[:top])
+    names = dict(User.objects.filter(pk__in=[key for key, _ in rows]).values_list("pk", "username"))
+    return {names[key]: number for key, number in rows if key in names}
