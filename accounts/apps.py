@@ -12,6 +12,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        """Import what connects to signals and registers checks."""
         from accounts import checks, metrics, receivers  # noqa: F401  (connected on import)
         from accounts.security import audit_log  # noqa: F401  (connected on import)
 

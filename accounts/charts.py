@@ -41,4 +41,5 @@ def _bar(left: float, slot: float, height: float) -> Bar:
 
 
 def _height(count: int, highest: int) -> float:
+    """Return the height of a bar in per cent; zero only for a count of zero."""
     return max(100 * count / highest, MIN_HEIGHT) if count else 0

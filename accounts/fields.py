@@ -52,4 +52,5 @@ class Renderer(DjangoTemplates):
 
 
 def _is_typed(widget: forms.Widget) -> bool:
+    """Return whether the widget is filled in with a keyboard."""
     return getattr(widget, "input_type", "") in _TYPED

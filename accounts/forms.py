@@ -230,6 +230,7 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 def _label_new_password(first: forms.Field, second: forms.Field) -> None:
+    """Label the two fields of a new password as this site does."""
     first.help_text = _("At least 8 characters, of any kind. A sentence makes a good one.")
     second.label = _("The same once more")
     second.help_text = ""

@@ -27,18 +27,22 @@ class Session:
 
     @property
     def key(self) -> str:
+        """Return the id of the session."""
         return str(self.row.pk)
 
     @property
     def device(self) -> Device:
+        """Return browser and system."""
         return describe(self.row.user_agent)
 
     @property
     def title(self) -> str:
+        """Return the name that its user gave it, or its device."""
         return self.row.name or str(self.device)
 
     @property
     def location(self) -> str:
+        """Return city and country, or ""."""
         return location(self.row.address)
 
     @property
@@ -56,10 +60,12 @@ class Session:
 
     @property
     def ended_at(self) -> datetime:
+        """Return when the session ended."""
         return self.row.revoked_at or self.row.expires_at
 
     @property
     def reason(self) -> str:
+        """Return why the session ended, in words."""
         return self.row.get_reason_display() or str(RefreshToken.Reason.EXPIRED.label)
 
 

@@ -39,6 +39,7 @@ def tell_again(request: HttpRequest, email: str, username: str) -> None:
 
 
 def _saved(user: User) -> bool:
+    """Save the user, and return whether user name and email were free."""
     try:
         with transaction.atomic():
             user.save()

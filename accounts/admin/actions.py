@@ -97,15 +97,19 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return export.download(chosen[0])
 
     def has_end_sessions_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may end sessions."""
         return bool(request.user.has_perm("tokens.end_refreshtoken"))
 
     def has_deactivate_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may close and open accounts."""
         return bool(request.user.has_perm("accounts.deactivate_user"))
 
     def has_reset_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may send links to a new password."""
         return bool(request.user.has_perm("accounts.reset_user"))
 
     def has_export_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may download the data of users."""
         return bool(request.user.has_perm("accounts.export_user"))
 
     def _within_reach(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:

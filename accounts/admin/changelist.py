@@ -63,9 +63,11 @@ class IndexedChangeList(ChangeList):
     """Refuse to sort by columns that offer no such link, and read no page twice."""
 
     def get_ordering_field(self, field_name: Any) -> Any:
+        """Return the field to sort by, but only of a column that may be sorted."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
     def get_results(self, request: HttpRequest) -> None:
+        """Use the rows that the paginator has read already."""
         super().get_results(request)
         if self.paginator.on_first_page and not self.multi_page:
             self.result_list = self.paginator.first_page

@@ -35,6 +35,7 @@ def cell(value: object) -> str:
 
 
 def _lines(events: "QuerySet[SecurityEvent]") -> Iterator[str]:
+    """Yield the lines of the file."""
     writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
     found = events.select_related("user", "actor")[:MAX_EVENTS].iterator(chunk_size=_CHUNK_SIZE)
     for row in chain([COLUMNS], map(_row, found)):

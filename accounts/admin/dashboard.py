@@ -110,6 +110,7 @@ def for_user(user: User | AnonymousUser) -> Week:
 
 
 def _day(source: Source, day: date, counts: dict[tuple[str, date], int]) -> Day:
+    """Return the count of a day, with the URL of its events."""
     next_day = day + timedelta(days=1)
     url = source.url(gte=_midnight(day).isoformat(), lt=_midnight(next_day).isoformat())  # A range can use the index.
     return Day(day, counts.get((source.kind, day), 0), url)

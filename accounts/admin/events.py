@@ -45,6 +45,7 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
         return [path("csv/", view, name="accounts_securityevent_csv"), *super().get_urls()]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may download the events, which includes seeing them."""
         allowed = request.user.has_perm("accounts.export_securityevent")
         return allowed and self.has_view_permission(request)
 

@@ -36,6 +36,7 @@ class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, DjangoGroupAdmin):
         self._record(request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        """Record each group before it is deleted, in one transaction."""
         with transaction.atomic():
             for _group in queryset:
                 self._record(request)

@@ -38,6 +38,7 @@ class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Validate the selection before an action runs: Django answers malformed keys with a 500."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse | None:
+        """Run the action, or say why the selection cannot be used."""
         if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             refusal = _("What was selected could not be read. Nothing was changed.")
         elif self._takes_all(request) and queryset.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:

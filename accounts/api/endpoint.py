@@ -110,6 +110,7 @@ def body(request: Request, *names: str) -> list[str]:
 
 
 def _octets(request: Request) -> bytes:
+    """Return the body. Raise Problem 413 if it is too long."""
     try:
         if len(request.body) <= MAX_BODY:
             return request.body
@@ -119,6 +120,7 @@ def _octets(request: Request) -> bytes:
 
 
 def _view(request: Request, views: dict[str, View]) -> View:
+    """Return the view for the request's method. Raise Problem 405 if there is none."""
     view = views.get((request.method or "").lower())
     if view is None:
         raise Problem(405, "method_not_allowed", Allow=", ".join(method.upper() for method in views))

@@ -23,6 +23,7 @@ Reason = RefreshToken.Reason
 
 @sensitive_variables()
 def _login(request: Request) -> HttpResponse:
+    """Sign in, and return a pair of tokens."""
     username, password = body(request, "username", "password")
     account = throttle.account_key(username)
     throttle.hit(request, throttle.SIGN_IN, account)
@@ -55,16 +56,19 @@ def _check_confirmed(user: User) -> None:
 
 
 def _refresh(request: Request) -> HttpResponse:
+    """Return a new pair of tokens for a refresh token."""
     return _pair(bearer.refresh(request))
 
 
 def _logout(request: Request) -> HttpResponse:
+    """End the session of the request's token."""
     bearer.end(request)
     return HttpResponse(status=204)
 
 
 @live_session_required
 def _logout_everywhere(request: Request) -> HttpResponse:
+    """End all of the user's sessions."""
     ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return JsonResponse({"ended": ended})
@@ -72,6 +76,7 @@ def _logout_everywhere(request: Request) -> HttpResponse:
 
 @access_token_required
 def _me(request: Request) -> HttpResponse:
+    """Return the user."""
     user = request.user
     return JsonResponse(
         {
@@ -87,12 +92,14 @@ def _me(request: Request) -> HttpResponse:
 
 @live_session_required
 def _sessions(request: Request) -> HttpResponse:
+    """List the user's live sessions."""
     live = sessions.live(request.user, here=request.tokens.session_id)
     return JsonResponse({"sessions": [_session(session) for session in live]})
 
 
 @live_session_required
 def _end_session(request: Request, pk: UUID) -> HttpResponse:
+    """End one of the user's sessions."""
     row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()
     if row is None:
         raise Problem(404, "not_found", "You have no such session.")
@@ -103,14 +110,17 @@ def _end_session(request: Request, pk: UUID) -> HttpResponse:
 
 @staff_required
 def _dashboard(request: Request) -> HttpResponse:
+    """Return figures for the staff."""
     return JsonResponse({"users": User.objects.count(), "live_sessions": RefreshToken.objects.live().count()})
 
 
 def _public(request: Request) -> HttpResponse:
+    """Return what anybody may read."""
     return JsonResponse({"name": "Sojourn", "message": "Anybody may read this."})
 
 
 def _not_found(request: Request, **kwargs: object) -> HttpResponse:
+    """Refuse a URL that does not exist."""
     raise Problem(404, "not_found")
 
 

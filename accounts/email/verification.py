@@ -161,6 +161,7 @@ def record_change_by_admin(user: User, previous_email: str) -> None:
 
 
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
+    """Confirm the verification if `opens` accepts it under the lock. Raise InvalidLink or EmailTaken."""
     try:
         with transaction.atomic():
             verification, user = _locked(EmailVerification.objects.open(), key)
@@ -208,5 +209,6 @@ def _undo_since(verification: EmailVerification) -> None:
 
 
 def _from_session(request: HttpRequest) -> tuple[str, str]:
+    """Return the id and the user name of this browser's verification."""
     key, name = request.session.get(_SESSION_KEY, (_NO_ID, ""))
     return key, name

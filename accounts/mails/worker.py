@@ -131,6 +131,7 @@ atexit.register(stop)
 
 
 def _worker() -> MailWorker:
+    """Return this process's worker."""
     process = os.getpid()
     return _workers.get(process) or _workers.setdefault(process, MailWorker())
 
@@ -165,6 +166,7 @@ def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
 
 
 def _open(connection: BaseEmailBackend) -> None:
+    """Connect to the mail server. Raise _ServerUnavailable."""
     try:
         connection.open()
     except OSError as error:
@@ -177,6 +179,7 @@ def _close(connection: BaseEmailBackend) -> None:
 
 
 def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
+    """Drop a mail that will never be accepted, or is too old; postpone any other."""
     final = _is_permanent(error)
     if final or mail.is_stale:
         mail.delete()

@@ -85,6 +85,7 @@ def _ages(live: RefreshTokenQuerySet) -> Figures:
 
 
 def _devices(live: RefreshTokenQuerySet) -> tuple[Figures, Figures]:
+    """Count sessions by kind of device, and by browser without its version."""
     devices: Counter[str] = Counter()
     browsers: Counter[str] = Counter()
     headers = live.order_by().values_list("user_agent").annotate(number=Count("pk"))
@@ -96,6 +97,7 @@ def _devices(live: RefreshTokenQuerySet) -> tuple[Figures, Figures]:
 
 
 def _ended(since: datetime) -> Figures:
+    """Count the sessions that ended since then, by reason."""
     revoked = RefreshToken.objects.filter(revoked_at__gt=since)
     expired = RefreshToken.objects.filter(revoked_at=None, expires_at__gt=since, expires_at__lte=timezone.now())
     figures = Counter(_counted(revoked, "reason"))
@@ -104,11 +106,13 @@ def _ended(since: datetime) -> Figures:
 
 
 def _counted(rows: RefreshTokenQuerySet, field: str) -> Figures:
+    """Count `rows` by the value of a field."""
     counts = rows.order_by().values_list(field).annotate(number=Count("pk")).order_by("-number", field)
     return {name or "unknown": number for name, number in counts}
 
 
 def _people(live: RefreshTokenQuerySet, top: int) -> Figures:
+    """Count the sessions of those users who have the most."""
     counts = live.order_by().exclude(user=None).values_list("user_id").annotate(number=Count("pk"))
     rows = list(counts.order_by("-number", "user_id")[:top])
     names = dict(User.objects.filter(pk__in=[key for key, _ in rows]).values_list("pk", "username"))
