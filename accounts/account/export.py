@@ -20,10 +20,10 @@ VERSION = 1  # changes if a member is removed or changes its meaning, but not if
 Document = dict[str, object]
 
 
-def document(user: User, here: UUID | None = None) -> Document:
+def document(user: User, current_id: UUID | None = None) -> Document:
     """Return everything about `user`, read in four queries; times are in ISO 8601, in UTC.
 
-    `here` is the id of the session that asks.
+    `current_id` is the id of the session that asks.
     """
     return {
         "format": FORMAT,
@@ -31,7 +31,7 @@ def document(user: User, here: UUID | None = None) -> Document:
         "created_at": _time(timezone.now()),
         "account": _account(user),
         "sessions": [
-            _session(row) | {"current": row.pk == here}
+            _session(row) | {"current": row.pk == current_id}
             for row in RefreshToken.objects.for_user(user).order_by("-started_at")
         ],
         "history": [_event(event) for event in SecurityEvent.objects.of(user)],
@@ -42,11 +42,11 @@ def document(user: User, here: UUID | None = None) -> Document:
     }
 
 
-def download(user: User, here: UUID | None = None) -> JsonResponse:
+def download(user: User, current_id: UUID | None = None) -> JsonResponse:
     """Return the document as a file to save."""
     name = f"sojourn-{user.username}-{timezone.now():%Y-%m-%d}.json"
     return JsonResponse(
-        document(user, here),
+        document(user, current_id),
         json_dumps_params={"indent": 2, "ensure_ascii": False},
         headers={"Content-Disposition": content_disposition_header(True, name)},
     )

@@ -20,10 +20,10 @@ _MAX_ENDED = 20  # how many ended sessions are listed
 
 @dataclass(frozen=True)
 class Session:
-    """Describe one session to its user; `here` marks that of the browser that asks."""
+    """Describe one session to its user; `is_current` marks that of the browser that asks."""
 
     row: RefreshToken
-    here: bool = False
+    is_current: bool = False
 
     @property
     def key(self) -> str:
@@ -48,7 +48,7 @@ class Session:
     @property
     def seen(self) -> str:
         """Return when it was last used, in hours or days: the row is updated once an hour at most."""
-        if self.here:
+        if self.is_current:
             return _("Active now")
         hours = (timezone.now() - self.row.seen_at) // timedelta(hours=1)
         if hours < 1:
@@ -69,11 +69,11 @@ class Session:
         return self.row.get_reason_display() or str(RefreshToken.Reason.EXPIRED.label)
 
 
-def live(user: User, here: UUID | None) -> list[Session]:
-    """Return the live sessions of `user`: the one with the id `here` first, then the most recently used."""
+def live(user: User, current_id: UUID | None) -> list[Session]:
+    """Return the live sessions of `user`: the one with the id `current_id` first, then the most recently used."""
     rows = RefreshToken.objects.for_user(user).live().order_by("-seen_at", "-started_at")
-    sessions = [Session(row, here=row.pk == here) for row in rows]
-    return sorted(sessions, key=lambda session: not session.here)
+    sessions = [Session(row, is_current=row.pk == current_id) for row in rows]
+    return sorted(sessions, key=lambda session: not session.is_current)
 
 
 def ended(user: User) -> list[Session]:

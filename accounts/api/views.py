@@ -93,7 +93,7 @@ def _me(request: Request) -> HttpResponse:
 @live_session_required
 def _sessions(request: Request) -> HttpResponse:
     """List the user's live sessions."""
-    live = sessions.live(request.user, here=request.tokens.session_id)
+    live = sessions.live(request.user, current_id=request.tokens.session_id)
     return JsonResponse({"sessions": [_session(session) for session in live]})
 
 
@@ -147,7 +147,7 @@ def _session(session: sessions.Session) -> dict[str, object]:
         "started_at": row.started_at.isoformat(),
         "seen_at": row.seen_at.isoformat(),
         "expires_at": row.expires_at.isoformat(),
-        "current": session.here,
+        "current": session.is_current,
     }
 
 

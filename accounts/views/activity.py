@@ -29,6 +29,6 @@ def export(request: Request) -> HttpResponse:
     """Explain what the file contains, and send it."""
     if request.method != "POST":
         return render(request, "accounts/export.html")
-    here = request.tokens.session_id
-    SecurityEvent.objects.record(request, request.user, SecurityEvent.Kind.EXPORTED, session_id=here)
-    return download(request.user, here)
+    session_id = request.tokens.session_id
+    SecurityEvent.objects.record(request, request.user, SecurityEvent.Kind.EXPORTED, session_id=session_id)
+    return download(request.user, session_id)

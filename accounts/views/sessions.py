@@ -30,7 +30,7 @@ def show(request: Request) -> HttpResponse:
 
     `?name=ID` opens the form that names one.
     """
-    live = sessions.live(request.user, here=request.tokens.session_id)
+    live = sessions.live(request.user, current_id=request.tokens.session_id)
     ended = sessions.ended(request.user)
     page = Paginator([*live, *ended], _PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -38,7 +38,7 @@ def show(request: Request) -> HttpResponse:
         "live": [session for session in page if session in live],
         "ended": [session for session in page if session in ended],
         "others": len(live) - 1,
-        "timeline": session_chart.draw(live, ended) if page.number == 1 else None,
+        "chart": session_chart.draw(live, ended) if page.number == 1 else None,
         "naming": request.GET.get("name", ""),
     }
     return render(request, "accounts/sessions.html", context)
@@ -52,7 +52,7 @@ def end(request: Request, pk: UUID) -> HttpResponse:
     if row.pk != request.tokens.session_id:
         return _end_another(request, row)
     if request.method != "POST":
-        return _render_confirmation(request, "session_end", session=sessions.Session(row, here=True))
+        return _render_confirmation(request, "session_end", session=sessions.Session(row, is_current=True))
     return _sign_out(request, _("You are signed out."))
 
 
@@ -61,9 +61,9 @@ def end(request: Request, pk: UUID) -> HttpResponse:
 def end_others(request: Request) -> HttpResponse:
     """End all of the user's sessions but the current one."""
     if request.method != "POST":
-        live = sessions.live(request.user, here=request.tokens.session_id)
+        live = sessions.live(request.user, current_id=request.tokens.session_id)
         return _render_confirmation(
-            request, "sessions_end_others", others=[session for session in live if not session.here]
+            request, "sessions_end_others", others=[session for session in live if not session.is_current]
         )
     others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
     count = others.live().revoke(RefreshToken.Reason.ENDED)
