@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.security.reauthentication import reauthentication_required
-from tokens.decorators import signs_in_or_out
+from tokens.decorators import starts_or_ends_session
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -38,7 +38,9 @@ class AdminSite(admin.AdminSite):
         circles. Signing out requires no reauthentication.
         """
         checked = super().admin_view(view, cacheable)
-        changing = checked if getattr(view, "tokens_unjudged", False) else reauthentication_required(checked)
+        changing = (
+            checked if getattr(view, "tokens_starts_or_ends_session", False) else reauthentication_required(checked)
+        )
 
         @wraps(checked)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -77,7 +79,7 @@ class AdminSite(admin.AdminSite):
         """Redirect to the site's own page for it."""
         return redirect("password_change")
 
-    @signs_in_or_out
+    @starts_or_ends_session
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:

@@ -13,14 +13,14 @@ from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.signals import attempt_throttled
-from tokens.signals import branch_taken, list_read, rows_revoked, session_started, token_verified
+from tokens.signals import list_read, rows_revoked, session_started, token_event, token_verified
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # Nobody needs the creation time of a counter.
 
-BRANCHES = Counter(
+TOKEN_EVENTS = Counter(
     "sojourn_tokens",
     "Refresh tokens, and access tokens that needed a decision, by outcome.",
-    ["branch", "reason"],
+    ["event", "reason"],
 )
 SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or throttled.", ["outcome"])
 REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
@@ -39,10 +39,10 @@ LAG = Gauge(
 )
 
 
-@receiver(branch_taken)
-def count_branch(branch: str, reason: str, **kwargs: object) -> None:
+@receiver(token_event)
+def count_token_event(event: str, reason: str, **kwargs: object) -> None:
     """Count what became of a token."""
-    BRANCHES.labels(branch, reason).inc()
+    TOKEN_EVENTS.labels(event, reason).inc()
 
 
 @receiver(session_started)

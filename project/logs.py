@@ -21,7 +21,7 @@ FORMS: tuple[str, ...] = ("json", "text")
 LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
 # The fields that a record may have beside its message. Any other attribute is left out.
 FIELDS = (
-    *("kind", "branch", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
+    *("kind", "token_event", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
     *("method", "path", "status", "seconds", "bytes", "blocked"),
 )
 
@@ -92,8 +92,8 @@ def add_request(logger: object, method: str, line: Line) -> Line:
 def add_kind(logger: object, method: str, line: Line) -> Line:
     """Name what happened by a `kind` that never changes, or by the logger if there is none."""
     status = line.get("status")
-    if branch := line.get("branch"):
-        line.setdefault("kind", f"token_{branch}")
+    if token_event := line.get("token_event"):
+        line.setdefault("kind", f"token_{token_event}")
     elif isinstance(status, int) and status >= 400:
         line.setdefault("kind", "request_failed" if status >= 500 else "request_refused")
     line.setdefault("kind", line["logger"])

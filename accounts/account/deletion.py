@@ -18,7 +18,7 @@ from tokens.models import RefreshToken
 
 GRACE_PERIOD = timedelta(days=14)  # a user who learns of it by mail may be travelling
 # The personal fields in the row of a session, empty.
-ANONYMOUS_SESSION: dict[str, object] = {"name": "", "user_agent": "", "address": None}
+ANONYMOUS_SESSION: dict[str, object] = {"name": "", "user_agent": "", "browser": "", "ip_address": None}
 
 Kind = SecurityEvent.Kind
 

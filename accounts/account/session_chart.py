@@ -90,8 +90,8 @@ def truncated(text: str, max_width: int) -> str:
 
 
 def _bar(session: Session, row: int, live: bool, now: datetime) -> Bar:
-    begin = _position(session.row.started_at, now)
-    last_used = _position(now if session.is_current else session.row.seen_at, now)
+    begin = _position(session.row.created_at, now)
+    last_used = _position(now if session.is_current else session.row.last_used_at, now)
     end = _position(now if live else session.ended_at, now)
     begin = max(min(begin, end - MIN_WIDTH), 0)
     used = max(min(last_used, end) - begin, MIN_WIDTH)

@@ -43,14 +43,14 @@ class Session:
     @property
     def location(self) -> str:
         """Return city and country, or ""."""
-        return location(self.row.address)
+        return location(self.row.ip_address)
 
     @property
     def seen(self) -> str:
         """Return when it was last used, in hours or days: the row is updated once an hour at most."""
         if self.is_current:
             return _("Active now")
-        hours = (timezone.now() - self.row.seen_at) // timedelta(hours=1)
+        hours = (timezone.now() - self.row.last_used_at) // timedelta(hours=1)
         if hours < 1:
             return _("Active within the last hour")
         if hours < 24:
@@ -71,7 +71,7 @@ class Session:
 
 def live(user: User, current_id: UUID | None) -> list[Session]:
     """Return the live sessions of `user`: the one with the id `current_id` first, then the most recently used."""
-    rows = RefreshToken.objects.for_user(user).live().order_by("-seen_at", "-started_at")
+    rows = RefreshToken.objects.for_user(user).live().order_by("-last_used_at", "-created_at")
     sessions = [Session(row, is_current=row.pk == current_id) for row in rows]
     return sorted(sessions, key=lambda session: not session.is_current)
 

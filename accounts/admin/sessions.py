@@ -13,7 +13,7 @@ from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
 from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin, UserSearchMixin
 from accounts.admin.permissions import can_manage
-from tokens.admin import RefreshTokenAdmin
+from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
 
@@ -31,14 +31,14 @@ class SessionInline(ReadOnlyMixin, DeviceMixin, admin.TabularInline):  # type: i
 
     model = RefreshToken
     verbose_name_plural = _("signed in at")
-    fields = ("device", "address", "started_at", "seen_at", "expires_at")
+    fields = ("device", "ip_address", "created_at", "last_used_at", "expires_at")
     readonly_fields = fields
     extra = 0
     template = "admin/accounts/user/sessions.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefreshToken]:
         live: QuerySet[RefreshToken] = RefreshToken.objects.live()
-        return live.order_by("-seen_at")
+        return live.order_by("-last_used_at")
 
 
 admin.site.unregister(RefreshToken)
@@ -51,20 +51,20 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     templates/admin/tokens/refreshtoken/change_form.html has the button.
     """
 
-    list_display = ("user", "device", "name", "address", "started_at", "seen_at", "revoked_at", "reason")
+    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason_label")
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
-        "reason",
+        ReasonFilter,
         BrowserFilter,
-        "persistent",
-        "method",
+        "remember",
+        MethodFilter,
     )
     fields = (
-        *("user", "device", "header", "name", "address", "method", "persistent"),
-        *("started_at", "seen_at", "proved_at", "expires_at", "changed_at", "revoked_at", "reason"),
+        *("user", "device", "header", "name", "ip_address", "method_label", "remember"),
+        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
     )
-    readonly_fields = ("device", "header")
+    readonly_fields = ("device", "header", "method_label", "reason_label")
 
     @admin.display(description=_("as it calls itself"))
     def header(self, row: RefreshToken) -> str:

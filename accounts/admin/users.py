@@ -83,7 +83,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
     @admin.display(description=_("last seen"))
     def last_seen(self, user: Any) -> datetime | None:
         """Return when the user was last active."""
-        return cast("datetime | None", user.seen_at)
+        return cast("datetime | None", user.last_used_at)
 
     @admin.display(description=_("live sessions"))
     def sessions(self, user: Any) -> str:
@@ -159,14 +159,14 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
 
 
 def annotate_sessions(users: Iterable[User]) -> list[User]:
-    """Return `users`, each with the number of `live_sessions` and `seen_at`, when they were last active. One query."""
+    """Return `users`, each with the number of `live_sessions` and their `last_used_at`, read in one query."""
     found = list(users)
     live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
-    rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("seen_at"), live=live)
-    figures = {key: (seen_at, count) for key, seen_at, count in rows}
+    rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("last_used_at"), live=live)
+    figures = {key: (last_used_at, count) for key, last_used_at, count in rows}
     for user in cast("list[Any]", found):
         # Sessions that ended long ago have no row, so the last sign-in stands in.
-        user.seen_at, user.live_sessions = figures.get(user.pk, (user.last_login, 0))
+        user.last_used_at, user.live_sessions = figures.get(user.pk, (user.last_login, 0))
     return found
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from accounts.models import OutgoingMail, User
-from tokens import origin
+from tokens import client
 
 
 def enqueue(
@@ -30,7 +30,7 @@ def enqueue(
     with it. Without a user and a recipient it costs the same, and is sent to nobody.
     """
     if request:
-        context = {"ip_address": origin.address(request), "user_agent": origin.user_agent(request), **context}
+        context = {"ip_address": client.ip_address(request), "user_agent": client.user_agent(request), **context}
     OutgoingMail.objects.create(
         kind=kind,
         user=user,

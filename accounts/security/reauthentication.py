@@ -23,7 +23,7 @@ from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.validators import validate_password_length
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -36,8 +36,8 @@ REAUTHENTICATION_TIMEOUT = timedelta(minutes=10)
 def reauthentication_required(view: View) -> View:
     """Run the view only within REAUTHENTICATION_TIMEOUT of the last authentication.
 
-    Until then a page at the same URL asks for the password; the row is read (`guards_account`). Its status is 200, like
-    that of every form to be submitted again: at a 401 a browser may show a dialog of its own.
+    Until then a page at the same URL asks for the password; the row is read (`fresh_session_required`). Its status is
+    200, like that of every form to be submitted again: at a 401 a browser may show a dialog of its own.
 
     A user who was opening a page is sent there; one who had submitted a form finds it processed, since `request.POST`
     is restored. What is carried along is subject to Django's limits on forms as if it were typed. Files are not
@@ -46,7 +46,7 @@ def reauthentication_required(view: View) -> View:
     and asks before anything is typed.
     """
 
-    @guards_account
+    @fresh_session_required
     @wraps(view)
     @sensitive_post_parameters()
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -77,7 +77,7 @@ def reauthenticate(request: Request, password: str) -> str:
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     if row is None or not right:
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
-    row.prove()
+    row.mark_authenticated()
     throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 
@@ -109,7 +109,7 @@ class ReauthenticationForm(forms.Form):
 
 
 def _is_recent(row: RefreshToken | None) -> bool:
-    return bool(row and row.proved_at and timezone.now() - row.proved_at <= REAUTHENTICATION_TIMEOUT)
+    return bool(row and row.authenticated_at and timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT)
 
 
 def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:

@@ -10,12 +10,12 @@ from accounts.models import SecurityEvent
 from accounts.models.security_event import EVENT_RETENTION
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 _PER_PAGE = 20
 
 
-@guards_account
+@fresh_session_required
 @require_safe
 def activity(request: Request) -> HttpResponse:
     """Show what happened to the user's account, the newest first."""

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.account import deletion
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -34,7 +34,7 @@ def delete(request: Request) -> HttpResponse:
     return redirect("login")
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: Request) -> HttpResponse:
     """Ask a user who signs in during the grace period whether to keep the account."""

@@ -19,12 +19,12 @@ from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
 from accounts.views.mail_links import no_referrer
-from tokens.decorators import cookieless, guards_account
+from tokens.decorators import anonymous_only, fresh_session_required
 
 Kind = SecurityEvent.Kind
 
 
-@method_decorator(guards_account, name="dispatch")
+@method_decorator(fresh_session_required, name="dispatch")
 class PasswordChange(auth_views.PasswordChangeView):
     """Let a user change their password; this browser stays signed in, and `tokens` ends all other sessions."""
 
@@ -44,7 +44,7 @@ class PasswordChange(auth_views.PasswordChangeView):
 
 
 @login_not_required
-@cookieless
+@anonymous_only
 @require_safe
 def change_password_url(request: HttpRequest) -> HttpResponse:
     """Redirect from where password managers look: https://w3c.github.io/webappsec-change-password-url/."""

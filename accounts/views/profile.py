@@ -13,12 +13,12 @@ from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 Kind = SecurityEvent.Kind
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: Request) -> HttpResponse:
     """Edit the user's first and last name."""

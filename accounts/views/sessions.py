@@ -16,14 +16,14 @@ from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 _PER_PAGE = 10  # With the chart and without compression, the page has to stay below 30 KB.
 
 
-@guards_account
+@fresh_session_required
 @require_safe
 def show(request: Request) -> HttpResponse:
     """List the sessions page by page, first the live ones, then those that have ended.
@@ -44,7 +44,7 @@ def show(request: Request) -> HttpResponse:
     return render(request, "accounts/sessions.html", context)
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: Request, pk: UUID) -> HttpResponse:
     """End one of the user's sessions; ending the current one is signing out."""
@@ -86,7 +86,7 @@ def end_all(request: Request) -> HttpResponse:
     return _sign_out(request, _("All your sessions were ended, this one too."))
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: Request, pk: UUID) -> HttpResponse:
     """Name one of the user's sessions."""

@@ -20,11 +20,11 @@ from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import known_browsers, sign_out_notices, throttle
 from accounts.types import Request
-from tokens.decorators import guards_account, signs_in_or_out
+from tokens.decorators import fresh_session_required, starts_or_ends_session
 from tokens.models import RefreshToken
 
 
-@method_decorator([guards_account, signs_in_or_out], name="dispatch")
+@method_decorator([fresh_session_required, starts_or_ends_session], name="dispatch")
 class SignIn(LoginView):
     """Sign in as Django does, and explain why the previous session has ended.
 
@@ -75,7 +75,7 @@ class SignIn(LoginView):
 
 
 @login_not_required  # A browser whose session has ended meanwhile gets the same response.
-@signs_in_or_out
+@starts_or_ends_session
 @never_cache
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:

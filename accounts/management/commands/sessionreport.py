@@ -78,7 +78,7 @@ def report(days: int, top: int) -> dict[str, Any]:
 def _ages(live: RefreshTokenQuerySet) -> Figures:
     """Return the number of sessions by age; each counts only in the first line that fits."""
     now = timezone.now()
-    counts = {name: Count("pk", filter=Q(started_at__gt=now - age)) for name, age in AGES.items()}
+    counts = {name: Count("pk", filter=Q(created_at__gt=now - age)) for name, age in AGES.items()}
     rows = live.aggregate(**{f"age_{index}": count for index, count in enumerate(counts.values())}, all=Count("pk"))
     totals = [*(rows[f"age_{index}"] for index in range(len(AGES))), rows["all"]]
     return {name: number - before for name, number, before in zip((*AGES, OLDER), totals, (0, *totals), strict=False)}
