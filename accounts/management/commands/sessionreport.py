@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
 
 TITLES = {
-    "by_age": "Live, by time since the sign-in",
+    "by_age": "Live, signed in at most this long ago",
     "by_device": "Live, by device",
     "by_browser": "Live, by browser",
     "by_method": "Live, by sign-in method",
