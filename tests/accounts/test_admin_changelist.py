@@ -76,7 +76,7 @@ class TestEndThisSession:
         (SESSIONS, "auth_hash__startswith=0"),
         (SESSIONS, "user__password__startswith=argon2"),
         (EVENTS, "user__password__startswith=argon2"),
-        ("/admin/accounts/outgoingmail/", "facts__address__startswith=1"),
+        ("/admin/accounts/outgoingmail/", "context__ip_address__startswith=1"),
     ],
 )
 def test_no_list_is_asked_for_what_it_does_not_show(admin, url, query):

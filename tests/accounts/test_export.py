@@ -110,7 +110,7 @@ class TestDocument:
         kinds = [event["kind"] for event in document["history"]]
         assert kinds == ["exported", "session_ended", "signed_out", "signed_in", "signed_in"]
         ended, mine = document["history"][1], document["history"][-1]
-        where = ("by_administrator", "address", "user_agent", "device")
+        where = ("by_administrator", "ip_address", "user_agent", "device")
         assert [ended[name] for name in where] == [True, None, "", ""]
         assert (mine["by_administrator"], mine["ip_address"], mine["what"]) == (False, "127.0.0.1", "Signed in")
         assert mine["session_id"] in [session["id"] for session in document["sessions"]]

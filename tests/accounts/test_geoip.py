@@ -69,7 +69,9 @@ class TestWithoutAFile:
             file.write_bytes(content)
         settings.GEOIP_PATH = str(file)
         assert [geoip.location(LONDON), geoip.location(LONDON)] == ["", ""]
-        assert [record.message for record in caplog.records] == ["GEOIP_PATH cannot be read: no places are shown."]
+        assert [record.message for record in caplog.records] == [
+            "GEOIP_PATH cannot be read, so no locations are shown."
+        ]
 
 
 def found():

@@ -84,7 +84,7 @@ class TestSend:
             outbox.enqueue("password_reset", bob, request)
         kept = OutgoingMail.objects.get()
         assert (kept.kind, kept.user, kept.to, kept.language) == ("password_reset", bob, "bob@example.org", "en")
-        assert kept.facts == {"ip_address": "203.0.113.7", "user_agent": FIREFOX}
+        assert kept.context == {"ip_address": "203.0.113.7", "user_agent": FIREFOX}
 
     def test_text_is_text(self, written, bob):
         name = "<b> & 'c'"

@@ -55,7 +55,9 @@ class TestDeliver:
         assert mails_worker.send_due() == 2
         assert [message["To"] for message in smtp.received] == ["a@example.org", "b@example.org"]
         assert not OutgoingMail.objects.exists()
-        said = "The mail 'account_exists' to g…@example.org was refused for good and is dropped: refused with 550."
+        said = (
+            "The mail 'account_exists' to g…@example.org was rejected permanently and was dropped: rejected with 550."
+        )
         assert caplog.messages == [said]
         assert "gone@" not in caplog.text
 
@@ -66,7 +68,7 @@ class TestDeliver:
         [mail] = OutgoingMail.objects.all()
         assert (mail.to, mail.attempts) == ("a@example.org", 1)
         assert caplog.messages == [
-            "The mail 'account_exists' could not be sent. It is tried again in 30 s: refused with 450."
+            "The mail 'account_exists' could not be sent. The next attempt is in 30 s: rejected with 450."
         ]
         smtp.refusals.clear()
         come(FIRST_DELAY)
@@ -97,7 +99,7 @@ class TestDeliver:
         keep("a@example.org", "b@example.org")
         assert mails_worker.send_due() == 0
         assert [mail.attempts for mail in OutgoingMail.objects.order_by("pk")] == [1, 0]
-        assert caplog.messages[0].endswith("It is tried again in 30 s: ConnectionRefusedError.")
+        assert caplog.messages[0].endswith("The next attempt is in 30 s: ConnectionRefusedError.")
 
     @pytest.mark.parametrize("command", ["EHLO", "DATA"])
     def test_a_server_that_hangs_costs_no_mail(self, smtp, keep, settings, command):
@@ -127,7 +129,7 @@ class TestRetry:
         pauses = []
         for _ in range(10):
             assert mail.claim()
-            pauses.append(mail.put_off())
+            pauses.append(mail.postpone())
         assert pauses[:4] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY, 8 * FIRST_DELAY]
         assert pauses[-3:] == [MAX_DELAY] * 3
 
@@ -141,7 +143,9 @@ class TestRetry:
         come(FIRST_DELAY)
         mails_worker.send_due()
         assert not OutgoingMail.objects.exists()
-        assert caplog.messages[-1].startswith("The mail 'account_exists' to b…@example.org was tried for a week and is")
+        assert caplog.messages[-1].startswith(
+            "The mail 'account_exists' to b…@example.org could not be sent for a week and was"
+        )
         assert caplog.records[-1].levelname == "ERROR"
 
 
@@ -160,7 +164,7 @@ class TestClaim:
         come(LEASE)
         other = OutgoingMail.objects.due().get()
         other.claim()
-        mail.put_off()
+        mail.postpone()
         assert OutgoingMail.objects.get().due_at == other.due_at
 
     @pytest.mark.django_db(transaction=True)
@@ -186,15 +190,15 @@ class TestClaim:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestPostman:
+class TestMailWorker:
     @pytest.fixture
     def worker(self, monkeypatch):
-        """`went` grows by one with each look for mails."""
+        """`rounds` grows by one each time the worker has looked for mails."""
         monkeypatch.setattr(mails_worker, "notify", lambda: None)
         monkeypatch.setattr(mails_worker, "_pause", lambda: 0.01)
         worker = mails_worker.MailWorker()
-        worker.went, go = [], worker._go
-        monkeypatch.setattr(worker, "_go", lambda: go() or worker.went.append(1))
+        worker.rounds, run_once = [], worker._run_once
+        monkeypatch.setattr(worker, "_run_once", lambda: run_once() or worker.rounds.append(1))
         monkeypatch.setattr(worker, "work", partial(worker.work, poll=0.01))
         yield worker
         worker.stop()
@@ -211,7 +215,7 @@ class TestPostman:
 
     def test_looks_by_itself_for_what_others_left(self, smtp, bob, worker):
         worker.start()
-        wait_until(lambda: worker.went)
+        wait_until(lambda: worker.rounds)
         OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_exists", user=bob, to="a@b.org", language="en")])
         smtp.wait(1)
 
@@ -222,11 +226,11 @@ class TestPostman:
             cursor.execute(move.format("elsewhere"))
             try:
                 worker.start()
-                wait_until(lambda: len(worker.went) >= 3)
+                wait_until(lambda: len(worker.rounds) >= 3)
             finally:
                 cursor.execute("ALTER TABLE elsewhere RENAME TO accounts_outgoingmail")
         smtp.wait(1)
-        assert caplog.messages == ["The mails that wait cannot be read. They are kept, and looked for again."]
+        assert caplog.messages == ["The waiting mails cannot be read from the database. The worker will try again."]
 
     def test_is_told_to_go_and_finishes_the_mail_in_hand(self, smtp, keep, worker):
         smtp.slow = 0.3
@@ -273,11 +277,11 @@ class TestOnce:
         smtp.refusals["later@example.org"] = "450 Later"
         outbox.enqueue("account_exists", bob)
         outbox.enqueue("account_exists", bob, to="later@example.org")
-        assert say() == "1 mails sent, 1 are left for later."
+        assert say() == "1 mails sent, 1 remain for later."
         assert len(smtp.received) == 1
         smtp.die()  # which is no error
         come(FIRST_DELAY)
-        assert say() == "0 mails sent, 1 are left for later."
+        assert say() == "0 mails sent, 1 remain for later."
 
     def test_a_signal_lets_it_finish_the_mail_in_hand(self, smtp, bob, monkeypatch):
         for _ in range(3):
@@ -290,14 +294,14 @@ class TestOnce:
 
         monkeypatch.setattr(mails_worker, "_send", send)
         before = signal.getsignal(signal.SIGTERM)
-        assert say() == "1 mails sent, 2 are left for later."
+        assert say() == "1 mails sent, 2 remain for later."
         assert signal.getsignal(signal.SIGTERM) is before
         assert len(smtp.received) == 1
 
 
 class TestDryRun:
     def test_lists_what_is_due_and_sends_nothing(self, smtp, bob):
-        assert say("--dry-run") == "No mail is due, 0 are left for later."
+        assert say("--dry-run") == "No mail is due, 0 remain for later."
         outbox.enqueue("account_exists", bob)
         listed = say("--dry-run")
         assert listed.startswith("account_exists · ")
@@ -305,7 +309,7 @@ class TestDryRun:
         assert not smtp.received
         assert OutgoingMail.objects.get().attempts == 0
         OutgoingMail.objects.update(due_at=timezone.now() + timedelta(minutes=1))
-        assert say("--dry-run") == "No mail is due, 1 are left for later."
+        assert say("--dry-run") == "No mail is due, 1 remain for later."
         with pytest.raises(CommandError):  # which is for one look
             say("--dry-run", "--watch")
 

@@ -161,7 +161,7 @@ class TestOutage:
         redis.stop()
         assert knock(4) == [0, 0, 0, 11]
         assert [record.message for record in caplog.records] == [
-            "The cache cannot be used: for a moment this process counts attempts for itself."
+            "The cache is unavailable: for now this process counts attempts on its own."
         ]
 
     def test_a_success_is_forgiven_all_the_same(self, redis):

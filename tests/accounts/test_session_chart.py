@@ -119,6 +119,6 @@ class TestPage:
 def test_lengths_are_not_written_in_the_readers_language():
     picture = session_chart.draw([session(14, 3)], [session(20, 9, ended=7)])
     with translation.override("de"):
-        page = render_to_string("accounts/_session_chart.html", {"timeline": picture})
+        page = render_to_string("accounts/_session_chart.html", {"chart": picture})
     assert not re.search(r'\s(x1?|x2|y1?|y2|width|height)="[^"]*,', page)
     assert 'x="53.33%"' in page

@@ -46,7 +46,7 @@ class TestList:
     def test_this_device_comes_first(self, here, there):
         for client, mine in ((here, "Firefox"), (there, "Chrome")):
             live = client.get(SESSIONS).context["live"]
-            assert [session.here for session in live] == [True, False]
+            assert [session.is_current for session in live] == [True, False]
             assert mine in live[0].title
 
     @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ class TestList:
 
         assert [len(page.context["live"]) for page in pages] == [10, 10, 5, 0]
         assert [len(page.context["ended"]) for page in pages] == [0, 0, 5, 10]
-        assert pages[0].context["live"][0].here
+        assert pages[0].context["live"][0].is_current
         assert [page.content.count(b"<svg width") for page in pages] == [1, 0, 0, 0]
         assert all(b"End the 24 other sessions" in page.content for page in pages[:3])
 

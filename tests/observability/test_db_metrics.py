@@ -168,7 +168,7 @@ class TestRead:
         before = monotonic()
         with connection.execute_wrapper(wait):
             read()
-        assert db_metrics._kept_until > before + 20
+        assert db_metrics._cached_until > before + 20
 
     def test_are_missing_while_the_database_is_away_and_the_counters_are_not(self, bob, read):
         Client().force_login(bob)

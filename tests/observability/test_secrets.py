@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
 from accounts.models import User
-from project.redaction import LONGEST, PLACE, redacted
+from project.redaction import MAX_LENGTH, PLACEHOLDER, redacted
 from tests.accounts.mail_contents import code_in, link_in
 from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
@@ -185,7 +185,7 @@ def test_a_mistake_that_tells_all_it_knows(browser_of, bob, sign_in, silent, wri
     browser.get("/metrics", headers={"authorization": f"Bearer {settings.METRICS_TOKEN}"})
     silent()
     [failed] = written.of("request_failed")
-    assert "RuntimeError" in failed["exception"] and PLACE in failed["exception"]
+    assert "RuntimeError" in failed["exception"] and PLACEHOLDER in failed["exception"]
 
 
 class TestRedacted:
@@ -202,14 +202,14 @@ class TestRedacted:
     )
     def test_takes_out_what_this_site_makes(self, text):
         assert "hush-hush" not in redacted(text.format("hush-hush"))
-        assert PLACE in redacted(text.format("hush-hush"))
+        assert PLACEHOLDER in redacted(text.format("hush-hush"))
 
     def test_takes_out_what_is_known_to_be_one(self):
-        assert redacted("user:hush-hush@localhost", {"hush-hush", "hush"}) == f"user:{PLACE}@localhost"
+        assert redacted("user:hush-hush@localhost", {"hush-hush", "hush"}) == f"user:{PLACEHOLDER}@localhost"
 
     def test_cuts_what_is_long_before_a_pattern_sees_it(self):
-        assert redacted(f"{' ' * LONGEST}{PASSWORD}") == f"{' ' * LONGEST}…"
-        assert PASSWORD not in redacted(f"{' ' * (LONGEST - 3)}{PASSWORD}", {PASSWORD})
+        assert redacted(f"{' ' * MAX_LENGTH}{PASSWORD}") == f"{' ' * MAX_LENGTH}…"
+        assert PASSWORD not in redacted(f"{' ' * (MAX_LENGTH - 3)}{PASSWORD}", {PASSWORD})
 
     @pytest.mark.parametrize(
         "text",

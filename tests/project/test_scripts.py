@@ -71,7 +71,7 @@ class TestPasswords:
         page = context.new_page()
         page.goto(f"{site}/accounts/signup/")
 
-        expect(page.locator(".peek").first).to_be_hidden()
+        expect(page.locator(".password-toggle").first).to_be_hidden()
         expect(page.locator(".strength")).to_be_hidden()
         context.close()
 

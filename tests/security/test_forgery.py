@@ -65,7 +65,7 @@ def forms(alice, here):
         "email_undo": (f"/accounts/email/undo/{row.pk}/here/", {}),
         "export": ("/accounts/export/", {}),
         "delete": ("/accounts/delete/", {}),
-        "keep": ("/accounts/keep/", {}),
+        "deletion_cancel": ("/accounts/keep/", {}),
         "language": ("/accounts/language/", {"language": "de"}),
         "admin:logout": ("/admin/logout/", {}),
         "admin:accounts_user_changelist": ("/admin/accounts/user/", admin),
@@ -81,7 +81,7 @@ def forms(alice, here):
 
 NO_FORM = {
     *("home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done"),
-    "where_to_change",
+    "change_password_url",
     "csp_report",  # which anybody may send, and which does nothing
 }
 
