@@ -22,17 +22,6 @@ GIVE_PASSWORD = "UPDATE accounts_user SET password = '{}' WHERE username = 'pers
 SESSIONS = "/accounts/sessions/"
 
 
-@pytest.fixture
-def tell(capsys):
-    """Prints a line of figures, whether or not the test passes."""
-
-    def tell(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}")
-
-    return tell
-
-
 @pytest.fixture(scope="module")
 def site():
     with cluster.running(PEOPLE + 1) as running:
@@ -62,16 +51,8 @@ def test_a_sign_in_at_one_is_refreshed_at_another_and_ended_at_a_third(site, tel
 
 
 async def hop(site) -> float:
+    """Return how long after the end of its session a browser was a stranger at every machine."""
     here, there = Browser(site.port, {}), Browser(site.port, {})
-    try:
-        return await hopped(here, there)
-    finally:
-        here.close()
-        there.close()
-
-
-async def hopped(here: Browser, there: Browser) -> float:
-    """How long after the end of its session `there` was a stranger at every machine."""
     await all_in_turn(here)
     for browser in (there, here):
         page = await browser.get("/accounts/login/")
@@ -82,6 +63,7 @@ async def hopped(here: Browser, there: Browser) -> float:
     assert page.signed_in
     ended = await send(here, page, f"{SESSIONS}end-others/")
     assert ended.status == 302
+    assert (await there.get(SESSIONS)).status == 302  # at once where the account is guarded
     assert len({signed_in["x-machine"], page["x-machine"], ended["x-machine"]}) == 3
     done = monotonic()
     strangers: set[str] = set()
@@ -90,6 +72,8 @@ async def hopped(here: Browser, there: Browser) -> float:
         strangers = strangers - {answer["x-machine"]} if answer.signed_in else strangers | {answer["x-machine"]}
         assert monotonic() < done + cluster.SECONDS
     assert (await here.get("/")).signed_in
+    for browser in (here, there):
+        browser.close()
     return monotonic() - done
 
 
