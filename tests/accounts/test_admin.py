@@ -233,7 +233,7 @@ class TestRows:
         row = RefreshToken.objects.get(user=bob)
         fields = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-id": row.pk, "0-address": "192.0.2.9", "0-DELETE": "on"}
         admin.post(change(bob), {f"refresh_tokens-{name}": value for name, value in fields.items()})
-        assert RefreshToken.objects.get(pk=row.pk).address == row.address
+        assert RefreshToken.objects.get(pk=row.pk).ip_address == row.ip_address
 
 
 COLOURS = """() => {

@@ -9,7 +9,8 @@ from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tests.tokens.clock import age, elapse
 from tests.tokens.outage import gone
-from tokens import jwts, verified
+from tokens import verification
+from tokens.core import jwt
 from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,7 @@ class TestLogin:
 
     def test_is_a_session_like_any_other(self, app, client, bob, sign_in):
         row = RefreshToken.objects.get()
-        assert (row.user, row.method, row.persistent) == (bob, RefreshToken.Method.API, True)
+        assert (row.user, row.method, row.remember) == (bob, RefreshToken.Method.API, True)
         assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGNED_IN, session_id=row.pk).exists()
         sign_in(client, bob)
         assert "by a program, with your password" in client.get("/accounts/sessions/").content.decode()
@@ -244,6 +245,6 @@ class TestRoles:
 
 def test_a_pair_is_what_the_cookies_are(app):
     """Neighbours and the site verify the same tokens."""
-    claims = verified.access(app.access)
-    assert isinstance(claims, jwts.AccessClaims) and not claims.new
-    assert verified.refresh(app.refresh).kept
+    claims = verification.verify_access(app.access)
+    assert isinstance(claims, jwt.AccessClaims) and not claims.new
+    assert verification.verify_refresh(app.refresh).kept

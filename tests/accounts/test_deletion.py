@@ -210,7 +210,7 @@ class TestAnonymise:
         done = SecurityEvent.objects.get(user=alice, kind=Kind.ALL_ENDED)
         assert (done.actor, done.ip_address, done.user_agent) == (None, None, "")
         row = RefreshToken.objects.exclude(user=alice).get()
-        assert (row.user, row.name, row.user_agent, row.address) == (None, "", "", None)
+        assert (row.user, row.name, row.user_agent, row.ip_address) == (None, "", "", None)
         assert row.revoked_at
         assert not OutgoingMail.objects.filter(kind="password_changed").exists()
         assert not EmailVerification.objects.exists()
@@ -224,7 +224,7 @@ class TestAnonymise:
             list(SecurityEvent.objects.filter(user=alice, actor=None).exclude(kind=Kind.ALL_ENDED).values()) == before
         )
         assert RefreshToken.objects.get(user=alice).user_agent == ""
-        assert RefreshToken.objects.get(user=alice).address == "127.0.0.1"
+        assert RefreshToken.objects.get(user=alice).ip_address == "127.0.0.1"
 
 
 @pytest.mark.django_db(transaction=True)

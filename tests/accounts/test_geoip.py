@@ -86,5 +86,5 @@ class TestCheckPlaces:
 def test_a_session_says_its_place(using, bob, sign_in, known):
     client = using(FIREFOX)
     sign_in(client, bob)
-    RefreshToken.objects.update(address=LONDON)
+    RefreshToken.objects.update(ip_address=LONDON)
     assert f"<p><bdi>{LONDON}</bdi> · London, United Kingdom</p>" in client.get("/accounts/sessions/").content.decode()

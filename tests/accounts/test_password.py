@@ -39,7 +39,7 @@ class TestChange:
         assert "Your password was changed." in change().content.decode()
         assert here.get(CHANGE).status_code == 200
         assert "The password was changed." in there.get(CHANGE, follow=True).content.decode()
-        assert RefreshToken.objects.live().get().persistent
+        assert RefreshToken.objects.live().get().remember
         bob.refresh_from_db()
         assert bob.check_password(NEW)
 

@@ -40,7 +40,7 @@ class TestList:
         assert "Firefox 128 on Linux" in page
         assert "127.0.0.1" in page
         assert "<p>Active now · <time" in page
-        started = RefreshToken.objects.order_by("started_at").last().started_at
+        started = RefreshToken.objects.order_by("created_at").last().created_at
         assert f">signed in {started:%-d %B} with your password</time>" in page
 
     def test_this_device_comes_first(self, here, there):
@@ -59,7 +59,7 @@ class TestList:
         ],
     )
     def test_says_when_another_was_last_seen(self, here, there, age, words):
-        RefreshToken.objects.filter(user_agent=CHROME).update(seen_at=timezone.now() - age)
+        RefreshToken.objects.filter(user_agent=CHROME).update(last_used_at=timezone.now() - age)
 
         assert words in page_of(here)
 
@@ -114,9 +114,14 @@ def many(here, bob):
     hash_ = RefreshToken.objects.get().auth_hash
     RefreshToken.objects.bulk_create(
         RefreshToken(
-            **{"user": bob, "user_agent": CHROME, "address": "2001:db8:4f0:21:5d1e:77c2:9a0b:1f34", "auth_hash": hash_},
-            **{"jti": uuid4(), "started_at": timezone.now(), "seen_at": timezone.now(), "method": "password"},
-            **{"expires_at": timezone.now() + timedelta(days=9), "persistent": True},
+            **{
+                "user": bob,
+                "user_agent": CHROME,
+                "ip_address": "2001:db8:4f0:21:5d1e:77c2:9a0b:1f34",
+                "auth_hash": hash_,
+            },
+            **{"jti": uuid4(), "created_at": timezone.now(), "last_used_at": timezone.now(), "method": "password"},
+            **{"expires_at": timezone.now() + timedelta(days=9), "remember": True},
             **({} if number < 24 else {"revoked_at": timezone.now(), "reason": Reason.EVICTED}),
         )
         for number in range(44)
@@ -308,10 +313,10 @@ class TestName:
         row = row_of(CHROME)
         url = reverse("session_name", args=[row.pk])
 
-        here.post(url, {"name": "Work laptop", "persistent": "on", "user": "1", "address": "192.0.2.1"})
+        here.post(url, {"name": "Work laptop", "remember": "on", "user": "1", "ip_address": "192.0.2.1"})
 
         after = row_of(CHROME)
-        assert (after.persistent, after.user_id, after.address) == (row.persistent, row.user_id, row.address)
+        assert (after.remember, after.user_id, after.ip_address) == (row.remember, row.user_id, row.ip_address)
 
     def test_an_empty_name_takes_it_away(self, here):
         url = reverse("session_name", args=[row_of(FIREFOX).pk])

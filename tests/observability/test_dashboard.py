@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tokens.clock import copy_of, elapse
-from tokens.branches import Branch
+from tokens.events import TokenEvent
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -21,7 +21,7 @@ DASHBOARD = [target["expr"] for panel in BOARD["panels"] for target in panel["ta
 ALERTS = re.findall(r"expr: (.+)", RULES)
 EXPIRED = 16 * 60
 VALUES = {
-    "branch": set(Branch),
+    "event": set(TokenEvent),
     "outcome": {"opened", "refused", "throttled"},
     "reason": set(RefreshToken.Reason),
 }
@@ -60,7 +60,7 @@ def test_all_that_is_asked_for_is_there_and_all_that_is_there_is_shown(scraped):
 
 def test_no_value_is_asked_for_that_never_comes():
     for expression in DASHBOARD + ALERTS:
-        for label, wanted in re.findall(r'(branch|outcome|reason)=~?"([^"]+)"', expression):
+        for label, wanted in re.findall(r'(event|outcome|reason)=~?"([^"]+)"', expression):
             assert set(wanted.split("|")) <= VALUES[label], expression
 
 

@@ -55,7 +55,7 @@ class TestFields:
         old.get("/", follow=True)
         client.get("/")
         [reused], [ended] = written.of("token_reused"), written.of("sessions_ended")
-        assert (reused["level"], reused["branch"]) == ("warning", "reused")
+        assert (reused["level"], reused["token_event"]) == ("warning", "reused")
         assert (ended["reason"], ended["count"]) == ("reused", 1)
         dead = written.of("token_dead")
         assert {line["reason"] for line in dead} == {"reused"}

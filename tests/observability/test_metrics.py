@@ -13,7 +13,7 @@ from accounts.models import OutgoingMail
 from tests import valkey
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.outage import gone
-from tokens import verified
+from tokens import verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -86,7 +86,7 @@ class TestCounted:
 
     def test_the_cost_of_a_token_that_is_new_to_the_process_and_of_no_other(self, bob, client, read):
         client.force_login(bob)
-        verified.forget()
+        verification.forget()
         before = read("verification_seconds_count")
         for _ in range(3):
             client.get("/")

@@ -15,7 +15,7 @@ from lab.simulation.siblings import Siblings
 from lab.simulation.thieves import Kind
 from lab.simulation.world import Network, World
 from tokens.conf import conf
-from tokens.models import PROBES_AT_MOST
+from tokens.models import MAX_PROBES
 from tokens.probe import LIFETIME
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -142,4 +142,4 @@ class TestModel:
     def test_its_lifetimes_are_the_sites(self):
         names = ("access_lifetime", "confirm_after", "idle_lifetime")
         assert [getattr(DEFAULT, name) for name in names] == [getattr(conf, name) for name in names]
-        assert (DEFAULT.probe_lifetime, DEFAULT.probes_at_most) == (LIFETIME, PROBES_AT_MOST)
+        assert (DEFAULT.probe_lifetime, DEFAULT.probes_at_most) == (LIFETIME, MAX_PROBES)

@@ -4,8 +4,8 @@ import pytest
 
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens import probe, signals
-from tokens.branches import SENTENCES, Branch
-from tokens.models import PROBES_AT_MOST, RefreshToken
+from tokens.events import MESSAGES, TokenEvent
+from tokens.models import MAX_PROBES, RefreshToken
 from tokens.testing import Client
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
@@ -23,9 +23,9 @@ def branches():
     def note(branch, **_):
         taken.append(branch)
 
-    signals.branch_taken.connect(note)
+    signals.token_event.connect(note)
     yield taken
-    signals.branch_taken.disconnect(note)
+    signals.token_event.disconnect(note)
 
 
 @pytest.fixture
@@ -89,13 +89,13 @@ class TestASentProbe:
         for _ in range(3):
             copy_of(old).get("/who/")
         assert [what for what, _ in told] == ["sent"]
-        assert branches == [Branch.PROBED] * 3
-        assert RefreshToken.objects.get().probes == 3
+        assert branches == [TokenEvent.PROBED] * 3
+        assert RefreshToken.objects.get().probe_count == 3
 
     def test_goes_round_in_no_circle_with_a_client_that_keeps_no_cookies(self, stale):
         _, old = stale
-        answers = [copy_of(old).get("/who/").status_code for _ in range(PROBES_AT_MOST + 2)]
-        assert answers == [307] * PROBES_AT_MOST + [200, 200]
+        answers = [copy_of(old).get("/who/").status_code for _ in range(MAX_PROBES + 2)]
+        assert answers == [307] * MAX_PROBES + [200, 200]
         assert RefreshToken.objects.get().is_live
 
     def test_is_not_sent_where_nobody_can_be_sent_back(self, stale):
@@ -112,7 +112,7 @@ class TestASentProbe:
         RefreshToken.objects.get().revoke(Reason.ENDED)
         response = old.get("/who/")
         assert response.content == b"nobody" and not response.cookies
-        assert branches == [Branch.DEAD]
+        assert branches == [TokenEvent.DEAD]
 
 
 class TestAnAnsweredProbe:
@@ -128,10 +128,10 @@ class TestAnAnsweredProbe:
         response = self.come_late(browser, old)
         assert response.content == b"bob"
         assert [what for what, _ in told] == ["sent", "answered"]
-        assert branches == [Branch.PROBED, Branch.ANSWERED]
+        assert branches == [TokenEvent.PROBED, TokenEvent.ANSWERED]
         assert response.cookies[PROBE]["max-age"] == 0
         row = RefreshToken.objects.get()
-        assert (row.is_live, row.probed_jti, row.probes) == (True, None, 0)
+        assert (row.is_live, row.probed_jti, row.probe_count) == (True, None, 0)
         assert name_on(browser) == "bob"
 
     def test_has_the_form_processed_once(self, stale):
@@ -142,7 +142,7 @@ class TestAnAnsweredProbe:
         browser, old = stale
         del browser.cookies["__Host-access"]
         assert self.come_late(browser, old).content == b"bob"
-        assert branches == [Branch.PROBED, Branch.KEPT, Branch.ANSWERED]
+        assert branches == [TokenEvent.PROBED, TokenEvent.KEPT, TokenEvent.ANSWERED]
 
     def test_lets_the_token_be_probed_and_told_anew(self, stale, told):
         browser, old = stale
@@ -164,7 +164,7 @@ class TestADeclinedProbe:
         _, old = stale
         response = old.get("/who/", follow=True)
         assert (response.content, len(response.redirect_chain)) == (b"nobody", 1)
-        assert branches == [Branch.PROBED, Branch.REUSED]
+        assert branches == [TokenEvent.PROBED, TokenEvent.REUSED]
         assert RefreshToken.objects.get().reason == Reason.REUSED
         assert response.cookies[PROBE]["max-age"] == 0
         assert jar(old)["refresh"]  # only a log-out deletes cookies of ours
@@ -179,7 +179,7 @@ class TestADeclinedProbe:
         probed = olds[0].get("/who/").cookies[PROBE].value
         olds[1].cookies[PROBE] = probed
         assert olds[1].get("/who/").status_code == 307
-        assert Branch.REUSED not in branches
+        assert TokenEvent.REUSED not in branches
 
     def test_that_is_forged_or_too_old_is_a_new_probe(self, stale, branches, monkeypatch):
         _, old = stale
@@ -190,7 +190,7 @@ class TestADeclinedProbe:
         monkeypatch.setattr(probe, "LIFETIME", -1)
         old.cookies[PROBE] = first
         assert old.get("/who/").status_code == 307
-        assert Branch.REUSED not in branches
+        assert TokenEvent.REUSED not in branches
 
     def test_costs_an_anonymous_visitor_nothing(self, db, django_assert_num_queries):
         visitor = Client()
@@ -201,8 +201,8 @@ class TestADeclinedProbe:
 
 class TestBranches:
     def test_each_has_a_sentence_of_its_own(self):
-        assert SENTENCES.keys() == set(Branch)
-        assert len({sentence for _, sentence in SENTENCES.values()}) == len(Branch)
+        assert MESSAGES.keys() == set(TokenEvent)
+        assert len({sentence for _, sentence in MESSAGES.values()}) == len(TokenEvent)
 
     def test_each_leaves_one_line_that_says_which_row_and_why(self, stale, caplog):
         _, old = stale
@@ -210,5 +210,5 @@ class TestBranches:
         caplog.set_level("DEBUG", "tokens")
         old.get("/who/")
         (record,) = [record for record in caplog.records if record.name == "tokens"]
-        assert record.getMessage() == SENTENCES[Branch.DEAD][1]
+        assert record.getMessage() == MESSAGES[TokenEvent.DEAD][1]
         assert (record.branch, record.sid, record.reason) == ("dead", str(RefreshToken.objects.get().pk), "ended")
