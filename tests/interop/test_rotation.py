@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from tests.interop.forgeries import real_of
 from tests.interop.home import LOOK_EVERY, Home
 from tests.interop.service import Service
 from tests.security.forging import part
+from tests.smtp import wait_until
 from tokens.core import keys
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -59,19 +60,12 @@ def lived(home: Home, services: dict[str, Service]) -> Iterator[Life]:
     with ThreadPoolExecutor(len(PEOPLE)) as pool:
         people = [pool.submit(life.live, name) for name in PEOPLE]
         try:
-            until(lambda: len(life.answers) >= 4)
+            wait_until(lambda: len(life.answers) >= 4, seconds=60)
             yield life
         finally:
             life.end.set()
     for person in people:
         person.result()
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = monotonic() + seconds
-    while not true():
-        assert monotonic() < end
-        sleep(0.02)
 
 
 def kid_of(token: str) -> str:
@@ -84,7 +78,7 @@ def rotate(life: Life) -> str:
     life.home.tokenkeys("rotate")
     assert life.home.key()["kid"] == new
     taken_up = monotonic() + TAKEN_UP
-    until(lambda: len(life.kids(taken_up)) > 0 and monotonic() > taken_up + LOOK_EVERY)
+    wait_until(lambda: len(life.kids(taken_up)) > 0 and monotonic() > taken_up + LOOK_EVERY, seconds=60)
     assert life.kids(taken_up) == {new}
     return new
 
