@@ -12,7 +12,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models, router
 from django.db.models import F
-from django.db.models.base import ModelBase
+from django.db.models.base import ModelBase, ModelState
+from django.db.models.signals import post_init, pre_init
 
 from .conf import conf
 from .core.exceptions import InvalidToken
@@ -74,9 +75,17 @@ def from_fields(fields: UserFields) -> AbstractBaseUser:
     an outdated claim is never written. Each call builds an instance of its own, as a query would, so that `from_db`,
     `__init__` and receivers of `post_init` see it and two requests share nothing.
     """
-    model = get_user_model()
-    user = model.from_db(router.db_for_write(model), fields.names, fields.values)
-    user.__class__ = _claimed(model)  # type: ignore[assignment]
+    model: type[AbstractBaseUser] = get_user_model()
+    using = router.db_for_write(model)
+    if _is_observed(model):
+        user = model.from_db(using, fields.names, fields.values)
+        user.__class__ = _claimed(model)
+        return user
+    # The same without Model.__init__(), which takes a seventh of all the time that a signed-in request needs here.
+    user = object.__new__(_claimed(model))
+    state = ModelState()
+    state.adding, state.db = False, using
+    vars(user).update(zip(fields.names, fields.values, strict=True), _state=state)
     return user
 
 
@@ -121,6 +130,13 @@ def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
 def _rows(key: Any) -> models.QuerySet[AbstractBaseUser]:
     model = get_user_model()
     return model._base_manager.using(router.db_for_write(model)).filter(pk=key)
+
+
+def _is_observed(model: type[AbstractBaseUser]) -> bool:
+    """Return whether something of the site's runs when an instance of `model` is made."""
+    own_init = model.__init__ is not models.Model.__init__
+    own_from_db = model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
+    return own_init or own_from_db or pre_init.has_listeners(model) or post_init.has_listeners(model)
 
 
 def _plain(user: AbstractBaseUser, name: str) -> Claim:

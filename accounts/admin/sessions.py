@@ -14,7 +14,7 @@ from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
 from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin
 from accounts.admin.permissions import can_manage
 from accounts.admin.search import UserSearchMixin
-from tokens.admin import RefreshTokenAdmin
+from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
 
@@ -51,10 +51,10 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
-        "reason",
+        ReasonFilter,
         BrowserFilter,
         "remember",
-        "method",
+        MethodFilter,
     )
     fields = (
         *("user", "device", "header", "name", "ip_address", "method", "remember"),

@@ -75,7 +75,7 @@ class TestDownload:
     def test_has_what_the_list_has_and_is_written_down(self, admin, alice, bob):
         happen(Kind.ALL_ENDED, user=bob, actor=alice, ip_address="203.0.113.7")
         [first] = self.download(admin, "?q=bob&kind__exact=all_ended")
-        assert (first["kind"], first["username"], first["by_username"]) == ("all_ended", "bob", "alice")
+        assert (first["kind"], first["username"], first["actor_username"]) == ("all_ended", "bob", "alice")
         assert (first["what"], first["ip_address"]) == ("All sessions were ended", "203.0.113.7")
         assert datetime.fromisoformat(first["created_at"]).tzinfo
         event = SecurityEvent.objects.first()

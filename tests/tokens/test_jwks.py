@@ -175,7 +175,7 @@ class TestOnASite:
     @pytest.fixture
     def file(self, settings, tmp_path, monkeypatch):
         """The site's keys are in this file, and looked at again at every use."""
-        monkeypatch.setattr(keyfile, "LOOK_EVERY", 0)
+        monkeypatch.setattr(keyfile, "CHECK_EVERY", 0)
         path = tmp_path / "keys.json"
         keyfile.write(
             path, {"keys": [signing_keys.generate_jwk("ES256", signing_keys.NEXT), signing_keys.generate_jwk("ES256")]}
@@ -211,7 +211,7 @@ class TestOnASite:
             assert name_on(browser) == "bob"
         file.unlink()
         assert name_on(browser) == "bob"
-        broken = [message for message in caplog.messages if "the last good keys stay" in message]
+        broken = [message for message in caplog.messages if "the last valid keys stay in use" in message]
         assert any("An algorithm is none of" in message for message in broken)
         assert any("FileNotFoundError" in message for message in broken)
 

@@ -16,12 +16,12 @@ PROBE = "__Host-probe"
 
 
 @pytest.fixture
-def branches():
-    """The branches of the rule that were taken, in order."""
+def events():
+    """The events of the rule, in order."""
     taken = []
 
-    def note(branch, **_):
-        taken.append(branch)
+    def note(event, **_):
+        taken.append(event)
 
     signals.token_event.connect(note)
     yield taken
@@ -84,12 +84,12 @@ class TestASentProbe:
         assert old.get("/boom/").status_code == 307
         assert RefreshToken.objects.get().is_live
 
-    def test_is_told_once_for_a_token(self, stale, told, branches):
+    def test_is_told_once_for_a_token(self, stale, told, events):
         _, old = stale
         for _ in range(3):
             copy_of(old).get("/who/")
         assert [what for what, _ in told] == ["sent"]
-        assert branches == [TokenEvent.PROBED] * 3
+        assert events == [TokenEvent.PROBED] * 3
         assert RefreshToken.objects.get().probe_count == 3
 
     def test_goes_round_in_no_circle_with_a_client_that_keeps_no_cookies(self, stale):
@@ -107,12 +107,12 @@ class TestASentProbe:
         _, old = stale
         assert old.post(url, {"username": "bob", "password": "wrong"}).status_code in (200, 401)
 
-    def test_is_not_sent_for_a_row_that_is_over(self, stale, branches):
+    def test_is_not_sent_for_a_row_that_is_over(self, stale, events):
         _, old = stale
         RefreshToken.objects.get().revoke(Reason.ENDED)
         response = old.get("/who/")
         assert response.content == b"nobody" and not response.cookies
-        assert branches == [TokenEvent.DEAD]
+        assert events == [TokenEvent.DEAD]
 
 
 class TestAnAnsweredProbe:
@@ -123,12 +123,12 @@ class TestAnAnsweredProbe:
         browser.cookies[PROBE] = response.cookies[PROBE].value
         return browser.post(url, data) if data else browser.get(url)
 
-    def test_is_an_ordinary_page_and_nothing_happened(self, stale, told, branches, name_on):
+    def test_is_an_ordinary_page_and_nothing_happened(self, stale, told, events, name_on):
         browser, old = stale
         response = self.come_late(browser, old)
         assert response.content == b"bob"
         assert [what for what, _ in told] == ["sent", "answered"]
-        assert branches == [TokenEvent.PROBED, TokenEvent.ANSWERED]
+        assert events == [TokenEvent.PROBED, TokenEvent.ANSWERED]
         assert response.cookies[PROBE]["max-age"] == 0
         row = RefreshToken.objects.get()
         assert (row.is_live, row.probed_jti, row.probe_count) == (True, None, 0)
@@ -138,11 +138,11 @@ class TestAnAnsweredProbe:
         browser, old = stale
         assert self.come_late(browser, old, "/closed/", text="hello").content == b"bob POST hello"
 
-    def test_answers_by_a_refresh_too(self, stale, branches):
+    def test_answers_by_a_refresh_too(self, stale, events):
         browser, old = stale
         del browser.cookies["__Host-access"]
         assert self.come_late(browser, old).content == b"bob"
-        assert branches == [TokenEvent.PROBED, TokenEvent.KEPT, TokenEvent.ANSWERED]
+        assert events == [TokenEvent.PROBED, TokenEvent.KEPT, TokenEvent.ANSWERED]
 
     def test_lets_the_token_be_probed_and_told_anew(self, stale, told):
         browser, old = stale
@@ -160,16 +160,16 @@ class TestAnAnsweredProbe:
 
 
 class TestADeclinedProbe:
-    def test_with_the_same_token_is_reuse_and_the_request_goes_on_as_an_anonymous_one(self, stale, branches):
+    def test_with_the_same_token_is_reuse_and_the_request_goes_on_as_an_anonymous_one(self, stale, events):
         _, old = stale
         response = old.get("/who/", follow=True)
         assert (response.content, len(response.redirect_chain)) == (b"nobody", 1)
-        assert branches == [TokenEvent.PROBED, TokenEvent.REUSED]
+        assert events == [TokenEvent.PROBED, TokenEvent.REUSED]
         assert RefreshToken.objects.get().reason == Reason.REUSED
         assert response.cookies[PROBE]["max-age"] == 0
         assert jar(old)["refresh"]  # only a log-out deletes cookies of ours
 
-    def test_of_another_token_is_a_new_probe(self, bob, signed_in, branches):
+    def test_of_another_token_is_a_new_probe(self, bob, signed_in, events):
         browser = signed_in(bob)
         olds = []
         for _ in range(3):
@@ -179,9 +179,9 @@ class TestADeclinedProbe:
         probed = olds[0].get("/who/").cookies[PROBE].value
         olds[1].cookies[PROBE] = probed
         assert olds[1].get("/who/").status_code == 307
-        assert TokenEvent.REUSED not in branches
+        assert TokenEvent.REUSED not in events
 
-    def test_that_is_forged_or_too_old_is_a_new_probe(self, stale, branches, monkeypatch):
+    def test_that_is_forged_or_too_old_is_a_new_probe(self, stale, events, monkeypatch):
         _, old = stale
         first = old.get("/who/").cookies[PROBE].value
         for value in (first[:-1], f"{first}x", "garbage", ""):
@@ -190,7 +190,7 @@ class TestADeclinedProbe:
         monkeypatch.setattr(probe, "LIFETIME", -1)
         old.cookies[PROBE] = first
         assert old.get("/who/").status_code == 307
-        assert TokenEvent.REUSED not in branches
+        assert TokenEvent.REUSED not in events
 
     def test_costs_an_anonymous_visitor_nothing(self, db, django_assert_num_queries):
         visitor = Client()
@@ -211,4 +211,4 @@ class TestBranches:
         old.get("/who/")
         (record,) = [record for record in caplog.records if record.name == "tokens"]
         assert record.getMessage() == MESSAGES[TokenEvent.DEAD][1]
-        assert (record.branch, record.sid, record.reason) == ("dead", str(RefreshToken.objects.get().pk), "ended")
+        assert (record.token_event, record.sid, record.reason) == ("dead", str(RefreshToken.objects.get().pk), "ended")

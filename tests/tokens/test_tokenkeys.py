@@ -92,7 +92,7 @@ class TestCommand:
         with pytest.raises(CommandError, match="No such file"):
             call_command("tokenkeys", "--file", str(path), "list")
         path.write_text("no json")
-        with pytest.raises(CommandError, match=r"The file is no JSON\."):
+        with pytest.raises(CommandError, match=r"The file is not JSON\."):
             call_command("tokenkeys", "--file", str(path), "list")
 
 

@@ -317,7 +317,7 @@ class TestVanished:
         ],
     )
     def test_whoever_needs_it_is_told(self, gone, use):
-        with pytest.raises(UserVanished, match=r"^The person behind a good token has no row any more\.$"):
+        with pytest.raises(UserVanished, match=r"^The user of a valid token has no row any more\.$"):
             use(gone)
 
     def test_and_told_again(self, gone):
