@@ -97,6 +97,10 @@ class RefreshTokenAdmin(ExactSearch, ModelAdmin):
     def reason_label(self, row: RefreshToken) -> str:
         return row.get_reason_display()
 
+    @admin.display(description=_("opened"), ordering="method")
+    def method_label(self, row: RefreshToken) -> str:
+        return row.get_method_display()
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
         """Refuse look-ups of what neither a page nor a filter shows, or it could be guessed letter by letter."""
         if lookup in [getattr(shown, "parameter_name", None) for shown in self.list_filter]:

@@ -47,7 +47,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     """What `tokens` shows of them, with the browser in words; a session's own page ends it by the action of the list
     (templates/admin/tokens/refreshtoken/change_form.html)."""
 
-    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason")
+    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason_label")
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
@@ -57,10 +57,10 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         MethodFilter,
     )
     fields = (
-        *("user", "device", "header", "name", "ip_address", "method", "remember"),
-        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason"),
+        *("user", "device", "header", "name", "ip_address", "method_label", "remember"),
+        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
     )
-    readonly_fields = ("device", "header")
+    readonly_fields = ("device", "header", "method_label", "reason_label")
 
     @admin.display(description=_("as it calls itself"))
     def header(self, row: RefreshToken) -> str:
