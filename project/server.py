@@ -21,6 +21,7 @@ def listen(port: int) -> list[socket.socket]:
         listeners.append(bind(socket.AF_INET6, "::1", port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:  # "localhost" may resolve to it, and another process get our visitors.
+            listeners[0].close()
             raise
     return listeners
 
