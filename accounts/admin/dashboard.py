@@ -34,7 +34,7 @@ class Source:
 
     def url(self, **when: str) -> str:
         """Return the URL of the admin's list of these events, narrowed by lookups of their moment."""
-        query = {"kind__exact": self.kind} | {f"at__{name}": value for name, value in when.items()}
+        query = {"kind__exact": self.kind} | {f"created_at__{name}": value for name, value in when.items()}
         return f"{reverse('admin:accounts_securityevent_changelist')}?{urlencode(query)}"
 
 
