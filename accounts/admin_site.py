@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.security.reauthentication import reauthentication_required
-from tokens.decorators import signs_in_or_out
+from tokens.decorators import starts_or_ends_session
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -33,7 +33,9 @@ class AdminSite(admin.AdminSite):
         """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles. Whatever is
         changed here is changed by somebody who has just shown who they are; to leave needs no proof."""
         checked = super().admin_view(view, cacheable)
-        changing = checked if getattr(view, "tokens_unjudged", False) else reauthentication_required(checked)
+        changing = (
+            checked if getattr(view, "tokens_starts_or_ends_session", False) else reauthentication_required(checked)
+        )
 
         @wraps(checked)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -68,7 +70,7 @@ class AdminSite(admin.AdminSite):
     ) -> HttpResponse:
         return redirect("password_change")
 
-    @signs_in_or_out
+    @starts_or_ends_session
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:

@@ -13,14 +13,14 @@ from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.signals import attempt_throttled
-from tokens.signals import branch_taken, list_read, rows_revoked, session_started, token_verified
+from tokens.signals import list_read, rows_revoked, session_started, token_event, token_verified
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter was made
 
-BRANCHES = Counter(
+TOKEN_EVENTS = Counter(
     "sojourn_tokens",
     "Refresh tokens, and access tokens that had to be looked at, by what became of them.",
-    ["branch", "reason"],
+    ["event", "reason"],
 )
 SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or throttled.", ["outcome"])
 REVOCATIONS = Counter("sojourn_revocations", "Sessions that were ended before their time, by why.", ["reason"])
@@ -39,9 +39,9 @@ LAG = Gauge(
 )
 
 
-@receiver(branch_taken)
-def count_branch(branch: str, reason: str, **kwargs: object) -> None:
-    BRANCHES.labels(branch, reason).inc()
+@receiver(token_event)
+def count_token_event(event: str, reason: str, **kwargs: object) -> None:
+    TOKEN_EVENTS.labels(event, reason).inc()
 
 
 @receiver(session_started)

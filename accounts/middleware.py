@@ -19,7 +19,7 @@ class EmailVerificationMiddleware(MiddlewareMixin):
             return None
         match = request.resolver_match
         within_admin = match is not None and "admin" in match.app_names  # guarded, but nobody's own account
-        account = getattr(view, "tokens_guarded", False) and not within_admin
+        account = getattr(view, "tokens_fresh_session_required", False) and not within_admin
         return None if email_policy.can_open(request.user, account=account) else redirect("email_verify")
 
 
@@ -45,7 +45,7 @@ class RefusalPagesMiddleware(MiddlewareMixin):
 
     def _not_allowed(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         view = request.resolver_match.func if request.resolver_match else None
-        if getattr(view, "tokens_cookieless", False):
+        if getattr(view, "tokens_anonymous_only", False):
             return response
         page = render(request, "405.html", status=405)
         page.headers["Allow"] = response.headers["Allow"]

@@ -1,7 +1,7 @@
 """Requests as the middleware hands them to the views of this app."""
 
 from accounts.models import User
-from tokens.signin import TokenRequest
+from tokens.session import TokenRequest
 
 
 class Request(TokenRequest):

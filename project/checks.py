@@ -11,7 +11,7 @@ from django.http.request import validate_host
 from tokens.conf import conf
 
 TOKENS = "tokens.middleware.TokenMiddleware"
-STRICT_COOKIES = "tokens.middleware.StrictCookies"
+STRICT_COOKIES = "tokens.middleware.StrictCookiesMiddleware"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 STATIC_FILES = "whitenoise.middleware.WhiteNoiseMiddleware"
 LOGIN_REQUIRED = "tokens.middleware.LoginRequiredMiddleware"

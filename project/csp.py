@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 logger = logging.getLogger("project")
 
@@ -26,7 +26,7 @@ _free_at = float("-inf")
 
 @require_POST
 @csrf_exempt  # browsers send it by themselves, and nothing is done
-@cookieless
+@anonymous_only
 @login_not_required
 def csp_report(request: HttpRequest) -> HttpResponse:
     """204, whatever it says; 413 if it is too long, 400 if it is no report."""

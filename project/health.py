@@ -19,12 +19,12 @@ from django.views.decorators.http import require_safe
 from project.metrics import knows_token
 from project.redaction import redacted, secrets_of
 from tokens.conf import conf
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 
 @require_safe
 @never_cache
-@cookieless
+@anonymous_only
 @login_not_required
 def alive(request: HttpRequest) -> JsonResponse:
     """200 while the process answers at all."""
@@ -33,7 +33,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 @never_cache
-@cookieless
+@anonymous_only
 @login_not_required
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when people can be served; 503 names what is missing."""

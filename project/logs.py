@@ -21,7 +21,7 @@ FORMS: tuple[str, ...] = ("json", "text")
 LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
 # What a record may say beside its sentence. Whatever else somebody hangs on a record is left out.
 FIELDS = (
-    *("kind", "branch", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
+    *("kind", "token_event", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
     *("method", "path", "status", "seconds", "bytes", "blocked"),
 )
 
@@ -88,8 +88,8 @@ def add_request(logger: object, method: str, line: Line) -> Line:
 def add_kind(logger: object, method: str, line: Line) -> Line:
     """A name for what happened, the same for ever; that of the logger for what has none."""
     status = line.get("status")
-    if branch := line.get("branch"):
-        line.setdefault("kind", f"token_{branch}")
+    if token_event := line.get("token_event"):
+        line.setdefault("kind", f"token_{token_event}")
     elif isinstance(status, int) and status >= 400:
         line.setdefault("kind", "request_failed" if status >= 500 else "request_refused")
     line.setdefault("kind", line["logger"])

@@ -12,12 +12,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from accounts.db_metrics import db_metrics
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 
 @require_safe
 @never_cache
-@cookieless
+@anonymous_only
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
     """404 without `Authorization: Bearer` and the token: nobody learns that there is anything here."""

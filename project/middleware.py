@@ -68,7 +68,7 @@ class LanguageMiddleware(LocaleMiddleware):
     """
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
-        if getattr(view, "tokens_cookieless", False):
+        if getattr(view, "tokens_anonymous_only", False):
             request.one_language = True  # type: ignore[attr-defined]
             request.LANGUAGE_CODE = settings.LANGUAGE_CODE
             translation.activate(settings.LANGUAGE_CODE)

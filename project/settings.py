@@ -44,7 +44,7 @@ MIDDLEWARE = [
     "project.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "project.middleware.ClientIPMiddleware",
-    "tokens.middleware.StrictCookies",
+    "tokens.middleware.StrictCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -29,7 +29,7 @@ def document(user: User, here: UUID | None = None) -> Document:
         "account": _account(user),
         "sessions": [
             _session(row) | {"current": row.pk == here}
-            for row in RefreshToken.objects.for_user(user).order_by("-started_at")
+            for row in RefreshToken.objects.for_user(user).order_by("-created_at")
         ],
         "history": [_event(event) for event in SecurityEvent.objects.of(user)],
         "addresses": [
@@ -72,14 +72,14 @@ def _session(row: RefreshToken) -> Document:
     return {
         "id": str(row.pk),
         "name": row.name,
-        "address": row.address,
+        "ip_address": row.ip_address,
         "user_agent": row.user_agent,
         "device": str(describe(row.user_agent)),
         "opened": row.method,
-        "kept": row.persistent,
-        "started_at": _time(row.started_at),
-        "seen_at": _time(row.seen_at),
-        "proved_at": _time(row.proved_at),
+        "remember": row.remember,
+        "created_at": _time(row.created_at),
+        "last_used_at": _time(row.last_used_at),
+        "authenticated_at": _time(row.authenticated_at),
         "expires_at": _time(row.expires_at),
         "ended_at": _time(row.revoked_at or row.expires_at) if over else None,
         "reason": (row.reason or RefreshToken.Reason.EXPIRED) if over else "",

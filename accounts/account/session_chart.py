@@ -82,8 +82,8 @@ def truncated(text: str, widest: int) -> str:
 
 
 def _bar(session: Session, row: int, live: bool, now: datetime) -> Bar:
-    begin = _position(session.row.started_at, now)
-    seen = _position(now if session.here else session.row.seen_at, now)
+    begin = _position(session.row.created_at, now)
+    seen = _position(now if session.here else session.row.last_used_at, now)
     end = _position(now if live else session.ended_at, now)
     begin = max(min(begin, end - LEAST), 0)
     used = max(min(seen, end) - begin, LEAST)

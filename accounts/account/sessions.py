@@ -39,14 +39,14 @@ class Session:
 
     @property
     def location(self) -> str:
-        return location(self.row.address)
+        return location(self.row.ip_address)
 
     @property
     def seen(self) -> str:
         """When it was last used. The row is stamped once an hour at most, so no finer than that."""
         if self.here:
             return _("Active now")
-        hours = (timezone.now() - self.row.seen_at) // timedelta(hours=1)
+        hours = (timezone.now() - self.row.last_used_at) // timedelta(hours=1)
         if hours < 1:
             return _("Active within the last hour")
         if hours < 24:
@@ -65,7 +65,7 @@ class Session:
 
 def live(user: User, here: UUID | None) -> list[Session]:
     """Everywhere `user` is signed in: the session with the id `here` first, then the latest used."""
-    rows = RefreshToken.objects.for_user(user).live().order_by("-seen_at", "-started_at")
+    rows = RefreshToken.objects.for_user(user).live().order_by("-last_used_at", "-created_at")
     sessions = [Session(row, here=row.pk == here) for row in rows]
     return sorted(sessions, key=lambda session: not session.here)
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SecurityEvent
+from tokens.client import OTHER
 from tokens.models import RefreshToken, RefreshTokenQuerySet
-from tokens.programs import OTHER, program
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -62,9 +62,9 @@ class AgeFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
         if self.value() == "older":
-            return queryset.filter(started_at__lte=timezone.now() - self.spans["month"])
+            return queryset.filter(created_at__lte=timezone.now() - self.spans["month"])
         span = self.spans.get(self.value() or "")
-        return queryset.filter(started_at__gt=timezone.now() - span) if span else queryset
+        return queryset.filter(created_at__gt=timezone.now() - span) if span else queryset
 
 
 class BrowserFilter(admin.SimpleListFilter):
@@ -77,7 +77,7 @@ class BrowserFilter(admin.SimpleListFilter):
         return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
 
     def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
-        return queryset.alias(program=program()).filter(program=self.value()) if self.value() else queryset
+        return queryset.filter(browser=self.value()) if self.value() else queryset
 
 
 class EventKind(admin.SimpleListFilter):

@@ -29,14 +29,14 @@ class SessionInline(ReadOnlyMixin, DeviceMixin, admin.TabularInline):  # type: i
 
     model = RefreshToken
     verbose_name_plural = _("signed in at")
-    fields = ("device", "address", "started_at", "seen_at", "expires_at")
+    fields = ("device", "ip_address", "created_at", "last_used_at", "expires_at")
     readonly_fields = fields
     extra = 0
     template = "admin/accounts/user/sessions.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefreshToken]:
         live: QuerySet[RefreshToken] = RefreshToken.objects.live()
-        return live.order_by("-seen_at")
+        return live.order_by("-last_used_at")
 
 
 admin.site.unregister(RefreshToken)
@@ -47,18 +47,18 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     """What `tokens` shows of them, with the browser in words; a session's own page ends it by the action of the list
     (templates/admin/tokens/refreshtoken/change_form.html)."""
 
-    list_display = ("user", "device", "name", "address", "started_at", "seen_at", "revoked_at", "reason")
+    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason")
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
         "reason",
         BrowserFilter,
-        "persistent",
+        "remember",
         "method",
     )
     fields = (
-        *("user", "device", "header", "name", "address", "method", "persistent"),
-        *("started_at", "seen_at", "proved_at", "expires_at", "changed_at", "revoked_at", "reason"),
+        *("user", "device", "header", "name", "ip_address", "method", "remember"),
+        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason"),
     )
     readonly_fields = ("device", "header")
 

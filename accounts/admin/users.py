@@ -80,7 +80,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
 
     @admin.display(description=_("last seen"))
     def last_seen(self, person: Any) -> datetime | None:
-        return cast("datetime | None", person.seen_at)
+        return cast("datetime | None", person.last_used_at)
 
     @admin.display(description=_("live sessions"))
     def sessions(self, person: Any) -> str:
@@ -146,14 +146,15 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
 
 
 def annotate_sessions(people: Iterable[User]) -> list[User]:
-    """The same, each with `live_sessions`, how many they have, and `seen_at`, when they were last seen; one query."""
+    """The same, each with `live_sessions`, how many they have, and `last_used_at`, when they were last seen; one
+    query."""
     found = list(people)
     live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
-    rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("seen_at"), live=live)
-    told = {key: (seen_at, count) for key, seen_at, count in rows}
+    rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("last_used_at"), live=live)
+    told = {key: (last_used_at, count) for key, last_used_at, count in rows}
     for person in cast("list[Any]", found):
         # Sessions that ended long ago have no row.
-        person.seen_at, person.live_sessions = told.get(person.pk, (person.last_login, 0))
+        person.last_used_at, person.live_sessions = told.get(person.pk, (person.last_login, 0))
     return found
 
 

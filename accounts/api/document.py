@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 
@@ -17,7 +17,7 @@ TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 @conditional_page
 @cache_control(public=True, max_age=300)
 @login_not_required
-@cookieless
+@anonymous_only
 def document(request: HttpRequest) -> HttpResponse:
     """OpenAPI 3.1, under the media type that every program knows."""
     return HttpResponse(TEXT, content_type="application/json")
@@ -25,7 +25,7 @@ def document(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_not_required
-@cookieless
+@anonymous_only
 def root(request: HttpRequest) -> HttpResponse:
     """Lead whoever looks for the API to the document."""
     return redirect("openapi")

@@ -17,8 +17,8 @@ from accounts.email import policy as email_policy
 from accounts.security.throttle import Throttled
 from accounts.types import Request
 from tokens import bearer
-from tokens.decorators import cookieless
-from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.core.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.decorators import anonymous_only
 
 View = Callable[..., HttpResponse]
 LARGEST_BODY = 16 * 1024  # bytes
@@ -36,7 +36,7 @@ def endpoint(**views: View) -> View:
 
     @csrf_exempt  # nothing here is authenticated by a cookie
     @login_not_required
-    @cookieless
+    @anonymous_only
     def answer(request: Request, **kwargs: object) -> HttpResponse:
         request.COOKIES = {}  # for whatever is called from here and would look at them
         try:
@@ -72,7 +72,7 @@ def live_session_required(view: View) -> View:
 
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
-        bearer.resume(request, guarded=True)
+        bearer.resume(request, fresh=True)
         return view(request, **kwargs)
 
     return checked

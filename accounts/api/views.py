@@ -14,7 +14,7 @@ from accounts.models import SecurityEvent, User
 from accounts.security import throttle
 from accounts.types import Request
 from tokens import bearer
-from tokens.exceptions import RevokedToken
+from tokens.core.exceptions import RevokedToken
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -129,10 +129,10 @@ def _session(session: sessions.Session) -> dict[str, object]:
         "id": str(row.pk),
         "name": row.name,
         "device": str(session.device),
-        "address": row.address,
+        "ip_address": row.ip_address,
         "opened": row.method,
-        "started_at": row.started_at.isoformat(),
-        "seen_at": row.seen_at.isoformat(),
+        "created_at": row.created_at.isoformat(),
+        "last_used_at": row.last_used_at.isoformat(),
         "expires_at": row.expires_at.isoformat(),
         "current": session.here,
     }

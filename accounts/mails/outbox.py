@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from accounts.models import OutgoingMail, User
-from tokens import origin
+from tokens import client
 
 
 def enqueue(
@@ -30,7 +30,7 @@ def enqueue(
     was. Without a user and an address it is made like any other, and sent to nobody.
     """
     if request:
-        facts = {"ip_address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
+        facts = {"ip_address": client.ip_address(request), "user_agent": client.user_agent(request), **facts}
     OutgoingMail.objects.create(
         kind=kind,
         user=user,

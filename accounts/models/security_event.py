@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
-from tokens import origin
+from tokens import client
 
 EVENT_RETENTION = timedelta(days=180)  # long enough to look back at what came to light late
 
@@ -73,8 +73,8 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
             kind=kind,
             session_id=session_id,
             actor_id=actor.pk if actor and (not user or actor.pk != user.pk) else None,
-            ip_address=origin.address(request) if request else None,
-            user_agent=origin.user_agent(request) if request else "",
+            ip_address=client.ip_address(request) if request else None,
+            user_agent=client.user_agent(request) if request else "",
         )
         return event
 

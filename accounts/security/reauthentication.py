@@ -23,7 +23,7 @@ from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.validators import validate_password_length
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -36,7 +36,7 @@ REAUTHENTICATION_TIMEOUT = timedelta(
 
 def reauthentication_required(view: View) -> View:
     """The view runs only within REAUTHENTICATION_TIMEOUT of the last proof. Until then a page that asks for the
-    password stands in its place, at its address; the row is read (`guards_account`).
+    password stands in its place, at its address; the row is read (`fresh_session_required`).
 
     The page is a 200, like every form that is to be sent once more: at a 401 a browser may show a dialog of its own.
     Whoever was on the way to a page is sent there, and whoever had filled in a form finds it done: `request.POST` is as
@@ -45,7 +45,7 @@ def reauthentication_required(view: View) -> View:
     with a password proves by it (`checked`), or its page is `proved` as well and asks before anything is typed.
     """
 
-    @guards_account
+    @fresh_session_required
     @wraps(view)
     @sensitive_post_parameters()
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -76,7 +76,7 @@ def reauthenticate(request: Request, password: str) -> str:
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     if row is None or not right:
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
-    row.prove()
+    row.mark_authenticated()
     throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 
@@ -107,7 +107,7 @@ class ReauthenticationForm(forms.Form):
 
 
 def _is_recent(row: RefreshToken | None) -> bool:
-    return bool(row and row.proved_at and timezone.now() - row.proved_at <= REAUTHENTICATION_TIMEOUT)
+    return bool(row and row.authenticated_at and timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT)
 
 
 def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:

@@ -21,7 +21,7 @@ from accounts.security import known_browsers, rate_limit
 from accounts.security.rate_limit import Bucket, Rate
 from accounts.security.validators import normalize_email_domain
 from accounts.signals import attempt_throttled
-from tokens import origin
+from tokens import client
 
 logger = logging.getLogger("accounts")
 
@@ -203,7 +203,7 @@ def _visitor_network(request: HttpRequest) -> str:
     Where the server tells no address there is no visitor to count for: all of them would be one, and anybody could shut
     the buckets of everybody.
     """
-    client_ip = origin.address(request)
+    client_ip = client.ip_address(request)
     if client_ip is None:
         return ""
     parsed = ip_address(client_ip)

@@ -6,12 +6,12 @@ from django.views.decorators.http import require_safe
 from accounts.models import SecurityEvent
 from accounts.models.security_event import EVENT_RETENTION
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 _PER_PAGE = 20
 
 
-@guards_account
+@fresh_session_required
 @require_safe
 def activity(request: Request) -> HttpResponse:
     """What happened to one's own account, the newest first."""

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.account import deletion
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,7 +32,7 @@ def delete(request: Request) -> HttpResponse:
     return redirect("login")
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: Request) -> HttpResponse:
     """Where whoever signs in during the grace is led to: stay, or go on out."""

@@ -17,11 +17,11 @@ from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.mail_links import email_taken, link_page
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 
 @login_not_required  # right after the sign-up nobody is signed in
-@guards_account
+@fresh_session_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: Request) -> HttpResponse:

@@ -17,12 +17,12 @@ from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
 from accounts.views.mail_links import no_referrer
-from tokens.decorators import cookieless, guards_account
+from tokens.decorators import anonymous_only, fresh_session_required
 
 Kind = SecurityEvent.Kind
 
 
-@method_decorator(guards_account, name="dispatch")
+@method_decorator(fresh_session_required, name="dispatch")
 class PasswordChange(auth_views.PasswordChangeView):
     """This browser stays signed in, all others are out: `tokens` sees to both."""
 
@@ -42,7 +42,7 @@ class PasswordChange(auth_views.PasswordChangeView):
 
 
 @login_not_required
-@cookieless
+@anonymous_only
 @require_safe
 def change_password_url(request: HttpRequest) -> HttpResponse:
     """Where password managers look for the page: https://w3c.github.io/webappsec-change-password-url/."""

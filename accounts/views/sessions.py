@@ -14,14 +14,14 @@ from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 _PER_PAGE = 10  # beside the picture: the page is not compressed, and is to weigh less than 30 KB
 
 
-@guards_account
+@fresh_session_required
 @require_safe
 def show(request: Request) -> HttpResponse:
     """Page by page: first those that go on, then those that have ended. `?name=ID` opens the form that names one."""
@@ -39,7 +39,7 @@ def show(request: Request) -> HttpResponse:
     return render(request, "accounts/sessions.html", context)
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: Request, pk: UUID) -> HttpResponse:
     """End one session of one's own; ending the one in use is signing out."""
@@ -77,7 +77,7 @@ def end_all(request: Request) -> HttpResponse:
     return _leave(request, _("All your sessions were ended, this one too."))
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: Request, pk: UUID) -> HttpResponse:
     row = _own(request, pk)

@@ -18,11 +18,11 @@ from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import known_browsers, sign_out_notices, throttle
 from accounts.types import Request
-from tokens.decorators import guards_account, signs_in_or_out
+from tokens.decorators import fresh_session_required, starts_or_ends_session
 from tokens.models import RefreshToken
 
 
-@method_decorator([guards_account, signs_in_or_out], name="dispatch")
+@method_decorator([fresh_session_required, starts_or_ends_session], name="dispatch")
 class SignIn(LoginView):
     """Django's own, with a word on why the sign-in that came along is over.
 
@@ -72,7 +72,7 @@ class SignIn(LoginView):
 
 
 @login_not_required  # whoever is not signed in any more gets the same answer
-@signs_in_or_out
+@starts_or_ends_session
 @never_cache
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:

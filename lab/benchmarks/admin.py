@@ -122,7 +122,7 @@ def keys() -> dict[str, Any]:
     from tokens.models import RefreshToken
 
     person = User.objects.get(username="person7777")
-    session = RefreshToken.objects.filter(user=person).latest("started_at")
+    session = RefreshToken.objects.filter(user=person).latest("created_at")
     event = SecurityEvent.objects.filter(user=person).latest("created_at")
     day = timezone.localdate() - timedelta(days=20)
     return {"person": person.pk, "session": session.pk, "event": event.pk, "day": day}

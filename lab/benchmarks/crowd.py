@@ -30,7 +30,7 @@ PEOPLE = """
     FROM generate_series(1, %(people)s) n"""
 SESSIONS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probes, persistent, method,
-        name, user_agent, address, started_at, seen_at, expires_at, changed_at, revoked_at, reason)
+        name, user_agent, ip_address, created_at, last_used_at, expires_at, changed_at, revoked_at, reason)
     SELECT gen_random_uuid(), {PERSON}, n % 40 + 1, gen_random_uuid(), 0, repeat('0', 64), 0, n % 3 > 0,
         CASE WHEN n % 40 = 7 THEN 'api' ELSE 'password' END, '', {BROWSER}, {ADDRESS}, began,
         least(now(), began + n % 20 * interval '1 day'),

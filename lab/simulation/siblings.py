@@ -1,11 +1,11 @@
-"""The rule of this project: the real `tokens.rotation`, applied as `tokens.presented` applies it."""
+"""The rule of this project: the real `tokens.core.rotation`, applied as `tokens.authentication` applies it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from tokens.rotation import Outcome, Refresh, decide, settled
+from tokens.core.rotation import Outcome, Refresh, decide, settled
 
 from .jars import Access, Answer, Jar, Probe, Verdict
 from .parameters import DEFAULT, Parameters
@@ -16,7 +16,7 @@ Decide = Callable[[Refresh, Refresh, float, float], Outcome]
 
 class Siblings(Rule):
     name = "siblings until one has settled"
-    document = "this project, `tokens/rotation.py`"
+    document = "this project, `tokens/core/rotation.py`"
 
     def __init__(self, parameters: Parameters = DEFAULT, decide: Decide = decide) -> None:
         super().__init__(parameters)

@@ -207,9 +207,9 @@ class TestRows:
     def test_a_persons_page_shows_their_sessions_and_changes_none(self, admin, bob, there):
         row = RefreshToken.objects.get(user=bob)
         assert reverse("admin:tokens_refreshtoken_change", args=[row.pk]) in admin.get(change(bob)).content.decode()
-        fields = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-id": row.pk, "0-address": "192.0.2.9", "0-DELETE": "on"}
+        fields = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-id": row.pk, "0-ip_address": "192.0.2.9", "0-DELETE": "on"}
         admin.post(change(bob), {f"refresh_tokens-{name}": value for name, value in fields.items()})
-        assert RefreshToken.objects.get(pk=row.pk).address == row.address
+        assert RefreshToken.objects.get(pk=row.pk).ip_address == row.ip_address
 
 
 COLOURS = """() => {

@@ -9,7 +9,8 @@ from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tests.tokens.clock import age, elapse
 from tests.tokens.outage import gone
-from tokens import jwts, verified
+from tokens import verification
+from tokens.core import jwt
 from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +87,7 @@ class TestLogin:
 
     def test_is_a_session_like_any_other(self, app, client, bob, sign_in):
         row = RefreshToken.objects.get()
-        assert (row.user, row.method, row.persistent) == (bob, RefreshToken.Method.API, True)
+        assert (row.user, row.method, row.remember) == (bob, RefreshToken.Method.API, True)
         assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGNED_IN, session_id=row.pk).exists()
         sign_in(client, bob)
         assert row.pk in {session.row.pk for session in client.get("/accounts/sessions/").context["live"]}
@@ -226,6 +227,6 @@ def test_the_dashboard_is_for_the_staff_and_a_role_that_was_taken_counts_at_once
 
 def test_a_pair_is_what_the_cookies_are(app):
     """Neighbours and the site verify the same tokens."""
-    claims = verified.access(app.access)
-    assert isinstance(claims, jwts.AccessClaims) and not claims.new
-    assert verified.refresh(app.refresh).kept
+    claims = verification.verify_access(app.access)
+    assert isinstance(claims, jwt.AccessClaims) and not claims.new
+    assert verification.verify_refresh(app.refresh).kept

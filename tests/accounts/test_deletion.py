@@ -180,7 +180,7 @@ class TestAnonymise:
         done = SecurityEvent.objects.get(user=alice, kind=Kind.ALL_ENDED)
         assert (done.actor, done.ip_address, done.user_agent) == (None, None, "")
         row = RefreshToken.objects.exclude(user=alice).get()
-        assert (row.user, row.name, row.user_agent, row.address) == (None, "", "", None)
+        assert (row.user, row.name, row.user_agent, row.ip_address) == (None, "", "", None)
         assert row.revoked_at
         assert not OutgoingMail.objects.filter(kind="password_changed").exists()
         assert not EmailVerification.objects.exists()
@@ -192,7 +192,7 @@ class TestAnonymise:
         before = list(events.values())
         known.delete()
         assert list(events.values()) == before
-        assert RefreshToken.objects.get(user=alice).address == "127.0.0.1"
+        assert RefreshToken.objects.get(user=alice).ip_address == "127.0.0.1"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,7 +15,7 @@ from accounts.models import EmailVerification, SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
-from tokens import verified
+from tokens import verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -86,7 +86,7 @@ class TestDocument:
     def test_has_the_sessions_those_that_are_over_too(self, document):
         assert [session["current"] for session in document["sessions"]] == [False, True]
         over, live = document["sessions"]
-        assert (live["device"], live["address"], live["kept"]) == ("Firefox 128 on Linux", "127.0.0.1", False)
+        assert (live["device"], live["ip_address"], live["remember"]) == ("Firefox 128 on Linux", "127.0.0.1", False)
         assert (live["ended_at"], live["reason"]) == (None, "")
         assert (over["reason"], over["user_agent"]) == ("signed_out", CHROME)
         assert over["ended_at"]
@@ -120,7 +120,7 @@ class TestDocument:
         tokens = jar(here)
         secrets = {bob.password, PASSWORD, *tokens.values(), here.cookies["__Host-csrftoken"].value}
         secrets |= {part for token in tokens.values() for part in token.split(".")}
-        secrets |= {verified.access(tokens["access"]).jti, verified.access(tokens["access"]).rti}
+        secrets |= {verification.verify_access(tokens["access"]).jti, verification.verify_access(tokens["access"]).rti}
         for row in RefreshToken.objects.all():
             secrets |= {row.auth_hash, str(row.jti), row.jti.hex}
         assert len(secrets) > 12

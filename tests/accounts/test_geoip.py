@@ -72,5 +72,5 @@ def test_e001_a_file_that_cannot_be_read(settings, name, ids):
 
 
 def test_a_session_says_its_place(here, known):
-    RefreshToken.objects.update(address=LONDON)
+    RefreshToken.objects.update(ip_address=LONDON)
     assert "London, United Kingdom" in here.get("/accounts/sessions/").content.decode()

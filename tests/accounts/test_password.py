@@ -40,7 +40,7 @@ class TestChange:
         assert here.get(CHANGE).status_code == 200
         assert there.get(CHANGE).status_code == 302
         assert RefreshToken.objects.get(user_agent=CHROME).reason == RefreshToken.Reason.PASSWORD
-        assert RefreshToken.objects.live().get().persistent
+        assert RefreshToken.objects.live().get().remember
         bob.refresh_from_db()
         assert bob.check_password(NEW)
 

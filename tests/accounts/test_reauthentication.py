@@ -83,8 +83,8 @@ class TestProved:
         assert row_of(CHROME).reason == RefreshToken.Reason.ENDED
         assert kinds()[-2:] == [Kind.REAUTHENTICATED, Kind.SESSION_ENDED]
         assert SecurityEvent.objects.get(kind=Kind.REAUTHENTICATED).session_id == row_of(FIREFOX).pk
-        assert timezone.now() - row_of(FIREFOX).proved_at < timedelta(minutes=1)
-        assert timezone.now() - row_of(CHROME).proved_at > REAUTHENTICATION_TIMEOUT
+        assert timezone.now() - row_of(FIREFOX).authenticated_at < timedelta(minutes=1)
+        assert timezone.now() - row_of(CHROME).authenticated_at > REAUTHENTICATION_TIMEOUT
         response = answer(here, page, "anything")  # another tab, in which the question still stands
         assert response.wsgi_request.POST.dict() == {"note": "x"}
 
@@ -125,13 +125,13 @@ class TestProved:
         assert (dict(request.POST.lists()), dict(request.FILES)) == ({"kept": ["yes"]}, {})
 
     def test_a_silent_refresh_is_no_proof(self, here, there):
-        row_of(FIREFOX).prove()
+        row_of(FIREFOX).mark_authenticated()
         elapse(16 * 60, here, there)
         before = here.cookies["__Host-refresh"].value
         page = here.post(OTHERS)
         assert here.cookies["__Host-refresh"].value != before
         assert QUESTION in page.content.decode()
-        assert timezone.now() - row_of(FIREFOX).proved_at > REAUTHENTICATION_TIMEOUT
+        assert timezone.now() - row_of(FIREFOX).authenticated_at > REAUTHENTICATION_TIMEOUT
         assert answer(here, page).status_code == 302
         assert not row_of(CHROME).is_live
 

@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 def session(started, seen, ended=None, here=False, **about):
     """A session, by how many days ago each of it was."""
     now = timezone.now()
-    row = RefreshToken(started_at=now - started * DAY, seen_at=now - seen * DAY, user_agent=FIREFOX, **about)
+    row = RefreshToken(created_at=now - started * DAY, last_used_at=now - seen * DAY, user_agent=FIREFOX, **about)
     row.expires_at = now + DAY
     row.revoked_at = None if ended is None else now - ended * DAY
     return Session(row, here)

@@ -45,7 +45,7 @@ class TestList:
         ],
     )
     def test_says_when_another_was_last_seen(self, here, there, age, words):
-        RefreshToken.objects.filter(user_agent=CHROME).update(seen_at=timezone.now() - age)
+        RefreshToken.objects.filter(user_agent=CHROME).update(last_used_at=timezone.now() - age)
         assert words in page_of(here)
 
     def test_shows_nobody_elses(self, here, alice, using, sign_in):
@@ -87,9 +87,14 @@ def many(here, bob):
     hash_ = RefreshToken.objects.get().auth_hash
     RefreshToken.objects.bulk_create(
         RefreshToken(
-            **{"user": bob, "user_agent": CHROME, "address": "2001:db8:4f0:21:5d1e:77c2:9a0b:1f34", "auth_hash": hash_},
-            **{"jti": uuid4(), "started_at": timezone.now(), "seen_at": timezone.now(), "method": "password"},
-            **{"expires_at": timezone.now() + timedelta(days=9), "persistent": True},
+            **{
+                "user": bob,
+                "user_agent": CHROME,
+                "ip_address": "2001:db8:4f0:21:5d1e:77c2:9a0b:1f34",
+                "auth_hash": hash_,
+            },
+            **{"jti": uuid4(), "created_at": timezone.now(), "last_used_at": timezone.now(), "method": "password"},
+            **{"expires_at": timezone.now() + timedelta(days=9), "remember": True},
             **({} if number < 24 else {"revoked_at": timezone.now(), "reason": Reason.EVICTED}),
         )
         for number in range(44)
@@ -189,10 +194,10 @@ class TestName:
         row = row_of(CHROME)
         url = reverse("session_name", args=[row.pk])
         assert "Chrome 131 on Windows" in here.get(url).content.decode()
-        here.post(url, {"name": "Work laptop", "persistent": "on", "user": "1", "address": "192.0.2.1"})
+        here.post(url, {"name": "Work laptop", "remember": "on", "user": "1", "ip_address": "192.0.2.1"})
         assert "Work laptop" in page_of(here)
         after = row_of(CHROME)
-        assert (after.persistent, after.user_id, after.address) == (row.persistent, row.user_id, row.address)
+        assert (after.remember, after.user_id, after.ip_address) == (row.remember, row.user_id, row.ip_address)
 
     def test_an_empty_name_takes_it_away(self, here):
         url = reverse("session_name", args=[row_of(FIREFOX).pk])

@@ -29,14 +29,14 @@ class TestSignIn:
         assert post(client, name).headers["Location"] == "/"
         assert client.get("/").context["user"].get_username() == "bob"
         row = RefreshToken.objects.get()
-        assert (row.method, row.user_agent, row.address) == ("password", FIREFOX, "127.0.0.1")
+        assert (row.method, row.user_agent, row.ip_address) == ("password", FIREFOX, "127.0.0.1")
 
     @pytest.mark.parametrize(("fields", "kept"), [({}, False), ({"remember": "on"}, True)])
     def test_lasts_until_the_browser_closes_or_is_kept_on_this_device(self, client, bob, fields, kept):
         post(client, "bob", **fields)
         max_age = client.cookies["__Host-refresh"]["max-age"]
         assert int(max_age) > 24 * 3600 if kept else max_age == ""
-        assert RefreshToken.objects.get().persistent is kept
+        assert RefreshToken.objects.get().remember is kept
 
     def test_goes_on_where_it_was_wanted(self, client, bob):
         asked = client.get("/accounts/sessions/")

@@ -66,7 +66,9 @@ class TestAccounts:
     def test_leave_nothing_that_says_who_they_were_and_their_browsers_are_out(self, due, client):
         tidy()
         assert {(event.user, event.ip_address) for event in SecurityEvent.objects.all()} == {(None, None)}
-        assert {(row.user, row.address, row.reason) for row in RefreshToken.objects.all()} == {(None, None, "deleted")}
+        assert {(row.user, row.ip_address, row.reason) for row in RefreshToken.objects.all()} == {
+            (None, None, "deleted")
+        }
         assert client.get("/accounts/profile/").status_code == 302
 
     def test_one_that_is_kept_at_the_last_moment_stays(self, due, monkeypatch):
@@ -186,7 +188,7 @@ class TestLeftovers:
         assert tidy() == ["1 sessions of nobody made anonymous."]
         assert tidy() == []
         row = RefreshToken.objects.get()
-        assert (row.name, row.user_agent, row.address) == ("", "", None)
+        assert (row.name, row.user_agent, row.ip_address) == ("", "", None)
 
 
 @pytest.mark.django_db(transaction=True)

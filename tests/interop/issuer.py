@@ -13,7 +13,7 @@ from uuid import uuid4
 import jwt
 
 from tests.security.forging import base64url
-from tokens import jwks
+from tokens.core import keys
 
 SIZE = 64  # places in its status list
 TTL = 1
@@ -23,7 +23,7 @@ class Issuer:
     """On a port of this machine, until it is closed. It counts who asks for what; `away`, it answers 503."""
 
     def __init__(self) -> None:
-        self.ring = jwks.ring({"keys": [jwks.generate("ES256")]})
+        self.ring = keys.parse_jwks({"keys": [keys.generate_jwk("ES256")]})
         self.published: str | None = None  # the status list
         self.others: list[dict[str, str]] = []  # keys beside those of the ring
         self.asked: Counter[str] = Counter()

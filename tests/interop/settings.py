@@ -2,6 +2,6 @@
 
 from tests.interop.home import LOOK_EVERY
 from tests.resilience.settings import *  # noqa: F403
-from tokens import keyfile
+from tokens.core import keyfile
 
 keyfile.LOOK_EVERY = LOOK_EVERY

@@ -15,7 +15,7 @@ from tests.interop.forgeries import real_of
 from tests.interop.home import LOOK_EVERY, Home
 from tests.interop.service import Service
 from tests.security.forging import part
-from tokens import jwks
+from tokens.core import keys
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -80,7 +80,7 @@ def kid_of(token: str) -> str:
 
 def rotate(life: Life) -> str:
     """Rotates the keys while people go on. Returns the kid that signs from then on."""
-    new = life.home.key(jwks.NEXT)["kid"]
+    new = life.home.key(keys.NEXT)["kid"]
     life.home.tokenkeys("rotate")
     assert life.home.key()["kid"] == new
     taken_up = monotonic() + TAKEN_UP

@@ -12,7 +12,8 @@ from tests.conftest import PASSWORD
 from tests.interop import forgeries
 from tests.interop.forgeries import real_of
 from tests.interop.service import programs
-from tokens import jwks, keyfile
+from tokens.core import keyfile
+from tokens.core import keys as signing_keys
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -32,7 +33,7 @@ BEYOND = re.compile(r"of a status list|with a status list|at the place|with the 
 @pytest.fixture
 def keys(live_server, settings, tmp_path):
     """The public keys of this server, which knows itself by its address."""
-    entries = [jwks.generate("ES256", jwks.NEXT), jwks.generate("ES256")]
+    entries = [signing_keys.generate_jwk("ES256", signing_keys.NEXT), signing_keys.generate_jwk("ES256")]
     keyfile.write(tmp_path / "keys.json", {"keys": entries})
     settings.TOKENS_KEYS, settings.TOKENS_ISSUER = str(tmp_path / "keys.json"), live_server.url
     settings.TOKENS_STATUS_LIST = 2**20

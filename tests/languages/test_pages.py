@@ -59,11 +59,11 @@ def lived(alice):
         SecurityEvent.objects.create(user=alice, kind=kind, user_agent=IPHONE)
     for reason in RefreshToken.Reason:
         Client(headers={"user-agent": IPHONE}).force_login(alice)
-        RefreshToken.objects.order_by("-started_at")[:1].get().revoke(reason)
+        RefreshToken.objects.order_by("-created_at")[:1].get().revoke(reason)
     for seen in (0, 5, 50):
         Client(headers={"user-agent": IPHONE}).force_login(alice)
-        newest = RefreshToken.objects.order_by("-started_at")[:1].get()
-        RefreshToken.objects.filter(pk=newest.pk).update(seen_at=timezone.now() - timezone.timedelta(hours=seen))
+        newest = RefreshToken.objects.order_by("-created_at")[:1].get()
+        RefreshToken.objects.filter(pk=newest.pk).update(last_used_at=timezone.now() - timezone.timedelta(hours=seen))
     return alice
 
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from accounts.db_metrics import db_metrics
 from tests.tokens.clock import copy_of, elapse
-from tokens.branches import Branch
+from tokens.events import TokenEvent
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -72,9 +72,9 @@ def test_all_that_is_there_is_shown(scraped):
 
 @pytest.mark.parametrize("where", [dashboard, alerts])
 def test_no_value_is_asked_for_that_never_comes(where):
-    values = {"branch": set(Branch), "outcome": OUTCOMES, "reason": set(RefreshToken.Reason)}
+    values = {"event": set(TokenEvent), "outcome": OUTCOMES, "reason": set(RefreshToken.Reason)}
     for expression in where():
-        for label, wanted in re.findall(r'(branch|outcome|reason)=~?"([^"]+)"', expression):
+        for label, wanted in re.findall(r'(event|outcome|reason)=~?"([^"]+)"', expression):
             assert set(wanted.split("|")) <= values[label], expression
 
 

@@ -15,7 +15,7 @@ from tests import valkey
 from tests.project.test_settings import documented, manage
 from tests.tokens.clock import elapse
 from tests.tokens.outage import gone
-from tokens import verified
+from tokens import verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -91,7 +91,7 @@ class TestCounted:
 
     def test_the_cost_of_a_token_that_is_new_to_the_process_and_of_no_other(self, bob, client, grown):
         client.force_login(bob)
-        verified.forget()
+        verification.forget()
         grown()
         for _ in range(3):
             client.get("/")

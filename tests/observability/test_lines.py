@@ -59,7 +59,7 @@ class TestFields:
         old.get("/", follow=True)
         client.get("/")
         [reused] = written.of("token_reused")
-        assert (reused["level"], reused["branch"]) == ("warning", "reused")
+        assert (reused["level"], reused["token_event"]) == ("warning", "reused")
         [ended] = written.of("sessions_ended")
         assert (ended["reason"], ended["count"]) == ("reused", 1)
         assert {line["reason"] for line in written.of("token_dead")} == {"reused"}

@@ -150,7 +150,7 @@ def test_forget_the_password_in_a_browser_that_is_signed_in(another, last, bob):
 def test_another_user_name_after_the_password_once_more(another, bob):
     page = another()
     sign_in(page, "bob")
-    RefreshToken.objects.update(proved_at=None)
+    RefreshToken.objects.update(authenticated_at=None)
     page.goto("/accounts/username/")
     page.get_by_label("Password").fill(PASSWORD)
     press(page, "Go on")

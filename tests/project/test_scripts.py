@@ -80,7 +80,7 @@ class TestTimes:
     def test_goes_on_while_the_page_is_open(self, page, site, bob, sign_in):
         other = Client()
         sign_in(other, bob)
-        RefreshToken.objects.update(seen_at=timezone.now() - timedelta(hours=3, minutes=5))
+        RefreshToken.objects.update(last_used_at=timezone.now() - timedelta(hours=3, minutes=5))
         page.clock.install()
         page.goto(f"{site}/accounts/login/?next=/accounts/sessions/")
         page.get_by_label("User name or e-mail").fill("bob")

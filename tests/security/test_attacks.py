@@ -12,7 +12,7 @@ from django.core import signing
 
 from tests.security.corpus import ACCESS, PROBE, REFRESH
 from tests.security.forging import Real, altered, forged, irregular, members
-from tokens import jwks
+from tokens.core import keys
 from tokens.models import RefreshToken
 
 SESSIONS = "/accounts/sessions/"
@@ -36,11 +36,11 @@ def signed_by(settings, tmp_path, request):
 
     def signed_by(alg):
         path = tmp_path / "keys.json"
-        path.write_text(json.dumps({"keys": [jwks.generate(alg)]}))
+        path.write_text(json.dumps({"keys": [keys.generate_jwk(alg)]}))
         settings.TOKENS_KEYS = str(path)
         real = request.getfixturevalue("real")
         assert members(real.refresh, 0)["alg"] == alg
-        return Real(real.access, real.refresh, jwks.ring(json.loads(path.read_text())).current)
+        return Real(real.access, real.refresh, keys.parse_jwks(json.loads(path.read_text())).current)
 
     return signed_by
 
@@ -54,7 +54,7 @@ def check(opens, real, forgeries):
         assert opens(f"{name}={altered(token, real.key)}")
 
 
-@pytest.mark.parametrize("alg", jwks.KINDS)
+@pytest.mark.parametrize("alg", keys.KINDS)
 def test_no_forged_token_opens_whatever_the_algorithm_of_the_key(opens, signed_by, elsewhere, alg):
     real = signed_by(alg)
     check(opens, real, lambda token: forged(token, real.key, elsewhere))

@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 
 from tokens import probe
-from tokens.branches import Branch
 from tokens.conf import Conf
+from tokens.events import TokenEvent
 
 pytestmark = pytest.mark.once
 
@@ -73,7 +73,7 @@ def test_the_lifetimes_are_the_settings(settings):
 
 def test_the_token_events_it_leads_to_are_the_rules():
     rows = re.findall(r"^\| (`.+?) \|", EVENTS, flags=re.M)
-    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == {branch.value for branch in Branch}
+    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == {branch.value for branch in TokenEvent}
 
 
 def test_the_list_of_cryptography_is_complete():

@@ -6,7 +6,7 @@ from lab.simulation.hunt import hunt
 from lab.simulation.rules import AnchoredGrace, Leeway, ParentOfActive
 from lab.simulation.search import search
 from lab.simulation.siblings import Siblings
-from tokens.rotation import decide
+from tokens.core.rotation import decide
 
 pytestmark = pytest.mark.once
 

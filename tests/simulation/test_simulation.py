@@ -17,7 +17,7 @@ from lab.simulation.siblings import Siblings
 from lab.simulation.thieves import Kind
 from lab.simulation.world import Network, World
 from tokens.conf import conf
-from tokens.models import PROBES_AT_MOST
+from tokens.models import MAX_PROBES
 from tokens.probe import LIFETIME
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -186,4 +186,4 @@ class TestModel:
             conf.confirm_after,
             conf.idle_lifetime,
         )
-        assert (DEFAULT.probe_lifetime, DEFAULT.probes_at_most) == (LIFETIME, PROBES_AT_MOST)
+        assert (DEFAULT.probe_lifetime, DEFAULT.probes_at_most) == (LIFETIME, MAX_PROBES)

@@ -85,7 +85,12 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
     client, before = Client(), set(RefreshToken.objects.values_list("pk", flat=True))
     client.force_login(user)
     RefreshToken.objects.exclude(pk__in=before).update(
-        **{"address": "203.0.113.7", "method": "password", "started_at": now() - started, "proved_at": now() - proved},
+        **{
+            "ip_address": "203.0.113.7",
+            "method": "password",
+            "created_at": now() - started,
+            "authenticated_at": now() - proved,
+        },
         **about,
     )
     return {name: morsel.value for name, morsel in client.cookies.items()}
@@ -125,20 +130,20 @@ def here_of(user: Any) -> str:
 
 def sessions_of(user: Any) -> str:
     """Where else `user` is signed in, and was; the id of one that can be named and ended."""
-    row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, address="2001:db8:4f0:21::7")
+    row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, ip_address="2001:db8:4f0:21::7")
     row_of(user, PROGRAM, started=DAY, seen=HOUR, method="api", name="Backup")
     for days, reason in [(1, "signed_out"), (3, "ended"), (8, "replaced"), (12, "evicted"), (20, "reused")]:
         row_of(user, CHROME, started=(days + 2) * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason=reason)
-    return str(row_of(user, IPHONE, started=9 * DAY, seen=3 * HOUR, address="198.51.100.23").pk)
+    return str(row_of(user, IPHONE, started=9 * DAY, seen=3 * HOUR, ip_address="198.51.100.23").pk)
 
 
 def row_of(user: Any, user_agent: str, *, started: timedelta, seen: timedelta, **about: Any) -> Any:
     from tokens import users
     from tokens.models import RefreshToken
 
-    row = RefreshToken.objects.start(user, persistent=True, method=about.pop("method", "password"))
-    about = {"user_agent": user_agent, "address": "203.0.113.7", "auth_hash": users.auth_hash(user), **about}
-    RefreshToken.objects.filter(pk=row.pk).update(started_at=now() - started, seen_at=now() - seen, **about)
+    row = RefreshToken.objects.start(user, remember=True, method=about.pop("method", "password"))
+    about = {"user_agent": user_agent, "ip_address": "203.0.113.7", "auth_hash": users.auth_hash(user), **about}
+    RefreshToken.objects.filter(pk=row.pk).update(created_at=now() - started, last_used_at=now() - seen, **about)
     return row
 
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.mails import worker
 from accounts.models import OutgoingMail
-from tokens.progress import bar
+from tokens.management.progress import bar
 
 _POLL = 5  # seconds
 

@@ -10,8 +10,8 @@ from accounts.account import deletion
 from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION, SecurityEventQuerySet
+from tokens.management.progress import counting
 from tokens.models import RefreshToken
-from tokens.progress import counting
 
 BATCH_SIZE = 500  # rows in one statement: nobody waits long for it
 

@@ -36,7 +36,7 @@ def walk() -> None:
         assert name in on(opened[name])
     assert on(opened["stranger"], "/basket/") == "pears"
 
-    rows = RefreshToken.objects.order_by("user__username").values_list("user__username", "method", "persistent")
+    rows = RefreshToken.objects.order_by("user__username").values_list("user__username", "method", "remember")
     assert list(rows) == [(name, "moved", True) for name in ("alice", "bob", "carol")]
     assert dict(User.objects.values_list("username", "last_login")) == logged_in
     signed_out(bob, jars["bob"])

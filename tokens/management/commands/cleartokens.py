@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from tokens import pruning
+from tokens.management import pruning
+from tokens.management.progress import counting
 from tokens.models import KEPT_AFTER_END
-from tokens.progress import counting
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tokens.exceptions import InvalidKeys
-from tokens.findings import Findings, findings
+from tokens.core.exceptions import InvalidKeys
+from tokens.management.inspection import Inspection, inspect
 
 MOST = 16 * 1024  # bytes; servers take no longer header
 WIDEST = 300  # characters of one claim
@@ -34,14 +34,14 @@ class Command(BaseCommand):
                 "by other programs. If that one is real, end its session."
             )
         try:
-            found = findings(_read(), now=time())
+            found = inspect(_read(), now=time())
         except InvalidKeys as error:
             raise CommandError(str(error)) from error
         self._show(found)
         if found.fault:
             sys.exit(1)
 
-    def _show(self, found: Findings) -> None:
+    def _show(self, found: Inspection) -> None:
         for what, members in (("header", found.header), ("claims", found.claims)):
             self.stdout.write(what + ("" if members is not None else ": no JSON object"))
             for name, value in members or ():
@@ -65,6 +65,6 @@ def _read() -> str:
 
 
 def _escaped(value: object) -> str:
-    """As JSON in ASCII: no claim sends anything but letters to the terminal."""
+    """Return `value` as JSON in ASCII: no claim can send control characters to the terminal."""
     text = json.dumps(value)
     return text if len(text) <= WIDEST else f"{text[:WIDEST]}... ({len(text):,} characters)"

@@ -6,8 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tokens import jwks, keyfile
-from tokens.exceptions import InvalidKeys
+from tokens.core import keyfile
+from tokens.core import keys as jwks
+from tokens.core.exceptions import InvalidKeys
 
 
 class Command(BaseCommand):
@@ -41,7 +42,7 @@ class Command(BaseCommand):
     def _create(self, path: Path, alg: str, dry_run: bool = False, **_: Any) -> None:
         if path.exists():
             raise CommandError(f"{path} is there already.")
-        self._write(path, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]}, dry_run)
+        self._write(path, {"keys": [jwks.generate_jwk(alg, jwks.NEXT), jwks.generate_jwk(alg)]}, dry_run)
 
     def _list(self, path: Path, **_: Any) -> None:
         self._show(keyfile.read(path))
@@ -54,16 +55,16 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was written; a new key will have another name.")
 
     def _show(self, keys: jwks.JwkSet) -> None:
-        ring = jwks.ring(keys)
+        ring = jwks.parse_jwks(keys)
         for entry, key in zip(keys["keys"], ring.verifying.values(), strict=True):
             self.stdout.write(f"{key.kid}  {key.alg:<5}  {entry.get('state', jwks.CURRENT)}")
 
     def _rotate(self, path: Path, dry_run: bool = False, **_: Any) -> None:
-        self._write(path, jwks.rotated(keyfile.read(path)), dry_run)
+        self._write(path, jwks.rotate_jwks(keyfile.read(path)), dry_run)
 
     def _retire(self, path: Path, kid: str, dry_run: bool = False, **_: Any) -> None:
-        self._write(path, jwks.retired(keyfile.read(path), kid), dry_run)
+        self._write(path, jwks.retire_jwk(keyfile.read(path), kid), dry_run)
 
     def _check(self, path: Path, **_: Any) -> None:
-        count = len(jwks.ring(keyfile.read(path)).verifying)
+        count = len(jwks.parse_jwks(keyfile.read(path)).verifying)
         self.stdout.write(f"{path} can be used: {count} keys.")

@@ -1,13 +1,10 @@
-"""Which program a sign-in came from, as the database tells it."""
-
-from uuid import uuid4
+"""Which browser a session was opened with."""
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
+from tokens.client import BROWSERS, OTHER, browser_of
 from tokens.models import RefreshToken
-from tokens.programs import OTHER, PARTS, program
 
 CALLS_ITSELF = {
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0": "firefox",
@@ -25,39 +22,31 @@ CALLS_ITSELF = {
 pytestmark = pytest.mark.django_db
 
 
-def sessions(user_agents):
-    now = timezone.now()
-    moments = {"started_at": now, "seen_at": now, "expires_at": now}
-    return RefreshToken.objects.bulk_create(
-        RefreshToken(jti=uuid4(), user_agent=each, **moments) for each in user_agents
-    )
-
-
 def test_is_the_first_name_that_fits():
-    sessions(CALLS_ITSELF)
+    assert {user_agent: browser_of(user_agent) for user_agent in CALLS_ITSELF} == CALLS_ITSELF
+    assert set(CALLS_ITSELF.values()) == {*BROWSERS, OTHER}
 
-    found = RefreshToken.objects.annotate(program=program()).values_list("user_agent", "program")
 
-    assert dict(found) == CALLS_ITSELF
-    assert set(CALLS_ITSELF.values()) == {*PARTS, OTHER}
+def test_is_filled_in_at_sign_in(bob):
+    user_agent = next(iter(CALLS_ITSELF))
+    assert RefreshToken.objects.start(bob, user_agent=user_agent).browser == "firefox"
 
 
 def test_is_found_by_its_index():
-    """Or a list of a million would be read from end to end. SQLite has the index, but asks with values that it does not
-    compare with those in it."""
-    rows = RefreshToken.objects.alias(program=program()).filter(program="opera").order_by("-started_at")
+    """Or a list of a million would be read from end to end."""
+    rows = RefreshToken.objects.filter(browser="opera").order_by("-created_at")
     with connection.cursor() as cursor:
         indexes = connection.introspection.get_constraints(cursor, "tokens_refreshtoken")
-        assert indexes["tokens_program_started_at"]["index"]
+        assert indexes["tokens_browser_created_at"]["index"]
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")
-            assert "tokens_program_started_at" in rows[:100].explain()
+            assert "tokens_browser_created_at" in rows[:100].explain()
 
 
 def test_no_index_is_of_a_column_that_a_refresh_changes():
     """Or each refresh would have to write into all of them: PostgreSQL's HOT."""
-    changing = {"generation", "jti", "version", "seen_at", "probed_jti", "probes"}
+    changing = {"generation", "jti", "version", "last_used_at", "probed_jti", "probe_count"}
     indexed = {name for index in RefreshToken._meta.indexes for name, _ in index.fields_orders}
 
-    assert indexed == {"expires_at", "changed_at", "started_at", "address", "reason", "method"}
+    assert indexed == {"expires_at", "changed_at", "created_at", "ip_address", "browser", "reason", "method"}
     assert not indexed & changing

@@ -18,10 +18,11 @@ from tests.tokens.clock import copy_of, elapse
 from tests.tokens.forge import altered, part
 from tests.tokens.kinds import ACCESS, ISSUER, KEY, RING, access_token, cause, reread
 from tests.tokens.outage import gone
-from tokens import jwks, jwts, keyfile
 from tokens.conf import conf
+from tokens.contrib.status_list import compressed, packed, time_to_live, write_status_list
+from tokens.core import jwt, keyfile
+from tokens.core import keys as signing_keys
 from tokens.models import RefreshToken
-from tokens.status_list import compressed, packed, time_to_live, write_status_list
 from tokens.testing import Client
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
@@ -90,7 +91,7 @@ class TestWriteStatusList:
     @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # for a name that joserfc does not like any more
     @pytest.mark.parametrize("alg", ["ES256", "EdDSA", "RS256"])
     def test_another_library_verifies_it_with_the_published_key(self, alg):
-        ring = jwks.ring({"keys": [jwks.generate(alg)]})
+        ring = signing_keys.parse_jwks({"keys": [signing_keys.generate_jwk(alg)]})
         found = joserfc.decode(self.made(ring), KeySet.import_key_set({"keys": ring.public()}), algorithms=[alg])
         assert found.header == {"typ": "statuslist+jwt", "alg": alg, "kid": ring.current.kid}
         assert ones(found.claims["status_list"]["lst"]) == {5}
@@ -109,7 +110,7 @@ class TestWriteStatusList:
     def test_its_subject_is_what_tokens_name(self):
         token = json.loads(part(access_token(replace(ACCESS, idx=5)), 1))
         assert json.loads(part(self.made(RING), 1))["sub"] == token["status"]["status_list"]["uri"]
-        assert jwts.status_uri("https://sojourn.example/") == jwts.status_uri("https://sojourn.example")
+        assert jwt.status_uri("https://sojourn.example/") == jwt.status_uri("https://sojourn.example")
 
     def test_it_passes_for_no_token_of_ours(self):
         made = self.made(RING)
@@ -168,7 +169,7 @@ class TestStatusList:
 
     @pytest.mark.urls("project.urls")
     def test_it_stands_where_tokens_say_that_it_does(self, status_list):
-        assert urlsplit(jwts.status_uri(conf.issuer)).path == reverse("status_list") == URL
+        assert urlsplit(jwt.status_uri(conf.issuer)).path == reverse("status_list") == URL
         assert ended() == set()
 
     def test_it_speaks_of_lifetimes_as_they_are(self, status_list, settings):
@@ -179,7 +180,10 @@ class TestStatusList:
         assert "max-age=2" in response.headers["Cache-Control"]
 
     def test_it_is_signed_by_the_key_that_signs_now(self, status_list, settings, tmp_path):
-        keyfile.write(tmp_path / "others.json", {"keys": [jwks.generate("ES256", jwks.NEXT), jwks.generate("ES256")]})
+        keyfile.write(
+            tmp_path / "others.json",
+            {"keys": [signing_keys.generate_jwk("ES256", signing_keys.NEXT), signing_keys.generate_jwk("ES256")]},
+        )
         settings.TOKENS_KEYS = str(tmp_path / "others.json")
         assert json.loads(part(Client().get(URL).content.decode(), 0))["kid"] == conf.key_ring.current.kid
         assert ended() == set()

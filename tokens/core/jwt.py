@@ -1,7 +1,7 @@
-"""The two tokens, written and read. A strict profile around PyJWT (RFC 8725), without Django and without a clock.
+"""Write and read the two tokens: a strict profile around PyJWT (RFC 8725), without Django and without a clock.
 
-PyJWT proves the signature. What it does not look at is looked at here: length, alphabet, the members of the
-header, the kind of token, doubled members, encodings and the exact types of claims.
+PyJWT verifies the signature. What it does not check is checked here: length, alphabet, the members of the header, the
+kind of token, duplicate members, encodings and the exact types of claims.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .exceptions import ExpiredToken, InvalidToken
 from .keys import Key, KeyRing
 
 MAX_LENGTH = 2048
-LEEWAY = 60  # seconds that the clock of another server may be ahead
-STATUS_LIST = "/.well-known/status-list"  # where on the issuer's site neighbours read what has ended
+LEEWAY = 60  # seconds by which the clock of another server may be ahead
+STATUS_LIST = "/.well-known/status-list"  # where neighbours read on the issuer's site which sessions have ended
 LARGEST = 2**53  # beyond it, JSON numbers are not exact everywhere (RFC 7493 §2.2)
 
 ACCESS = "at+jwt"  # RFC 9068 §2.1
@@ -38,8 +38,8 @@ _algorithms = get_default_algorithms()
 
 @dataclass(frozen=True, slots=True)
 class RefreshClaims:
-    """What a refresh token says: whose (`sub`), of which row (`sid`), its place in the family (`gen`, `jti`), and
-    whether its cookie outlives the browser (`kept`)."""
+    """What a refresh token says: whose (`sub`), of which row (`sid`), its position in the family (`gen`, `jti`), and
+    whether its cookie outlives the browser (`remember`)."""
 
     sub: str
     sid: str
@@ -47,14 +47,14 @@ class RefreshClaims:
     gen: int
     iat: int
     exp: int
-    kept: bool = False
+    remember: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
     """What an access token says. `rti` is the `jti` of the refresh token born with it, `ver` the row's version,
-    `new` whether its generation is unconfirmed, `idx` the row's place in the status list, `user` the claims about
-    the person."""
+    `new` whether its generation is unconfirmed, `idx` the row's index in the status list, `user` the claims about
+    the user."""
 
     sub: str
     sid: str
@@ -70,7 +70,7 @@ class AccessClaims:
 
 
 def write_access(claims: AccessClaims, *, ring: KeyRing, issuer: str, audience: str) -> str:
-    """The access token for `claims`, signed with the ring's current key (RFC 9068)."""
+    """Return the access token for `claims`, signed with the ring's current key (RFC 9068)."""
     payload = {name: getattr(claims, name) for name in ("sub", "sid", "jti", "rti", "gen", "ver", "iat", "exp")}
     payload |= {"iss": issuer, "aud": audience, "type": "access"} | dict(claims.user)
     if claims.new:
@@ -81,16 +81,16 @@ def write_access(claims: AccessClaims, *, ring: KeyRing, issuer: str, audience: 
 
 
 def write_refresh(claims: RefreshClaims, *, ring: KeyRing, issuer: str) -> str:
-    """The refresh token for `claims`. Its audience is the issuer itself: nobody else has a use for it."""
+    """Return the refresh token for `claims`. Its audience is the issuer itself: it is of no use to anyone else."""
     payload = {name: getattr(claims, name) for name in ("sub", "sid", "jti", "gen", "iat", "exp")}
     payload |= {"iss": issuer, "aud": issuer, "type": "refresh"}
-    if claims.kept:
-        payload["kept"] = True
+    if claims.remember:
+        payload["remember"] = True
     return write(payload, REFRESH, ring.current)
 
 
 def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> AccessClaims:
-    """The claims of an authentic access token, whenever it was made (see `check_times`).
+    """Return the claims of an authentic access token, whenever it was made (see `check_times`).
 
     Raises InvalidToken, with the exact cause, for anything else.
     """
@@ -104,14 +104,17 @@ def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> Acc
         ver=_number(claims, "ver"),
         iat=_number(claims, "iat"),
         exp=_number(claims, "exp"),
-        new=_mark(claims, "new"),
-        idx=_place(claims, issuer),
+        new=_flag(claims, "new"),
+        idx=_status_index(claims, issuer),
         user=_user_claims(claims),
     )
 
 
 def read_refresh(token: str, *, ring: KeyRing, issuer: str) -> RefreshClaims:
-    """The claims of an authentic refresh token, whenever it was made. Raises InvalidToken for anything else."""
+    """Return the claims of an authentic refresh token, whenever it was made.
+
+    Raises InvalidToken, with the exact cause, for anything else.
+    """
     claims = _read(token, REFRESH, "refresh", ring, issuer, issuer)
     read = RefreshClaims(
         sub=_text(claims, "sub"),
@@ -120,7 +123,7 @@ def read_refresh(token: str, *, ring: KeyRing, issuer: str) -> RefreshClaims:
         gen=_number(claims, "gen"),
         iat=_number(claims, "iat"),
         exp=_number(claims, "exp"),
-        kept=_mark(claims, "kept"),
+        remember=_flag(claims, "remember"),
     )
     if claims:
         raise InvalidToken("The token has a claim that does not belong to its kind.")
@@ -128,15 +131,18 @@ def read_refresh(token: str, *, ring: KeyRing, issuer: str) -> RefreshClaims:
 
 
 def signer(token: str, *, ring: KeyRing) -> Key:
-    """The key of `ring` that signed `token`; whatever it says, and of whichever kind. Raises InvalidToken."""
-    key = _key(_opened(token), ring)
+    """Return the key of `ring` that signed `token`, of whichever kind. Raises InvalidToken."""
+    key = _key(_parse(token), ring)
     _verified(token, key)
     return key
 
 
 def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: float) -> None:
-    """Raises ExpiredToken after `exp`, or once the token is older than today's `lifetime` (in seconds), so that
-    lifetimes can be shortened; InvalidToken if it was made further ahead than clocks may differ."""
+    """Raise ExpiredToken after `exp`, or once the token is older than `lifetime` (in seconds).
+
+    The second condition lets a site shorten its lifetimes. Raises InvalidToken if `iat` lies further in the future than
+    clocks may differ.
+    """
     if claims.iat > now + LEEWAY:
         raise InvalidToken("The token was made in the future.")
     if now >= min(claims.exp, claims.iat + lifetime):
@@ -144,18 +150,18 @@ def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: f
 
 
 def status_uri(issuer: str) -> str:
-    """The one address of the status list of `issuer`: in access tokens, and in the list as its subject."""
+    """Return the URL of the status list of `issuer`: in access tokens, and in the list as its subject."""
     return issuer.rstrip("/") + STATUS_LIST
 
 
 def write(payload: dict[str, Any], typ: str, key: Key) -> str:
-    """A JWT of these claims and this type, signed with `key`."""
+    """Return a JWT with these claims and this type, signed with `key`."""
     text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()  # a third of the escapes' length
     return _jws.encode(text, key.secret, key.alg, headers={"kid": key.kid, "typ": typ})
 
 
 def _read(token: str, typ: str, kind: str, ring: KeyRing, issuer: str, audience: str) -> dict[str, Any]:
-    header = _opened(token)
+    header = _parse(token)
     if header["typ"].lower().removeprefix("application/") != typ:
         raise InvalidToken("The token is of another type.")
     claims = _object(_verified(token, _key(header, ring)), "The payload")
@@ -172,7 +178,7 @@ _ELSEWHERE = {
 }
 
 
-def _opened(token: str) -> dict[str, str]:
+def _parse(token: str) -> dict[str, str]:
     if len(token) > MAX_LENGTH:
         raise InvalidToken("The token is longer than 2,048 characters.")
     if not _COMPACT.fullmatch(token):
@@ -182,7 +188,7 @@ def _opened(token: str) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def _header(segment: str) -> dict[str, str]:
-    """The header's three members. All tokens of one key and kind share one header, so this is parsed once for each."""
+    """Return the header's three members. Tokens of one key and kind share a header, so it is parsed once for each."""
     header = _object(_decoded(segment), "The header")
     if header.keys() != {"alg", "kid", "typ"}:
         raise InvalidToken("The header's members are not exactly alg, kid and typ.")  # jku, jwk, x5u, crit, zip, ...
@@ -201,8 +207,10 @@ def _key(header: dict[str, str], ring: KeyRing) -> Key:
 
 
 def _verified(token: str, key: Key) -> bytes:
-    """The payload of a token whose header was looked at already: PyJWT would parse that once more, and more slowly
-    than it verifies."""
+    """Return the payload of a token whose header was checked already.
+
+    PyJWT would parse the header once more, which takes longer than the verification.
+    """
     signed, _, signature = token.rpartition(".")
     try:
         payload, proof = _decoded(signed.partition(".")[2]), _decoded(signature)
@@ -233,10 +241,10 @@ def _object(data: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member is doubled")
+        raise ValueError("a member is duplicated")
     for value in members.values():
         if type(value) is str:
             value.encode()  # JSON can escape half a character; UnicodeEncodeError is a ValueError
@@ -247,7 +255,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-_strict = json.JSONDecoder(object_pairs_hook=_without_doubles, parse_constant=_refuse)
+_strict = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse)
 
 
 def _text(claims: dict[str, Any], name: str) -> str:
@@ -264,26 +272,26 @@ def _number(claims: dict[str, Any], name: str) -> int:
     return value
 
 
-def _mark(claims: dict[str, Any], name: str) -> bool:
+def _flag(claims: dict[str, Any], name: str) -> bool:
     value = claims.pop(name, False)
     if type(value) is not bool:
-        raise InvalidToken(f"The mark `{name}` is not a boolean.")
+        raise InvalidToken(f"The claim `{name}` is not a boolean.")
     return value
 
 
 def _status(idx: int, issuer: str) -> dict[str, dict[str, int | str]]:
-    """How a token names its place in the status list (draft-ietf-oauth-status-list §6.2)."""
+    """Return how a token names its entry in the status list (draft-ietf-oauth-status-list §6.2)."""
     return {"status_list": {"idx": idx, "uri": status_uri(issuer)}}
 
 
-def _place(claims: dict[str, Any], issuer: str) -> int | None:
+def _status_index(claims: dict[str, Any], issuer: str) -> int | None:
     if "status" not in claims:
         return None
     status = claims.pop("status")
     named = status.get("status_list") if type(status) is dict else None
     idx = named.get("idx") if type(named) is dict else None
     if type(idx) is not int or not 0 <= idx < LARGEST or status != _status(idx, issuer):
-        raise InvalidToken("The claim `status` is not a place in this site's status list.")
+        raise InvalidToken("The claim `status` is not an entry of this site's status list.")
     return idx
 
 
@@ -298,5 +306,5 @@ def _user_claims(claims: dict[str, Any]) -> dict[str, Claim]:
     if "nbf" in claims:
         raise InvalidToken("The token has a claim that does not belong to its kind.")
     if not all(value is None or type(value) in (str, int, bool) for value in claims.values()):
-        raise InvalidToken("A claim about the person is not a plain value.")
+        raise InvalidToken("A claim about the user is not a plain value.")
     return claims

@@ -1,21 +1,33 @@
-"""A JWK Set as this site keeps it (RFC 7517 §5): each key with `kid`, `alg`, `use` and a `state`.
+"""The keys that sign and verify, and the JWK Set that keeps them (RFC 7517 §5).
 
-`next` is published and does not sign yet, `current` signs (exactly one), `previous` verifies until the last token it
-signed has expired. So a key is known to every neighbour before its first use, and after its last.
+A key has one algorithm; a token's own `alg` only has to agree (RFC 8725 §3.1). In a set each key has `kid`, `alg`,
+`use` and a `state`: `next` is published and does not sign yet, `current` signs (exactly one), `previous` verifies until
+the last token it signed has expired. So a key is known to every neighbour before its first use, and after its last.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jwt.algorithms import Algorithm, get_default_algorithms
 
 from .exceptions import InvalidKeys
-from .keys import Key, KeyRing, base64url, thumbprint
+
+PURPOSE = b"sojourn tokens: HS256 signing key, version 1"
+
+THUMBPRINT = {"oct": ("k", "kty"), "RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
+
 
 NEXT, CURRENT, PREVIOUS = "next", "current", "previous"
 STATES = (NEXT, CURRENT, PREVIOUS)
@@ -35,8 +47,68 @@ _NEW: dict[str, Callable[[], Any]] = {
 }
 
 
-def ring(jwks: object) -> KeyRing:
-    """The ring that a decoded JWK Set describes. Raises InvalidKeys with one sentence that says what is wrong."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: `kid` names it in headers, `alg` is the only algorithm it serves.
+
+    `secret` signs: bytes for HS256, else a private key, or None where only the public half is here. `public` is that
+    half, and `jwk` the same for neighbours (RFC 7517); an HMAC key has neither.
+    """
+
+    kid: str
+    alg: str
+    secret: Any
+    public: Any = None
+    jwk: dict[str, str] | None = None
+
+    @property
+    def verifier(self) -> Any:
+        """Return the half that verifies signatures of this key."""
+        return self.secret if self.public is None else self.public
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyRing:
+    """The key that signs, and all that verify, including the signing one."""
+
+    current: Key
+    verifying: dict[str, Key]
+
+    def public(self) -> list[dict[str, str]]:
+        """Return the members of the published JWK Set (RFC 7517 §5). An HMAC key is never among them."""
+        return [key.jwk for key in self.verifying.values() if key.jwk]
+
+
+@lru_cache(maxsize=8)
+def derived_ring(*secrets: str | bytes) -> KeyRing:
+    """Return a ring of HS256 keys, each derived from one of `secrets`; the first signs, all verify."""
+    keys = [derive(secret) for secret in secrets]
+    return KeyRing(current=keys[0], verifying={key.kid: key for key in keys})
+
+
+def derive(secret: str | bytes) -> Key:
+    """Return an HS256 key of 256 bits for this purpose alone (RFC 5869): no other use of `secret` can sign tokens."""
+    octets = secret.encode() if isinstance(secret, str) else secret
+    material = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(octets)
+    return Key(kid=thumbprint({"k": base64url(material), "kty": "oct"}), alg="HS256", secret=material)
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """Return the hash of a key's required members (RFC 7638 §3). `kty` has to be one of THUMBPRINT's."""
+    members = {name: jwk[name] for name in THUMBPRINT[jwk["kty"]]}
+    return base64url(sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest())
+
+
+def base64url(data: bytes) -> str:
+    """Return `data` as base64url without padding (RFC 7515 §2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def parse_jwks(jwks: object) -> KeyRing:
+    """Return the ring that a decoded JWK Set describes.
+
+    Raises InvalidKeys with one sentence that says what is wrong.
+    """
     entries = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidKeys('A JWK Set is {"keys": [...]} with at least one key.')
@@ -53,28 +125,28 @@ def ring(jwks: object) -> KeyRing:
     return KeyRing(current=keys[signing[0]], verifying=keys)
 
 
-def generate(alg: str, state: str = CURRENT) -> Jwk:
-    """A new private key for `alg`, one of KINDS."""
+def generate_jwk(alg: str, state: str = CURRENT) -> Jwk:
+    """Return a new private key for `alg`, one of KINDS."""
     made = _NEW[alg]()
     members = {"kty": "oct", "k": base64url(made)} if alg == "HS256" else _members(alg, made)
     return {"kid": thumbprint(members), "alg": alg, "use": "sig", "state": state, **members}
 
 
-def rotated(jwks: JwkSet) -> JwkSet:
-    """The set after one step: next becomes current, current previous, and there is a new next.
+def rotate_jwks(jwks: JwkSet) -> JwkSet:
+    """Return the set after one step: next becomes current, current previous, and there is a new next.
 
-    Raises InvalidKeys if the set is not good, or has no next: a key that was never published must not sign.
+    Raises InvalidKeys if the set is invalid or has no next key: a key that was never published must not sign.
     """
-    current = ring(jwks).current
+    current = parse_jwks(jwks).current
     if not any(entry.get("state") == NEXT for entry in jwks["keys"]):
         raise InvalidKeys("There is no next key yet: publish one before it signs.")
     after = {NEXT: CURRENT, CURRENT: PREVIOUS}
     moved = [entry | {"state": after.get(_state(entry, alone=False), PREVIOUS)} for entry in jwks["keys"]]
-    return {"keys": [generate(current.alg, NEXT), *moved]}
+    return {"keys": [generate_jwk(current.alg, NEXT), *moved]}
 
 
-def retired(jwks: JwkSet, kid: str) -> JwkSet:
-    """The set without the key `kid`. Raises InvalidKeys unless that is there, and previous."""
+def retire_jwk(jwks: JwkSet, kid: str) -> JwkSet:
+    """Return the set without the key `kid`. Raises InvalidKeys unless it is there, as a previous key."""
     if not any(_kid(entry) == kid and entry.get("state") == PREVIOUS for entry in jwks["keys"]):
         raise InvalidKeys(f"No previous key has the kid {kid}.")
     return {"keys": [entry for entry in jwks["keys"] if _kid(entry) != kid]}

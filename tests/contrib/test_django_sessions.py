@@ -64,7 +64,7 @@ class TestResume:
         assert "Cookie" in response.headers["Vary"] and response.headers["Cache-Control"] == "private, no-store"
         assert not Session.objects.exists()
         row = RefreshToken.objects.get()
-        assert (row.user, row.method, row.persistent, row.proved_at) == (bob, Method.MOVED, True, None)
+        assert (row.user, row.method, row.remember, row.authenticated_at) == (bob, Method.MOVED, True, None)
         del browser.cookies[OLD]
         for _ in range(3):
             elapse(1000, browser)
@@ -81,7 +81,7 @@ class TestResume:
     def test_a_session_that_ended_with_the_browser_does_so_still(self, bob, old):
         response = old(bob, _session_expiry=0).get("/who/")
         assert response.cookies["__Host-refresh"]["max-age"] == ""
-        assert not RefreshToken.objects.get().persistent
+        assert not RefreshToken.objects.get().remember
 
     def test_it_costs_nothing_without_the_cookie(self, db, django_assert_num_queries):
         with django_assert_num_queries(0):

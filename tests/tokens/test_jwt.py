@@ -19,9 +19,9 @@ from tests.tokens.kinds import (
     refresh_token,
     reread,
 )
-from tokens.exceptions import ExpiredToken, InvalidToken
-from tokens.jwts import LARGEST, LEEWAY, check_times
-from tokens.keys import derive, derived_ring
+from tokens.core.exceptions import ExpiredToken, InvalidToken
+from tokens.core.jwt import LARGEST, LEEWAY, check_times
+from tokens.core.keys import derive, derived_ring
 
 
 class TestWriteAccess:
@@ -114,17 +114,22 @@ class TestReadAccess:
     @pytest.mark.parametrize("mark", [1, 0, "true", None, [], 1.0])
     def test_a_mark_that_is_no_boolean_is_refused(self, mark):
         token = altered(access_token(), KEY, payload={"new": mark})
-        assert cause(token) == "The mark `new` is not a boolean."
+        assert cause(token) == "The claim `new` is not a boolean."
 
     @pytest.mark.parametrize("value", [1.5, [], ["a"], {}, {"a": 1}])
     def test_a_claim_about_the_person_is_a_plain_value(self, value):
         token = altered(access_token(), KEY, payload={"username": value})
-        assert cause(token) == "A claim about the person is not a plain value."
+        assert cause(token) == "A claim about the user is not a plain value."
+
+    def test_a_claim_that_says_not_before_is_refused(self):
+        """Nobody here would obey it."""
+        token = altered(access_token(), KEY, payload={"nbf": ACCESS.iat})
+        assert cause(token) == "The token has a claim that does not belong to its kind."
 
     def test_a_number_too_great_for_a_float_is_no_plain_value(self):
         """json.loads() makes 1e999 infinity, without asking parse_constant."""
         token = with_payload(access_token(), part(access_token(), 1).replace(b'"age":30', b'"age":1e999'), KEY)
-        assert cause(token) == "A claim about the person is not a plain value."
+        assert cause(token) == "A claim about the user is not a plain value."
 
 
 class TestReadRefresh:

@@ -1,4 +1,4 @@
-"""Long work of a command: seen on a terminal while it lasts, and counted however it ends."""
+"""Progress of a long-running command: shown on a terminal while it lasts, and counted however it ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 @contextmanager
 def counting(command: BaseCommand, done: str, total: Callable[[], int]) -> Iterator[Callable[[int], object]]:
-    """Hands out `count(number)`, to be called after each piece of work; then says "3 sessions deleted.", if `done` is
-    "sessions deleted". `total` says how many it will be, and is asked only if a terminal is there to see it.
+    """Yield `count(number)`, to be called after each piece of work; then write "3 sessions deleted.", if `done` is
+    "sessions deleted".
 
-    Ctrl-C goes on to whoever called, after a line that says how far the work has come.
+    `total` returns how many there will be, and is called only if a terminal shows it. Ctrl-C is raised again after a
+    line that says how far the work has come.
     """
     shown = bar(total)
     number = 0
@@ -29,7 +30,7 @@ def counting(command: BaseCommand, done: str, total: Callable[[], int]) -> Itera
         yield count
     except KeyboardInterrupt:
         shown.close()
-        command.stdout.write(f"Stopped: {number} {done} so far. Run it again to go on.")
+        command.stdout.write(f"Stopped: {number} {done} so far. Run it again to continue.")
         raise
     finally:
         shown.close()
@@ -37,7 +38,7 @@ def counting(command: BaseCommand, done: str, total: Callable[[], int]) -> Itera
 
 
 def bar(total: Callable[[], int]) -> Any:
-    """A bar to `update()` and to `close()`, which leaves nothing behind; without a terminal it shows nothing."""
+    """Return a progress bar to `update()` and `close()`, which disappears; without a terminal it shows nothing."""
     shown = tqdm(unit="", disable=None, leave=False)
     if not shown.disable:
         shown.reset(total())

@@ -1,6 +1,6 @@
-"""What can be said of a token, for whoever looks after the site.
+"""Explain a token to whoever looks after the site.
 
-For eyes alone: the header and the claims are shown whoever wrote them. Nothing that authenticates imports this.
+For display only: header and claims are shown whoever wrote them. Nothing that authenticates imports this.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import Error, transaction
+from django.db import Error, router, transaction
 
-from . import jwks, jwts, keyfile, rotation, verified
-from .conf import conf
-from .exceptions import ExpiredToken, InvalidToken, RevokedToken, StaleToken, TokenError
-from .jwts import LARGEST, AccessClaims, RefreshClaims
-from .keys import thumbprint
-from .models import RefreshToken
-from .rotation import Outcome, Refresh
+from .. import verification
+from ..conf import conf
+from ..core import jwt, keyfile, keys, rotation
+from ..core.exceptions import InvalidToken, RevokedToken, TokenError
+from ..core.jwt import LARGEST, AccessClaims, RefreshClaims
+from ..core.rotation import AccessOutcome, Outcome, Refresh
+from ..models import RefreshToken
 
 Members = list[tuple[str, Any]]
 
-KINDS = {jwts.ACCESS: "access", jwts.REFRESH: "refresh"}
+KINDS = {jwt.ACCESS: "access", jwt.REFRESH: "refresh"}
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """`header` and `claims` stand as in the token, doubled members and all, and None where they are no JSON object.
+class Inspection:
+    """`header` and `claims` are as in the token, including duplicate members, or None where they are not JSON objects.
     `fault` is the sentence of the first check that the token fails, None if it would be taken."""
 
     header: Members | None
@@ -41,25 +41,25 @@ class Findings:
     fault: str | None
 
 
-def findings(token: str, *, now: float) -> Findings:
-    """All that can be said of `token` at the moment `now`. Changes nothing. Raises InvalidKeys."""
+def inspect(token: str, *, now: float) -> Inspection:
+    """Return all that can be said of `token` at the moment `now`. Changes nothing. Raises InvalidKeys."""
     segments = token.split(".")
     header, claims = map(_members, segments[:2]) if len(segments) == 3 else (None, None)
     kind = _kind(dict(header or ()))
-    session, fault = _judged(token, kind, now)
+    session, fault = _check(token, kind, now)
     times = _times(dict(claims or ()), now)
-    return Findings(header, claims, kind or "neither", times, _signature(token), session, fault)
+    return Inspection(header, claims, kind or "neither", times, _signature(token), session, fault)
 
 
 def in_words(seconds: float) -> str:
-    """A span, in its largest unit."""
+    """Return a time span in its largest unit."""
     unit, size = next((pair for pair in UNITS if seconds >= pair[1]), UNITS[-1])
     count = int(seconds // size)
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def _members(segment: str) -> Members | None:
-    """The members of a JSON object; read leniently, to show what a strict reader refuses."""
+    """Return the members of a JSON object, read leniently, to show what a strict reader refuses."""
     members: Members = []
 
     def keep(pairs: Members) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _times(claims: dict[str, Any], now: float) -> str:
 
 def _signature(token: str) -> str:
     try:
-        kid = jwts.signer(token, ring=conf.key_ring).kid
+        kid = jwt.signer(token, ring=conf.key_ring).kid
     except InvalidToken as error:
         return f"not verified: {error}"
     return f"by our key {kid} ({_state(kid)})"
@@ -98,56 +98,58 @@ def _signature(token: str) -> str:
 
 def _state(kid: str) -> str:
     if kid == conf.key_ring.current.kid:
-        return jwks.CURRENT
+        return keys.CURRENT
     if not conf.keys:
         return "of SECRET_KEY_FALLBACKS"
     entries = keyfile.read(Path(conf.keys))["keys"]
-    return next(str(entry["state"]) for entry in entries if kid == (entry.get("kid") or thumbprint(entry)))
+    return next(str(entry["state"]) for entry in entries if kid == (entry.get("kid") or keys.thumbprint(entry)))
 
 
-def _judged(token: str, kind: str | None, now: float) -> tuple[str, str | None]:
-    """How its session stands, and the first fault."""
+def _check(token: str, kind: str | None, now: float) -> tuple[str, str | None]:
+    """Return the state of its session, and the first fault."""
     refresh = kind == "refresh"
     try:
-        claims = verified.refresh(token) if refresh else verified.access(token)
+        claims = verification.verify_refresh(token) if refresh else verification.verify_access(token)
     except InvalidToken as error:
         return "not looked for", str(error)
     try:
-        session, fault = _looked_up(claims, now)
+        session, fault = _check_row(claims, now)
     except Error:
         session, fault = "not known: the database does not answer", None
     try:
-        jwts.check_times(claims, now=now, lifetime=conf.idle_lifetime if refresh else conf.access_lifetime)
+        jwt.check_times(claims, now=now, lifetime=conf.idle_lifetime if refresh else conf.access_lifetime)
     except TokenError as error:  # comes before the row
-        fault = error
-    return session, str(fault) if fault else None
-
-
-def _looked_up(claims: AccessClaims | RefreshClaims, now: float) -> tuple[str, TokenError | None]:
-    """What the row is and says. All of it is taken back: whoever reads a dead row otherwise stamps it."""
-    with transaction.atomic(using=RefreshToken.objects.db):
-        fault = _fault_of_row(claims, now)
-        session = _session(claims, now)
-        transaction.set_rollback(True, using=RefreshToken.objects.db)
+        fault = str(error)
     return session, fault
 
 
-def _fault_of_row(claims: AccessClaims | RefreshClaims, now: float) -> TokenError | None:
+def _check_row(claims: AccessClaims | RefreshClaims, now: float) -> tuple[str, str | None]:
+    """Return what the row says, and its fault. All of it is rolled back: reading a dead row stamps it otherwise."""
+    using = router.db_for_write(RefreshToken)
+    with transaction.atomic(using=using):
+        fault = _fault_of_row(claims, now)
+        session = _session(claims, now)
+        transaction.set_rollback(True, using=using)
+    return session, fault
+
+
+def _fault_of_row(claims: AccessClaims | RefreshClaims, now: float) -> str | None:
     try:
-        row = RefreshToken.objects.read(claims.sid, claims.sub)
+        row = RefreshToken.objects.get_live(claims.sid, claims.sub)
     except RevokedToken as error:
-        return error
+        return str(error)
     if isinstance(claims, RefreshClaims):
         outcome = rotation.decide(row.confirmed, Refresh(claims.gen, claims.jti), now, conf.confirm_after)
-        return StaleToken(claims.sid, claims.jti) if outcome is Outcome.STALE else None
-    overtaken = row.confirmed != Refresh(claims.gen, claims.rti) and row.generation != claims.gen - 1
-    if claims.new and overtaken and rotation.settled(claims.rti, now, conf.confirm_after):
-        return ExpiredToken("The token counts as expired.")
-    return None
+        return "Something newer has replaced the refresh token." if outcome is Outcome.STALE else None
+    born_with = Refresh(claims.gen, claims.rti)
+    access = rotation.decide_access(
+        row.confirmed, born_with, new=claims.new, beside=None, now=now, confirm_after=conf.confirm_after
+    )
+    return "The token counts as expired." if access is AccessOutcome.EXPIRED else None
 
 
 def _session(claims: AccessClaims | RefreshClaims, now: float) -> str:
-    row = RefreshToken.objects.filter(pk=claims.sid).first()
+    row = RefreshToken.objects.on_primary().filter(pk=claims.sid).first()
     if row is None:
         return "there is no such row"
     generations = f"generation {row.generation}, the token's is {claims.gen}"
