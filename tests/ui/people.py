@@ -35,7 +35,7 @@ def main() -> None:
     from django.db import transaction
 
     with transaction.atomic():
-        print(json.dumps(made()))
+        print(json.dumps(made(), default=str))
 
 
 def made() -> dict[str, Any]:
