@@ -229,4 +229,4 @@ def test_a_pair_is_what_the_cookies_are(app):
     """Neighbours and the site verify the same tokens."""
     claims = verification.verify_access(app.access)
     assert isinstance(claims, jwt.AccessClaims) and not claims.new
-    assert verification.verify_refresh(app.refresh).kept
+    assert verification.verify_refresh(app.refresh).remember
