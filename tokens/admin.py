@@ -97,8 +97,14 @@ class RefreshTokenAdmin(ExactSearch, ModelAdmin):
     def reason_label(self, row: RefreshToken) -> str:
         return row.get_reason_display()
 
+    @admin.display(description=_("opened"), ordering="method")
+    def method_label(self, row: RefreshToken) -> str:
+        return row.get_method_display()
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
-        """Refuse look-ups of fields that are not shown, or they could be guessed letter by letter."""
+        """Refuse look-ups of what neither a page nor a filter shows, or it could be guessed letter by letter."""
+        if lookup in [getattr(shown, "parameter_name", None) for shown in self.list_filter]:
+            return True
         return lookup.partition("__")[0] not in self.exclude and super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -245,7 +245,7 @@ class RefreshToken(models.Model):
     changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=16, blank=True)
-    status_index = models.PositiveIntegerField(_("index in the status list"), null=True, blank=True, unique=True)
+    status_index = models.PositiveIntegerField(_("place in the status list"), null=True, blank=True, unique=True)
 
     objects = RefreshTokenManager()
 

@@ -82,11 +82,11 @@ def from_fields(fields: UserFields) -> AbstractBaseUser:
         user.__class__ = _claimed(model)  # type: ignore[assignment]
         return user
     # The same without Model.__init__(), which takes a seventh of all the time that a signed-in request needs here.
-    user = object.__new__(_claimed(model))
+    bare = object.__new__(_claimed(model))
     state = ModelState()
     state.adding, state.db = False, using
-    vars(user).update(zip(fields.names, fields.values, strict=True), _state=state)
-    return user
+    vars(bare).update(zip(fields.names, fields.values, strict=True), _state=state)
+    return bare
 
 
 def loaded(user: AbstractBaseUser) -> AbstractBaseUser:

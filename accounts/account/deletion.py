@@ -20,6 +20,7 @@ GRACE_PERIOD = timedelta(days=14)  # somebody who hears of it by mail can be on 
 ANONYMOUS_SESSION: dict[str, object] = {
     "name": "",
     "user_agent": "",
+    "browser": "",
     "ip_address": None,
 }  # what is personal in the row of a session
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SecurityEvent
+from tokens.admin import ChoiceFilter
 from tokens.client import OTHER
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
@@ -80,17 +81,10 @@ class BrowserFilter(admin.SimpleListFilter):
         return queryset.filter(browser=self.value()) if self.value() else queryset
 
 
-class EventKind(admin.SimpleListFilter):
-    """All kinds that there are, with or without an event: the column has no choices, and nobody waits for DISTINCT."""
-
+class EventKindFilter(ChoiceFilter):
     title = _("what")
     parameter_name = "kind__exact"
-
-    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
-        return list(SecurityEvent.Kind.choices)
-
-    def queryset(self, request: HttpRequest, queryset: Events) -> Events:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    choices_class = SecurityEvent.Kind
 
 
 class ActorFilter(admin.SimpleListFilter):

@@ -25,7 +25,9 @@ class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
-        """What is not shown is not asked for either, or it could be guessed letter by letter."""
+        """Refuse look-ups of what neither a page nor a filter shows, or it could be guessed letter by letter."""
+        if lookup in [getattr(shown, "parameter_name", None) for shown in getattr(self, "list_filter", ())]:
+            return True
         columns = {field.name for field in self.opts.concrete_fields if not field.primary_key}
         hidden = columns.difference(self.fields or ())
         return lookup.partition("__")[0] not in hidden and super().lookup_allowed(lookup, value, request)

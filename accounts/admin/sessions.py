@@ -14,7 +14,7 @@ from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
 from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin
 from accounts.admin.permissions import can_manage
 from accounts.admin.search import UserSearchMixin
-from tokens.admin import RefreshTokenAdmin
+from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
 
@@ -47,20 +47,20 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     """What `tokens` shows of them, with the browser in words; a session's own page ends it by the action of the list
     (templates/admin/tokens/refreshtoken/change_form.html)."""
 
-    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason")
+    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason_label")
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
-        "reason",
+        ReasonFilter,
         BrowserFilter,
         "remember",
-        "method",
+        MethodFilter,
     )
     fields = (
-        *("user", "device", "header", "name", "ip_address", "method", "remember"),
-        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason"),
+        *("user", "device", "header", "name", "ip_address", "method_label", "remember"),
+        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
     )
-    readonly_fields = ("device", "header")
+    readonly_fields = ("device", "header", "method_label", "reason_label")
 
     @admin.display(description=_("as it calls itself"))
     def header(self, row: RefreshToken) -> str:

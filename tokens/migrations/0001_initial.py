@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                 ('changed_at', models.DateTimeField(blank=True, null=True, verbose_name='changed')),
                 ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
                 ('reason', models.CharField(blank=True, max_length=16, verbose_name='reason')),
-                ('status_index', models.PositiveIntegerField(blank=True, null=True, unique=True, verbose_name='index in the status list')),
+                ('status_index', models.PositiveIntegerField(blank=True, null=True, unique=True, verbose_name='place in the status list')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='refresh_tokens', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
