@@ -6,8 +6,9 @@ A token that is not accepted is no error: it leaves an `Authentication` without 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import time
+from typing import NamedTuple
 from uuid import uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -36,8 +37,7 @@ EVENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Authentication:
+class Authentication(NamedTuple):
     """The answer to who is asking.
 
     Without a `user`, `error` is why the token was not accepted; `probe` says that the browser has to be asked for

@@ -156,7 +156,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             ended: int = rows.revoke(RefreshToken.Reason.REUSED)
         return ended
 
-    def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, Any]) -> RefreshToken:
+    def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, object]) -> RefreshToken:
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
             current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
@@ -356,7 +356,7 @@ class RefreshToken(models.Model):
         return self.Reason.PASSWORD
 
 
-def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, Any]:
+def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, object]:
     now = timezone.now()
     lifetime = conf.absolute_lifetime if remember else conf.browser_lifetime
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -19,12 +19,7 @@ from .conf import conf
 from .core.exceptions import InvalidToken
 from .core.jwt import Claim
 
-
-class UserFields(NamedTuple):
-    """What is known of a user: the names of fields and their values, as `Model.from_db` takes them."""
-
-    names: tuple[str, ...]
-    values: tuple[Any, ...]
+UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
 
 
 class UserVanished(ObjectDoesNotExist):
@@ -56,16 +51,15 @@ def claims_of(user: AbstractBaseUser) -> dict[str, Claim]:
 
 
 def fields_from_claims(sub: str, claims: Mapping[str, Claim]) -> UserFields:
-    """Return the names and converted values of the fields that an access token tells of its user.
+    """Return the fields that an access token tells of its user, with converted values.
 
     The user is active: only a live session of an active user comes this far. Raises what `Field.to_python` raises.
     """
     model = get_user_model()
     told = {name: claims[name] for name in conf.user_claims if name in claims}
-    known: dict[str, Any] = told | {model._meta.pk.attname: sub, "is_active": True}
+    known: dict[str, object] = {**told, model._meta.pk.attname: sub, "is_active": True}
     fields = [field for field in model._meta.concrete_fields if field.attname in known]
-    values = tuple(field.to_python(known[field.attname]) for field in fields)
-    return UserFields(tuple(field.attname for field in fields), values)
+    return {field.attname: field.to_python(known[field.attname]) for field in fields}
 
 
 def from_fields(fields: UserFields) -> AbstractBaseUser:
@@ -78,14 +72,14 @@ def from_fields(fields: UserFields) -> AbstractBaseUser:
     model = get_user_model()
     using = router.db_for_write(model)
     if _is_observed(model):
-        user = model.from_db(using, fields.names, fields.values)
+        user = model.from_db(using, tuple(fields), tuple(fields.values()))
         user.__class__ = _claimed(model)  # type: ignore[assignment]
         return user
     # The same without Model.__init__(), which takes a seventh of all the time that a signed-in request needs here.
     bare = object.__new__(_claimed(model))
     state = ModelState()
     state.adding, state.db = False, using
-    vars(bare).update(zip(fields.names, fields.values, strict=True), _state=state)
+    vars(bare).update(fields, _state=state)
     return bare
 
 
@@ -134,9 +128,13 @@ def _rows(key: Any) -> models.QuerySet[AbstractBaseUser]:
 
 def _is_observed(model: type[AbstractBaseUser]) -> bool:
     """Return whether something of the site's runs when an instance of `model` is made."""
-    own_init = model.__init__ is not models.Model.__init__
+    return _has_own_constructor(model) or post_init.has_listeners(model) or pre_init.has_listeners(model)
+
+
+@cache
+def _has_own_constructor(model: type[AbstractBaseUser]) -> bool:
     own_from_db = model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
-    return own_init or own_from_db or pre_init.has_listeners(model) or post_init.has_listeners(model)
+    return own_from_db or model.__init__ is not models.Model.__init__
 
 
 def _plain(user: AbstractBaseUser, name: str) -> Claim:

@@ -47,7 +47,7 @@ def endpoint(**views: View) -> View:
             response = _problem(request, error).response()
         except Throttled as throttled:
             response = too_many(throttled).response()
-        except OUTAGES:
+        except (RevocationListUnavailable, *OUTAGES):
             response = _UNAVAILABLE.response()
         response.headers["Cache-Control"] = "no-store"
         patch_vary_headers(response, ("Authorization",))
@@ -127,8 +127,6 @@ def _view(request: Request, views: dict[str, View]) -> View:
 
 def _problem(request: Request, error: TokenError) -> Problem:
     """The browser learns nothing, a client only whether to refresh (RFC 6750 §3.1)."""
-    if isinstance(error, RevocationListUnavailable):
-        return _UNAVAILABLE
     if isinstance(error, InvalidToken) and "Authorization" not in request.headers:
         return unauthorized()
     if isinstance(error, ExpiredToken) and not isinstance(error, RevokedToken):
