@@ -68,6 +68,7 @@ class TestRefusals:
             ("LOG_LEVEL", "loud"),
             ("TOKENS_ISSUER", "example.org"),
             ("TOKENS_ACCESS_LIFETIME", "15min"),
+            ("TOKENS_ACCESS_LIFETIME", "-5"),
             ("TOKENS_REVOCATION_LAG", "nan"),
             ("TOKENS_COOKIE_SECURE", "2"),
             ("TOKENS_MAX_SESSIONS", "1.5"),
