@@ -65,11 +65,13 @@ def user_saved(
         if user is None or not user.is_active:
             reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
         else:
-            if old := password_upgrades.upgraded_from(instance):
+            old = password_upgrades.upgraded_from(instance)
+            if old:
                 rows.carry_over(old, user)
             good = list(users.auth_hashes(user))
             reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
-            rows.bump()
+            if not old:
+                rows.bump()
     _tell(instance, reason, count)
 
 

@@ -1,4 +1,4 @@
-"""The forms of a person's pages: without a password, which is nobody's business but theirs."""
+"""Define the forms of a user's pages in the admin; no administrator sets a password."""
 
 from secrets import token_urlsafe
 
@@ -9,11 +9,13 @@ from accounts.models import User
 
 
 class UserForm(UserChangeForm):  # type: ignore[type-arg]
+    """Edit a user, without the password."""
+
     password = None  # type: ignore[assignment]
 
 
 class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
-    """With a password that nobody has ever seen, so that a link can replace it."""
+    """Create a user with a random password that nobody knows, so that a link can replace it."""
 
     class Meta:
         model = User
@@ -21,6 +23,7 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
         field_classes = {"username": UsernameField}  # noqa: RUF012
 
     def save(self, commit: bool = True) -> User:
+        """Set the random password, and save the user."""
         self.instance.set_password(token_urlsafe())
         person: User = super().save(commit)
         return person

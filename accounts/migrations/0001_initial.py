@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(max_length=40, verbose_name='kind')),
                 ('to', models.EmailField(max_length=254, verbose_name='address')),
                 ('language', models.CharField(max_length=10, verbose_name='language')),
-                ('facts', models.JSONField(default=dict, verbose_name='facts')),
+                ('context', models.JSONField(default=dict, verbose_name='facts')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='written')),
                 ('due_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='to be sent')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),

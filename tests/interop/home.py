@@ -13,7 +13,7 @@ from typing import Any
 from tests.resilience.server import ROOT, Server, Site
 from tokens.core import keyfile, keys
 
-LOOK_EVERY = 0.5  # seconds; twenty in production
+CHECK_EVERY = 0.5  # seconds; twenty in production
 
 
 @dataclass(frozen=True)
