@@ -1,5 +1,6 @@
 """What a single line of the code stands against: take the line away, and only the test here fails."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,13 +17,12 @@ from accounts.models import User
 from tests.conftest import PASSWORD
 from tests.tokens import urls
 from tests.tokens.clock import copy_of, elapse, jar
-from tests.tokens.forge import altered, base64url
-from tests.tokens.kinds import KEY, access_token, cause
+from tests.tokens.kinds import ACCESS, access_token, cause
 from tests.tokens.outage import gone
 from tokens import bearer, checks, users, verification
 from tokens.auth import cycle_after_password_change
 from tokens.conf import conf
-from tokens.core import keyfile, keys
+from tokens.core import jwt, keyfile, keys
 from tokens.core.exceptions import ExpiredToken, InvalidKeys, InvalidToken, RevocationListUnavailable
 from tokens.core.rotation import Refresh, new_jti
 from tokens.decorators import starts_or_ends_session
@@ -70,13 +70,15 @@ def bare(settings):
 
 class TestTokens:
     def test_an_access_token_is_not_for_later(self):
-        token = altered(access_token(), KEY, payload={"nbf": 0})
+        token = access_token(replace(ACCESS, user={"nbf": 0}))
         assert cause(token) == "The token has a claim that does not belong to its kind."
 
     def test_a_claim_that_does_not_fit_its_field_is_nobodys(self, bob, signed_in, name_on):
         browser = signed_in(bob)
-        forged = altered(jar(browser)["access"], conf.key_ring.current, payload={"is_staff": "perhaps"})
-        browser.cookies["__Host-access"] = forged
+        claims = replace(verification.verify_access(jar(browser)["access"]), user={"is_staff": "perhaps"})
+        browser.cookies["__Host-access"] = jwt.write_access(
+            claims, ring=conf.key_ring, issuer=conf.issuer, audience=conf.audience
+        )
         del browser.cookies["__Host-refresh"]
         assert name_on(browser) == "nobody"
 
@@ -103,7 +105,7 @@ class TestTokens:
 class TestKeys:
     @staticmethod
     def hmac(length):
-        return {"keys": [{"kty": "oct", "alg": "HS256", "k": base64url(bytes(length))}]}
+        return {"keys": [{"kty": "oct", "alg": "HS256", "k": keys.base64url(bytes(length))}]}
 
     def test_an_hmac_key_has_32_bytes(self):
         assert keys.parse_jwks(self.hmac(32)).current.alg == "HS256"
