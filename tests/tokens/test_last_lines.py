@@ -152,6 +152,11 @@ class TestRows:
         assert RefreshToken.objects.revoke_reused(row) == 0
         assert RefreshToken.objects.live().get() == since
 
+    def test_none_is_live_past_its_end(self, row):
+        RefreshToken.objects.update(expires_at=timezone.now())
+        assert not RefreshToken.objects.live().exists()
+        assert RefreshToken.objects.ended().get() == row
+
     def test_they_hold_no_session_hash_of_djangos(self, row, bob):
         assert row.auth_hash != bob.get_session_auth_hash()
 
@@ -161,6 +166,24 @@ class TestRows:
         with pytest.raises(RevocationListUnavailable):
             row.revoke(Reason.ENDED)
         assert RefreshToken.objects.live().exists()
+
+
+class TestAtOnce:
+    def test_whoever_comes_second_to_confirm_is_asked_for_something_newer(self, bob, signed_in, monkeypatch):
+        one = signed_in(bob)
+        elapse(EXPIRED, one)
+        other = copy_of(one)
+        for sibling in (one, other):
+            sibling.get("/who/")
+        elapse(EXPIRED, one, other)
+
+        def second(sid, refresh):
+            monkeypatch.undo()
+            assert other.get("/who/").content == b"bob"
+            return RefreshToken.objects.confirm(sid, refresh)
+
+        monkeypatch.setattr(RefreshToken.objects, "confirm", second)
+        assert one.get("/who/").status_code == 307
 
 
 class TestUsers:
@@ -217,8 +240,9 @@ class TestPages:
         for _ in range(2):
             elapse(EXPIRED, browser, old)
             browser.get("/who/")
-        assert copy_of(old).get("/log-out/").status_code == 307
-        assert old.post("/log-out/").content == b"bye"
+        assert old.post("/log-in/", {"look": "", "username": "bob", "password": "wrong"}).status_code == 401
+        assert RefreshToken.objects.get().probe_count == 0
+        assert old.get("/log-out/").status_code == 307
 
     def test_no_cache_keeps_what_depends_on_cookies(self, bare, bob, signed_in):
         browser = signed_in(bob)
