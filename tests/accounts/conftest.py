@@ -142,7 +142,7 @@ def _mails_tell_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def composed(mail: Any) -> Any:
         if message := compose(mail):
-            message.kind, message.facts = mail.kind, mail.facts
+            message.kind, message.context = mail.kind, mail.context
         return message
 
     monkeypatch.setattr(messages, "compose", composed)
