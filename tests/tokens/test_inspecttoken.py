@@ -244,7 +244,7 @@ class TestWhatAStrangerWrote:
         assert verdict == SHAPE and '  "username": "bob"' in lines
 
     def test_what_never_ends_is_not_looked_at(self, monkeypatch):
-        with open("/dev/zero") as zeros, pytest.raises(CommandError, match="^That is more than 16,384 bytes"):
+        with open("/dev/zero") as zeros, pytest.raises(CommandError, match=r"^That is more than 16,384 bytes"):
             monkeypatch.setattr("sys.stdin", zeros)
             call_command("inspecttoken")
 
