@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as live_settings
@@ -146,10 +147,12 @@ class TestStart:
         assert sorted(RefreshToken.objects.values_list("reason", flat=True)) == ["", "", Reason.REPLACED]
 
     def test_prunes_rows_that_ended_long_ago(self, bob, signed_in):
+        """A hundred of them: nobody who signs in waits for more."""
+        ended = {"user": bob, "expires_at": timezone.now() - timedelta(days=8)}
+        times = {"created_at": ended["expires_at"], "last_used_at": ended["expires_at"]}
+        RefreshToken.objects.bulk_create(RefreshToken(jti=uuid4(), **ended, **times) for _ in range(101))
         signed_in(bob)
-        elapse(9 * 24 * 3600)
-        signed_in(bob)
-        assert RefreshToken.objects.count() == 1
+        assert RefreshToken.objects.count() == 2
 
 
 class TestAuthenticate:
@@ -263,10 +266,18 @@ class TestAuthenticate:
         for _ in range(9):
             elapse(3 * 24 * 3600, browser)
             assert name_on(browser) == "bob"
+        elapse(3 * 24 * 3600 - 60, browser)
+        assert name_on(browser) == "bob"
         end = RefreshToken.objects.get().expires_at.timestamp()
         assert verification.verify_refresh(jar(browser)["refresh"]).exp <= end
-        elapse(3 * 24 * 3600 + 60, browser)
+        assert verification.verify_access(jar(browser)["access"]).exp <= end
+        elapse(120, browser)
         assert name_on(browser) == "nobody"
+
+    def test_a_row_that_has_ended_is_over_whatever_its_tokens_say(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        RefreshToken.objects.update(expires_at=timezone.now())
+        assert name_on(browser, "/guarded/") == "nobody"
 
     def test_the_idle_end_holds_and_deletes_no_cookies(self, bob, signed_in):
         browser = signed_in(bob, remember="on")

@@ -1,6 +1,7 @@
 """What must always hold (docs/concepts.md), each by its number."""
 
 import random
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -9,6 +10,7 @@ from django.db.models.functions import Now
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.racing import together
+from tokens.core.rotation import Refresh
 from tokens.models import RefreshToken
 
 Reason = RefreshToken.Reason
@@ -183,7 +185,7 @@ class TestInvariant5:
         ended_at = RefreshToken.objects.get().revoked_at
         elapse(SETTLED, browser, child)
         assert [name_on(b) for b in (browser, child, child)] == ["nobody"] * 3
-        assert not RefreshToken.objects.confirm(str(row.pk), row.confirmed)
+        assert not RefreshToken.objects.confirm(str(row.pk), Refresh(9, str(uuid4())))
         assert not row.revoke(Reason.REUSED)
         row.refresh_from_db()
         assert (row.revoked_at, row.reason, row.generation) == (ended_at, Reason.ENDED, 1)
