@@ -21,6 +21,11 @@ EXPIRED = 16 * 60  # seconds after which an access token is over, and a refresh 
 SETTLED = 3 * 60  # seconds after which a refresh token is old enough, and an access token still good
 
 
+@pytest.fixture
+def visitor(bob, signed_in):
+    return signed_in(bob)
+
+
 class TestInvariant1:
     """Fifty parallel requests with one expired access token: all answered and signed in, any order works next."""
 
@@ -53,15 +58,14 @@ class TestInvariant1:
 class TestInvariant2:
     """A refresh whose response was lost is repeated, at once or after a day."""
 
-    def test_the_parent_is_still_good(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
+    def test_the_parent_is_still_good(self, visitor, name_on):
+        elapse(EXPIRED, visitor)
         for _ in range(3):
-            before = jar(browser)
-            assert name_on(browser) == "bob"
-            browser.cookies.load({"__Host-access": before["access"], "__Host-refresh": before["refresh"]})
-        elapse(23 * 3600, browser)
-        assert name_on(browser) == "bob"
+            before = jar(visitor)
+            assert name_on(visitor) == "bob"
+            visitor.cookies.load({"__Host-access": before["access"], "__Host-refresh": before["refresh"]})
+        elapse(23 * 3600, visitor)
+        assert name_on(visitor) == "bob"
 
 
 class TestInvariant3:
@@ -124,7 +128,7 @@ class TestInvariant4:
 
     ROUNDS = 12
 
-    def endings(self, person, browser):
+    def endings(self, person):
         people = get_user_model().objects
 
         def reset():
@@ -138,7 +142,6 @@ class TestInvariant4:
             changed.save()
 
         return {
-            "logout": lambda: browser.post("/log-out/"),
             "reset": reset,
             "deactivation": deactivate,
             "deletion": lambda: people.get(pk=person.pk).delete(),
@@ -153,7 +156,7 @@ class TestInvariant4:
             others = [copy_of(browser) for _ in range(3)]
             together(
                 [
-                    self.endings(person, browser)[ending],
+                    self.endings(person)[ending],
                     lambda p=person, n=newcomer: n.post("/log-in/", {"username": p.username, "password": PASSWORD}),
                     *(lambda b=other: b.get("/who/") for other in others),
                 ]
@@ -175,16 +178,15 @@ class TestInvariant4:
 class TestInvariant5:
     """Revoked is for ever."""
 
-    def test_nothing_revives_a_row(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        child = copy_of(browser)
+    def test_nothing_revives_a_row(self, visitor, name_on):
+        elapse(EXPIRED, visitor)
+        child = copy_of(visitor)
         assert name_on(child) == "bob"
         row = RefreshToken.objects.get()
         assert row.revoke(Reason.ENDED)
         ended_at = RefreshToken.objects.get().revoked_at
-        elapse(SETTLED, browser, child)
-        assert [name_on(b) for b in (browser, child, child)] == ["nobody"] * 3
+        elapse(SETTLED, visitor, child)
+        assert [name_on(b) for b in (visitor, child, child)] == ["nobody"] * 3
         assert not RefreshToken.objects.confirm(str(row.pk), Refresh(9, str(uuid4())))
         assert not row.revoke(Reason.REUSED)
         row.refresh_from_db()
@@ -194,32 +196,27 @@ class TestInvariant5:
 class TestInvariant8:
     """A good access token costs no query; a refresh one SELECT; a generation one UPDATE that changes a row."""
 
-    def test_a_refresh_costs_one_select(self, bob, signed_in, django_assert_num_queries):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
+    def test_a_refresh_costs_one_select(self, visitor, django_assert_num_queries):
+        elapse(EXPIRED, visitor)
         with django_assert_num_queries(1) as queries:
-            assert browser.get("/closed/").content == b"bob GET "
+            assert visitor.get("/closed/").content == b"bob GET "
         assert queries[0]["sql"].startswith("SELECT")
 
-    def test_a_refresh_after_an_hour_stamps_the_row_as_well(self, bob, signed_in, django_assert_num_queries):
-        browser = signed_in(bob)
-        elapse(3700, browser)
+    def test_a_refresh_after_an_hour_stamps_the_row_as_well(self, visitor, django_assert_num_queries):
+        elapse(3700, visitor)
         with django_assert_num_queries(2) as queries:
-            browser.get("/closed/")
+            visitor.get("/closed/")
         assert queries[1]["sql"].startswith("UPDATE")
 
-    def test_a_generation_is_confirmed_by_one_update_and_then_costs_nothing(
-        self, bob, signed_in, django_assert_num_queries
-    ):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        browser.get("/closed/")
-        elapse(SETTLED, browser)
+    def test_a_generation_is_confirmed_by_one_update_and_then_costs_nothing(self, visitor, django_assert_num_queries):
+        elapse(EXPIRED, visitor)
+        visitor.get("/closed/")
+        elapse(SETTLED, visitor)
         with django_assert_num_queries(1) as queries:
-            browser.get("/closed/")
+            visitor.get("/closed/")
         assert queries[0]["sql"].startswith("UPDATE")
         with django_assert_num_queries(0):
-            browser.get("/closed/")
+            visitor.get("/closed/")
 
 
 class TestInvariant10:
@@ -233,22 +230,19 @@ class TestInvariant10:
     def lag(self, settings):
         settings.TOKENS_REVOCATION_LAG = 3600
 
-    def test_within_the_lag(self, bob, signed_in, name_on, settings):
-        browser = signed_in(bob)
-        assert name_on(browser) == "bob"
+    def test_within_the_lag(self, visitor, name_on, settings):
+        assert name_on(visitor) == "bob"
         self.elsewhere()
-        assert name_on(browser) == "bob"  # or the test would not see the lag
+        assert name_on(visitor) == "bob"  # or the test would not see the lag
         settings.TOKENS_REVOCATION_LAG = 0  # which has passed
-        assert name_on(browser) == "nobody"
+        assert name_on(visitor) == "nobody"
 
-    def test_at_once_on_guarded_pages(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        assert name_on(browser) == "bob"
+    def test_at_once_on_guarded_pages(self, visitor, name_on):
+        assert name_on(visitor) == "bob"
         self.elsewhere()
-        assert name_on(browser, "/guarded/") == "nobody"
+        assert name_on(visitor, "/guarded/") == "nobody"
 
-    def test_at_once_in_the_process_that_ended_it(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        assert name_on(browser) == "bob"
+    def test_at_once_in_the_process_that_ended_it(self, visitor, name_on):
+        assert name_on(visitor) == "bob"
         RefreshToken.objects.get().revoke(Reason.ENDED)
-        assert name_on(browser) == "nobody"
+        assert name_on(visitor) == "nobody"
