@@ -118,7 +118,7 @@ class TestTokenAuthentication:
         assert ask("who", app.access).status_code == 200
         with gone(error):
             assert ask("who", app.access).status_code == 200
-            assert ask("guarded", app.access).status_code == 503
+            assert ask("guarded", app.access).json() == {"detail": "Please try again in a moment."}
 
     def test_it_needs_no_middleware(self, app, settings):
         settings.MIDDLEWARE = []
