@@ -142,6 +142,17 @@ def sign_in() -> Callable[..., Any]:
     return sign_in
 
 
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """`tell(line)` prints a line of figures, whether or not the test passes."""
+
+    def tell(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {line}")
+
+    return tell
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of a real PostgreSQL, started for these tests; skips where there is none."""

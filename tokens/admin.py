@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet, TextChoices
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Model, Q, QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -17,8 +18,12 @@ from django.utils.translation import ngettext
 from . import signals
 from .models import RefreshToken, RefreshTokenQuerySet
 
+Rows = QuerySet[Model]
+
 if TYPE_CHECKING:
-    AnyAdmin = admin.ModelAdmin[Any]
+    from django_stubs_ext import StrOrPromise
+
+    AnyAdmin = admin.ModelAdmin[Model]
     ModelAdmin = admin.ModelAdmin[RefreshToken]
 else:
     AnyAdmin = ModelAdmin = admin.ModelAdmin
@@ -31,7 +36,7 @@ class ExactSearch(AnyAdmin):
     search_help_text = _("A whole user name, an IP address, or the id of a session")
     session_field = "pk"
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[QuerySet[Any], bool]:
+    def get_search_results(self, request: HttpRequest, queryset: Rows, search_term: str) -> tuple[Rows, bool]:
         text = search_term.strip()
         return (queryset.filter(self.meant_by(text)) if text else queryset), False
 
@@ -42,7 +47,7 @@ class ExactSearch(AnyAdmin):
             return Q(ip_address=str(ip_address(text)))
         return Q(user__in=list(self.people(text).values_list("pk", flat=True)))
 
-    def people(self, name: str) -> QuerySet[Any]:
+    def people(self, name: str) -> QuerySet[AbstractBaseUser]:
         """Return the users with this name."""
         model = get_user_model()
         return model._default_manager.filter(**{model.USERNAME_FIELD: name})
@@ -53,10 +58,10 @@ class ChoiceFilter(admin.SimpleListFilter):
 
     choices_class: ClassVar[type[TextChoices]]
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: AnyAdmin) -> list[tuple[str, StrOrPromise]]:
         return list(self.choices_class.choices)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
 
 
@@ -110,10 +115,10 @@ class RefreshTokenAdmin(ExactSearch, ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 from weakref import proxy
 
 from asgiref.sync import sync_to_async
@@ -35,6 +34,7 @@ from .session import OWNER, RequestSession, TokenRequest
 logger = logging.getLogger("tokens")
 OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; not a bug
 Visitor = AbstractBaseUser | AnonymousUser
+View = Callable[..., HttpResponseBase]
 
 
 class StrictCookiesMiddleware(MiddlewareMixin):
@@ -70,7 +70,11 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         request.auser = partial(_aloaded_visitor, proxy(request))  # type: ignore[assignment]
 
     def process_view(
-        self, request: TokenRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        request: TokenRequest,
+        view: View,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
     ) -> HttpResponseBase | None:
         if getattr(view, "tokens_anonymous_only", False):
             request.user = AnonymousUser()
@@ -119,13 +123,17 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
     """Django's, except that a view that is open to everybody does not load its visitor."""
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        request: HttpRequest,
+        view: View,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
     ) -> HttpResponseBase | None:
         if not getattr(view, "login_required", True):
             return None
         return super().process_view(request, view, args, kwargs)
 
-    def handle_no_permission(self, request: HttpRequest, view: Callable[..., Any]) -> HttpResponseRedirect:
+    def handle_no_permission(self, request: HttpRequest, view: View) -> HttpResponseRedirect:
         """Redirect to the sign-in page; not back to a form that was lost, as its URL may have no page to show."""
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view)
@@ -171,7 +179,7 @@ def _loaded_visitor(request: TokenRequest) -> Visitor:
 _aloaded_visitor = sync_to_async(_loaded_visitor)  # made once, as making one costs more than all else here
 
 
-def _needs_fresh(request: TokenRequest, view: Callable[..., Any]) -> bool:
+def _needs_fresh(request: TokenRequest, view: View) -> bool:
     """Return whether the view guards the account: then the row is read, and an ended session is out at once."""
     match = request.resolver_match
     return getattr(view, "tokens_fresh_session_required", False) or (match is not None and "admin" in match.app_names)

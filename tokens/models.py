@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable
+from copy import copy
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -56,6 +57,12 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         if ended:
             rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
         return ended
+
+    def carry_over(self, old: str, user: AbstractBaseUser) -> int:
+        """Keep the sessions that knew `user` by the password hash `old`: it is the same password, hashed anew."""
+        before = copy(user)
+        before.password = old
+        return self.live().filter(auth_hash__in=list(users.auth_hashes(before))).update(auth_hash=users.auth_hash(user))
 
     def bump(self) -> int:
         """Have the access tokens of these live rows issued again from the row, without ending a session."""
@@ -156,7 +163,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             ended: int = rows.revoke(RefreshToken.Reason.REUSED)
         return ended
 
-    def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, Any]) -> RefreshToken:
+    def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, object]) -> RefreshToken:
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
             current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
@@ -356,7 +363,7 @@ class RefreshToken(models.Model):
         return self.Reason.PASSWORD
 
 
-def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, Any]:
+def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, object]:
     now = timezone.now()
     lifetime = conf.absolute_lifetime if remember else conf.browser_lifetime
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 
-from . import auth, signals, users, verification
+from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken
 from .models import RefreshToken
@@ -20,7 +20,7 @@ from .session import OWNER, TokenRequest
 Reason = RefreshToken.Reason
 
 
-def logged_in(sender: Any, request: TokenRequest, user: AbstractBaseUser, **_: Any) -> None:
+def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_: object) -> None:
     """Start a session at `login()`, and take out what Django keeps in its own: there is one truth about who is in."""
     if not hasattr(request, "tokens"):
         raise ImproperlyConfigured(
@@ -38,13 +38,20 @@ def logged_in(sender: Any, request: TokenRequest, user: AbstractBaseUser, **_: A
         request.session.flush()
 
 
-def logged_out(sender: Any, request: TokenRequest, **_: Any) -> None:
+def logged_out(sender: object, request: TokenRequest, **_: object) -> None:
     """End the session at `logout()`. A request that never passed the middleware has none."""
     if hasattr(request, "tokens"):
         auth.end(request)
 
 
-def user_saved(sender: Any, instance: AbstractBaseUser, created: bool, raw: bool, update_fields: Any, **_: Any) -> None:
+def user_saved(
+    sender: object,
+    instance: AbstractBaseUser,
+    created: bool,
+    raw: bool,
+    update_fields: Collection[str] | None,
+    **_: object,
+) -> None:
     """End the sessions that a deactivation or another password makes invalid.
 
     The access tokens of the others are issued again if what they say of the user may have changed.
@@ -58,18 +65,22 @@ def user_saved(sender: Any, instance: AbstractBaseUser, created: bool, raw: bool
         if user is None or not user.is_active:
             reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
         else:
+            old = password_upgrades.upgraded_from(instance)
+            if old:
+                rows.carry_over(old, user)
             good = list(users.auth_hashes(user))
             reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
-            rows.bump()
+            if not old:
+                rows.bump()
     _tell(instance, reason, count)
 
 
-def user_deleted(sender: Any, instance: AbstractBaseUser, **_: Any) -> None:
+def user_deleted(sender: object, instance: AbstractBaseUser, **_: object) -> None:
     """End every session of a user who is about to be deleted."""
     _tell(instance, Reason.DELETED, RefreshToken.objects.revoke_for([instance], Reason.DELETED))
 
 
-def setting_changed(setting: str, **_: Any) -> None:
+def setting_changed(setting: str, **_: object) -> None:
     """Forget what was remembered under other settings, which only change in tests."""
     if setting.startswith(("TOKENS_", "SECRET_KEY")):
         verification.forget()

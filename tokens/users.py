@@ -57,7 +57,7 @@ def fields_from_claims(sub: str, claims: Mapping[str, Claim]) -> UserFields:
     """
     model = get_user_model()
     told = {name: claims[name] for name in conf.user_claims if name in claims}
-    known: dict[str, Any] = told | {model._meta.pk.attname: sub, "is_active": True}
+    known: dict[str, object] = {**told, model._meta.pk.attname: sub, "is_active": True}
     fields = [field for field in model._meta.concrete_fields if field.attname in known]
     return {field.attname: field.to_python(known[field.attname]) for field in fields}
 

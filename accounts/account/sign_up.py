@@ -1,4 +1,4 @@
-"""An account for somebody new, without telling anybody else who has one."""
+"""Create accounts without revealing to anybody else which emails have one."""
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
@@ -12,12 +12,12 @@ Kind = SecurityEvent.Kind
 
 
 def sign_up(request: HttpRequest, user: User) -> None:
-    """Save `user` (not saved yet, its password hashed) if its name and address are free.
+    """Save `user` (unsaved, with a hashed password) if its user name and email are free.
 
-    The outcome is told by one mail in every case, and to its reader alone. The unique indexes
-    decide, so two people who want the same at the same moment are no special case. Each outcome
-    is one insert that was tried, one question, three rows and one commit: its time tells nothing.
-    The browser finds the same page, which asks for a code, and nobody has one if no account was made.
+    In every case one mail tells the outcome, and only its reader learns it. The unique indexes decide, so two sign-ups
+    at the same moment are no special case. Each outcome takes one attempted insert, one query, three rows and one
+    commit, so its duration reveals nothing. The browser always gets the page that asks for a code, and nobody has a
+    code if no account was created.
     """
     user.language = get_language() or ""
     with transaction.atomic():
@@ -32,13 +32,14 @@ def sign_up(request: HttpRequest, user: User) -> None:
 
 
 def tell_again(request: HttpRequest, email: str, username: str) -> None:
-    """Have the mail of a sign-up that came to nothing sent once more, to the one who read it."""
+    """Send the mail of a sign-up that failed to its reader again."""
     with transaction.atomic():
         email_verification.create(request, None, email, username)
         _tell(request, User.objects.by_login(email).first(), email, username)
 
 
 def _saved(user: User) -> bool:
+    """Save the user, and return whether user name and email were free."""
     try:
         with transaction.atomic():
             user.save()
@@ -48,10 +49,9 @@ def _saved(user: User) -> bool:
 
 
 def _tell(request: HttpRequest, owner: User | None, email: str, username: str) -> None:
-    """The owner of the address reads that the account exists; anybody else, that the name is taken."""
+    """Tell the owner of the email that the account exists; tell anybody else that the user name is taken."""
     if owner:
-        outbox.enqueue(
-            "account_exists", owner, request
-        )  # at the address as stored: what was typed may only look like it
+        # It goes to the email as stored: what was typed may only look like it.
+        outbox.enqueue("account_exists", owner, request)
     else:
         outbox.enqueue("username_taken", None, request, to=email, name=username)

@@ -1,4 +1,4 @@
-"""What lists are narrowed by. None of these asks the database which values there are."""
+"""Filter the lists. No filter queries the database for the values that occur."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,10 +27,12 @@ Events = QuerySet[SecurityEvent]
 Sessions = QuerySet[RefreshToken]
 Choices = list[tuple[str, "StrPromise | str"]]
 
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # far beyond, a day has no midnight that is a moment
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # Midnight overflows at the far ends of the calendar.
 
 
 class StateFilter(admin.SimpleListFilter):
+    """Filter sessions by whether they have ended."""
+
     title = _("state")
     parameter_name = "state"
 
@@ -43,6 +45,8 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class AgeFilter(admin.SimpleListFilter):
+    """Filter sessions by when they were started."""
+
     title = _("age")
     parameter_name = "age"
     spans: ClassVar[dict[str, timedelta]] = {
@@ -69,6 +73,8 @@ class AgeFilter(admin.SimpleListFilter):
 
 
 class BrowserFilter(admin.SimpleListFilter):
+    """Filter sessions by browser."""
+
     title = _("browser")
     parameter_name = "browser"
 
@@ -82,12 +88,16 @@ class BrowserFilter(admin.SimpleListFilter):
 
 
 class EventKindFilter(ChoiceFilter):
+    """Filter events by kind."""
+
     title = _("what")
     parameter_name = "kind__exact"
     choices_class = SecurityEvent.Kind
 
 
 class ActorFilter(admin.SimpleListFilter):
+    """Filter events by whether an administrator caused them."""
+
     title = _("who did it")
     parameter_name = "actor"
 
@@ -99,7 +109,7 @@ class ActorFilter(admin.SimpleListFilter):
 
 
 class DateRangeFilter(admin.ListFilter):
-    """From one day to another, both included: days of the site's time zone, in two fields for dates."""
+    """Filter events from one day to another, both included, by the site's time zone, with two date fields."""
 
     title = _("day")
     template = "admin/date_range_filter.html"
@@ -119,7 +129,7 @@ class DateRangeFilter(admin.ListFilter):
         return ["since", "until"]
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, object]]:  # type: ignore[override]
-        """The one form, with the other filters in tow."""
+        """Yield the context of the one form, which carries the other filters along."""
         others = {"q": [changelist.query] if changelist.query else [], **changelist.get_filters_params()}
         carried = [(name, value) for name, values in others.items() for value in values]
         own = self.expected_parameters()

@@ -1,4 +1,4 @@
-"""The API described for programs, and for the many tools that show such a document to people."""
+"""Serve the description of the API to programs, and to the many tools that show such a document to people."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 @login_not_required
 @anonymous_only
 def document(request: HttpRequest) -> HttpResponse:
-    """OpenAPI 3.1, under the media type that every program knows."""
+    """Return the OpenAPI 3.1 document under the media type that every program knows."""
     return HttpResponse(TEXT, content_type="application/json")
 
 
@@ -27,5 +27,5 @@ def document(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @anonymous_only
 def root(request: HttpRequest) -> HttpResponse:
-    """Lead whoever looks for the API to the document."""
+    """Redirect to the document."""
     return redirect("openapi")

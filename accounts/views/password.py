@@ -1,3 +1,5 @@
+"""Change a password, or reset a forgotten one by mail."""
+
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
@@ -16,6 +18,7 @@ from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordFor
 from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
+from accounts.security.reset_tokens import reset_tokens
 from accounts.views.mail_links import no_referrer
 from tokens.decorators import anonymous_only, fresh_session_required
 
@@ -24,7 +27,7 @@ Kind = SecurityEvent.Kind
 
 @method_decorator(fresh_session_required, name="dispatch")
 class PasswordChange(auth_views.PasswordChangeView):
-    """This browser stays signed in, all others are out: `tokens` sees to both."""
+    """Let a user change their password; this browser stays signed in, and `tokens` ends all other sessions."""
 
     template_name = "accounts/password_change.html"
     form_class = PasswordChangeForm
@@ -45,16 +48,21 @@ class PasswordChange(auth_views.PasswordChangeView):
 @anonymous_only
 @require_safe
 def change_password_url(request: HttpRequest) -> HttpResponse:
-    """Where password managers look for the page: https://w3c.github.io/webappsec-change-password-url/."""
+    """Redirect from where password managers look: https://w3c.github.io/webappsec-change-password-url/."""
     return redirect("password_change")
 
 
 class PasswordReset(auth_views.PasswordResetView):
+    """Ask for the email of the account, and send a link to it."""
+
     template_name = "accounts/password_reset.html"
     form_class = PasswordResetForm
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
-        """One query, two rows and one commit, whoever it is. The token is made when the mail is."""
+        """Enqueue the mail with one query, two rows and one commit, whether or not the account exists.
+
+        The token is made when the mail is sent.
+        """
         account = throttle.account_key(form.cleaned_data["email"])
         if not throttle.allows(form, self.request, throttle.RESET, account):
             return self.form_invalid(form)
@@ -66,18 +74,21 @@ class PasswordReset(auth_views.PasswordResetView):
 
 
 class PasswordResetDone(auth_views.PasswordResetDoneView):
+    """Show that a mail is on its way."""
+
     template_name = "accounts/password_reset_done.html"
 
 
 @method_decorator(no_referrer, name="dispatch")
 class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
-    """Never signs in: whoever reads the mail still has to type the new password."""
+    """Let the reader of the mail choose a new password, without signing them in: they still have to enter it."""
 
     template_name = "accounts/password_reset_confirm.html"
     form_class = SetPasswordForm
+    token_generator = reset_tokens
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
-        chosen = form.save(commit=False)  # hashes, which takes long: before the lock
+        chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
         if not self.reset(chosen, token):
             self.validlink = False
@@ -87,22 +98,30 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
         return response
 
     def reset(self, chosen: User, token: str) -> bool:
-        """Whether the token was still good once the person was locked: of two who use it at once, one sets a password.
-        Every session ends with the old one. The link was in the mailbox, so the address is confirmed as well."""
+        """Set the password unless the token has been used, and return whether it was set.
+
+        The token is checked again once the user is locked: of two requests that use it at once, only one sets a
+        password. Every session ends with the old password. The link was in the mailbox, so it confirms the email as
+        well.
+        """
         with transaction.atomic():
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
                 return False
-            user.password, user.email_verified_at = chosen.password, user.email_verified_at or timezone.now()
+            user.copy_password(chosen)
+            user.email_verified_at = user.email_verified_at or timezone.now()
             user.save(update_fields=["password", "email_verified_at"])
             _tell(self.request, user, Kind.PASSWORD_RESET)
         return True
 
 
 class PasswordResetComplete(auth_views.PasswordResetCompleteView):
+    """Show that the new password was set."""
+
     template_name = "accounts/password_reset_complete.html"
 
 
 def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind) -> None:
+    """Record the event, and write to the user."""
     SecurityEvent.objects.record(request, user, kind)
     outbox.enqueue("password_changed", user, request)

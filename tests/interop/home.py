@@ -13,7 +13,7 @@ from typing import Any
 from tests.resilience.server import ROOT, Server, Site
 from tokens.core import keyfile, keys
 
-LOOK_EVERY = 0.5  # seconds; twenty in production
+CHECK_EVERY = 0.5  # seconds; twenty in production
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Home(Site):
         return answer.body
 
     def sign_in(self, name: str) -> dict[str, str]:
-        """A pair of tokens: `access` and `refresh`."""
+        """A pair of tokens: `access_token` and `refresh_token`."""
         return self.ask("auth/login", body={"username": name, "password": self.passwords[name]})
 
 

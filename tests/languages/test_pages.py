@@ -22,15 +22,10 @@ FORMS = {  # and what makes each say what is wrong
         {"username": "ada", "email": "ada@example.org", "password1": "ada", "password2": "x" * 1025},
         {},
     ],
-    "/accounts/password/reset/": [{"email": "bob@x"}, {}],
-    "/accounts/username/": [{"username": "alice"}, {"username": "bob"}, {"username": "a@b"}, {}],
-    "/accounts/email/": [{"email": "bob@x"}, {"email": "bob@example.org"}, {}],
-    "/accounts/password/change/": [
-        {"old_password": "is it this?", "new_password1": "bob", "new_password2": "bob"},
-        {"old_password": PASSWORD, "new_password1": "12345678", "new_password2": "1234567"},
-        {},
-    ],
-    "/accounts/email/verify/": [{"code": "1"}, {}],
+    "/accounts/username/": [{"username": "alice"}, {"username": "bob"}, {"username": "a@b"}],
+    "/accounts/email/": [{"email": "bob@example.org"}],
+    "/accounts/password/change/": [{"old_password": "is it this?", "new_password1": "bob", "new_password2": "bob"}],
+    "/accounts/email/verify/": [{"code": "1"}],
 }
 
 

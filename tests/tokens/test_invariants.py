@@ -1,4 +1,4 @@
-"""What must always hold (docs/concepts.md), each by its number."""
+"""What must always hold (docs/explanation/concepts.md), each by its number."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""What docs/scale.md says of queries: each of a refresh and of a sign-in finds its rows by an index, however many."""
+"""The statements in docs/explanation/scale.md find their rows by an index, however many rows there are."""
 
 import re
 from datetime import timedelta

@@ -36,7 +36,7 @@ HMAC_LEAST = 32  # bytes: as long as the hash (RFC 7518 §3.2)
 RSA_LEAST = 2048  # bits (RFC 7518 §3.3)
 RSA_NEW = 3072  # bits: 128 bits of security (NIST SP 800-57)
 
-Jwk = dict[str, Any]
+Jwk = dict[str, Any]  # decoded JSON
 JwkSet = dict[str, list[Jwk]]
 
 _NEW: dict[str, Callable[[], Any]] = {
@@ -93,7 +93,7 @@ def derive(secret: str | bytes) -> Key:
     return Key(kid=thumbprint({"k": base64url(material), "kty": "oct"}), alg="HS256", secret=material)
 
 
-def thumbprint(jwk: dict[str, Any]) -> str:
+def thumbprint(jwk: Jwk) -> str:
     """Return the hash of a key's required members (RFC 7638 §3). `kty` has to be one of THUMBPRINT's."""
     members = {name: jwk[name] for name in THUMBPRINT[jwk["kty"]]}
     return base64url(sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest())

@@ -9,7 +9,6 @@ import json
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from django.db import Error, router, transaction
 
@@ -21,7 +20,7 @@ from ..core.jwt import LARGEST, AccessClaims, RefreshClaims
 from ..core.rotation import AccessOutcome, Outcome, Refresh
 from ..models import RefreshToken
 
-Members = list[tuple[str, Any]]
+Members = list[tuple[str, object]]
 
 KINDS = {jwt.ACCESS: "access", jwt.REFRESH: "refresh"}
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
@@ -62,7 +61,7 @@ def _members(segment: str) -> Members | None:
     """Return the members of a JSON object, read leniently, to show what a strict reader refuses."""
     members: Members = []
 
-    def keep(pairs: Members) -> dict[str, Any]:
+    def keep(pairs: Members) -> dict[str, object]:
         members[:] = pairs  # the outermost object ends last
         return dict(pairs)
 
@@ -73,12 +72,12 @@ def _members(segment: str) -> Members | None:
     return members if isinstance(value, dict) else None
 
 
-def _kind(header: dict[str, Any]) -> str | None:
+def _kind(header: dict[str, object]) -> str | None:
     typ = header.get("typ")
     return KINDS.get(typ.lower().removeprefix("application/")) if isinstance(typ, str) else None
 
 
-def _times(claims: dict[str, Any], now: float) -> str:
+def _times(claims: dict[str, object], now: float) -> str:
     told = []
     for name, before, after in (("iat", "made", "made"), ("exp", "expired", "expires")):
         moment = claims.get(name)

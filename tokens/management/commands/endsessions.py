@@ -31,7 +31,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="say how many there are, and end none")
 
-    def handle(self, *args: Any, user: str | None, older_than: timedelta | None, **options: Any) -> None:
+    def handle(self, *args: object, user: str | None, older_than: timedelta | None, **options: object) -> None:
         if user is None and older_than is None and not options["all"]:
             raise CommandError("Say whose: --user NAME, --all or --older-than 30d.")
         sessions = _sessions(user, older_than)

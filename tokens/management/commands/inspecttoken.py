@@ -5,7 +5,6 @@ import sys
 from argparse import SUPPRESS
 from getpass import getpass
 from time import time
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -27,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("token", nargs="*", help=SUPPRESS)
         parser.add_argument("--token", dest="option", help=SUPPRESS)
 
-    def handle(self, *args: Any, token: list[str], option: str | None, **options: Any) -> None:
+    def handle(self, *args: object, token: list[str], option: str | None, **options: object) -> None:
         if token or option:
             raise CommandError(
                 "A token is read from standard input: on a command line it stays in the shell's history and is seen "
