@@ -21,9 +21,10 @@ EXPIRED = 16 * 60
 
 
 class TestProcessView:
-    def test_a_closed_page_sends_a_visitor_to_the_log_in(self, db):
-        response = Client().get("/closed/")
-        assert (response.status_code, response.headers["Location"]) == (302, "/log-in/?next=/closed/")
+    def test_a_closed_page_sends_a_visitor_to_the_log_in_and_back_unless_a_form_was_lost(self, db):
+        for method, url in (("get", "/log-in/?next=/closed/"), ("post", "/log-in/")):
+            response = getattr(Client(), method)("/closed/")
+            assert (response.status_code, response.headers["Location"]) == (302, url)
 
     def test_a_post_with_an_expired_access_token_is_processed_once_and_refreshes(self, bob, signed_in):
         browser = signed_in(bob)

@@ -102,6 +102,10 @@ class TestASentProbe:
         assert old.post("/log-in/", {"username": "bob", "password": "wrong"}).status_code == 401
         assert old.post("/log-out/").status_code == 200
 
+    def test_is_sent_by_a_get_of_the_log_in_page(self, stale):
+        _, old = stale
+        assert old.get("/log-in/").status_code == 307
+
     def test_is_not_sent_for_a_row_that_is_over(self, stale, events):
         _, old = stale
         RefreshToken.objects.get().revoke(Reason.ENDED)
