@@ -157,7 +157,12 @@ class TestAsync:
 
 
 class TestProcessResponse:
-    def test_only_a_page_for_nobody_may_be_stored_and_each_varies_by_cookie(self, bob, signed_in):
+    def test_only_a_page_for_nobody_may_be_stored_and_each_varies_by_cookie(self, bob, signed_in, settings):
+        """Whatever other middleware says of caches."""
+        settings.MIDDLEWARE = [
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "tokens.middleware.TokenMiddleware",
+        ]
         browser, visitor = signed_in(bob), Client()
         for response, stored in (
             (visitor.get("/shared/"), "public, max-age=3600"),
