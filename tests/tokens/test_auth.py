@@ -1,11 +1,12 @@
-"""Start, resume, renew, end and deliver, seen from outside: by a client's cookies and the rows."""
+"""A session from its start to its end, seen from outside: by a client's cookies and the rows."""
 
 import logging
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as live_settings
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model, login
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
@@ -43,26 +44,19 @@ def cookies_set(response):
 
 
 class TestStart:
-    def test_makes_a_row_that_says_whence(self, bob):
-        client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR="203.0.113.7")
+    @pytest.mark.parametrize(("address", "recorded"), [("203.0.113.7", "203.0.113.7"), ("", None)])
+    def test_makes_a_row_that_says_whence(self, bob, address, recorded):
+        client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR=address)
         client.post("/log-in/", {"username": "bob", "password": PASSWORD})
         row = RefreshToken.objects.get()
-        assert (row.user, row.user_agent, row.ip_address, row.method) == (
-            bob,
-            "Lynx/2.9 (text)",
-            "203.0.113.7",
-            Method.PASSWORD,
-        )
-
-    def test_takes_a_visitor_without_an_address(self, bob):
-        client = Client(REMOTE_ADDR="")
-        client.post("/log-in/", {"username": "bob", "password": PASSWORD})
-        assert RefreshToken.objects.get().ip_address is None
+        assert (row.user, row.method) == (bob, Method.PASSWORD)
+        assert (row.user_agent, row.ip_address) == ("Lynx/2.9 (text)", recorded)
 
     def test_gives_a_day_and_cookies_of_the_browser_unless_kept(self, bob, signed_in):
         browser = signed_in(bob)
         row = RefreshToken.objects.get()
         assert row.expires_at - row.created_at == timedelta(days=1)
+        assert set(browser.cookies) - {live_settings.CSRF_COOKIE_NAME} == {"__Host-access", "__Host-refresh"}
         assert {browser.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {""}
 
     def test_gives_thirty_days_and_a_refresh_cookie_that_stays_where_kept(self, bob, signed_in):
@@ -102,32 +96,16 @@ class TestStart:
         stale.post("/log-in/", {"username": "bob", "password": PASSWORD})
         assert set(RefreshToken.objects.values_list("reason", flat=True)) == {Reason.REPLACED, ""}
 
-    def test_leaves_nothing_of_djangos_session(self, bob, signed_in):
-        browser = signed_in(bob)
-        assert live_settings.SESSION_COOKIE_NAME not in browser.cookies
-
     def test_keeps_what_a_view_stores_in_the_session_but_no_credentials(self, bob, signed_in):
         browser = signed_in(bob, store="apples")
         assert dict(browser.session.items()) == {"basket": "apples", "_tokens_sub": str(bob.pk)}
         assert browser.get("/basket/").content == b"apples"
 
-    def test_flushes_the_session_of_somebody_else(self, alice, bob, signed_in):
-        browser = signed_in(bob, store="apples")
-        browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
-        assert browser.get("/basket/").content == b"empty"
-
-    def test_flushes_it_even_if_that_persons_own_cookies_are_gone(self, alice, bob, signed_in):
+    def test_flushes_the_session_of_somebody_else_even_if_their_own_cookies_are_gone(self, alice, bob, signed_in):
         browser = signed_in(bob, store="apples")
         del browser.cookies["__Host-access"], browser.cookies["__Host-refresh"]
         browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
         assert browser.get("/basket/").content == b"empty"
-
-    def test_turns_the_csrf_token_over(self, bob, signed_in):
-        browser = Client()
-        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
-        first = browser.cookies[live_settings.CSRF_COOKIE_NAME].value
-        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
-        assert browser.cookies[live_settings.CSRF_COOKIE_NAME].value != first
 
     def test_stamps_the_last_login_which_kills_reset_links(self, bob, signed_in):
         signed_in(bob)
@@ -164,25 +142,20 @@ class TestStart:
 
     def test_lets_nobody_go_for_one_that_is_replaced(self, bob, signed_in, settings):
         settings.TOKENS_MAX_SESSIONS = 2
-        elsewhere = signed_in(bob)
-        elapse(7200, elsewhere)
-        here = signed_in(bob)
-        here.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        signed_in(bob)
+        signed_in(bob).post("/log-in/", {"username": "bob", "password": PASSWORD})
         assert sorted(RefreshToken.objects.values_list("reason", flat=True)) == ["", "", Reason.REPLACED]
 
     def test_prunes_rows_that_ended_long_ago(self, bob, signed_in):
+        """A hundred of them: nobody who signs in waits for more."""
+        ended = {"user": bob, "expires_at": timezone.now() - timedelta(days=8)}
+        times = {"created_at": ended["expires_at"], "last_used_at": ended["expires_at"]}
+        RefreshToken.objects.bulk_create(RefreshToken(jti=uuid4(), **ended, **times) for _ in range(101))
         signed_in(bob)
-        elapse(9 * 24 * 3600)
-        signed_in(bob)
-        assert RefreshToken.objects.count() == 1
+        assert RefreshToken.objects.count() == 2
 
 
-class TestResume:
-    def test_an_access_token_alone_is_enough(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        del browser.cookies["__Host-refresh"]
-        assert name_on(browser) == "bob"
-
+class TestAuthenticate:
     def test_a_refresh_token_alone_is_enough(self, bob, signed_in, name_on):
         browser = signed_in(bob)
         del browser.cookies["__Host-access"]
@@ -220,10 +193,9 @@ class TestResume:
         for name in ("sub", "sid", "rti", "gen", "ver", "iat", "exp", "user"):
             assert getattr(after, name) == getattr(before, name)
 
-    @pytest.mark.parametrize("fields", [{}, {"remember": "on"}], ids=["until the browser closes", "kept"])
-    def test_what_is_confirmed_takes_the_place_of_a_sibling_that_came_late(self, bob, signed_in, name_on, fields):
+    def test_what_is_confirmed_takes_the_place_of_a_sibling_that_came_late(self, bob, signed_in, name_on):
         """A request that confirms was under way when an older one's response put a sibling into the jar."""
-        browser = signed_in(bob, **fields)
+        browser = signed_in(bob, remember="on")
         elapse(EXPIRED, browser)
         under_way, late = copy_of(browser), copy_of(browser)
         assert [name_on(under_way), name_on(late)] == ["bob", "bob"]
@@ -231,7 +203,7 @@ class TestResume:
         browser.cookies = late.cookies
         response = under_way.get("/who/")
         browser.cookies.update(response.cookies)
-        assert response.cookies["__Host-refresh"]["max-age"] == ("" if not fields else pytest.approx(604620, abs=5))
+        assert response.cookies["__Host-refresh"]["max-age"] == pytest.approx(604620, abs=5)
         elapse(EXPIRED, browser)
         assert name_on(browser) == "bob"
         assert RefreshToken.objects.get().is_live
@@ -247,27 +219,20 @@ class TestResume:
         assert name_on(mixed) == "bob"  # by the refresh token, which is confirmed
         assert str(RefreshToken.objects.get().jti) == verification.verify_refresh(jar(other)["refresh"]).jti
 
-    def test_a_new_token_alone_is_taken_and_writes_nothing(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        browser.get("/who/")
-        elapse(SETTLED, browser)
-        del browser.cookies["__Host-refresh"]
-        response = browser.get("/who/")
-        assert response.content == b"bob" and not cookies_set(response)
-        assert RefreshToken.objects.get().generation == 1
-
-    def test_a_new_token_alone_is_out_once_its_sibling_is_confirmed(self, bob, signed_in, name_on):
+    def test_a_new_token_alone_is_taken_and_writes_nothing_until_its_sibling_is_confirmed(
+        self, bob, signed_in, name_on
+    ):
         browser = signed_in(bob)
         elapse(EXPIRED, browser)
         one, other = copy_of(browser), copy_of(browser)
         assert [name_on(one), name_on(other)] == ["bob", "bob"]
         elapse(SETTLED, one, other)
-        assert name_on(one) == "bob"
-        elapse(400, one, other)
         del other.cookies["__Host-refresh"]
-        assert name_on(other) == "nobody"
+        response = other.get("/who/")
+        assert response.content == b"bob" and not cookies_set(response)
+        assert RefreshToken.objects.get().generation == 1
         assert name_on(one) == "bob"
+        assert name_on(other) == "nobody"
 
     def test_a_database_that_lost_writes_signs_nobody_out_and_the_log_says_so(self, bob, signed_in, name_on, caplog):
         browser = signed_in(bob)
@@ -301,10 +266,18 @@ class TestResume:
         for _ in range(9):
             elapse(3 * 24 * 3600, browser)
             assert name_on(browser) == "bob"
+        elapse(3 * 24 * 3600 - 60, browser)
+        assert name_on(browser) == "bob"
         end = RefreshToken.objects.get().expires_at.timestamp()
         assert verification.verify_refresh(jar(browser)["refresh"]).exp <= end
-        elapse(3 * 24 * 3600 + 60, browser)
+        assert verification.verify_access(jar(browser)["access"]).exp <= end
+        elapse(120, browser)
         assert name_on(browser) == "nobody"
+
+    def test_a_row_that_has_ended_is_over_whatever_its_tokens_say(self, bob, signed_in, name_on):
+        browser = signed_in(bob)
+        RefreshToken.objects.update(expires_at=timezone.now())
+        assert name_on(browser, "/guarded/") == "nobody"
 
     def test_the_idle_end_holds_and_deletes_no_cookies(self, bob, signed_in):
         browser = signed_in(bob, remember="on")
@@ -359,7 +332,7 @@ class TestResume:
         assert [(about["row"].user, about["count"]) for about in reuse] == [(bob, 1)]
 
 
-class TestRenew:
+class TestCycleAfterPasswordChange:
     def test_this_browser_goes_on_in_a_new_row_and_the_others_end(self, bob, signed_in, name_on):
         here, there = signed_in(bob, remember="on"), signed_in(bob)
         RefreshToken.objects.filter(remember=True).update(name="Laptop")
@@ -369,6 +342,12 @@ class TestRenew:
         row = RefreshToken.objects.live().get()
         assert (row.name, row.remember) == ("Laptop", True)
         assert live_settings.SESSION_COOKIE_NAME not in here.cookies
+
+    def test_a_hash_that_is_not_the_users_changes_nothing(self, bob, signed_in):
+        browser = signed_in(bob)
+        row = RefreshToken.objects.get()
+        browser._pass(lambda request: request.session.update({HASH_SESSION_KEY: "another"}))
+        assert RefreshToken.objects.live().get() == row
 
 
 class TestEnd:
@@ -397,7 +376,7 @@ class TestEnd:
         assert Client().post("/log-out/").content == b"bye"
 
 
-class TestDeliver:
+class TestWriteCookies:
     def test_a_response_of_5xx_starts_no_sign_in(self, bob):
         client = Client(raise_request_exception=False)
         response = client.post("/log-in/", {"username": "bob", "password": PASSWORD, "fail": "yes"})
