@@ -1,4 +1,4 @@
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,9 @@ AFTER = 120.0
 def at(generation, age):
     """A refresh token of this generation that was made `age` seconds ago."""
     return Refresh(generation, new_jti(NOW - age))
+
+
+BORN_WITH = at(5, AFTER)
 
 
 class TestDecide:
@@ -73,22 +76,10 @@ class TestDecideWhateverComes:
         else:
             assert outcome in (Outcome.KEEP, Outcome.CONFIRM, Outcome.BEHIND)
 
-    @whatever(born=st.lists(moments, min_size=2, max_size=8), generation=near, now=moments, wait=waits)
-    def test_one_confirmed_sibling_makes_all_others_and_their_parent_stale(self, born, generation, now, wait):
-        parent = Refresh(generation, str(uuid4()))
-        confirmed, *others = [Refresh(generation + 1, new_jti(moment)) for moment in born]
-        assert {decide(confirmed, other, now, wait) for other in (*others, parent)} == {Outcome.STALE}
-
     @whatever(row=tokens, presented=tokens, now=moments, later=st.floats(0, 10**6), wait=waits)
     def test_time_confirms_and_never_takes_back(self, row, presented, now, later, wait):
         before, after = decide(row, presented, now, wait), decide(row, presented, now + later, wait)
         assert before is after or (before is Outcome.KEEP and after in (Outcome.CONFIRM, Outcome.BEHIND))
-
-    @whatever(row=tokens, presented=tokens, now=moments, wait=waits)
-    def test_what_is_confirmed_gets_a_child_from_then_on(self, row, presented, now, wait):
-        if decide(row, presented, now, wait) in (Outcome.CONFIRM, Outcome.BEHIND):
-            assert decide(presented, presented, now, wait) is Outcome.CHILD
-            assert decide(presented, row, now, wait) is Outcome.STALE
 
 
 class TestSettled:
@@ -98,32 +89,26 @@ class TestSettled:
 
 
 class TestDecideAccess:
-    """Of an access token of generation 5, when the row has confirmed 4."""
+    """Of an access token born with a refresh token of generation 5, which the row may not have confirmed."""
 
-    def outcome(self, age=120.0, **others):
-        self.born_with = at(5, age)
-        facts = {"row": None, "new": True, "beside": None, **others}
-        if facts["beside"] == "its own":
-            facts["beside"] = self.born_with.jti
-        if facts["row"] == "its own":
-            facts["row"] = self.born_with
-        return decide_access(born_with=self.born_with, now=NOW, confirm_after=AFTER, **facts)
+    def outcome(self, row=None, *, new=True, beside=None, born_with=BORN_WITH):
+        return decide_access(row, born_with, new=new, beside=beside, now=NOW, confirm_after=AFTER)
 
     def test_a_confirmed_or_a_young_one_is_accepted(self):
-        assert self.outcome(new=False) is AccessOutcome.ACCEPT
-        assert self.outcome(age=119.9, beside="") is AccessOutcome.ACCEPT
+        assert self.outcome(new=False, beside="") is AccessOutcome.ACCEPT
+        assert self.outcome(beside="", born_with=at(5, 119.9)) is AccessOutcome.ACCEPT
 
     def test_beside_its_own_refresh_token_it_confirms_and_beside_any_other_it_counts_as_expired(self):
-        assert self.outcome(beside="its own") is AccessOutcome.CONFIRM
-        assert self.outcome(beside="") is AccessOutcome.EXPIRED
-        assert self.outcome(beside=new_jti(NOW)) is AccessOutcome.EXPIRED
+        assert self.outcome(beside=BORN_WITH.jti) is AccessOutcome.CONFIRM
+        for other in ("", new_jti(NOW)):
+            assert self.outcome(beside=other) is AccessOutcome.EXPIRED
 
     def test_without_a_jar_the_row_decides(self):
         assert self.outcome() is AccessOutcome.ASK_ROW
-        for row in ("its own", at(4, 900)):
-            assert self.outcome(row=row) is AccessOutcome.ACCEPT
+        for row in (BORN_WITH, at(4, 900)):
+            assert self.outcome(row) is AccessOutcome.ACCEPT
         for row in (at(5, 900), at(3, 900), at(6, 900)):
-            assert self.outcome(row=row) is AccessOutcome.EXPIRED
+            assert self.outcome(row) is AccessOutcome.EXPIRED
 
 
 class TestNewJti:

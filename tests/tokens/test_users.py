@@ -3,14 +3,11 @@ import pickle
 from uuid import UUID, uuid4
 
 import pytest
-from django import forms
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
 from django.core import serializers
 from django.db import OperationalError, models, transaction
 from django.db.models.signals import post_init
-from django.http import QueryDict
 from django.template import Context, Template
 from django.test import override_settings
 from django.test.utils import isolate_apps
@@ -188,21 +185,6 @@ class TestWriting:
 
 
 class TestInDjangosHands:
-    def test_a_form_shows_checks_and_saves_it(self, person, alice, behind):
-        class Form(forms.ModelForm):
-            class Meta:
-                model = User
-                fields = ("username", "first_name")
-
-        behind(is_staff=True)
-        assert Form(instance=person).initial == {"username": "bob", "first_name": ""}
-        assert not Form(QueryDict("username=alice"), instance=claimed(person, username="bob")).is_valid()
-        form = Form(QueryDict("username=bob&first_name=Robert"), instance=person)
-        assert form.is_valid(), form.errors
-        form.save()
-        row = User.objects.get(pk=person.pk)
-        assert (row.first_name, row.is_staff) == ("Robert", True)
-
     def test_it_can_stand_in_a_foreign_key_and_in_a_filter(self, person, bob, queries):
         row = RefreshToken.objects.start(bob)
         with queries(3):
@@ -211,14 +193,6 @@ class TestInDjangosHands:
             assert person.refresh_tokens.get() == row
         with queries(0):
             assert RefreshToken(user=person).user_id == bob.pk
-
-    def test_permissions_and_groups_are_the_rows(self, person, bob, alice):
-        bob.user_permissions.add(Permission.objects.get(codename="view_refreshtoken"))
-        person.groups.add(Group.objects.create(name="readers"))
-        assert person.has_perm("tokens.view_refreshtoken")
-        assert not person.has_perm("tokens.end_refreshtoken")
-        assert [group.name for group in bob.groups.all()] == ["readers"]
-        assert claimed(alice, is_staff=True).has_perm("tokens.end_refreshtoken")
 
     def test_serialized_validated_and_in_a_template_it_is_whole(self, person, bob):
         assert '"email": "bob@example.org"' in serializers.serialize("json", [person])
