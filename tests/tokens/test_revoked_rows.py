@@ -9,11 +9,20 @@ from tokens.models import RefreshToken
 from tokens.revocation import LocalRevocationList, local_revocation_list
 
 
-class TestChangedWithin:
-    @pytest.fixture
-    def row(self, bob):
-        return RefreshToken.objects.start(bob)
+@pytest.fixture
+def row(bob):
+    return RefreshToken.objects.start(bob)
 
+
+class TestLive:
+    def test_a_row_that_was_revoked_or_is_past_its_end_is_not(self, row, bob):
+        RefreshToken.objects.start(bob).revoke(RefreshToken.Reason.ENDED)
+        assert RefreshToken.objects.live().get() == row
+        RefreshToken.objects.update(expires_at=Now())
+        assert not RefreshToken.objects.live().exists()
+
+
+class TestChangedWithin:
     def changed(self, row, seconds):
         RefreshToken.objects.filter(pk=row.pk).update(changed_at=Now() - timedelta(seconds=seconds))
 
