@@ -18,7 +18,7 @@ class TestLive:
     def test_a_row_that_was_revoked_or_is_past_its_end_is_not(self, row, bob):
         RefreshToken.objects.start(bob).revoke(RefreshToken.Reason.ENDED)
         assert RefreshToken.objects.live().get() == row
-        RefreshToken.objects.update(expires_at=Now())
+        RefreshToken.objects.update(expires_at=Now() - timedelta(minutes=1))
         assert not RefreshToken.objects.live().exists()
 
 
