@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from project import redaction
 from project.redaction import MAX_LENGTH, PLACEHOLDER, redacted
 from tests.accounts.mail_contents import code_in, link_in
 from tests.accounts.reauthenticating import answer, expire_reauthentication
@@ -179,6 +180,12 @@ class TestRedacted:
 
     def test_takes_out_what_is_known_to_be_one(self):
         assert redacted("user:hush-hush@localhost", {"hush-hush", "hush"}) == f"user:{PLACEHOLDER}@localhost"
+
+    def test_the_password_of_the_database_is_one_of_them(self, settings, monkeypatch):
+        monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", "hush-hush")
+        redaction._of_settings.cache_clear()
+        assert "hush-hush" in redaction.secrets_of(None)
+        redaction._of_settings.cache_clear()
 
     def test_cuts_what_is_long_before_a_pattern_sees_it(self):
         assert redacted(f"{' ' * MAX_LENGTH}{PASSWORD}") == f"{' ' * MAX_LENGTH}…"
