@@ -120,6 +120,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
     def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool) -> None:
         """Whoever is given another name or address hears of it, as if they had changed it themselves."""
         changed = set(form.changed_data) if change else set()
+        verified = obj.email_verified_at is not None
         if "email" in changed:
             obj.email_verified_at = None
         super().save_model(request, obj, form, change)
@@ -130,7 +131,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         if "username" in changed:
             outbox.enqueue("username_changed", obj, before=form.initial["username"], after=obj.username)
         if "email" in changed:
-            email_verification.record_change_by_admin(obj, form.initial["email"])
+            email_verification.record_change_by_admin(obj, form.initial["email"], verified=verified)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))

@@ -9,10 +9,11 @@ from secrets import token_urlsafe
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.email.ownership import claim, find_owner
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails import outbox
 from accounts.models import EmailVerification, SecurityEvent, User
@@ -27,10 +28,6 @@ class InvalidLink(Exception):
     """A link or a code that does nothing: wrong, used, too old, tried too often, or its account has moved on."""
 
 
-class EmailTaken(Exception):
-    """Another account has the address by now."""
-
-
 def start(request: HttpRequest, user: User, email: str) -> None:
     """Write to `address`: is it yours, `user`? It is their own, or it is to replace their own.
 
@@ -38,9 +35,9 @@ def start(request: HttpRequest, user: User, email: str) -> None:
     """
     with transaction.atomic():
         verification = create(request, user, email, user.username)
-        owner = User.objects.by_login(email).exclude(pk=user.pk).first()
+        owner = find_owner(email, other_than=user)
         if owner:
-            outbox.enqueue("email_taken", owner, request)
+            owner.notify(request, "email_taken")
         else:
             send_link(request, verification)
         if verification.previous_email:
@@ -126,7 +123,8 @@ def find_change(key: UUID, token: str) -> EmailVerification | None:
 
 
 def undo_change(request: HttpRequest, key: UUID, token: str) -> EmailVerification:
-    """Put the address from before back. Raises InvalidLink, or EmailTaken with nothing changed.
+    """Put the address from before back. Raises InvalidLink, or, with nothing changed, EmailTaken: if the address had
+    never been confirmed here, it is another account's once that has proved it.
 
     Whoever changed it may know the password: it opens nothing any more, every session ends, and a link to a new one
     goes to the address that is back. (An account that was to have no password has none after this either, and gets no
@@ -134,42 +132,43 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> EmailVerificatio
     twice could keep the first owner out.
     """
     password = make_password(token_urlsafe())  # takes long: before the lock
-    try:
-        with transaction.atomic():
-            verification, user = _locked(EmailVerification.objects.changes(), key)
-            if not matches(undo_token, verification, token):
-                raise InvalidLink
-            _undo_since(verification)
-            user.email, user.email_verified_at = verification.previous_email, timezone.now()
-            user.password = password if user.has_usable_password() else make_password(None)  # either ends the sessions
-            user.save(update_fields=["email", "email_verified_at", "password"])
-            SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
-            outbox.enqueue("password_reset", user, request, email_restored=True)
-    except IntegrityError:
-        raise EmailTaken from None
+    with transaction.atomic():
+        verification, user = _locked(EmailVerification.objects.changes(), key)
+        if not matches(undo_token, verification, token):
+            raise InvalidLink
+        _undo_since(verification)
+        claim(user, verification.previous_email)
+        user.password = password if user.has_usable_password() else make_password(None)  # either ends the sessions
+        user.save(update_fields=["password"])
+        SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
+        outbox.enqueue("password_reset", user, request, email_restored=True)
     return verification
 
 
-def record_change_by_admin(user: User, previous_email: str) -> None:
-    """An administrator has given `user` another address: the one from before is told, and can take it back."""
+def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -> None:
+    """An administrator has given `user` another address: the one from before, which was `verified` or not, is told and
+    can take it back."""
     if previous_email:
         verification = EmailVerification.objects.create(
-            user=user, email=user.email, previous_email=previous_email, confirmed_at=timezone.now()
+            user=user,
+            email=user.email,
+            previous_email=previous_email,
+            previous_email_verified=verified,
+            confirmed_at=timezone.now(),
         )
         outbox.enqueue("email_changed", user, to=previous_email, verification=str(verification.pk))
 
 
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
-    try:
-        with transaction.atomic():
-            verification, user = _locked(EmailVerification.objects.open(), key)
-            if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm():
-                raise InvalidLink
-            user.email, user.email_verified_at = verification.email, timezone.now()
-            user.save(update_fields=["email", "email_verified_at"])
-            _record_and_notify(request, verification, user)
-    except IntegrityError:
-        raise EmailTaken from None
+    with transaction.atomic():
+        verification, user = _locked(EmailVerification.objects.open(), key)
+        verified = user.email_verified_at is not None
+        if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(
+            previous_email_verified=verified
+        ):
+            raise InvalidLink
+        claim(user, verification.email)
+        _record_and_notify(request, verification, user)
     request.session.pop(_SESSION_KEY, None)
     return verification
 

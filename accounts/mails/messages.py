@@ -129,6 +129,7 @@ def _email_taken(mail: OutgoingMail) -> Context:
     return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
 
 
+@mail_context("email_reserved")
 @mail_context("email_changed")
 def _email_changed(mail: OutgoingMail) -> Context | None:
     verification = EmailVerification.objects.changes().filter(pk=mail.facts["verification"]).first()

@@ -6,8 +6,11 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 from django.db.models import F
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from accounts.security.validators import normalize_email_domain
 
 LINK_LIFETIME = timedelta(hours=1)  # time to find the mail, on another device perhaps
 CODE_LIFETIME = timedelta(minutes=10)  # a code can be guessed at: ASVS 6.5.5, NIST SP 800-63B §3.1.3.2
@@ -32,12 +35,19 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
         since = timezone.now() - UNDO_LIFETIME
         return self.filter(confirmed_at__gt=since, undone_at=None).exclude(previous_email="")
 
+    def reserving(self, email: str) -> "EmailVerificationQuerySet":
+        """Changes that can still give `email` back to whoever had proved it; of several, the one that lasts longest."""
+        email = normalize_email_domain(email)
+        proved = self.changes().filter(previous_email_verified=True).alias(folded=Lower("previous_email"))
+        return proved.filter(folded=Lower(models.Value(email))).order_by("-confirmed_at")
+
     def restart(self) -> bool:
         """Have the time run from now, when the mail leaves; whether there is still something to confirm."""
         return bool(self.pending().update(requested_at=timezone.now()))
 
-    def confirm(self) -> bool:
-        return bool(self.open().update(confirmed_at=timezone.now()))
+    def confirm(self, *, previous_email_verified: bool) -> bool:
+        confirmed = {"confirmed_at": timezone.now(), "previous_email_verified": previous_email_verified}
+        return bool(self.open().update(**confirmed))
 
     def use_attempt(self) -> bool:
         """Counts a try of the code, before it is looked at; whether there was one left."""
@@ -73,6 +83,8 @@ class EmailVerification(models.Model):
     )
     email = models.EmailField(_("e-mail address"))
     previous_email = models.EmailField(_("the one before"), blank=True)
+    # Then nobody else gets the one before while the change can be undone.
+    previous_email_verified = models.BooleanField(_("the one before was confirmed"), default=False)
     requested_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
     tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
@@ -83,6 +95,7 @@ class EmailVerification(models.Model):
     class Meta:
         verbose_name = _("proof of an address")
         verbose_name_plural = _("proofs of addresses")
+        indexes = (models.Index(Lower("previous_email"), name="accounts_verification_previous"),)
 
     def __str__(self) -> str:
         return str(self.id)

@@ -26,13 +26,15 @@ class UserManager(DjangoUserManager["User"]):
         return super().create_superuser(username, email, password, **{"email_verified_at": timezone.now(), **fields})
 
     def by_login(self, login: str) -> models.QuerySet["User"]:
-        """The one person with this user name or e-mail address, upper or lower case alike.
+        """The person with this user name or e-mail address, upper or lower case alike.
 
-        Names hold no "@" and addresses do, so the text says by itself which of the two it is.
-        The database does the folding, with the very expression of the unique indexes.
+        Names hold no "@" and addresses do, so the text says by itself which of the two it is. The database does the
+        folding, with the very expression of the indexes. Of several who typed an address, whoever proved it comes
+        first, then the oldest account.
         """
         field = "email" if "@" in login else "username"
-        return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(normalize_email_domain(login))))
+        found = self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(normalize_email_domain(login))))
+        return found.order_by(models.F("email_verified_at").asc(nulls_last=True), "date_joined")
 
     def due_for_deletion(self) -> models.QuerySet["User"]:
         """Who is to be deleted by now."""
@@ -70,12 +72,15 @@ class User(AbstractUser):
                 name="accounts_user_username_unique",
                 violation_error_message=_("This user name is taken."),
             ),
+            # An address that nobody has proved stands in no one's way.
             models.UniqueConstraint(
                 Lower("email"),
+                condition=models.Q(email_verified_at__isnull=False),
                 name="accounts_user_email_unique",
                 violation_error_message=_("Somebody has an account with this e-mail address."),
             ),
         )
+        indexes = (models.Index(Lower("email"), name="accounts_user_email"),)
 
     @property
     def can_reset_password(self) -> bool:

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.email import verification as email_verification
+from accounts.email.ownership import EmailTaken
 from accounts.models import EmailVerification
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
@@ -67,7 +68,7 @@ def link_page(
             return done(request, act(request, key, given))
         except email_verification.InvalidLink:  # another click was faster
             return render(request, f"accounts/{name}.html")
-        except email_verification.EmailTaken:
+        except EmailTaken:
             return email_taken(request)
 
     return page

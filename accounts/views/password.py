@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
@@ -7,11 +9,11 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.email.ownership import EmailTaken, claim
 from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
 from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
@@ -88,13 +90,17 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
 
     def reset(self, chosen: User, token: str) -> bool:
         """Whether the token was still good once the person was locked: of two who use it at once, one sets a password.
-        Every session ends with the old one. The link was in the mailbox, so the address is confirmed as well."""
+        Every session ends with the old one. The link was in the mailbox, so the address is confirmed as well, unless it
+        is kept for somebody else."""
         with transaction.atomic():
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
                 return False
-            user.password, user.email_verified_at = chosen.password, user.email_verified_at or timezone.now()
-            user.save(update_fields=["password", "email_verified_at"])
+            user.password = chosen.password
+            user.save(update_fields=["password"])
+            if user.email_verified_at is None:
+                with suppress(EmailTaken):
+                    claim(user, user.email)
             _tell(self.request, user, Kind.PASSWORD_RESET)
         return True
 

@@ -33,7 +33,7 @@ class TestWhatIsDerived:
     def test_dies_with_the_password_the_address_and_is_of_one_asking(self, bob, make):
         before = make(proof_of(bob, pk=UUID(int=1)))
         assert not matches(make, proof_of(bob, pk=UUID(int=2)), before)
-        assert not matches(make, proof_of(bob, pk=UUID(int=1), address="bob@evil.example"), before)
+        assert not matches(make, proof_of(bob, pk=UUID(int=1), email="bob@evil.example"), before)
         for field in ("email", "password"):
             kept = getattr(bob, field)
             setattr(bob, field, "elsewhere@example.org")

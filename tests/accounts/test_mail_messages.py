@@ -40,8 +40,8 @@ def written(bob, rf):
     User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now())
 
     def written(kind, request=True, **facts):
-        if kind in ("email_confirm", "email_changed"):
-            moment = timezone.now() if kind == "email_changed" else None
+        if kind in ("email_confirm", "email_changed", "email_reserved"):
+            moment = None if kind == "email_confirm" else timezone.now()
             proof = bob.email_verifications.create(
                 email="new@example.org", previous_email=bob.email, confirmed_at=moment
             )
