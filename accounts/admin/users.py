@@ -25,7 +25,7 @@ from accounts.admin.mixins import CheckboxesMixin, CheckedSelectionMixin
 from accounts.admin.permissions import PRIVILEGE_FIELDS, can_manage
 from accounts.admin.sessions import SessionInline
 from accounts.email import verification as email_verification
-from accounts.mails import outbox
+from accounts.mails import alerts, outbox
 from accounts.models import OutgoingMail, SecurityEvent, User
 from tokens.models import RefreshToken
 
@@ -129,7 +129,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         if not change:
             outbox.enqueue("password_reset", obj, by_administrator=True)
         if "username" in changed:
-            outbox.enqueue("username_changed", obj, before=form.initial["username"], after=obj.username)
+            alerts.notify_all("username_changed", obj, before=form.initial["username"], after=obj.username)
         if "email" in changed:
             email_verification.record_change_by_admin(obj, form.initial["email"], verified=verified)
 

@@ -6,22 +6,31 @@ Whoever answers by the link or the code has the mailbox. That signs nobody in.
 from collections.abc import Callable
 from functools import partial
 from secrets import token_urlsafe
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.account import recovery
 from accounts.email.ownership import claim, find_owner
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
-from accounts.mails import outbox
+from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import EmailVerificationQuerySet
 
 Kind = SecurityEvent.Kind
 _SESSION_KEY = "address_proof"  # in the session of the browser that asked: it alone can answer by the code (ASVS 6.6.2)
 _NO_ID = str(UUID(int=0))  # the key of no verification
+
+
+class Undone(NamedTuple):
+    """What an undo did: the address that is back, and what was withdrawn with it, in sentences."""
+
+    email: str
+    withdrawn: list[str]
 
 
 class InvalidLink(Exception):
@@ -122,50 +131,52 @@ def find_change(key: UUID, token: str) -> EmailVerification | None:
     return verification if verification and matches(undo_token, verification, token) else None
 
 
-def undo_change(request: HttpRequest, key: UUID, token: str) -> EmailVerification:
+def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     """Put the address from before back. Raises InvalidLink, or, with nothing changed, EmailTaken: if the address had
     never been confirmed here, it is another account's once that has proved it.
 
     Whoever changed it may know the password: it opens nothing any more, every session ends, and a link to a new one
     goes to the address that is back. (An account that was to have no password has none after this either, and gets no
     link.) Links to whatever came later are void; those to what was earlier are not, or a thief who changes the address
-    twice could keep the first owner out.
+    twice could keep the first owner out. What else was asked for since is withdrawn, and a user name that was changed
+    since is put back, unless somebody has it by now.
     """
     password = make_password(token_urlsafe())  # takes long: before the lock
     with transaction.atomic():
         verification, user = _locked(EmailVerification.objects.changes(), key)
         if not matches(undo_token, verification, token):
             raise InvalidLink
-        _undo_since(verification)
+        first = _undo_since(verification)
         claim(user, verification.previous_email)
         user.password = password if user.has_usable_password() else make_password(None)  # either ends the sessions
         user.save(update_fields=["password"])
         SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
-        outbox.enqueue("password_reset", user, request, email_restored=True)
-    return verification
+        withdrawn = recovery.withdraw_requests(request, user)
+        withdrawn["username_restored"] = _restore_username(request, user, first.previous_username)
+        outbox.enqueue("password_reset", user, request, email_restored=True, **withdrawn)
+    return Undone(user.email, recovery.sentences(withdrawn))
 
 
 def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -> None:
     """An administrator has given `user` another address: the one from before, which was `verified` or not, is told and
     can take it back."""
     if previous_email:
-        verification = EmailVerification.objects.create(
+        EmailVerification.objects.create(
             user=user,
             email=user.email,
             previous_email=previous_email,
             previous_email_verified=verified,
+            previous_username=user.username,
             confirmed_at=timezone.now(),
         )
-        outbox.enqueue("email_changed", user, to=previous_email, verification=str(verification.pk))
+        alerts.notify_previous("email_changed", user)
 
 
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
     with transaction.atomic():
         verification, user = _locked(EmailVerification.objects.open(), key)
-        verified = user.email_verified_at is not None
-        if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(
-            previous_email_verified=verified
-        ):
+        before = {"previous_email_verified": user.email_verified_at is not None, "previous_username": user.username}
+        if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(**before):
             raise InvalidLink
         claim(user, verification.email)
         _record_and_notify(request, verification, user)
@@ -192,16 +203,30 @@ def _record_and_notify(request: HttpRequest, verification: EmailVerification, us
         SecurityEvent.objects.record(request, user, Kind.EMAIL_CONFIRMED)
         return
     SecurityEvent.objects.record(request, user, Kind.EMAIL_CHANGED)
-    outbox.enqueue("email_changed", user, request, to=verification.previous_email, verification=str(verification.pk))
+    alerts.notify_previous("email_changed", user, request)
 
 
-def _undo_since(verification: EmailVerification) -> None:
+def _undo_since(verification: EmailVerification) -> EmailVerification:
     """Take the change back, and all that came after the address was first changed: a thief may have changed it to and
-    fro, and hold links of their own."""
+    fro, and hold links of their own. Return that first change."""
     mine = EmailVerification.objects.filter(user=verification.user)
     first = mine.changes().filter(previous_email=verification.previous_email).earliest("confirmed_at")
     if not mine.filter(confirmed_at__gte=first.confirmed_at).undo():
         raise InvalidLink
+    return first
+
+
+def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
+    """Whether `user` has got back the name of then, having another one by now."""
+    if username in ("", user.username):
+        return False
+    try:
+        with transaction.atomic():
+            User.objects.filter(pk=user.pk).update(username=username)
+    except IntegrityError:
+        return False
+    SecurityEvent.objects.record(request, user, Kind.USERNAME_CHANGED)
+    return True
 
 
 def _from_session(request: HttpRequest) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from accounts.account import recovery
 from accounts.account.user_agents import describe
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails.outbox import absolute_url, base_url
@@ -100,12 +101,13 @@ def _password_reset(mail: OutgoingMail) -> Context | None:
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
-    return {"link": absolute_url("password_reset_confirm", uidb64=uid, token=token)}
+    link = absolute_url("password_reset_confirm", uidb64=uid, token=token)
+    return {"link": link, "withdrawn": recovery.sentences(mail.facts)}
 
 
 @mail_context("password_changed")
-def _password_changed(mail: OutgoingMail) -> Context:
-    return {"reset_link": absolute_url("password_reset")}
+def _password_changed(mail: OutgoingMail) -> Context | None:
+    return _alert(mail, reset_link=absolute_url("password_reset"), withdrawn=recovery.sentences(mail.facts))
 
 
 @mail_context("email_confirm")
@@ -132,11 +134,7 @@ def _email_taken(mail: OutgoingMail) -> Context:
 @mail_context("email_reserved")
 @mail_context("email_changed")
 def _email_changed(mail: OutgoingMail) -> Context | None:
-    verification = EmailVerification.objects.changes().filter(pk=mail.facts["verification"]).first()
-    if verification is None or verification.confirmed_at is None:
-        return None
-    url = absolute_url("email_undo", key=verification.pk, token=undo_token(verification))
-    return {"undo_link": url, "until": timezone.localtime(verification.confirmed_at + UNDO_LIFETIME)}
+    return _alert(mail)
 
 
 @mail_context("reuse_found")
@@ -154,12 +152,23 @@ def _new_browser(mail: OutgoingMail) -> Context:
 
 
 @mail_context("username_changed")
-def _username_changed(mail: OutgoingMail) -> Context:
-    return {"reset_link": absolute_url("password_reset")}
+def _username_changed(mail: OutgoingMail) -> Context | None:
+    return _alert(mail, reset_link=absolute_url("password_reset"))
 
 
 @mail_context("deletion_asked")
 def _deletion_asked(mail: OutgoingMail) -> Context | None:
     if mail.user is None or mail.user.deletion_due_at is None:  # kept, before it could be told
         return None
-    return {"keep_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
+    return _alert(mail, keep_link=absolute_url("login"), reset_link=absolute_url("password_reset"))
+
+
+def _alert(mail: OutgoingMail, **context: object) -> Context | None:
+    """Add the link to undo, if the mail goes to an address that the account had before; None once that is too late."""
+    if "verification" not in mail.facts:
+        return context
+    change = EmailVerification.objects.changes().filter(pk=mail.facts["verification"]).first()
+    if change is None or change.confirmed_at is None:
+        return None
+    undo_link = absolute_url("email_undo", key=change.pk, token=undo_token(change))
+    return {**context, "undo_link": undo_link, "until": timezone.localtime(change.confirmed_at + UNDO_LIFETIME)}

@@ -45,9 +45,9 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
         """Have the time run from now, when the mail leaves; whether there is still something to confirm."""
         return bool(self.pending().update(requested_at=timezone.now()))
 
-    def confirm(self, *, previous_email_verified: bool) -> bool:
-        confirmed = {"confirmed_at": timezone.now(), "previous_email_verified": previous_email_verified}
-        return bool(self.open().update(**confirmed))
+    def confirm(self, *, previous_email_verified: bool, previous_username: str) -> bool:
+        before = {"previous_email_verified": previous_email_verified, "previous_username": previous_username}
+        return bool(self.open().update(confirmed_at=timezone.now(), **before))
 
     def use_attempt(self) -> bool:
         """Counts a try of the code, before it is looked at; whether there was one left."""
@@ -85,6 +85,8 @@ class EmailVerification(models.Model):
     previous_email = models.EmailField(_("the one before"), blank=True)
     # Then nobody else gets the one before while the change can be undone.
     previous_email_verified = models.BooleanField(_("the one before was confirmed"), default=False)
+    # When the change was confirmed: an undo puts it back as well.
+    previous_username = models.CharField(_("the user name then"), max_length=150, blank=True)
     requested_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
     tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)

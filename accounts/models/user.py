@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models.email_verification import EmailVerification
 from accounts.security.validators import UsernameValidator, normalize_email_domain
 
 
@@ -37,8 +38,9 @@ class UserManager(DjangoUserManager["User"]):
         return found.order_by(models.F("email_verified_at").asc(nulls_last=True), "date_joined")
 
     def due_for_deletion(self) -> models.QuerySet["User"]:
-        """Who is to be deleted by now."""
-        return self.filter(deletion_due_at__lte=timezone.now())
+        """Who is to be deleted by now. An account that somebody can still get back by undoing a change waits."""
+        undoable = EmailVerification.objects.changes().filter(user=models.OuterRef("pk"))
+        return self.filter(~models.Exists(undoable), deletion_due_at__lte=timezone.now())
 
 
 class User(AbstractUser):

@@ -85,12 +85,14 @@ def _confirmed_response(request: HttpRequest, verification: EmailVerification) -
     return redirect("home" if request.user.is_authenticated else "login")
 
 
-def _undone_response(request: HttpRequest, verification: EmailVerification) -> HttpResponse:
+def _undone_response(request: HttpRequest, undone: email_verification.Undone) -> HttpResponse:
     words = _(
         "%(address)s is your address again. Every session was ended, and the old password opens nothing any more: "
         "choose a new one by the link that we have just sent."
     )
-    messages.success(request, words % {"address": verification.previous_email})
+    messages.success(request, words % {"address": undone.email})
+    for sentence in undone.withdrawn:
+        messages.success(request, sentence)
     return redirect("password_reset_done")
 
 

@@ -22,6 +22,7 @@ from accounts.email.ownership import EmailTaken
 from accounts.models import EmailVerification
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
+Done = TypeVar("Done")
 
 TOKEN_IN_SESSION = "here"  # noqa: S105  (stands in the address where the token stood)
 
@@ -42,8 +43,8 @@ def no_referrer(view: View) -> View:
 def link_page(
     name: str,
     find: Callable[[UUID, str], EmailVerification | None],
-    act: Callable[[HttpRequest, UUID, str], EmailVerification],
-    done: Callable[[HttpRequest, EmailVerification], HttpResponse],
+    act: Callable[[HttpRequest, UUID, str], Done],
+    done: Callable[[HttpRequest, Done], HttpResponse],
 ) -> Callable[..., HttpResponse]:
     """The page `name`, open to everybody who has the link, signed in or not.
 

@@ -13,9 +13,10 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.account import recovery
 from accounts.email.ownership import EmailTaken, claim
 from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
-from accounts.mails import outbox
+from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
 from accounts.views.mail_links import no_referrer
@@ -81,34 +82,40 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         chosen = form.save(commit=False)  # hashes, which takes long: before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
-        if not self.reset(chosen, token):
+        withdrawn = self.reset(chosen, token)
+        if withdrawn is None:
             self.validlink = False
             return self.render_to_response(self.get_context_data())
+        for sentence in withdrawn:
+            messages.success(self.request, sentence)
         response = redirect(self.get_success_url())
         known_browsers.remember(self.request, response, chosen)
         return response
 
-    def reset(self, chosen: User, token: str) -> bool:
-        """Whether the token was still good once the person was locked: of two who use it at once, one sets a password.
+    def reset(self, chosen: User, token: str) -> list[str] | None:
+        """Set the password, and return what was withdrawn with it, in sentences; None if the token was no longer good
+        once the person was locked: of two who use it at once, one sets a password.
+
         Every session ends with the old one. The link was in the mailbox, so the address is confirmed as well, unless it
         is kept for somebody else."""
         with transaction.atomic():
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
-                return False
+                return None
             user.password = chosen.password
             user.save(update_fields=["password"])
             if user.email_verified_at is None:
                 with suppress(EmailTaken):
                     claim(user, user.email)
-            _tell(self.request, user, Kind.PASSWORD_RESET)
-        return True
+            withdrawn = recovery.withdraw_requests(self.request, user)
+            _tell(self.request, user, Kind.PASSWORD_RESET, **withdrawn)
+        return recovery.sentences(withdrawn)
 
 
 class PasswordResetComplete(auth_views.PasswordResetCompleteView):
     template_name = "accounts/password_reset_complete.html"
 
 
-def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind) -> None:
+def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **facts: bool) -> None:
     SecurityEvent.objects.record(request, user, kind)
-    outbox.enqueue("password_changed", user, request)
+    alerts.notify_all("password_changed", user, request, **facts)

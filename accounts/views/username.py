@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import UsernameForm
-from accounts.mails import outbox
+from accounts.mails import alerts
 from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
@@ -32,7 +32,7 @@ def _change(request: Request, form: UsernameForm) -> bool:
         with transaction.atomic():
             person = form.save()
             SecurityEvent.objects.record(request, person, SecurityEvent.Kind.USERNAME_CHANGED)
-            outbox.enqueue("username_changed", person, request, before=request.user.username, after=person.username)
+            alerts.notify_all("username_changed", person, request, before=request.user.username, after=person.username)
     except IntegrityError:
         form.add_error("username", _("This user name is taken."))
         return False
