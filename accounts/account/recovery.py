@@ -3,7 +3,7 @@
 Sessions, known browsers and links under way end with the password; what would outlive it is withdrawn here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -12,20 +12,21 @@ from accounts.account import deletion
 from accounts.models import EmailVerification, User
 
 _SENTENCES = {
-    "deletion_withdrawn": _("Your account had been marked for deletion. It stays."),
-    "email_change_withdrawn": _("A change of your e-mail address was waiting to be confirmed. It is cancelled."),
-    "username_restored": _("Your user name is the one from before again."),
+    "deletion": _("Your account had been marked for deletion. It stays."),
+    "email_change": _("A change of your e-mail address was waiting to be confirmed. It is cancelled."),
+    "username": _("Your user name is the one from before again."),
 }
 
 
-def withdraw_requests(request: HttpRequest, user: User) -> dict[str, bool]:
-    """Withdraw what was asked for in the name of `user`, who is locked; return what there was (see `sentences`)."""
+def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
+    """Withdraw what was asked for in the name of `user`, who is locked; return the names of what there was."""
     pending = EmailVerification.objects.filter(user=user).pending()
     changes = pending.exclude(previous_email="").exists()
     pending.delete()
-    return {"deletion_withdrawn": deletion.cancel(request, user), "email_change_withdrawn": changes}
+    withdrawn = {"deletion": deletion.cancel(request, user), "email_change": changes}
+    return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
 
 
-def sentences(withdrawn: Mapping[str, object]) -> list[str]:
+def sentences(withdrawn: Iterable[str]) -> list[str]:
     """Say what was withdrawn, for the page and the mail."""
-    return [str(sentence) for name, sentence in _SENTENCES.items() if withdrawn.get(name)]
+    return [str(_SENTENCES[name]) for name in withdrawn]

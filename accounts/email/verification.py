@@ -152,8 +152,9 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
         user.save(update_fields=["password"])
         SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
         withdrawn = recovery.withdraw_requests(request, user)
-        withdrawn["username_restored"] = _restore_username(request, user, first.previous_username)
-        outbox.enqueue("password_reset", user, request, email_restored=True, **withdrawn)
+        if _restore_username(request, user, first.previous_username):
+            withdrawn.append("username")
+        outbox.enqueue("password_reset", user, request, email_restored=True, withdrawn=withdrawn)
     return Undone(user.email, recovery.sentences(withdrawn))
 
 
@@ -175,8 +176,7 @@ def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
     with transaction.atomic():
         verification, user = _locked(EmailVerification.objects.open(), key)
-        before = {"previous_email_verified": user.email_verified_at is not None, "previous_username": user.username}
-        if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(**before):
+        if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(user):
             raise InvalidLink
         claim(user, verification.email)
         _record_and_notify(request, verification, user)

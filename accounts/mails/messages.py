@@ -102,12 +102,12 @@ def _password_reset(mail: OutgoingMail) -> Context | None:
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
     link = absolute_url("password_reset_confirm", uidb64=uid, token=token)
-    return {"link": link, "withdrawn": recovery.sentences(mail.facts)}
+    return {"link": link, "withdrawn": _withdrawn(mail)}
 
 
 @mail_context("password_changed")
 def _password_changed(mail: OutgoingMail) -> Context | None:
-    return _alert(mail, reset_link=absolute_url("password_reset"), withdrawn=recovery.sentences(mail.facts))
+    return _alert(mail, reset_link=absolute_url("password_reset"), withdrawn=_withdrawn(mail))
 
 
 @mail_context("email_confirm")
@@ -172,3 +172,7 @@ def _alert(mail: OutgoingMail, **context: object) -> Context | None:
         return None
     undo_link = absolute_url("email_undo", key=change.pk, token=undo_token(change))
     return {**context, "undo_link": undo_link, "until": timezone.localtime(change.confirmed_at + UNDO_LIFETIME)}
+
+
+def _withdrawn(mail: OutgoingMail) -> list[str]:
+    return recovery.sentences(mail.facts.get("withdrawn", ()))

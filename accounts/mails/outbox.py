@@ -20,7 +20,7 @@ def enqueue(
     *,
     to: str = "",
     language: str = "",
-    **facts: str | int | bool | None,
+    **facts: str | int | bool | list[str] | None,
 ) -> None:
     """Keep a mail of this kind for `user`, to the address that is stored of them or to `to`.
 

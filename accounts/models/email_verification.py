@@ -1,6 +1,7 @@
 """Whether an e-mail address is its account's: asked by a mail, answered by a link or a code."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.security.validators import normalize_email_domain
+
+if TYPE_CHECKING:
+    from accounts.models.user import User
 
 LINK_LIFETIME = timedelta(hours=1)  # time to find the mail, on another device perhaps
 CODE_LIFETIME = timedelta(minutes=10)  # a code can be guessed at: ASVS 6.5.5, NIST SP 800-63B §3.1.3.2
@@ -45,8 +49,10 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
         """Have the time run from now, when the mail leaves; whether there is still something to confirm."""
         return bool(self.pending().update(requested_at=timezone.now()))
 
-    def confirm(self, *, previous_email_verified: bool, previous_username: str) -> bool:
-        before = {"previous_email_verified": previous_email_verified, "previous_username": previous_username}
+    def confirm(self, user: "User") -> bool:
+        """Confirm it, and keep what `user`, whose it is, was until now; whether it was still open."""
+        verified = user.email_verified_at is not None
+        before = {"previous_email_verified": verified, "previous_username": user.username}
         return bool(self.open().update(confirmed_at=timezone.now(), **before))
 
     def use_attempt(self) -> bool:

@@ -1,4 +1,5 @@
 from contextlib import suppress
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
@@ -108,7 +109,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
                 with suppress(EmailTaken):
                     claim(user, user.email)
             withdrawn = recovery.withdraw_requests(self.request, user)
-            _tell(self.request, user, Kind.PASSWORD_RESET, **withdrawn)
+            _tell(self.request, user, Kind.PASSWORD_RESET, withdrawn=withdrawn)
         return recovery.sentences(withdrawn)
 
 
@@ -116,6 +117,6 @@ class PasswordResetComplete(auth_views.PasswordResetCompleteView):
     template_name = "accounts/password_reset_complete.html"
 
 
-def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **facts: bool) -> None:
+def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **facts: Any) -> None:
     SecurityEvent.objects.record(request, user, kind)
     alerts.notify_all("password_changed", user, request, **facts)

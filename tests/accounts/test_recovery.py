@@ -194,9 +194,7 @@ class TestReset:
         assert mails_to(OWNERS)[-1] == "Your password was changed"
         assert EmailVerification.objects.changes().count() == 1
 
-    def test_a_link_from_before_the_address_was_changed_is_dead_and_the_undo_is_not(
-        self, thief, bob, ask_reset, undo
-    ):
+    def test_a_link_from_before_the_address_was_changed_is_dead_and_the_undo_is_not(self, thief, bob, ask_reset, undo):
         link = ask_reset()
         thief.change_address()
         assert "This link does not work" in Client().get(link).content.decode()
