@@ -116,6 +116,7 @@ class TestActivity:
         page = client.get(ACTIVITY).content.decode()
         assert page.count('class="alarming"') == 1
         assert ("Change your password if this was not you." in page) is (kind == "reuse_found")
+        assert ("It can be harmless: importing a browser profile" in page) is (kind == "reuse_found")
 
     def test_says_from_where_as_far_as_is_known(self, client, bob, alice, sign_in, rf):
         sign_in(client, bob)

@@ -200,6 +200,7 @@ class TestReuseFound:
         assert (message.subject, message.to) == ("We signed you out for your safety", ["bob@example.org"])
         for said in (f"{event.created_at:%-d %B %Y, %H:%M} UTC", "203.0.113.7", "Firefox 128 on Linux"):
             assert said in message.body
+        assert "It can be harmless: importing a browser profile" in message.body
         for url in ("/accounts/password/change/", "/accounts/activity/"):
             assert f"http://testserver{url}" in message.body
 

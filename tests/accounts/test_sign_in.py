@@ -122,6 +122,7 @@ class TestWhyItIsOver:
         [
             (Reason.REUSED, '<div class="notice error" role="alert">'),
             (Reason.REUSED, "You were signed out for your safety."),
+            (Reason.REUSED, "It can be harmless: importing a browser profile, cloning a computer"),
             (Reason.ENDED, "This session was ended from the list of sessions."),
             (Reason.PASSWORD, "The password was changed. Sign in with the new one; if you have none, ask for a link"),
             (Reason.ADMIN, "An administrator ended this session."),
