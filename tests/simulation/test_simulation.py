@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab.simulation import report
+from lab.simulation import report, responses
 from lab.simulation.browsers import Browser
 from lab.simulation.parameters import DEFAULT, HOUR
 from lab.simulation.plot import draw
@@ -71,6 +71,20 @@ class TestOverload:
         (queue, result), *_ = overload(QUICK, seed=1)
         assert queue == QUEUES[0] == 60
         assert result.counts.sign_ins == 0
+
+
+class TestResponses:
+    @pytest.fixture(scope="class")
+    def by_policy(self):
+        size = replace(QUICK, thefts=2)
+        return {summary.policy: summary for summary in responses.run(size, seed=1)}
+
+    def test_ending_the_family_alone_leaves_a_thief_in_the_browser_that_nobody_uses(self, by_policy):
+        assert by_policy["family"].median_stay > 24 > by_policy["all"].median_stay
+        assert by_policy["family"].still_in > by_policy["all"].still_in
+
+    def test_ending_all_costs_an_honest_copy_the_sign_in_of_the_other_device(self, by_policy):
+        assert by_policy["all"].honest_sign_ins == by_policy["family"].honest_sign_ins + 1
 
 
 class TestBrowser:
@@ -162,7 +176,8 @@ class TestReport:
         monkeypatch.setattr(report, "PAGE", page)
         monkeypatch.setattr(report, "PICTURE", picture)
         everything = list(results.values())
-        report.write(everything, [(60.0, everything[0])], "So it was made.")
+        summary = responses.Summary("all", 3.0, 7.2, 9.4, 0.0)
+        report.write(everything, [(60.0, everything[0])], [summary], "So it was made.")
         text = page.read_text()
         assert text.startswith("before\n") and text.endswith("\nafter\n")
         assert "old" not in text and "So it was made." in text
