@@ -28,6 +28,12 @@ def results():
     return dict(zip(RULES, run(QUICK, seed=1), strict=True))
 
 
+@pytest.fixture(scope="module")
+def by_policy():
+    size = replace(QUICK, thefts=2)
+    return {summary.policy: summary for summary in responses.run(size, seed=1)}
+
+
 class TestRun:
     def test_the_rule_signs_no_honest_person_out(self, results):
         assert results[Siblings].counts.sign_ins == 0
@@ -74,11 +80,6 @@ class TestOverload:
 
 
 class TestResponses:
-    @pytest.fixture(scope="class")
-    def by_policy(self):
-        size = replace(QUICK, thefts=2)
-        return {summary.policy: summary for summary in responses.run(size, seed=1)}
-
     def test_ending_the_family_alone_leaves_a_thief_in_the_browser_that_nobody_uses(self, by_policy):
         assert by_policy["family"].median_stay > 24 > by_policy["all"].median_stay
         assert by_policy["family"].still_in > by_policy["all"].still_in
