@@ -1,1 +1,1 @@
-"""This site's people: who they are, the pages they use, and what happened to their accounts."""
+"""Manage the site's users: their accounts, their pages and the history of what happened to them."""

@@ -1,4 +1,4 @@
-"""Django's admin, entered and left by this site's own doors."""
+"""Put Django's admin behind this site's own sign-in and sign-out pages."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,23 +17,30 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.security.reauthentication import reauthentication_required
-from tokens.decorators import signs_in_or_out
+from tokens.decorators import starts_or_ends_session
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class AdminSite(admin.AdminSite):
+    """Replace Django's admin site, for members of the staff who have signed in on the site."""
+
     site_title = _("Sojourn")
     site_header = _("Sojourn administration")
     index_title = _("People, sessions and what happened")
-    enable_nav_sidebar = False  # the lists are few, and the front page has them all
+    enable_nav_sidebar = False  # There are few lists, and the front page shows all of them.
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Whoever is signed in and no member of staff gets a 403: a log-in page would lead in circles. Whatever is
-        changed here is changed by somebody who has just shown who they are; to leave needs no proof."""
+        """Wrap a view so that only staff reach it, and only after a recent reauthentication if it changes anything.
+
+        A user who is signed in without being staff gets a 403, since redirecting them to the sign-in page would lead in
+        circles. Signing out requires no reauthentication.
+        """
         checked = super().admin_view(view, cacheable)
-        changing = checked if getattr(view, "tokens_unjudged", False) else reauthentication_required(checked)
+        changing = (
+            checked if getattr(view, "tokens_starts_or_ends_session", False) else reauthentication_required(checked)
+        )
 
         @wraps(checked)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -44,21 +51,24 @@ class AdminSite(admin.AdminSite):
         return cast(View, guarded)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Without Django's way from a row to a page of its own: no row has one, and what is no UUID is a 500 there."""
+        """Return Django's URLs without its `view_on_site`.
+
+        No row has a page of its own, and Django answers a malformed UUID there with a 500.
+        """
         return [url for url in super().get_urls() if getattr(url, "name", None) != "view_on_site"]
 
     def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
-        """Above the lists, what happened in the last seven days."""
-        from accounts.admin import dashboard  # which registers models with this very site
+        """Show what happened in the last seven days above the lists."""
+        from accounts.admin import dashboard  # Importing the package registers models with this very site.
 
         return super().index(request, {**(extra_context or {}), "week": dashboard.for_user(cast(User, request.user))})
 
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        """There is one log-in page, and it is not here."""
-        wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        """Redirect to the site's own sign-in page, which is the only one."""
+        next_url = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
         if not request.user.is_authenticated:
-            return redirect_to_login(wanted)
+            return redirect_to_login(next_url)
         if not self.has_permission(request):
             raise PermissionDenied
         return redirect("admin:index")
@@ -66,12 +76,14 @@ class AdminSite(admin.AdminSite):
     def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
+        """Redirect to the site's own page for it."""
         return redirect("password_change")
 
-    @signs_in_or_out
+    @starts_or_ends_session
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        from accounts.views.sign_in import sign_out  # views need models, which load after this
+        """Sign out as on every other page of the site."""
+        from accounts.views.sign_in import sign_out  # Views import models, which are loaded after this module.
 
         return sign_out(request)

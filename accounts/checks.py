@@ -1,4 +1,4 @@
-"""What is fit for one's own machine only, and what is named but cannot be used."""
+"""Check for settings that only suit a development machine, and for files that are configured but unusable."""
 
 import os
 from collections.abc import Iterator
@@ -12,16 +12,15 @@ from accounts.account import geoip
 from accounts.security.validators import MaximumLengthValidator
 
 UNSUITABLE_CACHES = {
-    "LocMemCache": "is one for each process",
-    "DummyCache": "keeps nothing",
-    "FileBasedCache": "loses count of what comes at the same moment",
-    "DatabaseCache": "loses count of what comes at the same moment",
+    "LocMemCache": "is not shared between processes",
+    "DummyCache": "stores nothing",
+    "FileBasedCache": "miscounts simultaneous attempts",
+    "DatabaseCache": "miscounts simultaneous attempts",
 }
-MIN_PASSWORD_LENGTH = (
-    8  # NIST SP 800-63B-4 §3.1.1.2, where a second factor or a list of common passwords stands beside it
-)
-MIN_COMMON_PASSWORDS = 1_000  # Django's own list has 20,000
-MAX_PASSWORD_LENGTH = 4096  # characters that are hashed, which takes the longer the more they are
+# NIST SP 800-63B-4 §3.1.1.2, for passwords that are combined with a second factor or a list of common passwords.
+MIN_PASSWORD_LENGTH = 8
+MIN_COMMON_PASSWORDS = 1_000  # Django's own list has 20,000.
+MAX_PASSWORD_LENGTH = 4096  # characters; hashing takes longer the more there are
 FAST_HASHERS = {"MD5PasswordHasher", "UnsaltedMD5PasswordHasher", "SHA1PasswordHasher", "UnsaltedSHA1PasswordHasher"}
 NON_SENDING_BACKENDS = (
     *(f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("console", "dummy", "filebased", "locmem")),
@@ -32,41 +31,39 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 @register(Tags.security, deploy=True)
 def check_cache(**_: object) -> list[CheckMessage]:
-    """W001: several processes count together whatever is tried too often (rate_limit.py)."""
+    """Return W001 if the processes do not share their counts of attempts (rate_limit.py)."""
     kind = _cache()
     if kind not in UNSUITABLE_CACHES:
         return []
-    sentence = (
-        f"The cache {UNSUITABLE_CACHES[kind]}, and attempts to sign in are counted there: name a Redis in CACHE_URL."
-    )
-    return [Warning(sentence, hint="With a single process an in-memory cache will do.", id="accounts.W001")]
+    sentence = f"The default cache {UNSUITABLE_CACHES[kind]}, but it is used to throttle attempts to sign in."
+    hint = "Set CACHE_URL to a Redis server. An in-memory cache is enough for a single process."
+    return [Warning(sentence, hint=hint, id="accounts.W001")]
 
 
 @register(Tags.security)
 def check_workers(**_: object) -> list[CheckMessage]:
-    """W002: the same, where the environment asks for several processes; not only at a deployment."""
+    """Return W002 if the environment asks for several processes that would not share them, even without --deploy."""
     workers = os.environ.get("WEB_CONCURRENCY", "")
     if _cache() not in ("LocMemCache", "DummyCache") or not workers.isdigit() or int(workers) < 2:
         return []
-    sentence = (
-        f"WEB_CONCURRENCY asks for {workers} processes that count attempts each for itself: a guesser gets as many."
-    )
-    return [Warning(sentence, hint="Name a Redis in CACHE_URL, or set WEB_CONCURRENCY=1.", id="accounts.W002")]
+    sentence = f"WEB_CONCURRENCY is {workers}, but the processes do not share a cache to throttle attempts to sign in."
+    hint = "Set CACHE_URL to a Redis server, or set WEB_CONCURRENCY to 1."
+    return [Warning(sentence, hint=hint, id="accounts.W002")]
 
 
 @register()
 def check_geoip(**_: object) -> list[CheckMessage]:
-    """E001: a file that is named can be read (geoip.py)."""
+    """Return E001 if GEOIP_PATH is set and the file cannot be read (geoip.py)."""
     trouble = geoip.open_error(settings.GEOIP_PATH) if settings.GEOIP_PATH else ""
     if not trouble:
         return []
-    hint = "It takes a file in MaxMind's format, and the package maxminddb (docs/explanation/dependencies.md)."
+    hint = "It needs a file in MaxMind's format and the package maxminddb (docs/explanation/dependencies.md)."
     return [Error(f"GEOIP_PATH cannot be read: {trouble}", hint=hint, id="accounts.E001")]
 
 
 @register(Tags.security)
 def check_passwords(**_: object) -> Iterator[CheckMessage]:
-    """W003: passwords are long enough, none that everybody takes, and not so long that they cost."""
+    """Yield W003 if short or common passwords are accepted, or ones so long that hashing them is expensive."""
     wanted: Any = settings.AUTH_PASSWORD_VALIDATORS
     validators = password_validation.get_password_validators(wanted)
     lacking = []
@@ -82,32 +79,33 @@ def check_passwords(**_: object) -> Iterator[CheckMessage]:
     if not any(len(each.passwords) >= MIN_COMMON_PASSWORDS for each in common):
         lacking.append(f"CommonPasswordValidator with a list of {MIN_COMMON_PASSWORDS:,} passwords or more")
     for what in lacking:
-        hint = "Put it back as project/settings.py has it."
+        hint = "Restore it from project/settings.py."
         yield Warning(f"AUTH_PASSWORD_VALIDATORS lacks {what}.", hint=hint, id="accounts.W003")
 
 
 @register(Tags.security)
 def check_hashers(**_: object) -> Iterator[CheckMessage]:
-    """W004: a leaked table gives no passwords away."""
+    """Yield W004 if the passwords in a leaked table would be quick to guess."""
     first = settings.PASSWORD_HASHERS[0]
     if first.rpartition(".")[2] in FAST_HASHERS:
         yield Warning(
-            f"PASSWORD_HASHERS begins with {first}, which is quick to guess for whoever has the table.",
-            hint="Put accounts.security.hashers.Argon2Hasher first; old hashes are made anew at the next sign-in.",
+            f"The first of PASSWORD_HASHERS is {first}, whose hashes are quick to crack.",
+            hint="Put accounts.security.hashers.Argon2Hasher first; old hashes are upgraded at the next sign-in.",
             id="accounts.W004",
         )
 
 
 @register(Tags.security, deploy=True)
 def check_mail(**_: object) -> Iterator[CheckMessage]:
-    """W005-W006: mails reach people, and nobody on the way reads the links in them."""
+    """Yield W005 if no mail reaches anybody, and W006 if it travels unencrypted."""
     if settings.EMAIL_BACKEND in NON_SENDING_BACKENDS:
-        hint = "Name a mail server in EMAIL_URL, such as smtp+tls://user:password@mail.example.org:587."
-        yield Warning(f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}: no mail goes out.", hint=hint, id="accounts.W005")
+        hint = "Set EMAIL_URL to a mail server, such as smtp+tls://user:password@mail.example.org:587."
+        sentence = f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}, which sends no mail."
+        yield Warning(sentence, hint=hint, id="accounts.W005")
     elif settings.EMAIL_HOST not in LOCAL_HOSTS and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
         yield Warning(
-            f"EMAIL_URL sends mails to {settings.EMAIL_HOST} in the open, and links in them set new passwords.",
-            hint="Write smtp+tls:// (port 587) or smtp+ssl:// (port 465).",
+            f"EMAIL_URL sends mails to {settings.EMAIL_HOST} unencrypted, although links in them set passwords.",
+            hint="Use smtp+tls:// (port 587) or smtp+ssl:// (port 465).",
             id="accounts.W006",
         )
 

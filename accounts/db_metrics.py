@@ -1,4 +1,4 @@
-"""What stands in the database and not in a process, for Prometheus: read when it asks, whichever worker is asked."""
+"""Measure what is in the database rather than in a process, for Prometheus. Every worker gives the same answer."""
 
 from collections.abc import Iterator
 from time import monotonic
@@ -12,26 +12,29 @@ from prometheus_client.registry import Collector
 from accounts.models import OutgoingMail
 from tokens.models import RefreshToken
 
-MIN_CACHE_TIME = 10.0  # seconds for which a reading is kept ...
-CACHE_TIME_FACTOR = 100  # ... or so many times as long as it took: a big table is counted rarely
+MIN_CACHE_TIME = 10.0  # seconds for which the figures are cached at least
+CACHE_TIME_FACTOR = (
+    100  # They are cached for so many times as long as the query took, so a big table is counted rarely.
+)
 
 Values = dict[str, float]
 HELP = {
     "sojourn_live_sessions": "Sessions that have neither been ended nor expired.",
-    "sojourn_mails_waiting": "Mails that no mail server has taken yet.",
-    "sojourn_mails_oldest_seconds": "For how long the oldest of them has been waiting.",
+    "sojourn_mails_waiting": "Mails that no mail server has accepted yet.",
+    "sojourn_mails_oldest_seconds": "How long the oldest of them has been waiting.",
 }
 
 
 class DatabaseCollector(Collector):
-    """No value while the database is away: the counters are shown all the same."""
+    """Collect the figures of the database, or none while it is unavailable: the counters are shown all the same."""
 
     def __init__(self) -> None:
         self._values: Values = {}
-        self._kept_until = float("-inf")
+        self._cached_until = float("-inf")
 
     def collect(self) -> Iterator[Metric]:
-        self._freshen()
+        """Yield the figures, read from the database at most every MIN_CACHE_TIME seconds."""
+        self._refresh()
         for name, help_text in HELP.items():
             family = GaugeMetricFamily(name, help_text)
             if name in self._values:
@@ -39,23 +42,23 @@ class DatabaseCollector(Collector):
             yield family
 
     def describe(self) -> Iterator[Metric]:
-        """So that to register this reads nothing."""
+        """Yield the names alone, so that registering the collector reads nothing."""
         return (GaugeMetricFamily(name, help_text) for name, help_text in HELP.items())
 
     def forget(self) -> None:
-        """Read anew the next time."""
-        self._kept_until = float("-inf")
+        """Read the database again the next time."""
+        self._cached_until = float("-inf")
 
-    def _freshen(self) -> None:
-        begun = monotonic()
-        if begun < self._kept_until:
+    def _refresh(self) -> None:
+        started = monotonic()
+        if started < self._cached_until:
             return
         try:
             self._values = _query()
         except Error:
             self._values = {}
-        took = monotonic() - begun
-        self._kept_until = begun + max(MIN_CACHE_TIME, CACHE_TIME_FACTOR * took)
+        duration = monotonic() - started
+        self._cached_until = started + max(MIN_CACHE_TIME, CACHE_TIME_FACTOR * duration)
 
 
 def _query() -> Values:

@@ -1,4 +1,4 @@
-"""What people fill in. Passwords are taken exactly as typed."""
+"""Define the forms that users fill in. Passwords are taken exactly as typed."""
 
 from copy import copy
 from typing import Any, ClassVar
@@ -16,9 +16,12 @@ from tokens.models import RefreshToken
 
 
 class LoginForm(auth_forms.AuthenticationForm):
-    """One sentence for every failure: it never says whether the account exists."""
+    """Ask for user name or email and password.
 
-    request: HttpRequest  # the view gives it
+    There is one message for every failure, so that none reveals whether the account exists.
+    """
+
+    request: HttpRequest  # The view always passes it.
     error_messages: ClassVar = {  # type: ignore[misc]
         "invalid_login": _("The name or the password is not right. Please try again."),
         "inactive": _("The name or the password is not right. Please try again."),
@@ -33,35 +36,36 @@ class LoginForm(auth_forms.AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Django cuts the field down to the length of a user name; an address may be longer.
+        # Django limits the field to the length of a user name, but an email may be longer.
         self.fields["username"].max_length = 254  # type: ignore[attr-defined]
         self.fields["username"].widget.attrs["maxlength"] = 254
         self.fields["password"].validators.append(validate_password_length)
 
     def clean(self) -> dict[str, object]:
-        """An attempt is counted before anything is hashed, and only if there will be something to hash."""
+        """Count the attempt before anything is hashed, and only if there is a password to hash."""
         if not {"username", "password"} <= self.cleaned_data.keys():
             return super().clean()
         account = throttle.account_key(self.cleaned_data["username"])
-        throttle.hit(self.request, throttle.SIGN_IN, account)
+        throttle.hit(self.request, throttle.SIGN_IN, account, self.cleaned_data["password"])
         cleaned = super().clean()
         throttle.reset(self.request, throttle.SIGN_IN, account)
         return cleaned
 
 
 class UserEmailField(forms.EmailField):
-    """An address that mail can be sent to, in the one way that this site writes it."""
+    """Accept an email that mail can be sent to, and normalize it to the spelling that the site stores."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 254, **kwargs})
         self.validators.append(validate_ascii_mailbox)
 
     def clean(self, value: object) -> str:
+        """Return the email with its domain normalized."""
         return normalize_email_domain(super().clean(value))
 
 
 class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
-    """Says nothing about names and addresses that are taken: the mail tells its reader alone."""
+    """Ask for a new account without revealing which user names and emails are taken: only the mail tells its reader."""
 
     class Meta:
         model = User
@@ -72,18 +76,18 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.instance.validate_constraints = lambda exclude=None: None  # for the same reason as validate_unique
+        self.instance.validate_constraints = lambda exclude=None: None  # The reason is that of validate_unique.
         _label_new_password(self.fields["password1"], self.fields["password2"])
 
     def validate_unique(self) -> None:
-        """Left to the insert, which comes after the hash: to ask earlier would show who has an account."""
+        """Leave uniqueness to the insert, which follows the hash: an earlier query would reveal who has an account."""
 
     def validate_password_for_user(self, user: User, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
         super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]
 
 
 class PasswordResetForm(auth_forms.PasswordResetForm):
-    """Django's own, with the word that the other pages have for it."""
+    """Label Django's own form as the other pages do."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,7 +95,7 @@ class PasswordResetForm(auth_forms.PasswordResetForm):
 
 
 class SetPasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
-    """A new password for somebody who came by a link from a mail."""
+    """Ask for a new password from a user who followed a link in a mail."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +115,7 @@ class SetPasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
 
 
 class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
-    """The password is always asked for here, which is a proof as good as any."""
+    """Ask for the present password, which reauthenticates as well, and for a new one."""
 
     def __init__(self, *args: object, request: Request, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -120,10 +124,13 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
         self.fields["old_password"].validators.append(validate_password_length)
 
     def clean_old_password(self) -> str:
+        """Return the present password, having reauthenticated the user by it."""
         return reauthentication.reauthenticate(self.request, self.cleaned_data["old_password"])
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Ask for first and last name."""
+
     class Meta:
         model = User
         fields = ("first_name", "last_name")
@@ -133,14 +140,17 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     def save(self, commit: bool = True) -> User:
-        """Write these fields alone: the rest of the person was read earlier and may be out of date."""
-        person: User = self.instance
-        person.save(update_fields=self.fields)
-        return person
+        """Write these fields alone: the rest of the user was read earlier and may be out of date."""
+        user: User = self.instance
+        user.save(update_fields=self.fields)
+        return user
 
 
 class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Says when a name is taken. Whoever asks is known, and may ask for few (throttle.USERNAME)."""
+    """Ask for another user name, and say if it is taken.
+
+    The user is signed in, and gets few attempts (throttle.USERNAME).
+    """
 
     class Meta:
         model = User
@@ -149,9 +159,10 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username"})}
 
     def __init__(self, data: QueryDict | None, *, user: User) -> None:
-        super().__init__(data, instance=copy(user))  # or the page would call `user` by a name not theirs
+        super().__init__(data, instance=copy(user))  # Otherwise the page would show a rejected name as the user's.
 
     def clean_username(self) -> str:
+        """Return the user name if it is a different one and nobody else has it, ignoring case."""
         name: str = self.cleaned_data["username"]
         if name == self.initial["username"]:
             raise forms.ValidationError(_("This is your user name already."), code="same")
@@ -160,18 +171,18 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
         return name
 
     def clean(self) -> dict[str, object]:
-        """Without Django's own look for the same name: it would say it twice."""
+        """Skip Django's own check for uniqueness, which would report the same error twice."""
         return self.cleaned_data
 
     def save(self, commit: bool = True) -> User:
-        """Write the name alone: the rest of the person was read earlier and may be out of date."""
-        person: User = self.instance
-        person.save(update_fields=["username"])
-        return person
+        """Write the user name alone: the rest of the user was read earlier and may be out of date."""
+        user: User = self.instance
+        user.save(update_fields=["username"])
+        return user
 
 
 class EmailForm(forms.Form):
-    """Says nothing about addresses that are taken: the mail tells its reader alone."""
+    """Ask for another email without revealing whether it is taken: only the mail tells its reader."""
 
     email = UserEmailField(label=_("The new address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
@@ -180,6 +191,7 @@ class EmailForm(forms.Form):
         self.user = user
 
     def clean_email(self) -> str:
+        """Return the email if it is a different one."""
         email: str = self.cleaned_data["email"]
         if email == self.user.email:
             raise forms.ValidationError(_("This is your address already."), code="same")
@@ -187,6 +199,8 @@ class EmailForm(forms.Form):
 
 
 class CodeForm(forms.Form):
+    """Ask for the code from the mail."""
+
     code = forms.CharField(
         label=_("The six digits from the mail"),
         max_length=20,
@@ -194,11 +208,13 @@ class CodeForm(forms.Form):
     )
 
     def clean_code(self) -> str:
-        """Without the blanks that some people type and some mail programs add."""
+        """Return the code without the spaces that some people type and some mail programs add."""
         return "".join(self.cleaned_data["code"].split())
 
 
 class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Ask for the name that a user gives to one of their sessions."""
+
     class Meta:
         model = RefreshToken
         fields = ("name",)
@@ -207,13 +223,14 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts: ClassVar = {"name": _("For example “Work laptop”. Leave it empty to take the name away.")}
 
     def save(self, commit: bool = True) -> RefreshToken:
-        """Write the name alone: a refresh may be moving the row on at this moment."""
+        """Write the name alone: a refresh may be updating the row at this moment."""
         row: RefreshToken = self.instance
         row.save(update_fields=["name"])
         return row
 
 
 def _label_new_password(first: forms.Field, second: forms.Field) -> None:
+    """Label the two fields of a new password as this site does."""
     first.help_text = _("At least 8 characters, of any kind. A sentence makes a good one.")
     second.label = _("The same once more")
     second.help_text = ""

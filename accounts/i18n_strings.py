@@ -1,6 +1,6 @@
-"""Sentences of Django's that people meet in the forms of this site, named here so that our catalogues have them too.
+"""Name the sentences of Django's that appear in the forms of this site, so that our catalogues translate them too.
 
-Its own lack some of them, and say others as to a stranger.
+Django's own catalogues lack some of them, and address the reader formally in others.
 """
 
 from django.utils.translation import gettext_noop, ngettext_lazy

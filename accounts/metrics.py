@@ -1,8 +1,8 @@
-"""What is counted, for Prometheus: each branch that a token took, so that false verdicts show in production; who got
-in, what ended, and what was tried too often.
+"""Count for Prometheus what became of tokens, sign-ins, revocations and throttled attempts.
 
-Each has a label with few values, and nothing is kept in a file before it is first counted: of several workers each has
-files of its own, and a command that counts nothing shall leave none.
+The branch of each token is counted so that false verdicts show in production. Each metric has a label with few values,
+and creates its file only when it is first counted: each of several workers has files of its own, and a command that
+counts nothing should leave none.
 """
 
 from functools import partial
@@ -13,49 +13,53 @@ from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.signals import attempt_throttled
-from tokens.signals import branch_taken, list_read, rows_revoked, session_started, token_verified
+from tokens.signals import list_read, rows_revoked, session_started, token_event, token_verified
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter was made
+disable_created_metrics()  # type: ignore[no-untyped-call]  # Nobody needs the creation time of a counter.
 
-BRANCHES = Counter(
+TOKEN_EVENTS = Counter(
     "sojourn_tokens",
-    "Refresh tokens, and access tokens that had to be looked at, by what became of them.",
-    ["branch", "reason"],
+    "Refresh tokens, and access tokens that needed a decision, by outcome.",
+    ["event", "reason"],
 )
 SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or throttled.", ["outcome"])
-REVOCATIONS = Counter("sojourn_revocations", "Sessions that were ended before their time, by why.", ["reason"])
-THROTTLED = Counter("sojourn_throttled", "Attempts that have to wait, by what was tried.", ["limit"])
+REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
+THROTTLED = Counter("sojourn_throttled", "Attempts that were throttled, by limit.", ["limit"])
 VERIFICATION = Histogram(
     "sojourn_verification_seconds",
-    "What it took to verify a token that the process did not know yet.",
+    "Time to verify a token that the process had not seen before.",
     ["kind"],
     buckets=(0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1),
 )
 LAG = Gauge(
     "sojourn_revocation_lag_seconds",
-    "For how long the list of what has been revoked could not be read; 0 when all is well. The worst of all workers.",
+    "How long the revocation list has been unreadable, or 0. The worst of all workers.",
     ["list"],
     multiprocess_mode="livemax",
 )
 
 
-@receiver(branch_taken)
-def count_branch(branch: str, reason: str, **kwargs: object) -> None:
-    BRANCHES.labels(branch, reason).inc()
+@receiver(token_event)
+def count_token_event(event: str, reason: str, **kwargs: object) -> None:
+    """Count what became of a token."""
+    TOKEN_EVENTS.labels(event, reason).inc()
 
 
 @receiver(session_started)
 def count_sign_in(**kwargs: object) -> None:
+    """Count a successful sign-in."""
     SIGN_INS.labels("opened").inc()
 
 
 @receiver(user_login_failed)
 def count_refusal(**kwargs: object) -> None:
+    """Count a sign-in with wrong credentials."""
     SIGN_INS.labels("refused").inc()
 
 
 @receiver(attempt_throttled)
 def count_throttled(limit: str, **kwargs: object) -> None:
+    """Count an attempt that has to wait."""
     THROTTLED.labels(limit).inc()
     if limit == "sign-in":
         SIGN_INS.labels("throttled").inc()
@@ -63,14 +67,17 @@ def count_throttled(limit: str, **kwargs: object) -> None:
 
 @receiver(rows_revoked)
 def count_revocations(reason: str, count: int, **kwargs: object) -> None:
+    """Count revoked sessions once the transaction is committed."""
     transaction.on_commit(partial(REVOCATIONS.labels(reason).inc, count), robust=True)
 
 
 @receiver(token_verified)
 def measure_verification(kind: str, seconds: float, **kwargs: object) -> None:
+    """Record how long it took to verify a token."""
     VERIFICATION.labels(kind).observe(seconds)
 
 
 @receiver(list_read)
 def show_lag(sender: type, lag: float, **kwargs: object) -> None:
+    """Show for how long the revocation list could not be read."""
     LAG.labels("shared" if sender.__name__.startswith("Shared") else "process").set(lag)

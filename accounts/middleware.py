@@ -1,4 +1,4 @@
-"""What the pages of this app have in common, on their way in and out."""
+"""Redirect users who have to act first, and explain to users why a request was refused."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -11,24 +11,26 @@ from accounts.types import Request
 
 
 class EmailVerificationMiddleware(MiddlewareMixin):
-    """Whoever may not go on before their address is confirmed is led to the page for that. Stands behind the
-    middleware that asks for a log-in; open pages are open to them as well."""
+    """Redirect users to verify their email before they can open other pages.
+
+    It follows the middleware that requires a sign-in. Pages that are open to everybody are open to these users as well.
+    """
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
         if not getattr(view, "login_required", True):
             return None
         match = request.resolver_match
-        within_admin = match is not None and "admin" in match.app_names  # guarded, but nobody's own account
-        account = getattr(view, "tokens_guarded", False) and not within_admin
+        within_admin = match is not None and "admin" in match.app_names  # guarded, but not the user's own account
+        account = getattr(view, "tokens_fresh_session_required", False) and not within_admin
         return None if email_policy.can_open(request.user, account=account) else redirect("email_verify")
 
 
 class RefusalPagesMiddleware(MiddlewareMixin):
-    """People read why they were refused, and what they sent is not lost.
+    """Explain why a request was refused, without losing what the user typed.
 
-    * Whatever was tried too often is a 429 that says when: a page of its own, or the form with what was typed.
-    * Whoever opens an address that only takes forms, or sends one to a page that takes none, reads so: Django's answer
-      has the header Allow (RFC 9110 §15.5.6) and nothing to see. What is for machines stays as it is.
+    An attempt that is throttled gets status 429 and the time to wait: a page of its own, or the form with what was
+    typed. A request by the wrong method gets a page, too: Django's response has the header Allow (RFC 9110 §15.5.6) and
+    an empty body. Responses to machines stay as they are.
     """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -45,7 +47,7 @@ class RefusalPagesMiddleware(MiddlewareMixin):
 
     def _not_allowed(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         view = request.resolver_match.func if request.resolver_match else None
-        if getattr(view, "tokens_cookieless", False):
+        if getattr(view, "tokens_anonymous_only", False):
             return response
         page = render(request, "405.html", status=405)
         page.headers["Allow"] = response.headers["Allow"]
@@ -54,18 +56,19 @@ class RefusalPagesMiddleware(MiddlewareMixin):
 
 
 class PendingDeletionMiddleware(MiddlewareMixin):
-    """Whoever has asked to be deleted, and signs in all the same, is asked first whether they would rather stay.
+    """Ask users who sign in although they have requested deletion whether they would rather keep the account.
 
-    It looks where the row of the sign-in was read anyway: at the pages that guard the account, in the admin, at each
-    refresh. So it costs no query and no token says it; what is left to them without an answer is the front page.
+    It looks only where the row of the session was read anyway: on the pages that guard the account, in the admin, and
+    at each refresh. So it costs no query, and no token has to carry it. Without an answer only the front page stays
+    open.
     """
 
-    # Their data are theirs to the end, and so is what they understand.
-    STILL_OPEN = frozenset({"keep", "export", "language"})
+    # Until the end users can export their data, and read the pages in their language.
+    STILL_OPEN = frozenset({"deletion_cancel", "export", "language"})
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
         row = request.tokens.row
         if row is None or row.user is None or row.user.deletion_due_at is None:
             return None
         match = request.resolver_match
-        return None if match and match.view_name in self.STILL_OPEN else redirect("keep")
+        return None if match and match.view_name in self.STILL_OPEN else redirect("deletion_cancel")

@@ -1,4 +1,4 @@
-"""Side work on what `tokens` and Django tell: the history of an account, and mails."""
+"""Record events and send mails when `tokens` or Django signal something."""
 
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
@@ -19,7 +19,7 @@ Kind = SecurityEvent.Kind
 
 @receiver(session_started)
 def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
-    """In the history, and by mail if the account does not know the browser."""
+    """Record the sign-in, and write to the user if their account does not know the browser."""
     if (
         request
         and row.user
@@ -32,6 +32,7 @@ def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: obj
 
 @receiver(session_ended)
 def record_end(request: HttpRequest, row: RefreshToken, **kwargs: object) -> None:
+    """Record that a session was ended by its user or by an administrator."""
     if row.reason == RefreshToken.Reason.SIGNED_OUT:
         SecurityEvent.objects.record(request, row.user, Kind.SIGNED_OUT, session_id=row.pk)
     elif row.reason == RefreshToken.Reason.ADMIN:
@@ -40,23 +41,26 @@ def record_end(request: HttpRequest, row: RefreshToken, **kwargs: object) -> Non
 
 @receiver(user_login_failed)
 def record_failure(credentials: dict[str, object], request: HttpRequest | None = None, **kwargs: object) -> None:
-    """One query and one row, whether or not there is such a person: the time tells nothing."""
+    """Record a failed sign-in by one query and one row, whether or not the user exists: the time reveals nothing."""
     user = User.objects.by_login(str(credentials.get("username", ""))).first()
     SecurityEvent.objects.record(request, user, Kind.SIGN_IN_FAILED)
 
 
 @receiver(probe_sent)
 def record_stale_token(request: HttpRequest, row: RefreshToken, **kwargs: object) -> None:
+    """Record that an old refresh token was used, which may turn out to be harmless."""
     SecurityEvent.objects.record(request, row.user, Kind.COPY_TRIED, session_id=row.pk)
 
 
 @receiver(probe_answered)
 def withdraw_stale_token(sid: str, **kwargs: object) -> None:
+    """Withdraw what was recorded of an old refresh token, now that it turned out to be harmless."""
     SecurityEvent.objects.filter(session_id=sid).withdraw()
 
 
 @receiver(reuse_found)
 def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
+    """Record that a refresh token was reused, and warn the user."""
     SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
     if row.user:
         outbox.enqueue("reuse_found", row.user, request)
@@ -64,16 +68,18 @@ def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: objec
 
 @receiver(post_save, sender=OutgoingMail)
 def notify_mail_worker(created: bool, **kwargs: object) -> None:
+    """Wake the mail worker once a new mail is committed."""
     if created:
         transaction.on_commit(lambda: worker.notify(), robust=True)
 
 
 @receiver(request_started)
 def start_mail_worker(**kwargs: object) -> None:
-    """Whatever the server: a process that answers requests also looks for mails that others left."""
+    """Start the mail worker on any server: a process that answers requests also sends the mails that others left."""
     worker.start()
 
 
 @receiver(pre_delete, sender=User)
 def anonymise_deleted_user(instance: User, **kwargs: object) -> None:
+    """Anonymise the rows that outlive a user who is about to be deleted."""
     deletion.anonymise(instance)

@@ -1,5 +1,5 @@
-"""What this app tells whoever listens, for side work such as counting."""
+"""Define the signals of this app, for side work such as counting."""
 
 from django.dispatch import Signal
 
-attempt_throttled = Signal()  # request, limit: an attempt at what the limit of this name guards has to wait
+attempt_throttled = Signal()  # Arguments: request, and the name of the limit by which an attempt was throttled.

@@ -1,10 +1,10 @@
-"""Requests as the middleware hands them to the views of this app."""
+"""Type requests as the middleware hands them to the views of this app."""
 
 from accounts.models import User
-from tokens.signin import TokenRequest
+from tokens.session import TokenRequest
 
 
 class Request(TokenRequest):
-    """Only a type: what every request bears. On closed pages, `user` is the person who asks."""
+    """Describe what every request has. On pages that require a sign-in, `user` is the user who signed in."""
 
     user: User

@@ -1,19 +1,8 @@
+"""Route the pages."""
+
 from django.urls import path
 
-from accounts.views import (
-    activity,
-    deletion,
-    email,
-    export,
-    home,
-    language,
-    password,
-    profile,
-    sessions,
-    sign_in,
-    sign_up,
-    username,
-)
+from accounts.views import activity, deletion, email, home, password, profile, sessions, sign_in, sign_up
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -25,7 +14,7 @@ urlpatterns = [
     path("accounts/sessions/end-all/", sessions.end_all, name="sessions_end_all"),
     path("accounts/sessions/<uuid:pk>/end/", sessions.end, name="session_end"),
     path("accounts/sessions/<uuid:pk>/name/", sessions.name, name="session_name"),
-    path(".well-known/change-password", password.change_password_url, name="where_to_change"),
+    path(".well-known/change-password", password.change_password_url, name="change_password_url"),
     path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
     path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),
     path(
@@ -43,15 +32,15 @@ urlpatterns = [
         password.PasswordResetComplete.as_view(),
         name="password_reset_complete",
     ),
-    path("accounts/username/", username.change, name="username_change"),
+    path("accounts/username/", profile.change_username, name="username_change"),
     path("accounts/email/", email.change, name="email_change"),
     path("accounts/email/verify/", email.verify, name="email_verify"),
     path("accounts/email/confirm/<uuid:key>/<token>/", email.confirm, name="email_confirm"),
     path("accounts/email/undo/<uuid:key>/<token>/", email.undo, name="email_undo"),
     path("accounts/profile/", profile.profile, name="profile"),
     path("accounts/activity/", activity.activity, name="activity"),
-    path("accounts/export/", export.export, name="export"),
+    path("accounts/export/", activity.export, name="export"),
     path("accounts/delete/", deletion.delete, name="delete"),
-    path("accounts/keep/", deletion.cancel, name="keep"),
-    path("accounts/language/", language.choose, name="language"),
+    path("accounts/keep/", deletion.cancel, name="deletion_cancel"),
+    path("accounts/language/", home.choose_language, name="language"),
 ]

@@ -1,3 +1,5 @@
+"""Serve the site by ASGI."""
+
 import os
 
 from django.core.asgi import get_asgi_application
@@ -10,6 +12,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 with exit_if_misconfigured():
     application = get_asgi_application()
 
-# A connection that is kept belongs to its thread. Here each request may have one of its own, and they would pile up.
+# A persistent connection belongs to its thread. Here each request may get a new thread, and connections would pile up.
 for alias in connections:
     connections.settings[alias]["CONN_MAX_AGE"] = 0

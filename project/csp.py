@@ -1,6 +1,6 @@
-"""What browsers report: a page of ours needed something that the Content-Security-Policy forbids. A line in the log.
+"""Log what browsers report: a page of ours needed something that the Content-Security-Policy forbids.
 
-Anybody can send one, so it is small, at most one a second in each process, and nothing is done but to write it down.
+Anybody can send a report, so it may only be small, each process logs at most one a second, and nothing else is done.
 """
 
 import json
@@ -13,29 +13,29 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 logger = logging.getLogger("project")
 
 MAX_BYTES = 8 * 1024  # bytes
-MAX_LENGTH = 100  # characters of whatever a report says
+MAX_LENGTH = 100  # characters of each field of a report
 PAUSE = 1.0  # seconds
 
 _free_at = float("-inf")
 
 
 @require_POST
-@csrf_exempt  # browsers send it by themselves, and nothing is done
-@cookieless
+@csrf_exempt  # Browsers send it by themselves, and it changes nothing.
+@anonymous_only
 @login_not_required
 def csp_report(request: HttpRequest) -> HttpResponse:
-    """204, whatever it says; 413 if it is too long, 400 if it is no report."""
+    """Log a report and return 204; return 413 if it is too long, 400 if it is malformed."""
     body = request.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         return HttpResponse(status=413)
     try:
         report = json.loads(body)["csp-report"]
-        told = {
+        fields = {
             "reason": _text(report, "effective-directive") or _text(report, "violated-directive"),
             "path": urlsplit(_text(report, "document-uri")).path,
             "blocked": _text(report, "blocked-uri").partition("?")[0],
@@ -43,7 +43,7 @@ def csp_report(request: HttpRequest) -> HttpResponse:
     except (ValueError, LookupError, TypeError, RecursionError):
         return HttpResponse(status=400)
     if _may_log():
-        logger.warning("A page needed what its policy forbids.", extra={"kind": "csp_violation", **told})
+        logger.warning("A page violated its Content-Security-Policy.", extra={"kind": "csp_violation", **fields})
     return HttpResponse(status=204)
 
 
@@ -52,6 +52,7 @@ def _text(report: object, name: str) -> str:
 
 
 def _may_log() -> bool:
+    """Return whether the last report was logged long enough ago."""
     global _free_at
     now = monotonic()
     if now < _free_at:

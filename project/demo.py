@@ -1,7 +1,7 @@
-"""`manage.py demo`: the whole site on this machine, from nothing, until Ctrl-C.
+"""Run `manage.py demo`: the whole site on this machine, from nothing, until Ctrl-C.
 
-It runs before Django has settings, because it writes the environment that they are read from. The order is that of
-what can be refused: the port, the settings, the folder; only then is anything made.
+It runs before Django has settings, because it sets the environment that they are read from. First comes whatever can
+fail (the port, the settings, the folder), and only then is anything created.
 """
 
 import argparse
@@ -20,60 +20,69 @@ ALPHABET = string.ascii_letters + string.digits
 
 
 class Refused(Exception):
-    """The demo cannot start; the message is the sentence to print."""
+    """Report that the demo cannot start; the message is the sentence to print."""
 
 
 class Parser(argparse.ArgumentParser):
+    """Raise Refused instead of exiting with a usage message."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise Refused."""
         raise Refused(f"manage.py demo: {message}.")
 
 
 def main(argv: list[str]) -> int:
-    """Run the demo until it is stopped. Returns the exit code; says on stderr, in one sentence, why it cannot start."""
+    """Run the demo until it is stopped, and return the exit code.
+
+    If it cannot start, one sentence on stderr says why.
+    """
     try:
         options = parse(argv)
         listeners = listen(options.port)
         data = Path(options.data).absolute()
-        drawn = set_environment(data, options.port)
+        generated = set_environment(data, options.port)
         load_django()
         make_folder(data)
-        prepare(data, drawn)
+        prepare(data, generated)
         serve(listeners, data, options.port)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # before the server took over the signals
+    except KeyboardInterrupt:  # The server has not taken over the signals yet.
         return 130
     return 0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = Parser(prog="manage.py demo", description="Serve the whole site on this machine until Ctrl-C.")
-    parser.add_argument("--port", type=port, default=8000, help="where to listen (8000)")
-    parser.add_argument("--data", default=ROOT / "demo-data", help="folder of database and mail (demo-data)")
+    parser.add_argument("--port", type=port, default=8000, help="the port to listen on (8000)")
+    parser.add_argument("--data", default=ROOT / "demo-data", help="the folder for database and mail (demo-data)")
     return parser.parse_args(argv)
 
 
 def port(value: str) -> int:
+    """Return `value` as a port number. Raise ArgumentTypeError."""
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
-        raise argparse.ArgumentTypeError(f"{value!r} is no port, which is a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a port, which is a number from 1 to 65535")
     return int(value)
 
 
 def listen(port: int) -> list[socket.socket]:
+    """Return sockets that listen on `port`. Raise Refused."""
     from project.server import listen
 
     try:
         return listen(port)
     except OSError as error:
-        raise Refused(f"Port {port} cannot be used ({error.strerror}): try --port with another number.") from None
+        raise Refused(f"Port {port} cannot be used ({error.strerror}). Try another one with --port.") from None
 
 
 def set_environment(data: Path, port: int) -> bool:
-    """Fill in what the environment leaves open. Returns whether the secret key is the demo's own."""
-    drawn = not os.environ.get("SECRET_KEY")
+    """Fill in what the environment leaves open, and return whether the secret key is the demo's own."""
+    generated = not os.environ.get("SECRET_KEY")
     defaults = {
-        "SECRET_KEY": kept_secret(data) or secrets.token_urlsafe(50),
+        "SECRET_KEY": read_secret_key(data) or secrets.token_urlsafe(50),
         "DEBUG": "false",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "DATABASE_URL": f"sqlite:///{quote(str(data / 'db.sqlite3'))}",
@@ -84,15 +93,16 @@ def set_environment(data: Path, port: int) -> bool:
         "TOKENS_ISSUER": f"http://localhost:{port}",
     }
     if os.environ.get("METRICS_TOKEN"):
-        defaults["PROMETHEUS_MULTIPROC_DIR"] = str(data / "metrics")  # with a shared cache there are several workers
+        defaults["PROMETHEUS_MULTIPROC_DIR"] = str(data / "metrics")  # With a shared cache there are several workers.
     for name, value in defaults.items():
         if not os.environ.get(name):
             os.environ[name] = value
     os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
-    return drawn
+    return generated
 
 
-def kept_secret(data: Path) -> str:
+def read_secret_key(data: Path) -> str:
+    """Return the secret key that an earlier run saved, or ""."""
     try:
         return (data / "secret-key").read_text().strip()
     except OSError:
@@ -100,6 +110,7 @@ def kept_secret(data: Path) -> str:
 
 
 def load_django() -> None:
+    """Set up Django and run its checks. Raise Refused."""
     import django
     from django.core.checks import run_checks
     from django.core.exceptions import ImproperlyConfigured
@@ -114,22 +125,23 @@ def load_django() -> None:
 
 
 def make_folder(data: Path) -> None:
+    """Create the folder, and check that it is writable. Raise Refused."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=data).close()
     except OSError as error:
-        raise Refused(f"The folder {data} cannot be written ({error.strerror}): try --data with another one.") from None
+        raise Refused(f"The folder {data} is not writable ({error.strerror}). Try another one with --data.") from None
 
 
-def keep_secret(data: Path) -> None:
-    """Keep the key that this run drew, so that the next one knows the sign-ins of this one."""
-    if not kept_secret(data):
+def save_secret_key(data: Path) -> None:
+    """Save the key that this run generated, so that sessions survive the next start."""
+    if not read_secret_key(data):
         with open(data / "secret-key", "w", opener=lambda path, flags: os.open(path, flags, mode=0o600)) as file:
             file.write(os.environ["SECRET_KEY"])
 
 
-def prepare(data: Path, drawn: bool) -> None:
-    """Make what is missing: the tables, the static files, the file of a drawn secret key, the people."""
+def prepare(data: Path, generated: bool) -> None:
+    """Create what is missing: the tables, the static files, the file of a generated secret key, the users."""
     from django.core.management import call_command
     from django.db import Error, connections
 
@@ -137,45 +149,46 @@ def prepare(data: Path, drawn: bool) -> None:
         empty_metrics()
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
-        if drawn:
-            keep_secret(data)
-        for name, password in make_people().items():
+        if generated:
+            save_secret_key(data)
+        for name, password in make_users().items():
             print(f"{name} {password}", flush=True)
     except Error as error:
         reason = str(error).partition("\n")[0]
         raise Refused(f"The database of DATABASE_URL cannot be used: {reason}") from None
     except OSError as error:
-        raise Refused(f"The folder {data} cannot be written: {error}.") from None
+        raise Refused(f"The folder {data} is not writable: {error}.") from None
     finally:
-        connections.close_all()  # no connection may be shared with the server's processes
+        connections.close_all()  # A connection must not be shared with the server's processes.
 
 
 def empty_metrics() -> None:
-    """The counters of workers that are gone would be counted with those of today's."""
+    """Delete the counters of earlier workers, which would be added to today's."""
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        for left in Path(folder).glob("*.db"):
-            left.unlink()
+        for file in Path(folder).glob("*.db"):
+            file.unlink()
 
 
-def make_people() -> dict[str, str]:
-    """Make alice and bob unless one of them is there; return the passwords by name."""
+def make_users() -> dict[str, str]:
+    """Create alice and bob unless one of them exists; return the passwords by user name."""
     from django.contrib.auth import get_user_model
     from django.db import transaction
     from django.utils import timezone
 
-    people = get_user_model().objects
+    users = get_user_model().objects
     passwords = {name: "".join(secrets.choice(ALPHABET) for _ in range(20)) for name in ("alice", "bob")}
     with transaction.atomic():
-        if people.filter(username__in=passwords).exists():
+        if users.filter(username__in=passwords).exists():
             return {}
-        people.create_superuser("alice", "alice@example.org", passwords["alice"])
-        people.create_user("bob", "bob@example.org", passwords["bob"], email_verified_at=timezone.now())
+        users.create_superuser("alice", "alice@example.org", passwords["alice"])
+        users.create_user("bob", "bob@example.org", passwords["bob"], email_verified_at=timezone.now())
     return passwords
 
 
 def serve(listeners: list[socket.socket], data: Path, port: int) -> None:
+    """Serve the site until it is stopped."""
     from project.server import Server
 
-    print(f"Sojourn is at http://localhost:{port}/ and its mail in {data / 'mail'}. Ctrl-C ends it.", flush=True)
+    print(f"Sojourn is at http://localhost:{port}/ and its mail in {data / 'mail'}. Press Ctrl-C to stop.", flush=True)
     Server(listeners).run()

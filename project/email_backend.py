@@ -1,4 +1,4 @@
-"""Mail for the demo: every message becomes one file in a folder and is shown on the console."""
+"""Write mails to files for the demo, one file for each message, and show them on the console."""
 
 import itertools
 import os
@@ -15,9 +15,10 @@ _numbers = itertools.count(1)
 
 
 class EmailBackend(BaseEmailBackend):
-    """Unlike Django's file backend, which puts all messages of one connection into one file."""
+    """Write each message to a file of its own, unlike Django's backend, which writes one file for each connection."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Write the messages, and return how many there were."""
         for message in email_messages:
             write_file(message, Path(settings.EMAIL_FILE_PATH))
         console.EmailBackend(fail_silently=True).send_messages([without_html(message) for message in email_messages])
@@ -25,7 +26,7 @@ class EmailBackend(BaseEmailBackend):
 
 
 def write_file(message: EmailMessage, folder: Path) -> Path:
-    """Write the message into a file of its own; whoever watches the folder never sees half of it."""
+    """Write the message to a file of its own, by renaming: no reader of the folder sees an incomplete one."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{timezone.now():%Y%m%d-%H%M%S}-{os.getpid()}-{next(_numbers)}.eml"
     unfinished = folder / f".{name}"
@@ -34,5 +35,5 @@ def write_file(message: EmailMessage, folder: Path) -> Path:
 
 
 def without_html(message: EmailMessage) -> EmailMessage:
-    """The message without its HTML, which nobody reads on a console."""
+    """Return the message without its HTML, which would be unreadable on a console."""
     return EmailMessage(message.subject, message.body, message.from_email, message.to, headers=message.extra_headers)

@@ -1,7 +1,7 @@
-"""django-environ, made strict: what is missing or malformed stops the start with one sentence that names it.
+"""Read settings by django-environ, but strictly: a missing or malformed variable stops the start.
 
-django-environ alone reads `DEBUG=flase` as False, `TOKENS_ACCESS_LIFETIME=15min` as 15 and a secret key that
-begins with `$` as the name of another variable. An empty variable counts as one that is not set.
+One sentence names the variable. By itself django-environ reads `DEBUG=flase` as False, `TOKENS_ACCESS_LIFETIME=15min`
+as 15, and a secret key that begins with `$` as the name of another variable. An empty variable counts as not set.
 """
 
 import os
@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-Parts = dict[str, Any]  # of a URL, as Django's settings have them
+Parts = dict[str, Any]  # the parts of a URL under the names of Django's settings
 
 
 class Env(environ.Env):
+    """Add the scheme of the demo's mail backend."""
+
     EMAIL_SCHEMES = {**environ.Env.EMAIL_SCHEMES, "filemail": "project.email_backend.EmailBackend"}  # noqa: RUF012
 
 
@@ -24,11 +26,12 @@ NO = {"false", "off", "no", "0"}
 
 
 def is_set(name: str) -> bool:
+    """Return whether the variable is set and not blank."""
     return bool(os.environ.get(name, "").strip())
 
 
 def text(name: str, default: str | None = None) -> str:
-    """The variable as it is. Raises ImproperlyConfigured if it is not set and there is no default."""
+    """Return the variable as it is. Raise ImproperlyConfigured if it is not set and there is no default."""
     if is_set(name):
         return os.environ[name]
     if default is None:
@@ -37,6 +40,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def switch(name: str, default: bool | None = None) -> bool:
+    """Return a boolean. Raise ImproperlyConfigured, as all functions below."""
     value = text(name, None if default is None else str(default)).strip().lower()
     if value not in YES | NO:
         raise ImproperlyConfigured(f"{name} must be true or false.")
@@ -44,7 +48,7 @@ def switch(name: str, default: bool | None = None) -> bool:
 
 
 def whole(name: str, default: int | None = None) -> int:
-    """A whole number, zero or more."""
+    """Return an integer, zero or more."""
     value = text(name, None if default is None else str(default)).strip()
     if not (value.isascii() and value.isdigit()):
         raise ImproperlyConfigured(f"{name} must be a whole number, zero or more.")
@@ -52,7 +56,7 @@ def whole(name: str, default: int | None = None) -> int:
 
 
 def seconds(name: str) -> int | float:
-    """A span in seconds: whole where it is written so, `0.5` where it is not."""
+    """Return a duration in seconds: an integer, or a float if it is written with a point, such as `0.5`."""
     value = text(name).strip()
     before, dot, after = value.partition(".")
     if not (value.isascii() and before.isdigit() and (after.isdigit() if dot else True)):
@@ -61,6 +65,7 @@ def seconds(name: str) -> int | float:
 
 
 def one_of(name: str, choices: tuple[str, ...], default: str) -> str:
+    """Return one of `choices`."""
     value = text(name, default).strip()
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}.")
@@ -68,30 +73,34 @@ def one_of(name: str, choices: tuple[str, ...], default: str) -> str:
 
 
 def words(name: str, default: str | None = None) -> list[str]:
-    """A list, written with commas between its items."""
+    """Return a list, written with commas between its items."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
 def site(name: str) -> str:
-    """The address of a site: scheme and host, and a port if need be."""
+    """Return the URL of a site: scheme and host, and a port if need be."""
     value = text(name)
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ImproperlyConfigured(f"{name} must be an address such as https://example.org.")
+        raise ImproperlyConfigured(f"{name} must be a URL such as https://example.org.")
     return value
 
 
 def database(name: str) -> Parts:
+    """Return the settings of a database."""
     return _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
 
 
 def cache(name: str, default: str) -> Parts:
+    """Return the settings of a cache."""
     return _url(name, Env.cache_url_config, Env.CACHE_SCHEMES, "redis://host:6379/0", default)
 
 
 def email(name: str, default: str) -> Parts:
-    """The EMAIL_* settings. `filemail://` writes one file a message and shows it on the console
-    (project/email_backend.py)."""
+    """Return the EMAIL_* settings.
+
+    `filemail://` writes one file for each message and shows it on the console (project/email_backend.py).
+    """
     parts = _url(name, Env.email_url_config, Env.EMAIL_SCHEMES, "smtp+tls://user:password@host:587", default)
     return {key: value for key, value in parts.items() if key.startswith("EMAIL_") and value is not None}
 
@@ -99,7 +108,7 @@ def email(name: str, default: str) -> Parts:
 def _url(
     name: str, parse: Callable[[str], Parts], schemes: dict[str, str], example: str, default: str | None = None
 ) -> Parts:
-    # The value stays out of the message: it may hold a password.
+    # The value is left out of the message because it may contain a password.
     refusal = ImproperlyConfigured(f"{name} must be a URL such as {example}.")
     value = text(name, default)
     try:

@@ -1,7 +1,7 @@
-"""Answers for machines that watch the process. They read no cookie and set none.
+"""Answer the probes that monitor the process. They read no cookie and set none.
 
-Strangers are told what is missing, and no more. Whoever shows METRICS_TOKEN is told why, and what it took to find out:
-not somebody who is signed in as staff, since nobody can be asked who they are when the database or the keys are away.
+Strangers learn what is missing, and nothing else. A request with METRICS_TOKEN learns why, and how long each check
+took. Being staff does not count: nobody can be authenticated while the database or the keys are unavailable.
 """
 
 from collections.abc import Callable
@@ -19,25 +19,25 @@ from django.views.decorators.http import require_safe
 from project.metrics import knows_token
 from project.redaction import redacted, secrets_of
 from tokens.conf import conf
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 
 @require_safe
 @never_cache
-@cookieless
+@anonymous_only
 @login_not_required
 def alive(request: HttpRequest) -> JsonResponse:
-    """200 while the process answers at all."""
+    """Return 200 while the process responds at all."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
-@cookieless
+@anonymous_only
 @login_not_required
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when people can be served; 503 names what is missing."""
-    checks = {name: looked_at(check) for name, check in CHECKS.items()}
+    """Return 200 if the site can serve its users, or 503 with the names of what is missing."""
+    checks = {name: run_check(check) for name, check in CHECKS.items()}
     missing = [name for name, found in checks.items() if not found["ok"] and (name != "cache" or conf.revocation_cache)]
     answer: dict[str, object] = {"status": "unavailable", "missing": missing} if missing else {"status": "ok"}
     if knows_token(request):
@@ -45,24 +45,28 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse(answer, status=503 if missing else 200)
 
 
-def looked_at(check: Callable[[], object]) -> dict[str, object]:
-    """`ok`, `seconds`, and the `trouble` if there is any."""
-    begun = perf_counter()
+def run_check(check: Callable[[], object]) -> dict[str, object]:
+    """Run a check and return `ok`, `seconds`, and the `trouble` if there is any."""
+    started = perf_counter()
     try:
         check()
         trouble = {}
-    except Exception as error:  # whatever is wrong, it is told and not raised
+    except Exception as error:  # Whatever is wrong is reported instead of raised.
         trouble = {"trouble": redacted(f"{type(error).__name__}: {error}".strip(), secrets_of(None))}
-    return {"ok": not trouble, "seconds": round(perf_counter() - begun, 6), **trouble}
+    return {"ok": not trouble, "seconds": round(perf_counter() - started, 6), **trouble}
 
 
 def check_database() -> None:
+    """Raise the database's error if it does not answer."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
 def check_migrations() -> None:
-    """While the database is away nobody knows, and that is told of the database."""
+    """Raise LookupError if a migration has not been applied.
+
+    While the database is unavailable that is unknown, and `check_database` reports it.
+    """
     try:
         _all_migrated()
     except Error:
@@ -71,18 +75,25 @@ def check_migrations() -> None:
 
 @cache
 def _all_migrated() -> None:
-    """Once good is good for this process: what is applied stays so, and what it needs does not change."""
+    """Raise LookupError if a migration is missing.
+
+    Success is cached: a migration stays applied, and the code of a process does not change.
+    """
     loader = MigrationLoader(connection)
     if missing := sorted(loader.graph.nodes.keys() - loader.applied_migrations.keys()):
         raise LookupError(f"Not applied: {', '.join(f'{app}.{name}' for app, name in missing)}.")
 
 
 def check_keys() -> object:
+    """Raise an error if there is no key to sign with."""
     return conf.key_ring.current
 
 
 def check_cache() -> None:
-    """The site goes on without it, but for the list of what is revoked, if that is kept there."""
+    """Raise the cache's error if it does not answer.
+
+    The site works without it, unless the revocation list is kept there.
+    """
     for name in {"default", conf.revocation_cache or "default"}:
         caches[name].get("readyz")
 

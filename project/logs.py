@@ -1,7 +1,7 @@
-"""The log: one line for each record, as JSON for machines or as text for people. docs/howto/observe.md has the fields.
+"""Configure the log: one line for each record, as JSON or as text. docs/howto/observe.md lists the fields.
 
-All code writes through the standard library's `logging`; what makes a line of a record stands here alone. So this is
-also where a line learns who asked, and where nothing passes that could be a secret or forge a line.
+All code uses the standard library's `logging`; records become lines only here. So this is also where a line gets the
+request's user, and where secrets and line breaks are removed.
 """
 
 import logging
@@ -19,9 +19,9 @@ from project.redaction import redacted, secrets_of
 
 FORMS: tuple[str, ...] = ("json", "text")
 LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
-# What a record may say beside its sentence. Whatever else somebody hangs on a record is left out.
+# The fields that a record may have beside its message. Any other attribute is left out.
 FIELDS = (
-    *("kind", "branch", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
+    *("kind", "token_event", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
     *("method", "path", "status", "seconds", "bytes", "blocked"),
 )
 
@@ -29,7 +29,10 @@ Line = MutableMapping[str, Any]
 
 
 def configuration(form: str, level: str) -> dict[str, object]:
-    """For LOGGING, and for a server that logs before there are settings. `level` is that of the site's own code."""
+    """Return the value of LOGGING, also for a server that logs before there are settings.
+
+    `level` is that of the site's own code.
+    """
     site = {"level": level.upper()}
     django = {"handlers": ["console"], "propagate": False}
     return {
@@ -39,7 +42,7 @@ def configuration(form: str, level: str) -> dict[str, object]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
-            # Named so that Django's own handlers go: they are silent in production and mail each error to the admins.
+            # Listed to replace Django's own handlers, which are silent in production and mail errors to the admins.
             "django": {"level": "INFO", **django},
             "django.server": {"level": "INFO", **django},
             "accounts": site,
@@ -50,11 +53,12 @@ def configuration(form: str, level: str) -> dict[str, object]:
 
 
 def form_of_environment() -> str:
+    """Return LOG_FORMAT; by default text in development and JSON otherwise."""
     return env.one_of("LOG_FORMAT", FORMS, "text" if env.switch("DEBUG", default=False) else "json")
 
 
 def formatter(form: str) -> logging.Formatter:
-    """A formatter of the standard library that makes lines in this `form`, `json` or `text`."""
+    """Return a formatter of the standard library for lines in this `form`, `json` or `text`."""
     text = (escape, ConsoleRenderer(colors=False, event_key="message", exception_formatter=plain_traceback))
     return ProcessorFormatter(
         processors=[
@@ -64,7 +68,7 @@ def formatter(form: str) -> logging.Formatter:
             ExtraAdder(FIELDS),
             add_request,
             add_kind,
-            calm,
+            drop_tracebacks,
             StackInfoRenderer(),
             format_exc_info,
             redact,
@@ -76,7 +80,7 @@ def formatter(form: str) -> logging.Formatter:
 
 
 def add_request(logger: object, method: str, line: Line) -> Line:
-    """Whose request it was: what is known by now, without looking anything up. What is empty is left out."""
+    """Add what is known by now about the request, without looking anything up; drop empty fields."""
     if sid := line.pop("sid", None):
         line.setdefault("session_id", sid)
     request = _request(line)
@@ -86,18 +90,18 @@ def add_request(logger: object, method: str, line: Line) -> Line:
 
 
 def add_kind(logger: object, method: str, line: Line) -> Line:
-    """A name for what happened, the same for ever; that of the logger for what has none."""
+    """Name what happened by a `kind` that never changes, or by the logger if there is none."""
     status = line.get("status")
-    if branch := line.get("branch"):
-        line.setdefault("kind", f"token_{branch}")
+    if token_event := line.get("token_event"):
+        line.setdefault("kind", f"token_{token_event}")
     elif isinstance(status, int) and status >= 400:
         line.setdefault("kind", "request_failed" if status >= 500 else "request_refused")
     line.setdefault("kind", line["logger"])
     return line
 
 
-def calm(logger: object, method: str, line: Line) -> Line:
-    """A traceback is for mistakes of ours. What strangers can bring about at will is a warning, and one line."""
+def drop_tracebacks(logger: object, method: str, line: Line) -> Line:
+    """Keep tracebacks for errors of ours: what strangers can cause at will becomes a one-line warning."""
     if line["logger"].startswith("django.security"):
         line["level"] = "warning"
     if line["level"] == "warning":
@@ -106,7 +110,10 @@ def calm(logger: object, method: str, line: Line) -> Line:
 
 
 def redact(logger: object, method: str, line: Line) -> Line:
-    """Where the code does not write a word of its own choice: what was typed may be a word in such a one."""
+    """Remove secrets from fields whose text is not a constant of the code.
+
+    In a constant, a word that somebody typed as a password may occur by chance.
+    """
     known = secrets_of(_request(line))
     for name in ("event", "reason", "exception", "stack"):
         if isinstance(line.get(name), str):
@@ -118,12 +125,12 @@ def redact(logger: object, method: str, line: Line) -> Line:
 
 
 def escape(logger: object, method: str, line: Line) -> Line:
-    """No text ends its line, moves the terminal or turns what follows around. JSON escapes all that by itself."""
-    shown = {name: _visible(value) if isinstance(value, str) else value for name, value in line.items()}
+    """Escape line breaks, terminal sequences and bidirectional marks; JSON does so by itself."""
+    escaped = {name: _visible(value) if isinstance(value, str) else value for name, value in line.items()}
     for name in ("exception", "stack"):
         if name in line:
-            shown[name] = "\n".join(f"    {_visible(part)}" for part in line[name].split("\n"))
-    return shown
+            escaped[name] = "\n".join(f"    {_visible(part)}" for part in line[name].split("\n"))
+    return escaped
 
 
 def _visible(text: str) -> str:
@@ -133,7 +140,7 @@ def _visible(text: str) -> str:
 def _add(line: Line, request: HttpRequest) -> None:
     line["request_id"] = getattr(request, "id", None)
     claims = getattr(getattr(request, "tokens", None), "claims", None)
-    if claims and line.setdefault("user_id", claims.sub) == claims.sub:  # or it is about somebody else
+    if claims and line.setdefault("user_id", claims.sub) == claims.sub:  # Otherwise it is about another user.
         line.setdefault("session_id", claims.sid)
     line.setdefault("method", request.method)
     line.setdefault("path", _path(request))
@@ -142,11 +149,11 @@ def _add(line: Line, request: HttpRequest) -> None:
 
 
 def _request(line: Line) -> HttpRequest | None:
-    told = getattr(line["_record"], "request", None)  # runserver puts a socket there
-    return told if isinstance(told, HttpRequest) else request_id.current()
+    attached = getattr(line["_record"], "request", None)  # runserver attaches a socket.
+    return attached if isinstance(attached, HttpRequest) else request_id.current()
 
 
 def _path(request: HttpRequest) -> str:
-    """The route, if there is one: paths hold the secrets of links."""
+    """Return the route if there is one, since paths contain the secrets of links."""
     match = request.resolver_match
     return f"/{match.route}" if match else request.path

@@ -1,8 +1,10 @@
+"""Store messages in a cookie whose name has the site's prefix."""
+
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 
 
 class PrefixedCookieStorage(CookieStorage):
-    """Django's messages in a cookie; Django has no setting for its name."""
+    """Name the cookie of Django's messages, for which Django has no setting."""
 
     cookie_name = settings.MESSAGES_COOKIE_NAME

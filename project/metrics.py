@@ -1,4 +1,4 @@
-"""The counters of all processes, for Prometheus; only where METRICS_TOKEN is set, and only for whoever shows it."""
+"""Serve the counters of all processes to Prometheus, if METRICS_TOKEN is set and the request has it."""
 
 import os
 
@@ -12,28 +12,30 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from accounts.db_metrics import db_metrics
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 
 @require_safe
 @never_cache
-@cookieless
+@anonymous_only
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
-    """404 without `Authorization: Bearer` and the token: nobody learns that there is anything here."""
+    """Return the metrics, or 404 without the bearer token, so that nobody learns that there is anything here."""
     if not knows_token(request):
         raise Http404
-    counted = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several workers: each writes files there
-        counted = CollectorRegistry()
-        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
-    read = CollectorRegistry()
-    read.register(db_metrics)
-    return HttpResponse(generate_latest(counted) + generate_latest(read), content_type=CONTENT_TYPE_LATEST)
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # Each of several workers writes its own files there.
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    database_registry = CollectorRegistry()
+    database_registry.register(db_metrics)
+    return HttpResponse(
+        generate_latest(registry) + generate_latest(database_registry), content_type=CONTENT_TYPE_LATEST
+    )
 
 
 def knows_token(request: HttpRequest) -> bool:
-    """Whether whoever asks is a watcher of the site's own."""
-    shown = request.headers.get("Authorization", "").encode()
-    wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
-    return bool(settings.METRICS_TOKEN) and constant_time_compare(shown, wanted)
+    """Return whether the request has METRICS_TOKEN."""
+    given = request.headers.get("Authorization", "").encode()
+    expected = f"Bearer {settings.METRICS_TOKEN}".encode()
+    return bool(settings.METRICS_TOKEN) and constant_time_compare(given, expected)

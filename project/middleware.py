@@ -1,4 +1,4 @@
-"""What the site adds to every request and response, whichever app answers."""
+"""Add to every request and response what the whole site needs."""
 
 import ipaddress
 
@@ -12,13 +12,13 @@ from django.utils.deprecation import MiddlewareMixin
 
 
 class ResponseHeadersMiddleware(MiddlewareMixin):
-    """What every response says, or leaves unsaid, whoever makes it; stands outside of all that make one.
+    """Set headers that every response needs; it stands outside of everything that makes a response.
 
-    * No shared cache keeps a response that sets a cookie, whoever sets it: a cache may keep Set-Cookie as well.
-    * Other sites' pages and unused browser features are kept away from ours. Django's own SecurityMiddleware sends the
+    * No shared cache stores a response that sets a cookie: a cache may store Set-Cookie as well.
+    * Pages of other sites and unused browser features are kept away from ours. Django's SecurityMiddleware sends the
       other headers and has no setting for these two.
-    * HEAD is answered by the headers of GET, Content-Length included (RFC 9110 §9.3.2), and by no body. Django leaves
-      it to the server to drop the body, and gunicorn writes a warning about each.
+    * HEAD is answered with the headers of GET, Content-Length included (RFC 9110 §9.3.2), and no body. Django leaves
+      it to the server to drop the body, and gunicorn logs a warning for each.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -33,10 +33,10 @@ class ResponseHeadersMiddleware(MiddlewareMixin):
 
 
 class ClientIPMiddleware(MiddlewareMixin):
-    """`REMOTE_ADDR` becomes the visitor's address where `TRUSTED_PROXIES` proxies stand in front.
+    """Set `REMOTE_ADDR` to the visitor's IP address behind `TRUSTED_PROXIES` proxies.
 
-    Each proxy appends the address that it saw to `X-Forwarded-For`, so the entries are trusted from the right,
-    one a proxy; whatever stands further left was written by the visitor. With no proxy the header is never read.
+    Each proxy appends the IP address that it saw to `X-Forwarded-For`, so the entries are trusted from the right, one
+    for each proxy; anything further left was written by the visitor. Without a proxy the header is never read.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -47,7 +47,7 @@ class ClientIPMiddleware(MiddlewareMixin):
 
 
 def bare_ip_address(entry: str) -> str:
-    """The address in `192.0.2.1:80`, `[2001:db8::1]:80` or a plain address; an empty string if there is none."""
+    """Return the IP address in `192.0.2.1:80`, `[2001:db8::1]:80` or a plain one, or "" if there is none."""
     entry = entry.strip()
     if entry.startswith("["):
         entry = entry[1:].partition("]")[0]
@@ -60,15 +60,16 @@ def bare_ip_address(entry: str) -> str:
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """Pages speak the language that was chosen in this browser, or else the one that the browser asks for.
+    """Activate the language that was chosen in this browser, or else the one that the browser asks for.
 
-    Django's own, but for three things. Caches are told that a cookie decides as well, and shared ones, some of which
-    know no Vary, to keep nothing. What is for machines is in one language, whoever asks, and so varies by none. And the
-    thread forgets the language: what is refused before a request comes here would be told in that of somebody else.
+    It differs from Django's in three ways. It tells caches that a cookie decides as well, and keeps the pages out of
+    shared ones, some of which ignore Vary. Responses to machines are always in one language, so they do not vary. And
+    it deactivates the language at the end: otherwise a request that is refused before it comes here would be answered
+    in the language of the previous one.
     """
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
-        if getattr(view, "tokens_cookieless", False):
+        if getattr(view, "tokens_anonymous_only", False):
             request.one_language = True  # type: ignore[attr-defined]
             request.LANGUAGE_CODE = settings.LANGUAGE_CODE
             translation.activate(settings.LANGUAGE_CODE)

@@ -1,4 +1,4 @@
-"""No secret stands in the log. Nobody writes one there; should somebody all the same, it is taken out here."""
+"""Keep secrets out of the log. No code logs one on purpose; if one gets there all the same, it is removed here."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,34 +7,36 @@ from functools import cache
 from django.conf import settings
 from django.http import HttpRequest
 
-PLACE = "[redacted]"
+PLACEHOLDER = "[redacted]"
 
-# What this site makes and whoever holds it could use. Each takes time in proportion to the text, whatever is in it.
+# The secrets that this site makes. Each expression runs in linear time, whatever the text contains.
 _PATTERNS = (
-    re.compile(r"eyJ[\w.-]{16,}"),  # a JWT, or what is left of one
+    re.compile(r"eyJ[\w.-]{16,}"),  # a JWT, or part of one
     re.compile(r"\b(?:argon2|pbkdf2_\w{1,20}|scrypt|bcrypt\w{0,20})\$[^\s'\"]+"),  # the hash of a password
-    # A part of a path that is long enough to be a secret, as the links in mails have one; not the id of a row.
+    # A part of a path that is long enough to be a secret, such as those of links in mails, but not the id of a row.
     re.compile(r"(?<=/)(?![\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b)[\w-]{32,}(?=[/?#\s'\"]|$)"),
 )
-LONGEST = 32 * 1024  # characters of one text; a traceback of any use is shorter
+MAX_LENGTH = 32 * 1024  # characters of one text; any useful traceback is shorter
 _SECRET_FIELD = re.compile("password|token|code|secret", re.I)
-_SHORTEST = 6  # characters; what is shorter is a word like any other
+_MIN_LENGTH = 6  # characters; anything shorter may be an ordinary word
 
 
 def redacted(text: str, known: Iterable[str] = ()) -> str:
-    """Return `text` without the secrets that are `known`, without what looks like one of ours, and cut to LONGEST."""
+    """Return `text` without the `known` secrets, without what looks like one of ours, and cut to MAX_LENGTH."""
     for secret in sorted(known, key=len, reverse=True):
-        text = text.replace(secret, PLACE)
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}…"
+        text = text.replace(secret, PLACEHOLDER)
+    if len(text) > MAX_LENGTH:
+        text = f"{text[:MAX_LENGTH]}…"
     for pattern in _PATTERNS:
-        text = pattern.sub(PLACE, text)
+        text = pattern.sub(PLACEHOLDER, text)
     return text
 
 
 def secrets_of(request: HttpRequest | None) -> set[str]:
-    """Those of the settings, and those that `request` brought: its cookies, its credentials, and what was typed into a
-    field for a password or a code."""
+    """Return the secrets of the settings, and those in `request`.
+
+    The latter are its cookies, its credentials, and what was typed into a field for a password or a code.
+    """
     return {*_of_settings(), *_of_request(request)} if settings.configured else set()
 
 
@@ -50,7 +52,7 @@ def _of_settings() -> frozenset[str]:
 
 
 def _of_request(request: HttpRequest | None) -> Iterator[str]:
-    """Nothing is read from the request that had not been read before: its body may still be on its way."""
+    """Yield the secrets among what has been read already: the body may still be on its way."""
     if request is None:
         return
     found = list(getattr(request, "COOKIES", {}).values())
@@ -61,4 +63,4 @@ def _of_request(request: HttpRequest | None) -> Iterator[str]:
 
 
 def _is_long(secret: object) -> bool:
-    return isinstance(secret, str) and len(secret) >= _SHORTEST
+    return isinstance(secret, str) and len(secret) >= _MIN_LENGTH

@@ -1,4 +1,4 @@
-"""Which request is being answered, so that each line of the log can say so, and the id by which people can name it."""
+"""Give each request an id, and let the log find the request that is being answered."""
 
 import os
 import re
@@ -18,9 +18,9 @@ _current: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
 
 class RequestIdMiddleware(MiddlewareMixin):
-    """`request.id`, which every line of the log and the response carry. Stands first.
+    """Set `request.id`, which the response and every line of the log carry. It stands first.
 
-    A proxy that is trusted may have given it, if it is short and plain; what a visitor sends is not taken over.
+    A trusted proxy may supply the id if it is short and plain; one that a visitor sends is ignored.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -34,11 +34,14 @@ class RequestIdMiddleware(MiddlewareMixin):
 
 
 def current() -> HttpRequest | None:
-    """The request that this thread, or this task, is answering; None outside of any."""
+    """Return the request that this thread or task is answering, or None outside of any."""
     return _current.get()
 
 
 @receiver(request_finished)
 def clear_current(**kwargs: object) -> None:
-    """Not before: Django tells of a refusal, and gunicorn of the answer, when all middleware has gone."""
+    """Forget the request.
+
+    This is the earliest moment: Django logs refusals, and gunicorn responses, after all middleware has returned.
+    """
     _current.set(None)

@@ -1,4 +1,4 @@
-"""gunicorn's own log, in the form of the site's: what it has to say, and a line for each answer if that is wanted."""
+"""Log as gunicorn in the format of the site, including a line for each response if requested."""
 
 import logging
 from datetime import timedelta
@@ -10,10 +10,10 @@ from project import logs, request_id
 
 
 class ServerLog(Logger):
-    """For `logger_class`; gunicorn's settings say where it goes, and whether answers are told (`accesslog`)."""
+    """Format gunicorn's log (`logger_class`); its settings decide where it goes, and whether responses are logged."""
 
     def access(self, resp: Any, req: Any, environ: dict[str, object], request_time: timedelta) -> None:
-        """By the route and never by the address, whose query and path may hold what is nobody's business."""
+        """Log a response by its route rather than its URL, whose path and query may hold secrets or personal data."""
         if not self.access_log_enabled:
             return
         request = request_id.current()

@@ -1,4 +1,4 @@
-"""The site's settings. Whatever differs between installations comes from the environment: see .env.example."""
+"""Define the site's settings. Whatever differs between installations comes from the environment: see .env.example."""
 
 import os
 from pathlib import Path
@@ -40,11 +40,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.request_id.RequestIdMiddleware",
-    # Before WhiteNoise stands what static files need as well: the headers, and who asks.
+    # What static files need as well comes before WhiteNoise: the headers, and the client's IP address.
     "project.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "project.middleware.ClientIPMiddleware",
-    "tokens.middleware.StrictCookies",
+    "tokens.middleware.StrictCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -86,18 +86,18 @@ DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        # A transaction that reads and then writes would otherwise fail, not wait, when another one writes.
+        # Otherwise a transaction that reads first would fail instead of waiting when another one writes.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # With a write-ahead log, NORMAL loses nothing when a process is killed, only when the machine loses power.
+        # With a write-ahead log, NORMAL loses data only when the machine loses power, not when a process is killed.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
         **DATABASES["default"].get("OPTIONS", {}),
     }
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 CACHES["default"]["OPTIONS"] = {
-    # Attempts are counted here (accounts/security/rate_limit.py). Of Django's 300 entries they would push each other
-    # out; and nobody is to wait long for a server that is away, since all goes on without it.
+    # Attempts are counted here (accounts/security/rate_limit.py). With Django's default of 300 entries they would evict
+    # each other. The timeouts are short because the site works without the server.
     "LocMemCache": {"MAX_ENTRIES": 50_000},
     "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
 }.get(CACHES["default"]["BACKEND"].rpartition(".")[2], {}) | CACHES["default"].get("OPTIONS", {})
@@ -110,9 +110,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site has a use for our files
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # No other site needs our files.
 
-# Who signs in, and how
+# Authentication
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.security.backends.UsernameOrEmailBackend"]
@@ -125,14 +125,14 @@ EMAIL_VERIFICATION = env.one_of("EMAIL_VERIFICATION", ("optional", "account", "m
 
 PASSWORD_HASHERS = [
     "accounts.security.hashers.Argon2Hasher",
-    # Hashes that come from elsewhere are read, and made anew by the first hasher at the next sign-in.
+    # Imported hashes are accepted, and upgraded to the first hasher at the next sign-in.
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
 ]
 
-# No NumericPasswordValidator: it is a rule of composition, and those make passwords worse (NIST SP 800-63B).
+# NumericPasswordValidator is left out: it is a composition rule, and those make passwords worse (NIST SP 800-63B).
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
@@ -143,13 +143,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# The tokens. What the environment does not set is not set here either: the defaults, which depend on one another, stand
+# The tokens. What the environment does not set is not set here either: the defaults, which depend on one another, are
 # in tokens/conf.py.
 
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
-TOKENS_USER_CLAIMS = env.words(
-    "TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at"
-)  # asked of everybody
+# Every request reads these.
+TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at")
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
 if env.is_set("TOKENS_ACCESS_LIFETIME"):
@@ -185,9 +184,9 @@ if env.is_set("TOKENS_ADOPT_ENGINE"):
 
 for name in filter(env.is_set, os.environ):
     if name.startswith("TOKENS_") and name not in globals():
-        raise ImproperlyConfigured(f"{name} is no setting of this site, see .env.example.")
+        raise ImproperlyConfigured(f"{name} is not a setting of this site, see .env.example.")
 
-# Cookies. A name with __Host- cannot be set by a neighbouring site or over plain http.
+# Cookies. One whose name begins with __Host- cannot be set by a sibling domain or over plain http.
 
 COOKIES_SECURE = env.switch("TOKENS_COOKIE_SECURE", default=True)
 COOKIE_PREFIX = "__Host-" if COOKIES_SECURE else ""
@@ -197,7 +196,7 @@ CSRF_COOKIE_SECURE = COOKIES_SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 
-# Nobody is signed in by a Django session; it is there for whoever needs request.session.
+# Django's session signs nobody in; it is there for code that needs request.session.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
@@ -218,10 +217,10 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 SIGNED_COOKIE_LEGACY_SALT_FALLBACK = False
 
-# What browsers are told
+# Security headers
 
 SECURE_SSL_REDIRECT = env.switch("SECURE_SSL_REDIRECT", default=True)
-# Watchers ask the process itself, without TLS.
+# Monitoring connects to the process itself, without TLS.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -232,7 +231,7 @@ X_FRAME_OPTIONS = "DENY"
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# Nothing but our own files, no inline script or style. The admin runs under it as it is.
+# Only our own files, and no inline scripts or styles. Django's admin works with it unchanged.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -252,7 +251,7 @@ PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()" for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 )
 
-# Words, time, mail, log
+# Languages, time, mail, logging
 
 LANGUAGE_CODE = "en"
 # docs/howto/languages.md
@@ -263,7 +262,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
+EMAIL_TIMEOUT = 10  # seconds for each response of the mail server
 _mail = env.email("EMAIL_URL", default="smtp://localhost:25")
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 EMAIL_HOST = _mail.get("EMAIL_HOST", "localhost")

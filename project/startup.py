@@ -1,4 +1,4 @@
-"""A server that cannot start says why in one sentence, as the commands of manage.py do, and not by a traceback."""
+"""Explain in one sentence why a server cannot start, as the commands of manage.py do, instead of by a traceback."""
 
 import sys
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-# gunicorn and uvicorn know it as "cannot start": gunicorn ends, and does not try again for ever.
+# To gunicorn and uvicorn this code means "cannot start", so gunicorn exits instead of retrying forever.
 EXIT_CODE = 3
 
 
 @contextmanager
 def exit_if_misconfigured() -> Iterator[None]:
-    """Ends the process if a setting is missing or wrong; the sentence on stderr names it."""
+    """Exit if a setting is missing or wrong; a sentence on stderr names it."""
     try:
         yield
     except ImproperlyConfigured as error:

@@ -1,10 +1,13 @@
+"""Route the whole site."""
+
 from django.contrib import admin
 from django.urls import include, path
 
 from project import health
 from project.csp import csp_report
 from project.metrics import metrics
-from tokens.views import jwks, metadata, status_list
+from tokens.contrib.status_list import status_list
+from tokens.views import jwks, metadata
 
 handler500 = "project.errors.server_error"
 

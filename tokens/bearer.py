@@ -1,29 +1,27 @@
-"""Sign-ins of clients without a jar: tokens in the Authorization header and in the body (RFC 6750).
+"""Sessions of clients without a cookie jar: tokens in the Authorization header and in the body (RFC 6750).
 
-A cookie never counts here, and none is set. The rule of rotation is the same; a stale refresh token is reuse at once.
+Cookies are neither read nor set here. The rule of rotation is the same; a stale refresh token is reuse at once.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from time import time
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from . import auth, issue, presented
-from .branches import Branch, take
-from .exceptions import ExpiredToken, InvalidToken, ReusedToken, RevokedToken
+from . import auth, issuing
+from .authentication import Authentication, authenticate_access, authenticate_refresh
+from .core.exceptions import ExpiredToken, InvalidToken
 from .models import RefreshToken
-from .signin import SignIn, TokenRequest
+from .session import RequestSession, TokenRequest
 
 EXPIRED = "expired: please refresh"  # the one cause that a client is told
-logger = logging.getLogger("tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What a client keeps; `expires_in` is the life of the access token in seconds."""
+    """What a client keeps; `expires_in` is the lifetime of the access token in seconds."""
 
     access: str
     refresh: str
@@ -31,37 +29,40 @@ class Pair:
 
 
 def start(request: TokenRequest, user: AbstractBaseUser) -> Pair:
-    """Opens a sign-in of `user`, whose password has just been checked. Raises RevokedToken."""
-    request.tokens = SignIn.of_bearer()
+    """Open a session of `user`, whose password has just been checked. Raises RevokedToken."""
+    request.tokens = RequestSession.from_header()
     request.tokens.method = RefreshToken.Method.API
     request.tokens.remember = True  # a client has no browser that closes
     auth.start(request, user)
     return _pair(request.tokens, "")
 
 
-def resume(request: TokenRequest, *, guarded: bool = False) -> AbstractBaseUser:
-    """The person of the access token in the header, who is `request.user` from then on. Raises TokenError."""
+def resume(request: TokenRequest, *, fresh: bool = False) -> AbstractBaseUser:
+    """Return the user of the access token in the header, who is `request.user` from then on.
+
+    `fresh` reads the row even for a good token. Raises TokenError, RevocationListUnavailable and the database's errors.
+    """
     token = _token(request)
-    request.tokens = SignIn.of_bearer(access=token)
-    person = _looked_up(presented.by_access, request, guarded)
-    request.user = person
-    return person
+    request.tokens = RequestSession.from_header(access=token)
+    user = _user(authenticate_access(request.tokens, fresh=fresh))
+    request.user = user
+    return user
 
 
 def refresh(request: TokenRequest) -> Pair:
-    """A new pair for the refresh token in the header. Raises TokenError; ReusedToken has ended the sign-in."""
+    """Return a new pair for the refresh token in the header. Raises TokenError; ReusedToken has ended the session."""
     token = _token(request)
-    request.tokens = SignIn.of_bearer(refresh=token)
-    request.user = _looked_up(presented.by_refresh, request, False)
+    request.tokens = RequestSession.from_header(refresh=token)
+    request.user = _user(authenticate_refresh(request))
     return _pair(request.tokens, token)
 
 
 def end(request: TokenRequest) -> None:
-    """Ends the sign-in of the token in the header, be it access or refresh, however old. Raises InvalidToken."""
+    """End the session of the access or refresh token in the header, however old. Raises InvalidToken."""
     token = _token(request)
-    request.tokens = SignIn.of_bearer(access=token, refresh=token)  # it is one of them
-    if not any(request.tokens.shown()):
-        raise InvalidToken("The token is of neither kind.")
+    request.tokens = RequestSession.from_header(access=token, refresh=token)  # it is one of them
+    if not any(request.tokens.presented_claims()):
+        raise InvalidToken("The token is neither an access nor a refresh token.")
     auth.end(request)
 
 
@@ -72,23 +73,15 @@ def _token(request: TokenRequest) -> str:
     return token
 
 
-def _looked_up(by: presented.By, request: TokenRequest, guarded: bool) -> AbstractBaseUser:
-    try:
-        person = by(request, guarded=guarded, judged=True)
-    except InvalidToken as error:
-        logger.info("%s", error)
-        raise
-    except ReusedToken:
-        raise
-    except RevokedToken as error:
-        take(Branch.DEAD, error.sid, error.reason or "")
-        raise
-    if person is None:  # a generation that another has overtaken
+def _user(found: Authentication) -> AbstractBaseUser:
+    if found.error is not None:
+        raise found.error
+    if found.user is None:  # another generation was confirmed
         raise ExpiredToken("The token counts as expired.")
-    return person
+    return found.user
 
 
-def _pair(sign_in: SignIn, same: str) -> Pair:
-    assert sign_in.outgoing is not None  # noqa: S101  (whoever starts or refreshes has something to send)
-    access, refresh = issue.signed(sign_in.outgoing)
-    return Pair(access, refresh or same, sign_in.outgoing.access.exp - int(time()))
+def _pair(session: RequestSession, same: str) -> Pair:
+    assert session.outgoing is not None  # noqa: S101  (a start or a refresh always sends tokens)
+    access, refresh = issuing.signed(session.outgoing)
+    return Pair(access, refresh or same, session.outgoing.access.exp - int(time()))

@@ -1,4 +1,4 @@
-"""System checks: each setting's shape, and the middleware that the sign-ins need."""
+"""System checks: the shape of each setting, and the middleware that sessions need."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 from stat import S_IROTH
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -17,10 +16,10 @@ from django.core.checks import register as register_check
 from django.db.models import EmailField, SlugField, URLField
 from django.utils.module_loading import import_string
 
-from . import jwts
 from .conf import conf
-from .exceptions import InvalidKeys
-from .jwts import MAX_LENGTH, AccessClaims, Claim
+from .core import jwt
+from .core.exceptions import InvalidKeys
+from .core.jwt import MAX_LENGTH, AccessClaims, Claim
 
 SPANS = (
     "TOKENS_ACCESS_LIFETIME",
@@ -42,8 +41,8 @@ def register() -> None:
     register_check(check_deployment, Tags.security, deploy=True)
 
 
-def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001-E009 and E011-E016: values that cannot work. Lifetimes are compared only once each is a number."""
+def check_settings(**_: object) -> list[CheckMessage]:
+    """Return E001-E009 and E011-E016: values that cannot work. Lifetimes are compared once each is a number."""
     return [
         *_names(),
         *(_spans() or _order()),
@@ -56,38 +55,38 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_length(**_: Any) -> list[CheckMessage]:
-    """W003: every access token can be read back, whatever its person is called. Asked once the settings can work."""
+def check_length(**_: object) -> list[CheckMessage]:
+    """Return W003 unless every access token can be read back, however long its user's name; if the settings work."""
     if check_settings():
         return []
-    token = jwts.write_access(_longest(), ring=conf.key_ring, issuer=conf.issuer, audience=conf.audience)
+    token = jwt.write_access(_longest(), ring=conf.key_ring, issuer=conf.issuer, audience=conf.audience)
     if len(token) <= MAX_LENGTH:
         return []
     return [
         Warning(
-            f"The longest access token has {len(token):,} characters, and none of more than {MAX_LENGTH:,} is taken: "
-            "whoever has it is asked for the refresh token on every request.",
-            hint="Take an ES256 key (manage.py tokenkeys), or fewer TOKENS_USER_CLAIMS.",
+            f"The longest access token has {len(token):,} characters, and none of more than {MAX_LENGTH:,} is "
+            "accepted: the refresh token is used on every request of such a user.",
+            hint="Use an ES256 key (manage.py tokenkeys), or fewer TOKENS_USER_CLAIMS.",
             id="tokens.W003",
         )
     ]
 
 
-def check_order(**_: Any) -> list[CheckMessage]:
-    """W005: a sign-in that is not kept outlives its first access token, and no kept one. Such settings do work."""
+def check_order(**_: object) -> list[CheckMessage]:
+    """Return W005 unless a browser session outlives its first access token, and no session that is kept."""
     if check_settings() or conf.access_lifetime < conf.browser_lifetime <= conf.absolute_lifetime:
         return []
     return [
         Warning(
             "TOKENS_BROWSER_LIFETIME is not between TOKENS_ACCESS_LIFETIME and TOKENS_ABSOLUTE_LIFETIME.",
-            hint="Sign-ins that are not kept end first: make it longer than the one, and no longer than the other.",
+            hint="Sessions that are not kept end first: make it longer than the one, and no longer than the other.",
             id="tokens.W005",
         )
     ]
 
 
-def check_middleware(**_: Any) -> list[CheckMessage]:
-    """E010: TokenMiddleware is there, once, after the sessions' middleware."""
+def check_middleware(**_: object) -> list[CheckMessage]:
+    """Return E010 unless TokenMiddleware is there, once, after SessionMiddleware."""
     from django.contrib.auth.middleware import AuthenticationMiddleware
     from django.contrib.sessions.middleware import SessionMiddleware
 
@@ -105,15 +104,15 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "tokens.middleware.TokenMiddleware has to stand in MIDDLEWARE once, after SessionMiddleware, "
-            "and in the place of AuthenticationMiddleware.",
+            "tokens.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
+            "instead of AuthenticationMiddleware.",
             id="tokens.E010",
         )
     ]
 
 
-def check_deployment(**_: Any) -> list[CheckMessage]:
-    """W001-W002, W004, W006-W008: what is fit for one's own machine only, or for a while."""
+def check_deployment(**_: object) -> list[CheckMessage]:
+    """Return W001-W002, W004, W006-W008: settings that are fit for development only, or for a while."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
         found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
@@ -134,7 +133,7 @@ def _plain_address() -> Iterator[CheckMessage]:
 def _late() -> Iterator[CheckMessage]:
     if not check_settings() and conf.revocation_lag >= conf.access_lifetime:
         yield Warning(
-            "TOKENS_REVOCATION_LAG is as long as TOKENS_ACCESS_LIFETIME: what is ended goes on until its token ends.",
+            "TOKENS_REVOCATION_LAG is as long as TOKENS_ACCESS_LIFETIME: an ended session works on until it expires.",
             hint="A second or a few are enough: it is one short query for each process.",
             id="tokens.W006",
         )
@@ -233,7 +232,7 @@ def _status_list() -> Iterator[CheckMessage]:
     size = conf.status_list
     if type(size) is not int or size % 8 or not 0 <= size <= LARGEST_LIST:
         yield Error(
-            "TOKENS_STATUS_LIST has to be 0, or for how many sign-ins the list has room: a multiple of 8.",
+            "TOKENS_STATUS_LIST has to be 0, or the number of sessions that the list has room for: a multiple of 8.",
             id="tokens.E014",
         )
     elif size and _is_symmetric():

@@ -1,7 +1,7 @@
 """The settings, each with its default beside its name. Lifetimes and other spans are in seconds.
 
-Each is read once, and again after a change that Django tells of (`override_settings`): a signed-in request asks for
-a dozen, and a setting that is not set costs Django a search each time.
+Each is read once, and again after a change that Django announces (`override_settings`): a signed-in request needs a
+dozen, and a setting that is not set costs Django a search each time.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from django.contrib.auth import get_user_model
 from django.core.signals import setting_changed
 from django.utils.functional import cached_property
 
-from .keyfile import key_file
-from .keys import KeyRing, derived_ring
+from .core.keyfile import key_file
+from .core.keys import KeyRing, derived_ring
 
 T = TypeVar("T")
 
 
 class Conf:
-    """One property for each setting; `tokens.checks` looks at the values."""
+    """One property for each setting; `tokens.checks` validates the values."""
 
     @cached_property
     def issuer(self) -> str:
-        """`iss` of every token: the address of this site."""
+        """`iss` of every token: the URL of this site."""
         return _setting("TOKENS_ISSUER", "http://localhost")
 
     @cached_property
@@ -38,17 +38,17 @@ class Conf:
 
     @cached_property
     def idle_lifetime(self) -> float:
-        """How long a sign-in lives without being used."""
+        """How long a session lives without being used."""
         return _setting("TOKENS_IDLE_LIFETIME", 7 * 24 * 3600)
 
     @cached_property
     def absolute_lifetime(self) -> float:
-        """How long a sign-in lives that is kept ("keep me signed in")."""
+        """How long a session lives that is kept ("keep me signed in")."""
         return _setting("TOKENS_ABSOLUTE_LIFETIME", 30 * 24 * 3600)
 
     @cached_property
     def browser_lifetime(self) -> float:
-        """How long a sign-in lives that is not kept; mostly, its browser is closed before."""
+        """How long a session lives that is not kept; usually its browser is closed before."""
         return _setting("TOKENS_BROWSER_LIFETIME", 24 * 3600)
 
     @cached_property
@@ -58,7 +58,7 @@ class Conf:
 
     @cached_property
     def reuse_revokes(self) -> str:
-        """What a stolen token ends: "all" sessions of its person, or its "family" alone."""
+        """What a stolen token ends: "all" sessions of its user, or only its "family"."""
         return _setting("TOKENS_REUSE_REVOKES", "all")
 
     @cached_property
@@ -68,17 +68,17 @@ class Conf:
 
     @cached_property
     def revocation_lag(self) -> float:
-        """How long a process may go on without asking what has been revoked elsewhere; 0 asks on every request."""
+        """How long a process may go on without reading what was revoked elsewhere; 0 reads it on every request."""
         return _setting("TOKENS_REVOCATION_LAG", 1)
 
     @cached_property
     def revocation_grace(self) -> float:
-        """How long access tokens are taken after the last good answer to that question; then, 503."""
+        """How long access tokens are accepted after the last successful reading; then, 503."""
         return _setting("TOKENS_REVOCATION_GRACE", 60)
 
     @cached_property
     def revocation_cache(self) -> str:
-        """The alias of a cache that all processes share, to keep the list in; empty: each keeps its own."""
+        """The alias of a cache that all processes share, for the revocation list; empty: each keeps its own."""
         return _setting("TOKENS_REVOCATION_CACHE", "")
 
     @cached_property
@@ -91,22 +91,22 @@ class Conf:
 
     @cached_property
     def max_sessions(self) -> int:
-        """How many live sessions a person can have; the longest idle goes first."""
+        """How many live sessions a user can have; the longest idle is ended first."""
         return _setting("TOKENS_MAX_SESSIONS", 100)
 
     @cached_property
     def status_list(self) -> int:
-        """For how many sign-ins the list has room that tells neighbours of ends; 0: there is none."""
+        """How many sessions the status list for neighbours has room for; 0: there is none."""
         return _setting("TOKENS_STATUS_LIST", 0)
 
     @cached_property
     def adopt_sessions(self) -> str:
-        """The name of a cookie of `django.contrib.sessions` whose sign-ins are taken over; empty: none are."""
+        """The name of a cookie of `django.contrib.sessions` whose sessions are taken over; empty: none are."""
         return _setting("TOKENS_ADOPT_SESSIONS", "")
 
     @cached_property
     def adopt_engine(self) -> str:
-        """The SESSION_ENGINE that those sessions were kept by, if the site has another cookie for its own by now."""
+        """The SESSION_ENGINE that stores those sessions, if the site has another cookie for its own by now."""
         return _setting("TOKENS_ADOPT_ENGINE", "django.contrib.sessions.backends.db")
 
     @cached_property
@@ -116,9 +116,9 @@ class Conf:
 
     @property
     def key_ring(self) -> KeyRing:
-        """The keys in the file, or those derived from SECRET_KEY (signs) and SECRET_KEY_FALLBACKS (verify).
+        """Return the keys in the file, or those derived from SECRET_KEY (signs) and SECRET_KEY_FALLBACKS (verify).
 
-        Raises InvalidKeys if the file has never been good.
+        Raises InvalidKeys if the file has never been valid.
         """
         if self.keys:
             return key_file(self.keys).ring()
@@ -138,7 +138,7 @@ conf = Conf()
 
 
 def forget(**_: object) -> None:
-    """Reads the settings anew."""
+    """Read the settings again."""
     vars(conf).clear()
 
 

@@ -1,8 +1,6 @@
-"""The cookies: read strictly, and written with all their attributes in one place."""
+"""The cookies: read strictly, and set and deleted with all their attributes in one place."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
@@ -22,12 +20,12 @@ def probe_name() -> str:
 
 
 def read(request: HttpRequest, name: str) -> str | None:
-    """The value of the cookie `name`; see `read_all`."""
+    """Return the value of the cookie `name`; see `read_all`."""
     return read_all(request, name)[0]
 
 
 def read_all(request: HttpRequest, *names: str) -> list[str | None]:
-    """The values of these cookies, each None unless the Cookie header holds exactly one, by exactly its name.
+    """Return the values of these cookies, each None unless the header holds exactly one by exactly its name.
 
     `request.COOKIES` will not do: it strips Unicode spaces off names and lets the last of two win, so that a
     neighbour on the domain who may not set `__Host-access` sets `\\u2000__Host-access` and is taken for it.
@@ -40,15 +38,18 @@ def read_all(request: HttpRequest, *names: str) -> list[str | None]:
 
 
 def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_age: int | None) -> None:
-    """Sets the access cookie, and the refresh cookie if there is a new one; `max_age` (seconds) makes it outlive
-    the browser. The access cookie never does: a browser that was closed comes back by its refresh cookie."""
+    """Set the access cookie, and the refresh cookie if there is a new one.
+
+    `max_age` (seconds) makes the refresh cookie outlive the browser. The access cookie never does: a browser that was
+    closed comes back with its refresh cookie.
+    """
     _set(response, access_name(), access)
     if refresh is not None:
         _set(response, refresh_name(), refresh, max_age=max_age)
 
 
 def delete(response: HttpResponseBase) -> None:
-    """Takes both cookies away."""
+    """Delete both cookies."""
     _unset(response, access_name())
     _unset(response, refresh_name())
 
@@ -62,17 +63,30 @@ def delete_probe(response: HttpResponseBase) -> None:
 
 
 def _unset(response: HttpResponseBase, name: str) -> None:
-    """A deletion must carry the attributes that the cookie was set with."""
+    """Delete a cookie with the attributes it was set with, as browsers demand."""
     _set(response, name, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
 
 
-def _set(response: HttpResponseBase, name: str, value: str, **until: Any) -> None:
-    response.set_cookie(name, value, path="/", secure=conf.cookie_secure, httponly=True, samesite="Lax", **until)
+def _set(
+    response: HttpResponseBase, name: str, value: str, max_age: int | None = None, expires: str | None = None
+) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        expires=expires,
+        path="/",
+        secure=conf.cookie_secure,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def _header(request: HttpRequest) -> str:
-    """The Cookie header as it came, each octet one character. Under ASGI Django joins several headers by a comma,
-    which is no separator of cookies; HTTP/2 may send several."""
+    """Return the Cookie header as it was sent, each octet one character.
+
+    HTTP/2 may send several. Under ASGI Django joins them with a comma, which does not separate cookies.
+    """
     scope = getattr(request, "scope", None)
     if scope is None:
         return str(request.META.get("HTTP_COOKIE", ""))

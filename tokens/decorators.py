@@ -1,29 +1,29 @@
-"""What a view says of itself, for the middleware. On a class: `method_decorator(..., name="dispatch")`."""
+"""Marks on views, for the middleware. On a class: `method_decorator(..., name="dispatch")`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., object])
 
 
-def cookieless(view: View) -> View:
-    """The view is for machines: it reads none of our cookies and sets none; its visitor is anonymous."""
-    view.tokens_cookieless = True  # type: ignore[attr-defined]
+def anonymous_only(view: View) -> View:
+    """Mark a view for machines: it reads none of our cookies and sets none; its visitor is anonymous."""
+    view.tokens_anonymous_only = True  # type: ignore[attr-defined]
     return view
 
 
-def guards_account(view: View) -> View:
-    """The view guards the account itself: the row is read on every request, so that an end counts at once."""
-    view.tokens_guarded = True  # type: ignore[attr-defined]
+def fresh_session_required(view: View) -> View:
+    """Mark a view that guards the account: the row is read on every request, so an ended session is out at once."""
+    view.tokens_fresh_session_required = True  # type: ignore[attr-defined]
     return view
 
 
-def signs_in_or_out(view: View) -> View:
-    """A POST to the view starts or ends a sign-in: tokens that come along are ended, and never judged.
+def starts_or_ends_session(view: View) -> View:
+    """Mark a view whose POST starts or ends a session: tokens that come along are ended, and never judged.
 
-    `request.user` is looked up when it is first asked for; an async view awaits `request.auser()`.
+    `request.user` is loaded when it is first used; an async view awaits `request.auser()`.
     """
-    view.tokens_unjudged = True  # type: ignore[attr-defined]
+    view.tokens_starts_or_ends_session = True  # type: ignore[attr-defined]
     return view

@@ -1,11 +1,12 @@
-"""When a sign-in is resumed, and when its cookies are written."""
+"""When a request is authenticated, and when its cookies are written."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from importlib import import_module
+from types import ModuleType
 from weakref import proxy
 
 from asgiref.sync import sync_to_async
@@ -14,7 +15,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, Error, InterfaceError, InternalError, OperationalError
-from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, parse_cookie
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, parse_cookie
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
@@ -22,26 +23,28 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import escape_leading_slashes
 
-from . import adoption, auth, cookies, probe, users
+from . import auth, cookies, probe, users
+from .authentication import authenticate
 from .conf import conf
-from .exceptions import InvalidKeys, RevocationListUnavailable, StaleToken
+from .core.exceptions import InvalidKeys, RevocationListUnavailable
 from .models import RefreshToken
-from .revocations import revocations
-from .signin import OWNER, SignIn
+from .revocation import get_revocation_list
+from .session import OWNER, RequestSession, TokenRequest
 
 logger = logging.getLogger("tokens")
-OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; no mistake of ours
+OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; not a bug
 Visitor = AbstractBaseUser | AnonymousUser
+View = Callable[..., HttpResponseBase]
 
 
-class StrictCookies(MiddlewareMixin):
-    """No neighbour's cookie passes for one of the site's: theirs cannot be named `__Host-`.
+class StrictCookiesMiddleware(MiddlewareMixin):
+    """Keep a neighbour's cookie from passing for one of the site's: theirs cannot be named `__Host-`.
 
     Django strips Unicode spaces off names and lets the last of two win; so `\\u2000__Host-csrftoken`, which a neighbour
-    may set for the whole domain, would be taken for the real one, and nobody could send a form. Stands first.
+    may set for the whole domain, would be taken for the real one, and nobody could send a form. Put it first.
     """
 
-    def process_request(self, request: Any) -> None:
+    def process_request(self, request: HttpRequest) -> None:
         names = [name for name in request.COOKIES if name.startswith("__Host-")]
         for name, value in zip(names, cookies.read_all(request, *names), strict=True):
             if value is None:
@@ -51,128 +54,150 @@ class StrictCookies(MiddlewareMixin):
 
 
 class TokenMiddleware(middleware.AuthenticationMiddleware):
-    """Hangs `request.tokens` and `request.user` on the request, before the view and outside its transaction."""
+    """Set `request.tokens` and `request.user`, before the view and outside its transaction."""
 
-    def __init__(self, get_response: Any) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         try:
             conf.key_ring  # noqa: B018  (a server whose keys cannot be used must not start)
         except InvalidKeys as error:
             raise ImproperlyConfigured(str(error)) from error
         super().__init__(get_response)
 
-    def process_request(self, request: Any) -> None:
-        request.tokens = SignIn.of_cookies(request)
+    def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
+        request.tokens = RequestSession.from_cookies(request)
         request.user = SimpleLazyObject(partial(_visitor, request))
-        # Weakly: requests that point to themselves wait for Python's collector, which then has all the more to do.
-        request.auser = partial(_awhole_visitor, proxy(request))
+        # A weak reference: a request that refers to itself would have to wait for the garbage collector.
+        request.auser = partial(_aloaded_visitor, proxy(request))  # type: ignore[assignment]
 
     def process_view(
-        self, request: Any, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        request: TokenRequest,
+        view: View,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
     ) -> HttpResponseBase | None:
-        if getattr(view, "tokens_cookieless", False):
+        if getattr(view, "tokens_anonymous_only", False):
             request.user = AnonymousUser()
-        elif request.method == "POST" and getattr(view, "tokens_unjudged", False):
-            request.user = SimpleLazyObject(partial(_visitor, request, guarded=_guarded(request, view)))
+        elif request.method == "POST" and getattr(view, "tokens_starts_or_ends_session", False):
+            request.user = SimpleLazyObject(partial(_visitor, request, fresh=_needs_fresh(request, view)))
         else:
             try:
-                person = auth.resume(request, guarded=_guarded(request, view)) or adoption.resume(request)
-                request.user = person or AnonymousUser()
-            except StaleToken as stale:
-                return probe.response(request, stale)
+                found = authenticate(request, fresh=_needs_fresh(request, view))
+                if found.probe:
+                    return probe.response(request, found.probe)
+                request.user = found.user or _take_over(request) or AnonymousUser()
             except (RevocationListUnavailable, Error):
-                logger.exception("It could not be found out who asks.")
+                logger.exception("A request could not be authenticated.")
                 return _unavailable()
         return None
 
-    def process_exception(self, request: Any, exception: Exception) -> HttpResponseBase | None:
+    def process_exception(self, request: TokenRequest, exception: Exception) -> HttpResponseBase | None:
         if isinstance(exception, (RevocationListUnavailable, *OUTAGES)):
-            logger.error("A page could not be made during an outage.", exc_info=exception)
+            logger.error("A page could not be served during an outage.", exc_info=exception)
             return _unavailable()
         if not _vanished(request, exception):
             return None
         sid = request.tokens.session_id
         RefreshToken.objects.filter(pk=sid).revoke(RefreshToken.Reason.DELETED)
-        revocations().mark([sid])  # the row may have gone as well
+        get_revocation_list().mark([sid])  # the row may be gone as well
         return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
 
-    def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
-        sign_in: SignIn | None = getattr(request, "tokens", None)
-        if sign_in is None:
+    def process_response(self, request: TokenRequest, response: HttpResponseBase) -> HttpResponseBase:
+        tokens: RequestSession | None = getattr(request, "tokens", None)
+        if tokens is None:
             return response
         session = getattr(request, "session", None)
         if session is not None and session.modified:
-            _take_up(request, response)
-        written = auth.deliver(request, response)
-        adoption.settle(request, response)
-        if sign_in.looked or written:
+            _read_session_hash(request, response)
+        written = auth.write_cookies(request, response)
+        if conf.adopt_sessions:
+            _django_sessions().settle(request, response)
+        if tokens.accessed or written:
             _vary_by_cookie(response)
-        if sign_in.claims or written:
+        if tokens.claims or written:
             response.headers["Cache-Control"] = "private, no-store"
         return response
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
-    """Django's; but a view that is open to everybody does not look at its visitor."""
+    """Django's, except that a view that is open to everybody does not load its visitor."""
 
     def process_view(
-        self, request: Any, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        request: HttpRequest,
+        view: View,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
     ) -> HttpResponseBase | None:
         if not getattr(view, "login_required", True):
             return None
         return super().process_view(request, view, args, kwargs)
 
-    def handle_no_permission(self, request: Any, view: Callable[..., Any]) -> HttpResponseRedirect:
-        """Nobody is sent back after a form that is lost: its address may have no page to show."""
+    def handle_no_permission(self, request: HttpRequest, view: View) -> HttpResponseRedirect:
+        """Redirect to the sign-in page; not back to a form that was lost, as its URL may have no page to show."""
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view)
         return HttpResponseRedirect(resolve_url(self.get_login_url(view)))
 
 
-def _visitor(request: Any, guarded: bool = False) -> Visitor:
-    """Who asks, where it is too late or too early to judge: on a page that was not found, or at a log-in or -out."""
+def _visitor(request: TokenRequest, fresh: bool = False) -> Visitor:
+    """Return who is asking where it is too late or too early to judge: on a 404, or at a sign-in or sign-out."""
     try:
-        person = auth.resume(request, guarded=guarded, judged=False) or adoption.resume(request)
-        return person or AnonymousUser()
+        return authenticate(request, fresh=fresh, judge=False).user or _take_over(request) or AnonymousUser()
     except (RevocationListUnavailable, Error):
-        logger.exception("It could not be found out who asks.")
+        logger.exception("A request could not be authenticated.")
         return AnonymousUser()
 
 
-def _vanished(request: Any, exception: Exception) -> bool:
-    """Whether the person was deleted while the view ran: what it then saved of them found no row."""
+def _take_over(request: TokenRequest) -> AbstractBaseUser | None:
+    return _django_sessions().resume(request) if conf.adopt_sessions else None
+
+
+def _django_sessions() -> ModuleType:
+    """Return the take-over of Django's sessions, which only sites that move from them import."""
+    return import_module(".contrib.django_sessions", __package__)
+
+
+def _vanished(request: TokenRequest, exception: Exception) -> bool:
+    """Return whether the user was deleted while the view ran: what it then saved of them found no row."""
     claims = request.tokens.claims
     return isinstance(exception, users.UserVanished) or (
-        isinstance(exception, DatabaseError) and claims is not None and users.fresh(users.key_of(claims.sub)) is None
+        isinstance(exception, DatabaseError)
+        and claims is not None
+        and users.from_db_or_none(users.key_of(claims.sub)) is None
     )
 
 
-def _whole_visitor(request: Any) -> Visitor:
-    """`await request.auser()`: whoever `request.user` is at that moment, loaded here and not in the event loop."""
+def _loaded_visitor(request: TokenRequest) -> Visitor:
+    """Return whoever `request.user` is at that moment, loaded in this thread and not in the event loop."""
     try:
-        return users.whole(request.user)
+        return users.loaded(request.user)
     except users.UserVanished:
         return AnonymousUser()
 
 
-_awhole_visitor = sync_to_async(_whole_visitor)  # made once: to make one costs more than all else here
+_aloaded_visitor = sync_to_async(_loaded_visitor)  # made once, as making one costs more than all else here
 
 
-def _guarded(request: Any, view: Callable[..., Any]) -> bool:
+def _needs_fresh(request: TokenRequest, view: View) -> bool:
+    """Return whether the view guards the account: then the row is read, and an ended session is out at once."""
     match = request.resolver_match
-    return getattr(view, "tokens_guarded", False) or (match is not None and "admin" in match.app_names)
+    return getattr(view, "tokens_fresh_session_required", False) or (match is not None and "admin" in match.app_names)
 
 
-def _take_up(request: Any, response: HttpResponseBase) -> None:
-    """What the view has left in Django's session. The hash can only be from `update_session_auth_hash`: those of
-    `login()` are taken out."""
+def _read_session_hash(request: TokenRequest, response: HttpResponseBase) -> None:
+    """Act on a hash that the view has left in Django's session.
+
+    It can only be from `update_session_auth_hash`: those of `login()` were taken out.
+    """
     session_hash = request.session.pop(HASH_SESSION_KEY, None)
     if session_hash and response.status_code < 500:
-        auth.renew(request, session_hash)
+        auth.cycle_after_password_change(request, session_hash)
     _own_session(request)
 
 
-def _own_session(request: Any) -> None:
-    """Whose the session is, for the next person who signs in here; an empty one would be set as a cookie."""
+def _own_session(request: TokenRequest) -> None:
+    """Note whose the Django session is, for the next user who signs in here; do not set a cookie for an empty one."""
     if not request.session.keys():
         request.session.flush()
     elif claims := request.tokens.claims:
@@ -182,12 +207,12 @@ def _own_session(request: Any) -> None:
 def _vary_by_cookie(response: HttpResponseBase) -> None:
     if response.has_header("Vary"):
         patch_vary_headers(response, ("Cookie",))
-    else:  # mostly; to take the header apart costs more than to set it
+    else:  # the usual case, in which setting the header is cheaper than parsing it
         response.headers["Vary"] = "Cookie"
 
 
 def _unavailable() -> HttpResponse:
-    """Nobody can say who asks. Better no answer for a moment than a wrong one; the cookies stay."""
+    """Return a 503 for when nobody can say who is asking: better no answer than a wrong one. The cookies stay."""
     try:
         page: str = loader.render_to_string("503.html")
     except TemplateDoesNotExist:

@@ -1,8 +1,8 @@
 """The probe: a redirect that tells a late browser from an old copy of its jar.
 
-A stale refresh token is not yet theft: under overload a request may wait until its browser has long moved on. So
-the browser is sent to the same address again, with a cookie that remembers which token it came with. One whose jar
-holds something newer comes back with that. One that comes back with the same token has nothing newer.
+A stale refresh token is not yet theft: under load a request may wait until its browser has long moved on. So the
+browser is sent to the same URL again, with a cookie that remembers which token it came with. One whose jar holds
+something newer comes back with that. One that comes back with the same token has nothing newer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import escape_leading_slashes
 
 from . import cookies
-from .exceptions import StaleToken
 
 LIFETIME = 60  # seconds that a browser has to come back; a slower one is probed once more
 SALT = "tokens.probe"
@@ -29,17 +28,16 @@ class Probe:
 
 
 def read(value: str) -> Probe | None:
-    """The probe in a cookie, if it is ours and not too old."""
+    """Return the probe in a cookie, if it is ours and not too old."""
     try:
         return Probe(*signing.loads(value, salt=SALT, max_age=LIFETIME))
     except (signing.BadSignature, TypeError):
         return None
 
 
-def response(request: HttpRequest, stale: StaleToken) -> HttpResponseBase:
-    """Sends the browser to the same address once more, with method and body (RFC 9110 §15.4.8)."""
-    answer = HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), preserve_request=True)
-    value = signing.dumps(astuple(Probe(stale.sid, stale.jti)), salt=SALT)
-    cookies.write_probe(answer, value, LIFETIME)
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+def response(request: HttpRequest, probe: Probe) -> HttpResponseBase:
+    """Return a redirect to the same URL once more, with method and body (RFC 9110 §15.4.8)."""
+    redirect = HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), preserve_request=True)
+    cookies.write_probe(redirect, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
+    redirect.headers["Cache-Control"] = "private, no-store"
+    return redirect

@@ -1,35 +1,35 @@
-"""Django's own login and logout, and every change of a person, reach the rows from here."""
+"""Django's `login()` and `logout()`, and every change of a user, reach the rows from here."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import router, transaction
 
-from . import auth, signals, users, verified
+from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
-from .exceptions import RevokedToken
+from .core.exceptions import RevokedToken
 from .models import RefreshToken
-from .revocations import revocations
-from .signin import OWNER, TokenRequest
+from .revocation import get_revocation_list
+from .session import OWNER, TokenRequest
 
 Reason = RefreshToken.Reason
 
 
-def logged_in(sender: Any, request: TokenRequest, user: AbstractBaseUser, **_: Any) -> None:
-    """`login()` starts a sign-in. What Django keeps in its session goes: there is one truth about who is signed in."""
+def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_: object) -> None:
+    """Start a session at `login()`, and take out what Django keeps in its own: there is one truth about who is in."""
     if not hasattr(request, "tokens"):
         raise ImproperlyConfigured(
             "login() needs a request that has passed tokens.middleware.TokenMiddleware. "
             "In tests, use tokens.testing.Client."
         )
-    owners = {claims.sub for claims in request.tokens.shown()} | {request.session.get(OWNER, str(user.pk))}
+    owners = {claims.sub for claims in request.tokens.presented_claims()} | {request.session.get(OWNER, str(user.pk))}
     try:
-        user.last_login = auth.start(request, user).started_at
+        user.last_login = auth.start(request, user).created_at
     except RevokedToken:  # deactivated, deleted or given another password since it was checked
         request.user = AnonymousUser()
     for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
@@ -38,42 +38,55 @@ def logged_in(sender: Any, request: TokenRequest, user: AbstractBaseUser, **_: A
         request.session.flush()
 
 
-def logged_out(sender: Any, request: TokenRequest, **_: Any) -> None:
-    """`logout()` ends the sign-in. A request that never passed the middleware has none."""
+def logged_out(sender: object, request: TokenRequest, **_: object) -> None:
+    """End the session at `logout()`. A request that never passed the middleware has none."""
     if hasattr(request, "tokens"):
         auth.end(request)
 
 
-def user_saved(sender: Any, instance: AbstractBaseUser, created: bool, raw: bool, update_fields: Any, **_: Any) -> None:
-    """Ends the sign-ins that a deactivation or another password makes invalid, and has the tokens of the others made
-    again if what they say of the person may have changed."""
+def user_saved(
+    sender: object,
+    instance: AbstractBaseUser,
+    created: bool,
+    raw: bool,
+    update_fields: Collection[str] | None,
+    **_: object,
+) -> None:
+    """End the sessions that a deactivation or another password makes invalid.
+
+    The access tokens of the others are issued again if what they say of the user may have changed.
+    """
     told = {"is_active", "password", *conf.user_claims}
     if created or raw or (update_fields is not None and told.isdisjoint(update_fields)):
         return
     rows = RefreshToken.objects.for_user(instance)
-    with transaction.atomic():
-        person = users.lock(instance.pk)
-        if person is None or not person.is_active:
+    with transaction.atomic(using=router.db_for_write(RefreshToken)):
+        user = users.lock_for_update(instance.pk)
+        if user is None or not user.is_active:
             reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
         else:
-            good = list(users.auth_hashes(person))
+            old = password_upgrades.upgraded_from(instance)
+            if old:
+                rows.carry_over(old, user)
+            good = list(users.auth_hashes(user))
             reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
-            rows.bump()
+            if not old:
+                rows.bump()
     _tell(instance, reason, count)
 
 
-def user_deleted(sender: Any, instance: AbstractBaseUser, **_: Any) -> None:
-    """Ends every sign-in of a person who is about to be deleted."""
+def user_deleted(sender: object, instance: AbstractBaseUser, **_: object) -> None:
+    """End every session of a user who is about to be deleted."""
     _tell(instance, Reason.DELETED, RefreshToken.objects.revoke_for([instance], Reason.DELETED))
 
 
-def setting_changed(setting: str, **_: Any) -> None:
-    """Forgets what was remembered under other settings; in tests alone do they change."""
+def setting_changed(setting: str, **_: object) -> None:
+    """Forget what was remembered under other settings, which only change in tests."""
     if setting.startswith(("TOKENS_", "SECRET_KEY")):
-        verified.forget()
-        revocations().forget()
+        verification.forget()
+        get_revocation_list().forget()
 
 
-def _tell(person: AbstractBaseUser, reason: Reason, count: int) -> None:
+def _tell(user: AbstractBaseUser, reason: Reason, count: int) -> None:
     if count:
-        signals.sessions_revoked.send_robust(RefreshToken, user=person, reason=reason, count=count)
+        signals.sessions_revoked.send_robust(RefreshToken, user=user, reason=reason, count=count)

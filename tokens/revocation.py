@@ -1,7 +1,9 @@
-"""The revocation list: the ids of rows that changed lately, held in each process.
+"""The revocation list: the ids of rows that changed lately.
 
-An access token is good until it expires, so something must catch those whose sign-in has ended meanwhile. The
-list does, without a query for each request. An entry is never a verdict: it sends the request to the row.
+An access token is good until it expires, so something must catch those whose session has ended meanwhile. The list
+does, without a query for each request. An entry is never a verdict: it sends the request to the row.
+
+Each process holds a list of its own, or all share one in a cache (TOKENS_REVOCATION_CACHE).
 """
 
 from __future__ import annotations
@@ -10,106 +12,191 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
+from uuid import uuid4
 
+from django.core.cache import BaseCache, caches
 from django.db import Error
 
 from .conf import conf
-from .exceptions import RevocationListUnavailable
+from .core.exceptions import RevocationListUnavailable
 from .signals import list_read
 
 OVERLAP = 60  # seconds that a transaction may take between its statement and its commit
-WHOLE_EVERY = 60  # seconds between two readings of the whole window, for those that took longer
+WHOLE_EVERY = 60  # seconds between two readings of the whole window, for transactions that took longer
 
-Read = Callable[[float], Iterable[tuple[object, object]]]
+PREFIX = "tokens:changed:"
+SENTINEL = "tokens:complete"
+UNKNOWN = "unknown"  # sends the request to the row
+
+ReadChanges = Callable[[float], Iterable[tuple[object, object]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A row that changed: by what this change is told from another (None: in this process, a moment ago), and when
-    this process first heard of it."""
+    """A row that changed.
 
-    change: int | None
+    `change` distinguishes this change from another (None: made in this process a moment ago); `heard_at` is when this
+    process first heard of it.
+    """
+
+    change: object
     heard_at: float
 
 
-class RevocationList:
-    """What this process knows. Times are of the monotonic clock, so that a stepped clock changes nothing.
-
-    Of ids and of times it keeps hashes, which take a third of the room. An id whose hash is another's too is asked of
-    the table in vain, no more.
-    """
+class LocalRevocationList:
+    """The list of this process. Times are of the monotonic clock, so that a stepped clock changes nothing."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, Entry] = {}
         self._lock = threading.Lock()
-        self._tried_at = self._read_at = self._whole_at = float("-inf")
+        self.forget()
 
-    def entry(self, sid: str, read: Read) -> Entry | None:
-        """The newest entry for the row `sid`, or None. `read(seconds)` gives ids and times of the rows that changed
-        within that many seconds; it is asked at most once every TOKENS_REVOCATION_LAG.
+    def entry(self, sid: str, read_changes: ReadChanges) -> Entry | None:
+        """Return the newest entry for the row `sid`, or None.
 
-        Raises RevocationListUnavailable if it could not be asked for longer than TOKENS_REVOCATION_GRACE.
+        `read_changes(seconds)` gives ids and times of the rows that changed within that many seconds; it is called at
+        most once every TOKENS_REVOCATION_LAG. Raises RevocationListUnavailable if it has failed for longer than
+        TOKENS_REVOCATION_GRACE.
         """
         now = monotonic()
-        self._freshen(read, now)
-        entry = self._entries.get(hash(sid))
+        self._refresh(read_changes, now)
+        entry = self._entries.get(sid)
         return entry if entry and now - entry.heard_at <= conf.access_lifetime + OVERLAP else None
 
     def known(self, sid: str) -> Entry | None:
-        """The newest entry for the row `sid` that this process has heard of, without asking."""
-        return self._entries.get(hash(sid))
+        """Return the newest entry for the row `sid` that this process has heard of, without a query."""
+        return self._entries.get(sid)
 
     def mark(self, ids: Iterable[object]) -> None:
-        """Enters rows that this process has just changed. A reading only adds, so none that began before the
-        change can undo this."""
+        """Enter rows that this process has just changed.
+
+        A reading only adds entries, so none that began before the change can undo this.
+        """
         now = monotonic()
-        self._entries |= {hash(str(sid)): Entry(None, now) for sid in ids}
+        self._entries |= {str(sid): Entry(None, now) for sid in ids}
 
     def forget(self) -> None:
-        """Starts anew, as a new process would."""
-        self.__init__()  # type: ignore[misc]
+        """Start anew, as a new process would."""
+        self._entries: dict[str, Entry] = {}
+        self._tried_at = self._read_at = self._whole_at = float("-inf")
 
-    def _freshen(self, read: Read, asked_at: float) -> None:
+    def _refresh(self, read_changes: ReadChanges, asked_at: float) -> None:
         if asked_at - self._tried_at < conf.revocation_lag and self._is_recent(asked_at):
             return
-        # Whoever has nothing recent to go by waits for a reading that is under way; the others need not hang with it.
+        # A request with no recent reading to go by waits for the one that is under way; the others need not wait.
         if self._lock.acquire(blocking=conf.revocation_lag == 0 or not self._is_recent(asked_at)):
             try:
                 if asked_at - self._tried_at >= conf.revocation_lag:
-                    self._take(read, monotonic())
+                    self._read(read_changes, monotonic())
             finally:
                 self._lock.release()
         if not self._is_recent(asked_at):
-            raise RevocationListUnavailable("What has been revoked could not be read for too long.")
+            raise RevocationListUnavailable("The revocation list could not be read for too long.")
 
-    def _take(self, read: Read, now: float) -> None:
+    def _read(self, read_changes: ReadChanges, now: float) -> None:
         whole = now - self._whole_at >= WHOLE_EVERY
         self._tried_at = now
         try:
-            rows = read(2 * conf.access_lifetime if whole else now - self._read_at + OVERLAP)
-            for sid, changed_at in rows:
-                self._hear(hash(str(sid)), hash(changed_at), now)
+            for sid, changed_at in read_changes(2 * conf.access_lifetime if whole else now - self._read_at + OVERLAP):
+                self._add(str(sid), changed_at, now)
         except Error:
-            list_read.send_robust(RevocationList, lag=now - self._read_at)
+            list_read.send_robust(LocalRevocationList, lag=now - self._read_at)
             return
         self._read_at = now
-        list_read.send_robust(RevocationList, lag=0.0)
+        list_read.send_robust(LocalRevocationList, lag=0.0)
         if whole:
             self._whole_at = now
-            self._drop(now - 2 * conf.access_lifetime - OVERLAP)  # not while the window would bring it back
+            self._discard(now - 2 * conf.access_lifetime - OVERLAP)  # not while the window would bring it back
 
-    def _hear(self, key: int, change: int, now: float) -> None:
-        known = self._entries.get(key)
+    def _add(self, sid: str, change: object, now: float) -> None:
+        known = self._entries.get(sid)
         if known is None or known.change != change:
-            self._entries[key] = Entry(change, now)
+            self._entries[sid] = Entry(change, now)
 
-    def _drop(self, heard_before: float) -> None:
-        for key, entry in self._entries.copy().items():
-            if entry.heard_at < heard_before and self._entries.get(key) is entry:
-                del self._entries[key]
+    def _discard(self, heard_before: float) -> None:
+        for sid, entry in self._entries.copy().items():
+            if entry.heard_at < heard_before and self._entries.get(sid) is entry:
+                del self._entries[sid]
 
     def _is_recent(self, now: float) -> bool:
         return now - self._read_at <= conf.revocation_lag + conf.revocation_grace
 
 
-revocation_list = RevocationList()
+class SharedRevocationList:
+    """The list in a cache that all processes share: no lag, for one round trip with each signed-in request.
+
+    There is one key for each row that changed, and a sentinel, fetched together. A cache that was flushed has lost the
+    sentinel as well: until the keys are back, which takes one reading of the table, every request goes to its row. The
+    cache must not evict (for Redis: `maxmemory-policy noeviction`). An entry is a mark that no two changes share.
+    """
+
+    _read_at = float("-inf")
+    _lag = float("inf")  # seconds without an answer, when it was last asked
+
+    def entry(self, sid: str, read_changes: ReadChanges) -> str | None:
+        """Return the mark of the row `sid`, or None. Keys that the cache has lost are restored from `read_changes`.
+
+        An unreachable cache counts as empty for TOKENS_REVOCATION_GRACE; then RevocationListUnavailable is raised.
+        """
+        try:
+            found = self._cache.get_many([SENTINEL, PREFIX + sid])
+            if SENTINEL not in found:
+                self._restore(read_changes)
+                found[PREFIX + sid] = UNKNOWN
+        except Exception as error:  # each cache backend has errors of its own
+            lag = monotonic() - self._read_at
+            self._report(lag)
+            if lag > conf.revocation_grace:
+                raise RevocationListUnavailable("The cache of the revocation list cannot be read.") from error
+            return None
+        self._read_at = monotonic()
+        if self._lag:
+            self._report(0.0)
+        mark: str | None = found.get(PREFIX + sid)
+        return mark
+
+    def known(self, sid: str) -> str | None:
+        """Return the mark of the row `sid`, or None; None as well if the cache does not answer."""
+        try:
+            mark: str | None = self._cache.get(PREFIX + sid)
+        except Exception:
+            return None
+        return mark
+
+    def mark(self, ids: Iterable[object]) -> None:
+        """Enter rows that are about to change, or have.
+
+        Raises RevocationListUnavailable: then the change must fail, or no other process would ever hear of it.
+        """
+        marks = {f"{PREFIX}{sid}": uuid4().hex for sid in ids}
+        try:
+            failed = self._cache.set_many(marks, conf.access_lifetime + OVERLAP) if marks else []
+        except Exception as error:
+            raise RevocationListUnavailable("The cache of the revocation list cannot be written.") from error
+        if failed:
+            raise RevocationListUnavailable("The cache of the revocation list cannot be written.")
+
+    def forget(self) -> None:
+        """Start anew, as a new process would."""
+        self._read_at, self._lag = float("-inf"), float("inf")
+
+    @property
+    def _cache(self) -> BaseCache:
+        return caches[conf.revocation_cache]
+
+    def _report(self, lag: float) -> None:
+        self._lag = lag
+        list_read.send_robust(SharedRevocationList, lag=lag)
+
+    def _restore(self, read_changes: ReadChanges) -> None:
+        """Any request that finds the sentinel gone may do this; a change that is made meanwhile enters itself."""
+        self.mark(sid for sid, _ in read_changes(2 * conf.access_lifetime))
+        self._cache.set(SENTINEL, 1, None)
+
+
+local_revocation_list = LocalRevocationList()
+shared_revocation_list = SharedRevocationList()
+
+
+def get_revocation_list() -> LocalRevocationList | SharedRevocationList:
+    """Return the list in the shared cache if TOKENS_REVOCATION_CACHE names one, else that of this process."""
+    return shared_revocation_list if conf.revocation_cache else local_revocation_list

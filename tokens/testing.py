@@ -1,4 +1,4 @@
-"""Test clients whose `force_login`, `login` and `logout` make real sign-ins, with Django's signatures."""
+"""Test clients whose `force_login`, `login` and `logout` start and end real sessions, with Django's signatures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from .middleware import TokenMiddleware
 
 
-class _SignsIn:
-    """Has a request with the client's cookies pass the middleware, and keeps the cookies that come back."""
+class _SessionMixin:
+    """Pass requests with the client's cookies through the middleware, and keep the cookies that come back."""
 
     cookies: SimpleCookie
 
@@ -45,9 +45,9 @@ class _SignsIn:
         self.cookies.update(response.cookies)
 
 
-class Client(_SignsIn, test.Client):
-    """`django.test.Client` for sites whose sign-ins are tokens."""
+class Client(_SessionMixin, test.Client):
+    """`django.test.Client` for sites whose sessions are tokens."""
 
 
-class AsyncClient(_SignsIn, test.AsyncClient):
+class AsyncClient(_SessionMixin, test.AsyncClient):
     """`django.test.AsyncClient`, likewise."""

@@ -1,1 +1,1 @@
-"""What a person does with an account: sign up, see its sessions, export and delete it."""
+"""Do what users do with their account: sign up, see its sessions, export and delete it."""

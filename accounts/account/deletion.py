@@ -1,7 +1,7 @@
-"""How an account goes: asked for, kept for a while in case of second thoughts, then deleted.
+"""Delete accounts: on request, after a grace period in which the user can change their mind.
 
-What has to outlive it, for the sake of others, says nothing more of anybody: events without a person, an address or a
-browser, and the rows of sessions, which keep dead tokens dead.
+What has to remain for the sake of others no longer says anything about the user: events without a user, an IP address
+or a browser, and the rows of sessions, which keep dead tokens dead.
 """
 
 from datetime import datetime, timedelta
@@ -16,24 +16,21 @@ from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
-GRACE_PERIOD = timedelta(days=14)  # somebody who hears of it by mail can be on a journey
-ANONYMOUS_SESSION: dict[str, object] = {
-    "name": "",
-    "user_agent": "",
-    "address": None,
-}  # what is personal in the row of a session
+GRACE_PERIOD = timedelta(days=14)  # a user who learns of it by mail may be travelling
+# The personal fields in the row of a session, empty.
+ANONYMOUS_SESSION: dict[str, object] = {"name": "", "user_agent": "", "browser": "", "ip_address": None}
 
 Kind = SecurityEvent.Kind
 
 
 class LastSuperuser(Exception):
-    """Without this person nobody could look after the site any more."""
+    """Report that without this user nobody could administer the site any more."""
 
 
 def schedule(request: HttpRequest, user: User) -> datetime:
-    """Have `user` deleted when GRACE is over, and return that moment. All their sessions end now.
+    """Schedule `user` for deletion after GRACE_PERIOD, end all their sessions, and return when it is due.
 
-    Who has asked already is not asked for twice. Raises LastSuperuser.
+    A user who is scheduled already keeps their earlier date. Raise LastSuperuser.
     """
     deletion_due_at = timezone.now() + GRACE_PERIOD
     with transaction.atomic():
@@ -49,7 +46,7 @@ def schedule(request: HttpRequest, user: User) -> datetime:
 
 
 def cancel(request: HttpRequest | None, user: User) -> bool:
-    """Let `user` stay after all; whether there was still time, and something to take back."""
+    """Keep the account of `user` after all; return whether a deletion was scheduled and there was still time."""
     with transaction.atomic():
         kept = bool(User.objects.filter(pk=user.pk, deletion_due_at__isnull=False).update(deletion_due_at=None))
         if kept:
@@ -58,7 +55,10 @@ def cancel(request: HttpRequest | None, user: User) -> bool:
 
 
 def is_last_superuser(user: User, *, lock: bool = False) -> bool:
-    """Whether nobody else who stays may do everything. `lock`, in a transaction: and of two who ask at once, one is."""
+    """Return whether no other superuser remains.
+
+    With `lock`, inside a transaction, two superusers who ask at once get different answers.
+    """
     if not user.is_superuser:
         return False
     people = User.objects.filter(is_superuser=True, is_active=True, deletion_due_at=None).order_by("pk")
@@ -66,7 +66,10 @@ def is_last_superuser(user: User, *, lock: bool = False) -> bool:
 
 
 def delete(user: User) -> bool:
-    """Delete `user` for good, if their grace is over; whether it was. The last mail goes to the address they had."""
+    """Delete `user` for good if their grace period is over, and return whether it was.
+
+    A last mail goes to the email that they had.
+    """
     with transaction.atomic():
         person = User.objects.due_for_deletion().select_for_update().filter(pk=user.pk).first()
         if person:
@@ -76,14 +79,14 @@ def delete(user: User) -> bool:
 
 
 def anonymise(user: User) -> None:
-    """Empty what will outlive `user`, who is about to be deleted by whoever: the rows' links to them go with them.
+    """Anonymise the rows that will remain of `user`, who is about to be deleted, together with the links to them.
 
-    The person is locked before their sessions, and those by their keys, as sign-ins and endings do it: or two of them
-    would wait for each other.
+    Lock the user before their sessions, and those in the order of their keys, as signing in and ending sessions do.
+    Otherwise two of these could wait for each other.
     """
     User.objects.select_for_update().filter(pk=user.pk).first()
     sessions = RefreshToken.objects.for_user(user)
-    list(sessions.select_for_update().order_by("pk").values_list("pk"))  # in the order of whoever ends some of them
+    list(sessions.select_for_update().order_by("pk").values_list("pk"))  # the order in which sessions are ended, too
     sessions.update(**ANONYMOUS_SESSION)
     SecurityEvent.objects.filter(user=user).anonymise()
     SecurityEvent.objects.filter(actor=user).blur()

@@ -1,6 +1,6 @@
-"""What the site knows of a person, as one document that they can take along; docs/reference/accounts.md describes it.
+"""Export what the site knows about a user as one document; docs/reference/accounts.md describes it.
 
-Nothing in it lets anybody in: no password's hash, and of a session no token and no id of one.
+Nothing in it grants access: it holds no password hash, no token and no id of a token.
 """
 
 from datetime import datetime
@@ -15,21 +15,24 @@ from accounts.models import EmailVerification, SecurityEvent, User
 from tokens.models import RefreshToken
 
 FORMAT = "sojourn-account"
-VERSION = 1  # another one if a member goes or changes its meaning; new members may come
+VERSION = 1  # changes if a member is removed or changes its meaning, but not if one is added
 
 Document = dict[str, object]
 
 
-def document(user: User, here: UUID | None = None) -> Document:
-    """Everything of `user`, in four queries; `here` is the id of the session that asks. Times are ISO 8601, in UTC."""
+def document(user: User, current_id: UUID | None = None) -> Document:
+    """Return everything about `user`, read in four queries; times are in ISO 8601, in UTC.
+
+    `current_id` is the id of the session that asks.
+    """
     return {
         "format": FORMAT,
         "version": VERSION,
         "created_at": _time(timezone.now()),
         "account": _account(user),
         "sessions": [
-            _session(row) | {"current": row.pk == here}
-            for row in RefreshToken.objects.for_user(user).order_by("-started_at")
+            _session(row) | {"current": row.pk == current_id}
+            for row in RefreshToken.objects.for_user(user).order_by("-created_at")
         ],
         "history": [_event(event) for event in SecurityEvent.objects.of(user)],
         "addresses": [
@@ -39,11 +42,11 @@ def document(user: User, here: UUID | None = None) -> Document:
     }
 
 
-def download(user: User, here: UUID | None = None) -> JsonResponse:
-    """The document as a file to be kept."""
+def download(user: User, current_id: UUID | None = None) -> JsonResponse:
+    """Return the document as a file to save."""
     name = f"sojourn-{user.username}-{timezone.now():%Y-%m-%d}.json"
     return JsonResponse(
-        document(user, here),
+        document(user, current_id),
         json_dumps_params={"indent": 2, "ensure_ascii": False},
         headers={"Content-Disposition": content_disposition_header(True, name)},
     )
@@ -72,14 +75,14 @@ def _session(row: RefreshToken) -> Document:
     return {
         "id": str(row.pk),
         "name": row.name,
-        "address": row.address,
+        "ip_address": row.ip_address,
         "user_agent": row.user_agent,
         "device": str(describe(row.user_agent)),
         "opened": row.method,
-        "kept": row.persistent,
-        "started_at": _time(row.started_at),
-        "seen_at": _time(row.seen_at),
-        "proved_at": _time(row.proved_at),
+        "remember": row.remember,
+        "created_at": _time(row.created_at),
+        "last_used_at": _time(row.last_used_at),
+        "authenticated_at": _time(row.authenticated_at),
         "expires_at": _time(row.expires_at),
         "ended_at": _time(row.revoked_at or row.expires_at) if over else None,
         "reason": (row.reason or RefreshToken.Reason.EXPIRED) if over else "",
@@ -87,7 +90,7 @@ def _session(row: RefreshToken) -> Document:
 
 
 def _event(event: SecurityEvent) -> Document:
-    """Where an administrator was who did something to the account is for nobody to take along."""
+    """Return the event without revealing where an administrator was who did something to the account."""
     by_administrator = event.actor_id is not None
     return {
         "created_at": _time(event.created_at),

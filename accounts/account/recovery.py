@@ -1,6 +1,6 @@
-"""Getting an account back undoes what somebody else may have asked for in its name.
+"""Withdraw what somebody else may have requested for an account, once its owner has recovered it.
 
-Sessions, known browsers and links under way end with the password; what would outlive it is withdrawn here.
+Sessions, known browsers and unused links end with the password; what would outlive it is withdrawn here.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _SENTENCES = {
 
 
 def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
-    """Withdraw what was asked for in the name of `user`, who is locked; return the names of what there was."""
+    """Withdraw what was requested for `user`, who is locked, and return the names of what was withdrawn."""
     pending = EmailVerification.objects.filter(user=user).pending()
     changes = pending.exclude(previous_email="").exists()
     pending.delete()
@@ -28,5 +28,5 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
 
 
 def sentences(withdrawn: Iterable[str]) -> list[str]:
-    """Say what was withdrawn, for the page and the mail."""
+    """Return a sentence for each name that `withdraw_requests` returned, for the page and the mail."""
     return [str(_SENTENCES[name]) for name in withdrawn]

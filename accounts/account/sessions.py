@@ -1,4 +1,4 @@
-"""The rows of the sessions page, in words."""
+"""Describe sessions to their user, as the page of sessions lists them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,39 +14,43 @@ from accounts.account.user_agents import Device, describe
 from accounts.models import User
 from tokens.models import RefreshToken
 
-_ENDED_LISTED_FOR = timedelta(days=30)  # how long a session that is over stays in the list
-_MAX_ENDED = 20  # and how many of those
+_ENDED_LISTED_FOR = timedelta(days=30)  # how long a session stays in the list after it has ended
+_MAX_ENDED = 20  # how many ended sessions are listed
 
 
 @dataclass(frozen=True)
 class Session:
-    """One sign-in as its owner sees it; `here` marks the browser that asks."""
+    """Describe one session to its user; `is_current` marks that of the browser that asks."""
 
     row: RefreshToken
-    here: bool = False
+    is_current: bool = False
 
     @property
     def key(self) -> str:
+        """Return the id of the session."""
         return str(self.row.pk)
 
     @property
     def device(self) -> Device:
+        """Return browser and system."""
         return describe(self.row.user_agent)
 
     @property
     def title(self) -> str:
+        """Return the name that its user gave it, or its device."""
         return self.row.name or str(self.device)
 
     @property
     def location(self) -> str:
-        return location(self.row.address)
+        """Return city and country, or ""."""
+        return location(self.row.ip_address)
 
     @property
     def seen(self) -> str:
-        """When it was last used. The row is stamped once an hour at most, so no finer than that."""
-        if self.here:
+        """Return when it was last used, in hours or days: the row is updated once an hour at most."""
+        if self.is_current:
             return _("Active now")
-        hours = (timezone.now() - self.row.seen_at) // timedelta(hours=1)
+        hours = (timezone.now() - self.row.last_used_at) // timedelta(hours=1)
         if hours < 1:
             return _("Active within the last hour")
         if hours < 24:
@@ -56,22 +60,24 @@ class Session:
 
     @property
     def ended_at(self) -> datetime:
+        """Return when the session ended."""
         return self.row.revoked_at or self.row.expires_at
 
     @property
     def reason(self) -> str:
+        """Return why the session ended, in words."""
         return self.row.get_reason_display() or str(RefreshToken.Reason.EXPIRED.label)
 
 
-def live(user: User, here: UUID | None) -> list[Session]:
-    """Everywhere `user` is signed in: the session with the id `here` first, then the latest used."""
-    rows = RefreshToken.objects.for_user(user).live().order_by("-seen_at", "-started_at")
-    sessions = [Session(row, here=row.pk == here) for row in rows]
-    return sorted(sessions, key=lambda session: not session.here)
+def live(user: User, current_id: UUID | None) -> list[Session]:
+    """Return the live sessions of `user`: the one with the id `current_id` first, then the most recently used."""
+    rows = RefreshToken.objects.for_user(user).live().order_by("-last_used_at", "-created_at")
+    sessions = [Session(row, is_current=row.pk == current_id) for row in rows]
+    return sorted(sessions, key=lambda session: not session.is_current)
 
 
 def ended(user: User) -> list[Session]:
-    """What is over since no more than thirty days, the latest first."""
+    """Return the sessions that have ended within thirty days, the latest first."""
     since = timezone.now() - _ENDED_LISTED_FOR
     rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", "expires_at"))
     return [Session(row) for row in rows.filter(over_at__gte=since).order_by("-over_at")[:_MAX_ENDED]]

@@ -1,4 +1,4 @@
-"""An account for somebody new, without telling anybody else who has one."""
+"""Create accounts without revealing to anybody else which emails have one."""
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
@@ -13,12 +13,12 @@ Kind = SecurityEvent.Kind
 
 
 def sign_up(request: HttpRequest, user: User) -> None:
-    """Save `user` (not saved yet, its password hashed) if its name is free and its address nobody's.
+    """Save `user` (unsaved, with a hashed password) if its user name is free and its email is nobody's.
 
-    The outcome is told by one mail in every case, and to its reader alone. Each outcome is one look for the owner of
-    the address, one insert that was tried, three rows and one commit: its time tells nothing. Two people may sign up
-    with the same address; it belongs to the one who proves it.
-    The browser finds the same page, which asks for a code, and nobody has one if no account was made.
+    In every case one mail tells the outcome, and only its reader learns it. Each outcome takes one search for the owner
+    of the email, one attempted insert, three rows and one commit, so its duration reveals nothing. Two users may sign
+    up with the same email: it belongs to the one who confirms it. The browser always gets the page that asks for a
+    code, and nobody has a code if no account was created.
     """
     user.language = get_language() or ""
     with transaction.atomic():
@@ -34,14 +34,14 @@ def sign_up(request: HttpRequest, user: User) -> None:
 
 
 def tell_again(request: HttpRequest, email: str, username: str) -> None:
-    """Have the mail of a sign-up that came to nothing sent once more, to the one who read it."""
+    """Send the mail of a sign-up that failed to its reader again."""
     with transaction.atomic():
         email_verification.create(request, None, email, username)
         _tell(request, find_owner(email), email, username)
 
 
 def _saved(user: User, owner: Owner | None) -> bool:
-    """Whether `user` could be saved, and stays."""
+    """Save the user, and return whether the user name was free and the email without an `owner`."""
     try:
         with transaction.atomic():
             user.save()
@@ -53,8 +53,9 @@ def _saved(user: User, owner: Owner | None) -> bool:
 
 
 def _tell(request: HttpRequest, owner: Owner | None, email: str, username: str) -> None:
-    """The owner of the address reads that the account exists; anybody else, that the name is taken."""
+    """Tell the owner of the email that the account exists; tell anybody else that the user name is taken."""
     if owner:
-        owner.notify(request, "account_exists")  # at the address as stored: what was typed may only look like it
+        # It goes to the email as stored: what was typed may only look like it.
+        owner.notify(request, "account_exists")
     else:
         outbox.enqueue("username_taken", None, request, to=email, name=username)

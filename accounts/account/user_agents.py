@@ -1,4 +1,4 @@
-"""What a User-Agent header says, in words."""
+"""Describe in words the browser and the system that a User-Agent header names."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,15 +6,17 @@ from functools import lru_cache
 from django.utils.translation import gettext as _
 from ua_parser import parse
 
-# The makers' own names; "Mac OS X" has been called otherwise since 2016.
+# The names that the makers use; Mac OS X has been called macOS since 2016.
 _BROWSERS = {"HeadlessChrome": "Chrome"}
 _SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
 _DESKTOPS = frozenset({"Windows", "Mac OS X", "Chrome OS", "Linux", "Ubuntu", "Debian", "Fedora", "FreeBSD"})
-_LONGEST = 40  # characters: parts of the header are quoted here, and anybody may write anything
+_MAX_LENGTH = 40  # characters; the parts are quoted from the header, which clients choose freely
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
+    """Hold what the header names; `str()` describes it to users."""
+
     browser: str  # "Firefox 128", or "" if unknown
     system: str  # "Linux", "iPhone", or "" if unknown
     kind: str  # desktop, phone, tablet or other: the name of an icon
@@ -32,21 +34,21 @@ class Device:
 
 @lru_cache(maxsize=2048)
 def describe(user_agent: str) -> Device:
-    """Return which browser on which system wrote this header: `str()` of it is for people."""
+    """Return which browser on which system sent this header."""
     found = parse(user_agent)
     browser = found.user_agent
     family = found.os.family if found.os else ""
     model = found.device.family if found.device else ""
     return Device(
         browser=_browser(browser.family, browser.major) if browser else "",
-        system=(model if family == "iOS" and model else _SYSTEMS.get(family, family))[:_LONGEST],
+        system=(model if family == "iOS" and model else _SYSTEMS.get(family, family))[:_MAX_LENGTH],
         kind=_kind(family, model, "Mobile" in user_agent),
     )
 
 
 def _browser(family: str, major: str | None) -> str:
     name = family.removeprefix("Mobile ").removesuffix(" Mobile")
-    return " ".join(filter(None, (_BROWSERS.get(name, name), major)))[:_LONGEST]
+    return " ".join(filter(None, (_BROWSERS.get(name, name), major)))[:_MAX_LENGTH]
 
 
 def _kind(system: str, model: str, mobile: bool) -> str:

@@ -1,4 +1,4 @@
-"""What administrators see, and what they may do."""
+"""Register what administrators see, and what they may do."""
 
 from accounts.admin import events, groups, sessions, users
 

@@ -1,6 +1,7 @@
-"""What administrators do to people: from the list, to those who are ticked, or from the page of one.
+"""Let administrators act on users: on those selected in the list, or from the page of one.
 
-Each is written down with who did it, in one transaction with the action itself. Whoever is out of reach is left out.
+Each action is recorded with its actor in the same transaction. Users whom the administrator may not manage are left
+out.
 """
 
 from django.contrib import admin, messages
@@ -20,58 +21,64 @@ Kind = SecurityEvent.Kind
 
 
 class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Add the actions, each with a permission of its own."""
+
     actions = ("end_sessions", "deactivate", "send_reset", "export")
-    labels = (  # on the page of one person
+    labels = (  # of the buttons on a user's own page
         ("end_sessions", gettext_lazy("End all sessions")),
         ("send_reset", gettext_lazy("Send a link to a new password")),
         ("export", gettext_lazy("Download the data")),
         ("deactivate", gettext_lazy("Close the account")),
     )
 
-    def available_actions(self, request: HttpRequest, person: User) -> list[tuple[str, object]]:
-        """Names and titles of what may be done to `person`, and would do something."""
-        if not can_manage(request.user, person):
+    def available_actions(self, request: HttpRequest, user: User) -> list[tuple[str, object]]:
+        """Return names and labels of the actions that are permitted on `user` and would have an effect."""
+        if not can_manage(request.user, user):
             return []
-        pointless = {"deactivate": not person.is_active or person.pk == request.user.pk}
-        pointless["send_reset"] = not person.can_reset_password
+        pointless = {"deactivate": not user.is_active or user.pk == request.user.pk}
+        pointless["send_reset"] = not user.can_reset_password
         allowed = self.get_actions(request)
         return [(name, title) for name, title in self.labels if name in allowed and not pointless.get(name)]
 
     @admin.action(description=gettext_lazy("End all sessions of the selected people"), permissions=["end_sessions"])
-    def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
+    def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """End all sessions of the selected users."""
         with transaction.atomic():
-            chosen = self._within_reach(request, people)
+            chosen = self._within_reach(request, users)
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
-            for person in chosen:
-                SecurityEvent.objects.record(request, person, Kind.ALL_ENDED, actor=request.user)
+            for user in chosen:
+                SecurityEvent.objects.record(request, user, Kind.ALL_ENDED, actor=request.user)
         text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", count)
         messages.success(request, text % {"n": count})
 
     @admin.action(description=gettext_lazy("Close the accounts of the selected people"), permissions=["deactivate"])
-    def deactivate(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """Nobody closes their own: so a superuser is left."""
+    def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Deactivate the selected users except the administrator's own account, so that a superuser is left."""
         with transaction.atomic():
-            others = [person.pk for person in self._within_reach(request, people) if person.pk != request.user.pk]
-            open_ones = list(User.objects.select_for_update().filter(pk__in=others, is_active=True).order_by("pk"))
-            for person in open_ones:
-                person.is_active = False
-                person.save(update_fields=["is_active"])  # which ends their sessions
-                SecurityEvent.objects.record(request, person, Kind.DEACTIVATED, actor=request.user)
-        text = ngettext("%(n)d account was closed.", "%(n)d accounts were closed.", len(open_ones))
-        messages.success(request, text % {"n": len(open_ones)})
+            others = [user.pk for user in self._within_reach(request, users) if user.pk != request.user.pk]
+            active = list(User.objects.select_for_update().filter(pk__in=others, is_active=True).order_by("pk"))
+            for user in active:
+                user.is_active = False
+                user.save(update_fields=["is_active"])  # This ends their sessions as well.
+                SecurityEvent.objects.record(request, user, Kind.DEACTIVATED, actor=request.user)
+        text = ngettext("%(n)d account was closed.", "%(n)d accounts were closed.", len(active))
+        messages.success(request, text % {"n": len(active)})
 
     @admin.action(description=gettext_lazy("Send the selected people links to new passwords"), permissions=["reset"])
-    def send_reset(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """The old password stays good until they have chosen another; nobody but they ever knows either."""
-        chosen = self._within_reach(request, people)
-        fit = [person for person in chosen if person.can_reset_password]
+    def send_reset(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Send links to a new password.
+
+        The old password works until the user has set another; nobody else ever learns either.
+        """
+        chosen = self._within_reach(request, users)
+        eligible = [user for user in chosen if user.can_reset_password]
         with transaction.atomic():
-            for person in fit:
-                SecurityEvent.objects.record(request, person, Kind.RESET_ASKED, actor=request.user)
-                outbox.enqueue("password_reset", person, by_administrator=True)
-        text = ngettext("%(n)d link is on its way.", "%(n)d links are on their way.", len(fit))
-        messages.success(request, text % {"n": len(fit)})
-        if others := len(chosen) - len(fit):
+            for user in eligible:
+                SecurityEvent.objects.record(request, user, Kind.RESET_ASKED, actor=request.user)
+                outbox.enqueue("password_reset", user, by_administrator=True)
+        text = ngettext("%(n)d link is on its way.", "%(n)d links are on their way.", len(eligible))
+        messages.success(request, text % {"n": len(eligible)})
+        if others := len(chosen) - len(eligible):
             text = ngettext(
                 "%(n)d account is closed or has no password: nothing was sent.",
                 "%(n)d accounts are closed or have no password: nothing was sent to them.",
@@ -80,8 +87,9 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             messages.warning(request, text % {"n": others})
 
     @admin.action(description=gettext_lazy("Download the data of the selected person"), permissions=["export"])
-    def export(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
-        chosen = self._within_reach(request, people)
+    def export(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """Download the data of the one selected user."""
+        chosen = self._within_reach(request, users)
         if len(chosen) != 1:
             messages.error(request, _("Choose one person: each has a file of their own."))
             return None
@@ -89,21 +97,25 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return export.download(chosen[0])
 
     def has_end_sessions_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may end sessions."""
         return bool(request.user.has_perm("tokens.end_refreshtoken"))
 
     def has_deactivate_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may close and open accounts."""
         return bool(request.user.has_perm("accounts.deactivate_user"))
 
     def has_reset_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may send links to a new password."""
         return bool(request.user.has_perm("accounts.reset_user"))
 
     def has_export_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may download the data of users."""
         return bool(request.user.has_perm("accounts.export_user"))
 
-    def _within_reach(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:
-        """In the order of their keys, in which all who lock several do so."""
-        chosen = list(manageable(request.user, people).order_by("pk"))
-        if left_out := people.count() - len(chosen):
+    def _within_reach(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:
+        """Return the users whom the administrator may manage, ordered by key, as all code locks them."""
+        chosen = list(manageable(request.user, users).order_by("pk"))
+        if left_out := users.count() - len(chosen):
             text = ngettext(
                 "%(n)d person is on the staff: only a superuser may do that.",
                 "%(n)d people are on the staff: only a superuser may do that.",

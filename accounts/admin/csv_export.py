@@ -1,4 +1,4 @@
-"""Security events as a file for a spreadsheet: CSV (RFC 4180), sent as it is read."""
+"""Export security events for a spreadsheet, as CSV (RFC 4180) that is streamed while it is read."""
 
 import csv
 from collections.abc import Iterator
@@ -10,31 +10,32 @@ from django.utils import timezone
 
 from accounts.models import SecurityEvent
 
-MAX_EVENTS = 100_000  # events: sent within the half minute after which servers end a request
+MAX_EVENTS = 100_000  # They are sent within the 30 seconds after which servers abort a request.
 COLUMNS = (
     *("created_at", "kind", "what", "user", "username", "actor", "actor_username"),
     *("ip_address", "user_agent", "session_id"),
 )
 
-# A spreadsheet takes what begins so for a formula (OWASP: CSV Injection), and anybody may call their browser anything.
+# Spreadsheets treat cells that begin like this as formulas (OWASP: CSV Injection), and clients choose their User-Agent.
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CHUNK_SIZE = 2_000
 
 
 def download(events: "QuerySet[SecurityEvent]") -> StreamingHttpResponse:
-    """The first MOST of `events` in the order that they have, under a line that names the columns."""
+    """Return the first MAX_EVENTS of `events` in their order, below a line with the names of the columns."""
     name = f"security-events-{timezone.now():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(_lines(events), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def cell(value: object) -> str:
-    """`value` as text that no program reads as a formula."""
+    """Return `value` as text that no spreadsheet reads as a formula."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA_PREFIXES) else text
 
 
 def _lines(events: "QuerySet[SecurityEvent]") -> Iterator[str]:
+    """Yield the lines of the file."""
     writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
     found = events.select_related("user", "actor")[:MAX_EVENTS].iterator(chunk_size=_CHUNK_SIZE)
     for row in chain([COLUMNS], map(_row, found)):
@@ -50,7 +51,7 @@ def _row(event: SecurityEvent) -> tuple[object, ...]:
 
 
 class _Echo:
-    """A file that hands back what is written to it."""
+    """Return what is written to it, in place of a file."""
 
     def write(self, line: str) -> str:
         return line

@@ -1,6 +1,6 @@
-"""Seven days in figures for the front page of the admin: sign-ins, refusals and reuse.
+"""Count sign-ins, failures and reuse in the last seven days for the front page of the admin.
 
-Days are those of the site's time zone, the last of them today, and what is counted are the events of the history.
+Days are those of the site's time zone, the last of them today; what is counted are the security events.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ DAYS = 7
 
 @dataclass(frozen=True)
 class Source:
-    """What a figure counts: events of this kind."""
+    """Define what a figure counts: events of one kind."""
 
     name: str | Promise
     meaning: str | Promise
@@ -33,8 +33,8 @@ class Source:
     alarming: bool = False
 
     def url(self, **when: str) -> str:
-        """Return the URL of the admin's list of these events, narrowed by lookups of their moment."""
-        query = {"kind__exact": self.kind} | {f"at__{name}": value for name, value in when.items()}
+        """Return the URL of the admin's list of these events, narrowed by lookups of their time."""
+        query = {"kind__exact": self.kind} | {f"created_at__{name}": value for name, value in when.items()}
         return f"{reverse('admin:accounts_securityevent_changelist')}?{urlencode(query)}"
 
 
@@ -47,51 +47,61 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class Day:
+    """Hold the count of one day."""
+
     date: date
     count: int
     url: str
 
     @property
     def number(self) -> str:
+        """Return the count in the format of the reader's language."""
         return number_format(self.count, force_grouping=True)
 
 
 @dataclass(frozen=True)
 class Figure:
+    """Hold the counts of one source for each day."""
+
     source: Source
     days: list[Day]
 
     @property
     def url(self) -> str:
-        """The admin's list of the whole week."""
+        """Return the URL of the admin's list of the whole week."""
         return self.source.url(gte=_midnight(self.days[0].date).isoformat())
 
     @property
     def today(self) -> Day:
+        """Return the last day."""
         return self.days[-1]
 
     @property
     def total(self) -> str:
+        """Return the sum of all days in the format of the reader's language."""
         return number_format(sum(day.count for day in self.days), force_grouping=True)
 
     @property
     def bars(self) -> list[tuple[Day, Bar]]:
+        """Return the days, each with its bar."""
         return list(zip(self.days, bars([day.count for day in self.days]), strict=True))
 
 
 @dataclass(frozen=True)
 class Week:
+    """Hold all figures."""
+
     figures: list[Figure]
 
     @property
     def rows(self) -> list[tuple[Day, ...]]:
-        """The same by days: in each row, one number of each figure."""
+        """Return the counts by day: in each row, one day of each figure."""
         return list(zip(*(figure.days for figure in self.figures), strict=True))
 
 
-def for_user(person: User | AnonymousUser) -> Week:
-    """Return the week in one query; empty, and without one, for whoever may not see events."""
-    if not person.has_perm("accounts.view_securityevent"):
+def for_user(user: User | AnonymousUser) -> Week:
+    """Return the week, read in one query; return an empty one without a query if `user` may not see events."""
+    if not user.has_perm("accounts.view_securityevent"):
         return Week([])
     today = timezone.localdate()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
@@ -100,25 +110,29 @@ def for_user(person: User | AnonymousUser) -> Week:
 
 
 def _day(source: Source, day: date, counts: dict[tuple[str, date], int]) -> Day:
+    """Return the count of a day, with the URL of its events."""
     next_day = day + timedelta(days=1)
-    url = source.url(gte=_midnight(day).isoformat(), lt=_midnight(next_day).isoformat())  # which an index knows
+    url = source.url(gte=_midnight(day).isoformat(), lt=_midnight(next_day).isoformat())  # A range can use the index.
     return Day(day, counts.get((source.kind, day), 0), url)
 
 
 def _counts(days: list[date]) -> dict[tuple[str, date], int]:
-    """Count by kind and day. Each is a range of one index; to group by the day instead takes four times as long for a
-    million events in one week, most of it to find out which day they are of."""
-    places = [(source.kind, day) for source in SOURCES for day in days]
+    """Return the counts by kind and day, each read from a range of one index.
+
+    Grouping by day instead takes four times as long for a million events in one week, most of it to compute the day of
+    each.
+    """
+    days_of_kinds = [(source.kind, day) for source in SOURCES for day in days]
     counts = [
         SecurityEvent.objects.filter(
             kind=kind, created_at__gte=_midnight(day), created_at__lt=_midnight(day + timedelta(days=1))
         )
         .order_by()
-        .values(place=Value(place, IntegerField()))
+        .values(index=Value(index, IntegerField()))
         .annotate(number=Count("*"))
-        for place, (kind, day) in enumerate(places)
+        for index, (kind, day) in enumerate(days_of_kinds)
     ]
-    return {places[row["place"]]: row["number"] for row in counts[0].union(*counts[1:], all=True)}
+    return {days_of_kinds[row["index"]]: row["number"] for row in counts[0].union(*counts[1:], all=True)}
 
 
 def _midnight(day: date) -> datetime:

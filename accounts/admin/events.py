@@ -1,4 +1,4 @@
-"""What happened, and what still waits."""
+"""Show security events and outgoing mails to administrators."""
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -13,16 +13,17 @@ from django.views.decorators.http import require_POST
 
 from accounts.admin import csv_export
 from accounts.admin.changelist import LargeTableAdmin
-from accounts.admin.filters import ActorFilter, DateRangeFilter, EventKind
-from accounts.admin.mixins import ReadOnlyMixin
-from accounts.admin.search import UserSearchMixin
+from accounts.admin.filters import ActorFilter, DateRangeFilter, EventKindFilter
+from accounts.admin.mixins import ReadOnlyMixin, UserSearchMixin
 from accounts.models import OutgoingMail, SecurityEvent
 
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
+    """Show security events, and export them."""
+
     list_display = ("created_at", "what", "user", "ip_address", "device", "actor")
-    list_filter = (DateRangeFilter, ActorFilter, EventKind)
+    list_filter = (DateRangeFilter, ActorFilter, EventKindFilter)
     list_select_related = ("user", "actor")
     ordering = ("-created_at",)
     sortable_by = ("created_at",)
@@ -32,17 +33,15 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
 
     @admin.display(description=_("what"))
     def what(self, event: SecurityEvent) -> str:
+        """Return the kind in words."""
         return event.get_kind_display()
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
-        """The kind is shown in words, so that the column itself is none of the fields."""
-        return lookup == EventKind.parameter_name or super().lookup_allowed(lookup, value, request)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.download)
         return [path("csv/", view, name="accounts_securityevent_csv"), *super().get_urls()]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may download the events, which includes seeing them."""
         allowed = request.user.has_perm("accounts.export_securityevent")
         return allowed and self.has_view_permission(request)
 
@@ -56,7 +55,7 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
 
     @method_decorator(require_POST)
     def download(self, request: HttpRequest) -> HttpResponseBase:
-        """What the filters and the search leave, the newest first."""
+        """Export the events that the filters and the search leave, the newest first."""
         if not self.has_export_permission(request):
             raise PermissionDenied
         try:
@@ -69,7 +68,7 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
-    """What no mail server has taken yet: empty, as long as there is one."""
+    """Show the mails that no mail server has accepted yet; normally there are none."""
 
     list_display = ("created_at", "kind", "to", "attempts", "due_at")
     list_filter = ("kind",)

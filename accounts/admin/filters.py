@@ -1,4 +1,4 @@
-"""What lists are narrowed by. None of these asks the database which values there are."""
+"""Filter the lists. No filter queries the database for the values that occur."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SecurityEvent
+from tokens.admin import ChoiceFilter
+from tokens.client import OTHER
 from tokens.models import RefreshToken, RefreshTokenQuerySet
-from tokens.programs import OTHER, program
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -26,10 +27,12 @@ Events = QuerySet[SecurityEvent]
 Sessions = QuerySet[RefreshToken]
 Choices = list[tuple[str, "StrPromise | str"]]
 
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # far beyond, a day has no midnight that is a moment
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # Midnight overflows at the far ends of the calendar.
 
 
 class StateFilter(admin.SimpleListFilter):
+    """Filter sessions by whether they have ended."""
+
     title = _("state")
     parameter_name = "state"
 
@@ -42,6 +45,8 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class AgeFilter(admin.SimpleListFilter):
+    """Filter sessions by when they were started."""
+
     title = _("age")
     parameter_name = "age"
     spans: ClassVar[dict[str, timedelta]] = {
@@ -62,12 +67,14 @@ class AgeFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
         if self.value() == "older":
-            return queryset.filter(started_at__lte=timezone.now() - self.spans["month"])
+            return queryset.filter(created_at__lte=timezone.now() - self.spans["month"])
         span = self.spans.get(self.value() or "")
-        return queryset.filter(started_at__gt=timezone.now() - span) if span else queryset
+        return queryset.filter(created_at__gt=timezone.now() - span) if span else queryset
 
 
 class BrowserFilter(admin.SimpleListFilter):
+    """Filter sessions by browser."""
+
     title = _("browser")
     parameter_name = "browser"
 
@@ -77,23 +84,20 @@ class BrowserFilter(admin.SimpleListFilter):
         return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
 
     def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
-        return queryset.alias(program=program()).filter(program=self.value()) if self.value() else queryset
+        return queryset.filter(browser=self.value()) if self.value() else queryset
 
 
-class EventKind(admin.SimpleListFilter):
-    """All kinds that there are, with or without an event: the column has no choices, and nobody waits for DISTINCT."""
+class EventKindFilter(ChoiceFilter):
+    """Filter events by kind."""
 
     title = _("what")
     parameter_name = "kind__exact"
-
-    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
-        return list(SecurityEvent.Kind.choices)
-
-    def queryset(self, request: HttpRequest, queryset: Events) -> Events:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    choices_class = SecurityEvent.Kind
 
 
 class ActorFilter(admin.SimpleListFilter):
+    """Filter events by whether an administrator caused them."""
+
     title = _("who did it")
     parameter_name = "actor"
 
@@ -105,7 +109,7 @@ class ActorFilter(admin.SimpleListFilter):
 
 
 class DateRangeFilter(admin.ListFilter):
-    """From one day to another, both included: days of the site's time zone, in two fields for dates."""
+    """Filter events from one day to another, both included, by the site's time zone, with two date fields."""
 
     title = _("day")
     template = "admin/date_range_filter.html"
@@ -125,7 +129,7 @@ class DateRangeFilter(admin.ListFilter):
         return ["since", "until"]
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, object]]:  # type: ignore[override]
-        """The one form, with the other filters in tow."""
+        """Yield the context of the one form, which carries the other filters along."""
         others = {"q": [changelist.query] if changelist.query else [], **changelist.get_filters_params()}
         carried = [(name, value) for name, values in others.items() for value in values]
         own = self.expected_parameters()

@@ -1,10 +1,9 @@
-"""The forms of a person's pages: without a password, which is nobody's business but theirs."""
+"""Define the forms of a user's pages in the admin; no administrator sets a password."""
 
 from secrets import token_urlsafe
 
 from django import forms
 from django.contrib.auth.forms import UserChangeForm, UsernameField
-from django.contrib.auth.hashers import make_password
 from django.utils.translation import gettext_lazy as _
 
 from accounts.email.ownership import find_owner
@@ -12,7 +11,7 @@ from accounts.models import User
 
 
 class OwnedEmailMixin:
-    """Refuses the address of somebody else, although the account's own is still to be confirmed."""
+    """Refuse the email of another account, even if the user's own is not confirmed yet."""
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]  # type: ignore[attr-defined]
@@ -22,11 +21,13 @@ class OwnedEmailMixin:
 
 
 class UserForm(OwnedEmailMixin, UserChangeForm):  # type: ignore[type-arg]
+    """Edit a user, without the password."""
+
     password = None  # type: ignore[assignment]
 
 
 class NewUserForm(OwnedEmailMixin, forms.ModelForm):  # type: ignore[type-arg]
-    """With a password that nobody has ever seen, so that a link can replace it."""
+    """Create a user with a random password that nobody knows, so that a link can replace it."""
 
     class Meta:
         model = User
@@ -34,6 +35,7 @@ class NewUserForm(OwnedEmailMixin, forms.ModelForm):  # type: ignore[type-arg]
         field_classes = {"username": UsernameField}  # noqa: RUF012
 
     def save(self, commit: bool = True) -> User:
-        self.instance.password = make_password(token_urlsafe())
+        """Set the random password, and save the user."""
+        self.instance.set_password(token_urlsafe())
         person: User = super().save(commit)
         return person

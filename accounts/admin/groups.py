@@ -1,4 +1,4 @@
-"""Groups, by which several people are given rights at once: by superusers alone."""
+"""Administer groups, which give several users permissions at once; only superusers may."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -16,6 +16,8 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, DjangoGroupAdmin):
+    """Administer groups, and record changes to them."""
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
 
@@ -34,11 +36,15 @@ class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, DjangoGroupAdmin):
         self._record(request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        """Record each group before it is deleted, in one transaction."""
         with transaction.atomic():
             for _group in queryset:
                 self._record(request)
             super().delete_queryset(request, queryset)
 
     def _record(self, request: HttpRequest) -> None:
-        """Which group it was is in the log of the admin; whom it concerned may be thousands."""
+        """Record that a group was changed.
+
+        The admin's own log says which one; the users concerned may be thousands.
+        """
         SecurityEvent.objects.record(request, None, SecurityEvent.Kind.GROUP_CHANGED, actor=request.user)

@@ -1,4 +1,4 @@
-"""What the lists of the admin have in common."""
+"""Share what the pages of the admin have in common."""
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
@@ -7,13 +7,16 @@ from django.db.models import ManyToManyField, Model, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
-MAX_SELECTED = 1_000  # rows that one action is for: for more there are commands, which hold no lock for long
+from accounts.models import User
+from tokens.admin import ExactSearch
+
+MAX_SELECTED = 1_000  # rows for one action; for more there are commands, which work in batches with short locks
 
 
 class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
-    """Rows that are looked at here, and never added, edited or deleted."""
+    """Show rows that are never added, changed or deleted here."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -25,16 +28,19 @@ class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # type: ignore[override]
-        """What is not shown is not asked for either, or it could be guessed letter by letter."""
+        """Refuse lookups that neither a page nor a filter offers, or values could be guessed letter by letter."""
+        if lookup in [getattr(shown, "parameter_name", None) for shown in getattr(self, "list_filter", ())]:
+            return True
         columns = {field.name for field in self.opts.concrete_fields if not field.primary_key}
         hidden = columns.difference(self.fields or ())
         return lookup.partition("__")[0] not in hidden and super().lookup_allowed(lookup, value, request)
 
 
 class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What was selected is read before anything is done with it: Django answers keys that are none with a 500."""
+    """Validate the selection before an action runs: Django answers malformed keys with a 500."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse | None:
+        """Run the action, or say why the selection cannot be used."""
         if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             refusal = _("What was selected could not be read. Nothing was changed.")
         elif self._takes_all(request) and queryset.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
@@ -49,7 +55,7 @@ class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return None
 
     def _takes_all(self, request: HttpRequest) -> bool:
-        """Whether Django will take it so: everything that the filters leave, not what is ticked."""
+        """Return whether Django will take all rows that the filters leave, not only the selected ones."""
         return bool(ActionForm.base_fields["select_across"].to_python(request.POST.get("select_across")))
 
     def _is_key(self, text: str) -> bool:
@@ -61,7 +67,17 @@ class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class CheckboxesMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
-    """What is chosen from many is ticked: that needs no script and no key held down, and each box has its label."""
+    """Select from many with labelled checkboxes, which need no script and no modifier key."""
 
     filter_horizontal = ()
     formfield_overrides = {ManyToManyField: {"widget": CheckboxSelectMultiple}}  # noqa: RUF012
+
+
+class UserSearchMixin(ExactSearch):
+    """Find users by what they sign in with."""
+
+    search_help_text = gettext_lazy("A whole user name or e-mail address, an IP address, or the id of a session")
+
+    def people(self, name: str) -> "QuerySet[User]":
+        """Return the user with this user name or email."""
+        return User.objects.by_login(name)

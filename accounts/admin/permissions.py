@@ -1,6 +1,7 @@
-"""Who may do something to whom: rights are the superusers' business, and so is whoever has some.
+"""Decide which users an administrator may manage: only superusers give permissions, or manage those who have some.
 
-An administrator who could give another address to a colleague, or a link to a new password, could be that colleague.
+An administrator who could change a colleague's email, or send them a link to a new password, could take over their
+account.
 """
 
 from django.contrib.auth.models import AnonymousUser
@@ -11,16 +12,16 @@ from accounts.models import User
 PRIVILEGE_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
-def can_manage(actor: User | AnonymousUser, person: User) -> bool:
-    """Whether `actor`, with the permission for it, may do something to `person`."""
-    return bool(actor.is_superuser) or not (person.is_staff or person.is_superuser)
+def can_manage(actor: User | AnonymousUser, user: User) -> bool:
+    """Return whether `actor`, given the permission, may act on `user`."""
+    return bool(actor.is_superuser) or not (user.is_staff or user.is_superuser)
 
 
-def manageable(actor: User | AnonymousUser, people: QuerySet[User]) -> QuerySet[User]:
-    """The ones of `people` whom `actor` may do something to."""
-    return people if actor.is_superuser else people.exclude(staff_q())
+def manageable(actor: User | AnonymousUser, users: QuerySet[User]) -> QuerySet[User]:
+    """Return those of `users` whom `actor` may manage."""
+    return users if actor.is_superuser else users.exclude(staff_q())
 
 
 def staff_q(path: str = "") -> Q:
-    """Whom superusers alone do something to; `path` leads to the person, as in "user__"."""
+    """Return the condition for users whom only superusers manage; `path` leads to the user, as in "user__"."""
     return Q(**{f"{path}is_staff": True}) | Q(**{f"{path}is_superuser": True})

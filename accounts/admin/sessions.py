@@ -1,4 +1,4 @@
-"""Sessions, on their own pages and on those of their people."""
+"""Administer sessions, on their own pages and on those of their users."""
 
 from typing import Any, ClassVar
 
@@ -11,32 +11,34 @@ from django.utils.translation import ngettext
 from accounts.account.user_agents import describe
 from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
-from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin
+from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin, UserSearchMixin
 from accounts.admin.permissions import can_manage
-from accounts.admin.search import UserSearchMixin
-from tokens.admin import RefreshTokenAdmin
+from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet
 
 
 class DeviceMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
+    """Show the browser of a session in words."""
+
     @admin.display(description=_("browser"))
     def device(self, row: RefreshToken) -> str:
+        """Return browser and system in words."""
         return str(describe(row.user_agent))
 
 
 class SessionInline(ReadOnlyMixin, DeviceMixin, admin.TabularInline):  # type: ignore[type-arg]
-    """Where the person is signed in; a row leads to its own page, where it can be ended."""
+    """List a user's live sessions; each links to its own page, where it can be ended."""
 
     model = RefreshToken
     verbose_name_plural = _("signed in at")
-    fields = ("device", "address", "started_at", "seen_at", "expires_at")
+    fields = ("device", "ip_address", "created_at", "last_used_at", "expires_at")
     readonly_fields = fields
     extra = 0
     template = "admin/accounts/user/sessions.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefreshToken]:
         live: QuerySet[RefreshToken] = RefreshToken.objects.live()
-        return live.order_by("-seen_at")
+        return live.order_by("-last_used_at")
 
 
 admin.site.unregister(RefreshToken)
@@ -44,29 +46,33 @@ admin.site.unregister(RefreshToken)
 
 @admin.register(RefreshToken)
 class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTableAdmin, RefreshTokenAdmin):
-    """What `tokens` shows of them, with the browser in words; a session's own page ends it by the action of the list
-    (templates/admin/tokens/refreshtoken/change_form.html)."""
+    """Show sessions with their browsers in words; the page of a session ends it by the action of the list.
 
-    list_display = ("user", "device", "name", "address", "started_at", "seen_at", "revoked_at", "reason")
+    templates/admin/tokens/refreshtoken/change_form.html has the button.
+    """
+
+    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason_label")
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
-        "reason",
+        ReasonFilter,
         BrowserFilter,
-        "persistent",
-        "method",
+        "remember",
+        MethodFilter,
     )
     fields = (
-        *("user", "device", "header", "name", "address", "method", "persistent"),
-        *("started_at", "seen_at", "proved_at", "expires_at", "changed_at", "revoked_at", "reason"),
+        *("user", "device", "header", "name", "ip_address", "method_label", "remember"),
+        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
     )
-    readonly_fields = ("device", "header")
+    readonly_fields = ("device", "header", "method_label", "reason_label")
 
     @admin.display(description=_("as it calls itself"))
     def header(self, row: RefreshToken) -> str:
+        """Return the User-Agent header as it was sent."""
         return row.user_agent
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Tell the template whether the administrator may end this session."""
         row = context["original"]
         allowed = row.is_live and self.has_end_permission(request)
         context["may_end"] = allowed and (row.user is None or can_manage(request.user, row.user))
@@ -74,6 +80,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
 
     @admin.action(description=_("End the selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
+        """End the selected sessions, but for those of users whom the administrator may not manage."""
         keys = [
             row.pk for row in queryset.select_related("user") if row.user is None or can_manage(request.user, row.user)
         ]

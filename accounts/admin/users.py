@@ -1,4 +1,4 @@
-"""What administrators see of people, and what they may do."""
+"""Administer users."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -33,7 +33,7 @@ Kind = SecurityEvent.Kind
 
 
 class UserChangeList(IndexedChangeList):
-    """With what the list tells of their sessions: one query for those on the page, whoever else there is."""
+    """Add the figures of their sessions to the users of a page, by one query for the page."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -42,14 +42,14 @@ class UserChangeList(IndexedChangeList):
 
 @admin.register(User)
 class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeTableAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
-    """Nobody sets a password here, not even a first one: whoever it is for chooses it, by a link that they are sent."""
+    """Administer users without ever setting a password: users choose it themselves, by a link that they are sent."""
 
     form = UserForm
     add_form = NewUserForm
     add_form_template = None
     list_display = ("username", "email", "is_active", "is_staff", "last_seen", "sessions", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "last_login", "date_joined")
-    paginator = FirstPagePaginator  # a hundred thousand are soon counted
+    paginator = FirstPagePaginator  # Counting even a hundred thousand users is fast.
     ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
@@ -69,24 +69,28 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
     inlines = (SessionInline,)
 
     def get_urls(self) -> list[URLPattern]:
+        """Return Django's URLs without the page that sets a password."""
         return [url for url in super().get_urls() if url.name != "auth_user_password_change"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return UserChangeList
 
     def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, without that of sessions if the administrator may not see those."""
         hidden = set() if request.user.has_perm("tokens.view_refreshtoken") else {"sessions"}
         return [column for column in super().get_list_display(request) if column not in hidden]
 
     @admin.display(description=_("last seen"))
-    def last_seen(self, person: Any) -> datetime | None:
-        return cast("datetime | None", person.seen_at)
+    def last_seen(self, user: Any) -> datetime | None:
+        """Return when the user was last active."""
+        return cast("datetime | None", user.last_used_at)
 
     @admin.display(description=_("live sessions"))
-    def sessions(self, person: Any) -> str:
+    def sessions(self, user: Any) -> str:
+        """Return the number of live sessions, linked to their list."""
         url = reverse("admin:tokens_refreshtoken_changelist")
-        query = urlencode({"user__id__exact": person.pk, "state": "live"})
-        return format_html('<a href="{}?{}">{}</a>', url, query, localize(person.live_sessions))
+        query = urlencode({"user__id__exact": user.pk, "state": "live"})
+        return format_html('<a href="{}?{}">{}</a>', url, query, localize(user.live_sessions))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or can_manage(request.user, obj))
@@ -95,7 +99,10 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         return super().has_delete_permission(request, obj) and (obj is None or can_manage(request.user, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Only superusers give rights, and nobody gives or takes their own."""
+        """Return the fields that this administrator may not edit.
+
+        Only superusers give permissions, and nobody edits their own.
+        """
         actor = cast(User, request.user)
         own = obj is not None and obj.pk == actor.pk
         rights = PRIVILEGE_FIELDS if own or not actor.is_superuser else ()
@@ -106,19 +113,23 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         return self.inlines if obj else ()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The mails on their way to somebody go along with them: that needs no permission of its own."""
+        """Waive the permission to delete outgoing mails, which are deleted together with their user."""
         to_delete, count, needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, count, needed - {str(OutgoingMail._meta.verbose_name)}, protected
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        person = context.get("original")
-        context["available_actions"] = self.available_actions(request, person) if person else []
+        """Tell the template which actions are available."""
+        user = context.get("original")
+        context["available_actions"] = self.available_actions(request, user) if user else []
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool) -> None:
-        """Whoever is given another name or address hears of it, as if they had changed it themselves."""
+        """Save the user and record the changes.
+
+        The user is told about a new user name or email as if they had changed it themselves.
+        """
         changed = set(form.changed_data) if change else set()
         verified = obj.email_verified_at is not None
         if "email" in changed:
@@ -137,30 +148,32 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Locked in the order of their keys, as everywhere. What is written down of it names who did it, and nobody
-        who is gone."""
+        """Delete users, locked in the order of their keys as everywhere.
+
+        The event names the actor, and nobody who has been deleted.
+        """
         with transaction.atomic():
             chosen = User.objects.filter(pk__in=list(queryset.order_by().values_list("pk", flat=True))).order_by("pk")
-            for _person in chosen.select_for_update():
+            for _user in chosen.select_for_update():
                 SecurityEvent.objects.record(request, None, Kind.DELETED, actor=request.user)
             chosen.delete()
 
 
-def annotate_sessions(people: Iterable[User]) -> list[User]:
-    """The same, each with `live_sessions`, how many they have, and `seen_at`, when they were last seen; one query."""
-    found = list(people)
+def annotate_sessions(users: Iterable[User]) -> list[User]:
+    """Return `users`, each with the number of `live_sessions` and their `last_used_at`, read in one query."""
+    found = list(users)
     live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
-    rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("seen_at"), live=live)
-    told = {key: (seen_at, count) for key, seen_at, count in rows}
-    for person in cast("list[Any]", found):
-        # Sessions that ended long ago have no row.
-        person.seen_at, person.live_sessions = told.get(person.pk, (person.last_login, 0))
+    rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("last_used_at"), live=live)
+    figures = {key: (last_used_at, count) for key, last_used_at, count in rows}
+    for user in cast("list[Any]", found):
+        # Sessions that ended long ago have no row, so the last sign-in stands in.
+        user.last_used_at, user.live_sessions = figures.get(user.pk, (user.last_login, 0))
     return found
 
 
-def _kinds(person: User, changed: set[str]) -> list[SecurityEvent.Kind]:
-    """What is written down of a change of these fields."""
-    closing = Kind.ACTIVATED if person.is_active else Kind.DEACTIVATED
+def _kinds(user: User, changed: set[str]) -> list[SecurityEvent.Kind]:
+    """Return the kinds of events that record a change of these fields."""
+    closing = Kind.ACTIVATED if user.is_active else Kind.DEACTIVATED
     kinds = {"is_active": closing, "username": Kind.USERNAME_CHANGED, "email": Kind.EMAIL_CHANGED}
     kinds |= dict.fromkeys(("first_name", "last_name"), Kind.PROFILE_CHANGED)
     kinds |= dict.fromkeys(PRIVILEGE_FIELDS, Kind.RIGHTS_CHANGED)

@@ -1,1 +1,1 @@
-"""The site for clients without a browser: JSON, and tokens in the Authorization header."""
+"""Serve the site to clients without a browser: JSON, and tokens in the Authorization header."""

@@ -1,4 +1,4 @@
-"""The API described for programs, and for the many tools that show such a document to people."""
+"""Serve the description of the API to programs, and to the many tools that show such a document to people."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 
@@ -17,15 +17,15 @@ TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 @conditional_page
 @cache_control(public=True, max_age=300)
 @login_not_required
-@cookieless
+@anonymous_only
 def document(request: HttpRequest) -> HttpResponse:
-    """OpenAPI 3.1, under the media type that every program knows."""
+    """Return the OpenAPI 3.1 document under the media type that every program knows."""
     return HttpResponse(TEXT, content_type="application/json")
 
 
 @require_safe
 @login_not_required
-@cookieless
+@anonymous_only
 def root(request: HttpRequest) -> HttpResponse:
-    """Lead whoever looks for the API to the document."""
+    """Redirect to the document."""
     return redirect("openapi")

@@ -1,4 +1,4 @@
-"""What all endpoints have in common: who asks, and how errors are told. No cookie is read or set."""
+"""Share what all endpoints have in common: authentication and error responses. No cookie is read or set."""
 
 import json
 import re
@@ -17,28 +17,28 @@ from accounts.email import policy as email_policy
 from accounts.security.throttle import Throttled
 from accounts.types import Request
 from tokens import bearer
-from tokens.decorators import cookieless
-from tokens.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.core.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.decorators import anonymous_only
 
 View = Callable[..., HttpResponse]
-LARGEST_BODY = 16 * 1024  # bytes
-OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; no mistake of ours
-_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can say it, and neither a database nor a hasher takes it
+MAX_BODY = 16 * 1024  # bytes
+OUTAGES = (OperationalError, InterfaceError, InternalError)  # The server is down, read-only or full: no bug of ours.
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can contain it, but databases and hashers fail on it.
 
 
 def endpoint(**views: View) -> View:
-    """One address: a view for each method, as `get=`, `post=`, `delete=`. Views raise Problem and TokenError.
+    """Return the view of one URL, made from a view for each method: `get=`, `post=`, `delete=`.
 
-    Whoever answers GET answers HEAD (RFC 9110 §9.1); the server leaves out the body.
+    These raise Problem and TokenError. What answers GET also answers HEAD (RFC 9110 §9.1); the server drops the body.
     """
     if "get" in views:
         views["head"] = views["get"]
 
-    @csrf_exempt  # nothing here is authenticated by a cookie
+    @csrf_exempt  # Nothing here is authenticated by a cookie.
     @login_not_required
-    @cookieless
+    @anonymous_only
     def answer(request: Request, **kwargs: object) -> HttpResponse:
-        request.COOKIES = {}  # for whatever is called from here and would look at them
+        request.COOKIES = {}  # Nothing that is called from here may read them.
         try:
             response = _view(request, views)(request, **kwargs)
         except Problem as problem:
@@ -47,7 +47,7 @@ def endpoint(**views: View) -> View:
             response = _problem(request, error).response()
         except Throttled as throttled:
             response = too_many(throttled).response()
-        except OUTAGES:
+        except (RevocationListUnavailable, *OUTAGES):
             response = _UNAVAILABLE.response()
         response.headers["Cache-Control"] = "no-store"
         patch_vary_headers(response, ("Authorization",))
@@ -57,7 +57,7 @@ def endpoint(**views: View) -> View:
 
 
 def access_token_required(view: View) -> View:
-    """For whoever has a good access token."""
+    """Require a valid access token."""
 
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
@@ -68,18 +68,18 @@ def access_token_required(view: View) -> View:
 
 
 def live_session_required(view: View) -> View:
-    """The same, with the row read: for what guards the account itself."""
+    """Require a valid access token and read the session's row, for what guards the account itself."""
 
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
-        bearer.resume(request, guarded=True)
+        bearer.resume(request, fresh=True)
         return view(request, **kwargs)
 
     return checked
 
 
 def staff_required(view: View) -> View:
-    """For administrators, as the row has them now."""
+    """Require a member of the staff, as the database has them now."""
 
     @live_session_required
     @wraps(view)
@@ -94,31 +94,33 @@ def staff_required(view: View) -> View:
 
 
 def body(request: Request, *names: str) -> list[str]:
-    """The texts `names` of the JSON object that was sent. Raises Problem 400, 413 or 415."""
+    """Return the strings `names` of the JSON object in the body. Raise Problem 400, 413 or 415."""
     if request.content_type != "application/json":
         raise Problem(415, "unsupported_media_type", "Send application/json.")
     try:
         sent = json.loads(_octets(request).decode())
     except (ValueError, RecursionError):
-        raise Problem(400, "bad_request", "The body is no JSON in UTF-8.") from None
+        raise Problem(400, "bad_request", "The body is not JSON in UTF-8.") from None
     if not isinstance(sent, dict) or not all(isinstance(sent.get(name), str) for name in names):
-        raise Problem(400, "bad_request", f"Send an object with these texts: {', '.join(names)}.")
+        raise Problem(400, "bad_request", f"Send an object with these strings: {', '.join(names)}.")
     texts = [sent[name] for name in names]
     if any(map(_NOT_TEXT.search, texts)):
-        raise Problem(400, "bad_request", "A text has no NUL in it and no half of a surrogate pair.")
+        raise Problem(400, "bad_request", "Strings must not contain NUL or unpaired surrogates.")
     return texts
 
 
 def _octets(request: Request) -> bytes:
+    """Return the body. Raise Problem 413 if it is too long."""
     try:
-        if len(request.body) <= LARGEST_BODY:
+        if len(request.body) <= MAX_BODY:
             return request.body
     except RequestDataTooBig:
         pass
-    raise Problem(413, "content_too_large", f"Send at most {LARGEST_BODY} bytes.")
+    raise Problem(413, "content_too_large", f"Send at most {MAX_BODY} bytes.")
 
 
 def _view(request: Request, views: dict[str, View]) -> View:
+    """Return the view for the request's method. Raise Problem 405 if there is none."""
     view = views.get((request.method or "").lower())
     if view is None:
         raise Problem(405, "method_not_allowed", Allow=", ".join(method.upper() for method in views))
@@ -126,9 +128,7 @@ def _view(request: Request, views: dict[str, View]) -> View:
 
 
 def _problem(request: Request, error: TokenError) -> Problem:
-    """The browser learns nothing, a client only whether to refresh (RFC 6750 §3.1)."""
-    if isinstance(error, RevocationListUnavailable):
-        return _UNAVAILABLE
+    """Return what to tell the client of an error, which is only whether to refresh (RFC 6750 §3.1)."""
     if isinstance(error, InvalidToken) and "Authorization" not in request.headers:
         return unauthorized()
     if isinstance(error, ExpiredToken) and not isinstance(error, RevokedToken):

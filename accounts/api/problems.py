@@ -1,4 +1,4 @@
-"""Errors as clients read them: problem details (RFC 9457), and the challenge of RFC 6750 §3."""
+"""Format errors for clients: problem details (RFC 9457), and the challenge of RFC 6750 §3."""
 
 from django.http import JsonResponse
 
@@ -8,7 +8,7 @@ REALM = 'Bearer realm="sojourn"'
 
 
 class Problem(Exception):
-    """An error that a client is told of: a status, a short title, and what to do."""
+    """Report an error to the client: a status, a short title, and what to do."""
 
     def __init__(self, status: int, title: str, detail: str = "", **headers: str) -> None:
         super().__init__(title)
@@ -18,6 +18,7 @@ class Problem(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def response(self) -> JsonResponse:
+        """Return the error as a response."""
         body = {"type": "about:blank", "title": self.title, "status": self.status}
         if self.detail:
             body["detail"] = self.detail
@@ -25,22 +26,22 @@ class Problem(Exception):
 
 
 def unauthorized(error: str = "", description: str = "") -> Problem:
-    """401. Without credentials the challenge says nothing else (RFC 6750 §3.1)."""
+    """Return a 401. Without credentials the challenge says nothing else (RFC 6750 §3.1)."""
     challenge = REALM
     if error:
         challenge += f', error="{error}"'
     if description:
         challenge += f', error_description="{description}"'
     return Problem(
-        401, error or "unauthorized", description or "A good access token is needed.", WWW_Authenticate=challenge
+        401, error or "unauthorized", description or "A valid access token is required.", WWW_Authenticate=challenge
     )
 
 
-def forbidden(detail: str = "This is for the staff.") -> Problem:
-    """403: the token is good, and its person may not."""
+def forbidden(detail: str = "Only members of the staff can do this.") -> Problem:
+    """Return a 403: the token is valid, but its user is not allowed to do this."""
     return Problem(403, "forbidden", detail)
 
 
 def too_many(throttled: Throttled) -> Problem:
-    """429: the same may be tried again in `Retry-After` seconds."""
+    """Return a 429: the same request may be tried again in `Retry-After` seconds."""
     return Problem(429, "too_many_requests", throttled.sentence, Retry_After=str(throttled.retry_after))

@@ -1,3 +1,5 @@
+"""Route the API."""
+
 from django.urls import path, re_path
 
 from accounts.api import document, views

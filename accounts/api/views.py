@@ -1,4 +1,4 @@
-"""What clients may do. An API sign-in is a session like any other."""
+"""Serve the endpoints. An API client that signs in has a session like any other."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from accounts.models import SecurityEvent, User
 from accounts.security import throttle
 from accounts.types import Request
 from tokens import bearer
-from tokens.exceptions import RevokedToken
+from tokens.core.exceptions import RevokedToken
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -23,9 +23,10 @@ Reason = RefreshToken.Reason
 
 @sensitive_variables()
 def _login(request: Request) -> HttpResponse:
+    """Sign in, and return a pair of tokens."""
     username, password = body(request, "username", "password")
     account = throttle.account_key(username)
-    throttle.hit(request, throttle.SIGN_IN, account)
+    throttle.hit(request, throttle.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)
     try:
         if user is not None:
@@ -34,34 +35,40 @@ def _login(request: Request) -> HttpResponse:
             pair = bearer.start(request, user)
             throttle.reset(request, throttle.SIGN_IN, account)
             return _pair(pair)
-    except RevokedToken:  # deactivated this very moment
+    except RevokedToken:  # The user was deactivated at this very moment.
         pass
     raise unauthorized(description="The user name or the password is not right.")
 
 
 def _check_staying(user: User) -> None:
-    """Only whoever knows the password learns this; and only a person at the site can take it back."""
+    """Refuse a user whose account is to be deleted; only the site can cancel that.
+
+    The password has been checked, so nobody else learns this.
+    """
     if user.deletion_due_at is not None:
         raise unauthorized(description="This account is to be deleted. Sign in on the site to keep it.")
 
 
 def _check_confirmed(user: User) -> None:
-    """The same: the mail is asked for, and its code typed, at the site."""
+    """Refuse a user whose email must be confirmed first, which only the site can do. The password has been checked."""
     if not email_policy.can_sign_in(user):
         raise unauthorized(description="The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
 
 
 def _refresh(request: Request) -> HttpResponse:
+    """Return a new pair of tokens for a refresh token."""
     return _pair(bearer.refresh(request))
 
 
 def _logout(request: Request) -> HttpResponse:
+    """End the session of the request's token."""
     bearer.end(request)
     return HttpResponse(status=204)
 
 
 @live_session_required
 def _logout_everywhere(request: Request) -> HttpResponse:
+    """End all of the user's sessions."""
     ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return JsonResponse({"ended": ended})
@@ -69,6 +76,7 @@ def _logout_everywhere(request: Request) -> HttpResponse:
 
 @access_token_required
 def _me(request: Request) -> HttpResponse:
+    """Return the user."""
     user = request.user
     return JsonResponse(
         {
@@ -84,12 +92,14 @@ def _me(request: Request) -> HttpResponse:
 
 @live_session_required
 def _sessions(request: Request) -> HttpResponse:
-    live = sessions.live(request.user, here=request.tokens.session_id)
+    """List the user's live sessions."""
+    live = sessions.live(request.user, current_id=request.tokens.session_id)
     return JsonResponse({"sessions": [_session(session) for session in live]})
 
 
 @live_session_required
 def _end_session(request: Request, pk: UUID) -> HttpResponse:
+    """End one of the user's sessions."""
     row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()
     if row is None:
         raise Problem(404, "not_found", "You have no such session.")
@@ -100,19 +110,22 @@ def _end_session(request: Request, pk: UUID) -> HttpResponse:
 
 @staff_required
 def _dashboard(request: Request) -> HttpResponse:
+    """Return figures for the staff."""
     return JsonResponse({"users": User.objects.count(), "live_sessions": RefreshToken.objects.live().count()})
 
 
 def _public(request: Request) -> HttpResponse:
+    """Return what anybody may read."""
     return JsonResponse({"name": "Sojourn", "message": "Anybody may read this."})
 
 
 def _not_found(request: Request, **kwargs: object) -> HttpResponse:
+    """Refuse a URL that does not exist."""
     raise Problem(404, "not_found")
 
 
 def _pair(pair: bearer.Pair) -> HttpResponse:
-    """RFC 6749 §5.1, with the names of this API."""
+    """Return a pair of tokens as RFC 6749 §5.1 does, with the names of this API."""
     return JsonResponse(
         {
             "access": pair.access,
@@ -129,12 +142,12 @@ def _session(session: sessions.Session) -> dict[str, object]:
         "id": str(row.pk),
         "name": row.name,
         "device": str(session.device),
-        "address": row.address,
+        "ip_address": row.ip_address,
         "opened": row.method,
-        "started_at": row.started_at.isoformat(),
-        "seen_at": row.seen_at.isoformat(),
+        "created_at": row.created_at.isoformat(),
+        "last_used_at": row.last_used_at.isoformat(),
         "expires_at": row.expires_at.isoformat(),
-        "current": session.here,
+        "current": session.is_current,
     }
 
 

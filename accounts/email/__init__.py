@@ -1,1 +1,1 @@
-"""Prove that an e-mail address belongs to an account, and change it."""
+"""Verify that an email belongs to an account, and change it."""

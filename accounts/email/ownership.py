@@ -1,4 +1,4 @@
-"""Who owns an email address: whoever proved it and has it, or may still take it back. To have typed it is no claim."""
+"""Tell who owns an email: whoever has confirmed it, or can still restore it. Typing an email gives no claim to it."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from accounts.models import EmailVerification, User
 
 
 class EmailTaken(Exception):
-    """The address is somebody else's."""
+    """Report that the email belongs to another account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """`change` took the address from `user` and can still be undone; None if they have it now."""
+    """Represent the `user` who owns an email: now, or because they can still undo the `change` that replaced it."""
 
     user: User
     change: EmailVerification | None = None
 
     def notify(self, request: HttpRequest, kind: str) -> None:
-        """Tell whoever reads the address that somebody asked for it; `kind` is the mail for those who have it now."""
+        """Tell the owner that somebody asked for their email; `kind` is the mail for those who have it now."""
         if self.change:
             previous_email, key = self.change.previous_email, str(self.change.pk)
             outbox.enqueue("email_reserved", self.user, request, to=previous_email, verification=key)
@@ -31,7 +31,7 @@ class Owner:
 
 
 def find_owner(email: str, *, other_than: User | None = None) -> Owner | None:
-    """Return who owns `email`, or None. It asks both questions in any case: the time tells nothing."""
+    """Return who owns `email`, or None. Both queries always run, so the duration reveals nothing."""
     users = User.objects.by_login(email).exclude(email_verified_at=None)
     changes = EmailVerification.objects.reserving(email)
     if other_than:
@@ -43,10 +43,10 @@ def find_owner(email: str, *, other_than: User | None = None) -> Owner | None:
 
 
 def claim(user: User, email: str) -> None:
-    """Make `email` the confirmed address of `user`, who is locked and has just proved it. Raises EmailTaken.
+    """Make `email` the confirmed email of `user`, who is locked and has just proved access to it. Raise EmailTaken.
 
-    The question comes after the write: a change that frees the address and reserves it has committed by then, for the
-    unique index waits for it.
+    The owner is looked up after the write: by then a change that frees and reserves the email has been committed,
+    because the unique index waits for it.
     """
     try:
         with transaction.atomic():

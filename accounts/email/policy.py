@@ -1,7 +1,7 @@
-"""What somebody may do whose address is not confirmed yet: `EMAIL_VERIFICATION` is optional, account or mandatory.
+"""Decide what users may do before their email is confirmed, by EMAIL_VERIFICATION: optional, account or mandatory.
 
-`email_verified_at` is a claim of the access token (TOKENS_USER_CLAIMS), so to ask costs no query; whatever sets it has
-the tokens made anew, as every change of a claim does.
+`email_verified_at` is a claim of the access token (TOKENS_USER_CLAIMS), so reading it costs no query; setting it makes
+new tokens, as every change of a claim does.
 """
 
 from django.conf import settings
@@ -10,10 +10,13 @@ from accounts.models import User
 
 
 def can_sign_in(user: User) -> bool:
+    """Return whether `user` may sign in."""
     return settings.EMAIL_VERIFICATION != "mandatory" or user.email_verified_at is not None
 
 
 def can_open(user: User, *, account: bool) -> bool:
-    """Whether `user` may open a page that is closed to strangers; `account`: one that guards the account itself, which
-    is open to whoever has signed in."""
+    """Return whether `user` may open a page that requires a sign-in.
+
+    With `account` it is a page that guards the account itself, which is open to every user.
+    """
     return account or settings.EMAIL_VERIFICATION == "optional" or user.email_verified_at is not None

@@ -1,6 +1,6 @@
-"""Whose address is it? An account's own is asked for by a mail, and another one before it takes its place.
+"""Verify emails by mail: the email of an account, and a new one before it replaces the old.
 
-Whoever answers by the link or the code has the mailbox. That signs nobody in.
+The link or the code proves access to the mailbox. Neither signs anybody in.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,6 @@ from secrets import token_urlsafe
 from typing import NamedTuple
 from uuid import UUID
 
-from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
@@ -22,25 +21,26 @@ from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import EmailVerificationQuerySet
 
 Kind = SecurityEvent.Kind
-_SESSION_KEY = "address_proof"  # in the session of the browser that asked: it alone can answer by the code (ASVS 6.6.2)
-_NO_ID = str(UUID(int=0))  # the key of no verification
+# Kept in the session of the browser that asked, which alone can answer by the code (ASVS 6.6.2).
+_SESSION_KEY = "address_proof"
+_NO_ID = str(UUID(int=0))  # no verification has this key
+
+
+class InvalidLink(Exception):
+    """Report that a link or a code has no effect: it is wrong, used, expired, tried too often or outdated."""
 
 
 class Undone(NamedTuple):
-    """What an undo did: the address that is back, and what was withdrawn with it, in sentences."""
+    """Tell what an undo did: the restored email, and a sentence for each request that was withdrawn with it."""
 
     email: str
     withdrawn: list[str]
 
 
-class InvalidLink(Exception):
-    """A link or a code that does nothing: wrong, used, too old, tried too often, or its account has moved on."""
-
-
 def start(request: HttpRequest, user: User, email: str) -> None:
-    """Write to `address`: is it yours, `user`? It is their own, or it is to replace their own.
+    """Ask `email`, which is the user's own or is to replace it, to confirm that it is theirs.
 
-    What was asked of them before is void. If somebody else has the address, that person alone is told.
+    This invalidates what was sent before. If another account has the email, only its owner is told.
     """
     with transaction.atomic():
         verification = create(request, user, email, user.username)
@@ -54,10 +54,10 @@ def start(request: HttpRequest, user: User, email: str) -> None:
 
 
 def create(request: HttpRequest, user: User | None, email: str, name: str) -> EmailVerification:
-    """A new verification, which the browser of `request` may answer by the code; the one before is void.
+    """Create a verification that the browser of `request` may answer by the code, and discard the one before.
 
-    Without a `user` nobody can answer: `name` and `address` were wanted for an account that was not made, and the
-    browser finds what it would find if it had been.
+    Without a `user` nobody can answer it: the account with this `name` and `email` was not created, and the browser
+    gets the same page as if it had been.
     """
     before = (
         EmailVerification.objects.filter(user=user)
@@ -73,7 +73,7 @@ def create(request: HttpRequest, user: User | None, email: str, name: str) -> Em
 
 
 def send_link(request: HttpRequest, verification: EmailVerification) -> None:
-    """The mail with link and code."""
+    """Enqueue the mail with the link and the code."""
     outbox.enqueue(
         "email_confirm",
         verification.user,
@@ -85,7 +85,7 @@ def send_link(request: HttpRequest, verification: EmailVerification) -> None:
 
 
 def for_browser(request: HttpRequest) -> EmailVerification | None:
-    """What this browser has asked for and can answer by the code; None if nothing, or if it was somebody else's."""
+    """Return the verification that this browser can answer by the code, or None if it has none of its own."""
     verification = (
         EmailVerification.objects.pending().filter(pk=_from_session(request)[0]).select_related("user").first()
     )
@@ -95,28 +95,28 @@ def for_browser(request: HttpRequest) -> EmailVerification | None:
 
 
 def pending_change(user: User) -> EmailVerification | None:
-    """The change of the address of `user` that has been asked for and can still be confirmed."""
+    """Return the requested change of the email of `user` that can still be confirmed, or None."""
     return EmailVerification.objects.open().filter(user=user).exclude(previous_email="").first()
 
 
 def requested_username(request: HttpRequest) -> str:
-    """The user name of whom this browser asked for, or that it wanted."""
+    """Return the user name for which this browser asked for a verification."""
     return _from_session(request)[1]
 
 
 def find_by_link(key: UUID, token: str) -> EmailVerification | None:
-    """The verification that this link would confirm; None if it does nothing. Spends nothing."""
+    """Return the verification that this link would confirm, or None. Change nothing."""
     verification = EmailVerification.objects.open().filter(pk=key).select_related("user").first()
     return verification if verification and matches(link_token, verification, token) else None
 
 
 def confirm_by_link(request: HttpRequest, key: UUID, token: str) -> EmailVerification:
-    """Confirm the address, and make it the account's. Raises InvalidLink, or EmailTaken with nothing changed."""
+    """Confirm the email, and make it the account's. Raise InvalidLink, or EmailTaken; then nothing has changed."""
     return _confirm(request, key, partial(matches, link_token, given=token))
 
 
 def confirm_by_code(request: HttpRequest, given: str) -> EmailVerification:
-    """The same by the code, in the browser that asked for it; the try counts before it is looked at."""
+    """Confirm like `confirm_by_link`, in the browser that asked; the attempt counts before the code is compared."""
     tried = EmailVerification.objects.filter(pk=_from_session(request)[0]).use_attempt()
     verification = for_browser(request)
     right = partial(matches, code, given=given)
@@ -126,29 +126,34 @@ def confirm_by_code(request: HttpRequest, given: str) -> EmailVerification:
 
 
 def find_change(key: UUID, token: str) -> EmailVerification | None:
-    """The change that this link would take back; None if it does nothing. Spends nothing."""
+    """Return the change of an email that this link would undo, or None. Change nothing."""
     verification = EmailVerification.objects.changes().filter(pk=key).select_related("user").first()
     return verification if verification and matches(undo_token, verification, token) else None
 
 
 def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
-    """Put the address from before back. Raises InvalidLink, or, with nothing changed, EmailTaken: if the address had
-    never been confirmed here, it is another account's once that has proved it.
+    """Restore the previous email. Raise InvalidLink, or EmailTaken; then nothing has changed.
 
-    Whoever changed it may know the password: it opens nothing any more, every session ends, and a link to a new one
-    goes to the address that is back. (An account that was to have no password has none after this either, and gets no
-    link.) Links to whatever came later are void; those to what was earlier are not, or a thief who changes the address
-    twice could keep the first owner out. What else was asked for since is withdrawn, and a user name that was changed
-    since is put back, unless somebody has it by now.
+    EmailTaken means that the email had never been confirmed here, and that another account has confirmed it since.
+
+    Whoever changed it may know the password, so that no longer works, every session ends, and a link to a new one goes
+    to the restored email. (An account without a usable password still has none afterwards, and gets no link.) Links to
+    later changes are invalidated; links to earlier ones are not, or a thief who changes the email twice could keep the
+    first owner out. Other requests made since are withdrawn, and the previous user name is restored unless another
+    account has it by now.
     """
-    password = make_password(token_urlsafe())  # takes long: before the lock
+    closed = User()
+    closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():
         verification, user = _locked(EmailVerification.objects.changes(), key)
         if not matches(undo_token, verification, token):
             raise InvalidLink
         first = _undo_since(verification)
         claim(user, verification.previous_email)
-        user.password = password if user.has_usable_password() else make_password(None)  # either ends the sessions
+        if user.has_usable_password():  # either ends the sessions
+            user.copy_password(closed)
+        else:
+            user.set_unusable_password()
         user.save(update_fields=["password"])
         SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
         withdrawn = recovery.withdraw_requests(request, user)
@@ -159,8 +164,10 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
 
 
 def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -> None:
-    """An administrator has given `user` another address: the one from before, which was `verified` or not, is told and
-    can take it back."""
+    """Tell the previous email of `user` that an administrator has changed it, with a link that undoes the change.
+
+    `verified` is whether the previous email had been confirmed.
+    """
     if previous_email:
         EmailVerification.objects.create(
             user=user,
@@ -174,6 +181,7 @@ def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -
 
 
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
+    """Confirm the verification if `opens` accepts it under the lock. Raise InvalidLink or EmailTaken."""
     with transaction.atomic():
         verification, user = _locked(EmailVerification.objects.open(), key)
         if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(user):
@@ -185,8 +193,7 @@ def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification
 
 
 def _locked(verifications: EmailVerificationQuerySet, key: UUID) -> tuple[EmailVerification, User]:
-    """The one of these verifications and its person, who is locked from here on and is as the table has them. Raises
-    InvalidLink.
+    """Return the verification with its user, locked and as stored in the table. Raise InvalidLink.
 
     On SQLite the transaction itself is the lock: it began as one that writes.
     """
@@ -207,8 +214,10 @@ def _record_and_notify(request: HttpRequest, verification: EmailVerification, us
 
 
 def _undo_since(verification: EmailVerification) -> EmailVerification:
-    """Take the change back, and all that came after the address was first changed: a thief may have changed it to and
-    fro, and hold links of their own. Return that first change."""
+    """Undo the change and all that followed the first one away from the same email, and return that first one.
+
+    A thief may have changed it back and forth, and hold links of their own.
+    """
     mine = EmailVerification.objects.filter(user=verification.user)
     first = mine.changes().filter(previous_email=verification.previous_email).earliest("confirmed_at")
     if not mine.filter(confirmed_at__gte=first.confirmed_at).undo():
@@ -217,7 +226,7 @@ def _undo_since(verification: EmailVerification) -> EmailVerification:
 
 
 def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
-    """Whether `user` has got back the name of then, having another one by now."""
+    """Restore the user name, and return whether it was another one by now and is still free."""
     if username in ("", user.username):
         return False
     try:
@@ -230,5 +239,6 @@ def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
 
 
 def _from_session(request: HttpRequest) -> tuple[str, str]:
+    """Return the id and the user name of this browser's verification."""
     key, name = request.session.get(_SESSION_KEY, (_NO_ID, ""))
     return key, name

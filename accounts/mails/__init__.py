@@ -1,1 +1,1 @@
-"""Write mails down with what they tell of, and send them from a thread of their own."""
+"""Enqueue mails with the data they need, and send them from a thread of their own."""

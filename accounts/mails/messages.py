@@ -1,4 +1,4 @@
-"""What a mail says beyond its facts: for some kinds a function that makes it, when the mail is sent."""
+"""Render mails when they are sent; some kinds have a function that adds links and tokens to their context."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -19,6 +18,7 @@ from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails.outbox import absolute_url, base_url
 from accounts.models import EmailVerification, OutgoingMail, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
+from accounts.security.reset_tokens import reset_tokens
 
 Context = dict[str, object]
 ContextFunction = Callable[[OutgoingMail], Context | None]
@@ -28,10 +28,10 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def mail_context(kind: str) -> Callable[[ContextFunction], ContextFunction]:
-    """Register the function that knows what mails of this kind say beyond their facts.
+    """Register the function that adds to the context of mails of this kind.
 
-    It returns more context for the templates, with links and tokens made at this moment, or None if there is nothing
-    to send any more.
+    It returns more context for the templates, with links and tokens made at this moment, or None if the mail has become
+    pointless.
     """
 
     def register(function: ContextFunction) -> ContextFunction:
@@ -42,7 +42,7 @@ def mail_context(kind: str) -> Callable[[ContextFunction], ContextFunction]:
 
 
 def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
-    """The message to send, in the language of its reader; None if its person is gone or it has no point any more.
+    """Return the message in its reader's language, or None if the user is gone or the mail has become pointless.
 
     The first line of mails/<kind>.txt is the subject.
     """
@@ -70,14 +70,17 @@ def _template_context(mail: OutgoingMail) -> Context | None:
         "host": urlsplit(base_url()).hostname,
         "user": user,
         "at": timezone.localtime(mail.created_at),
-        "device": describe(mail.facts.get("user_agent", "")),
-        **mail.facts,
+        "device": describe(mail.context.get("user_agent", "")),
+        **mail.context,
         **more,
     }
 
 
 def _headers(mail: OutgoingMail) -> dict[str, str]:
-    """One Message-ID however often it is sent: a mailbox that gets it twice can tell. No program need answer it."""
+    """Return headers with the same Message-ID at each attempt, so that a mailbox recognises a duplicate.
+
+    Auto-Submitted keeps programs from replying.
+    """
     name = uuid5(NAMESPACE_URL, f"{base_url()}/{mail.pk}/{mail.created_at.isoformat()}")
     return {"Message-ID": f"<{name}@{urlsplit(base_url()).hostname}>", "Auto-Submitted": "auto-generated"}
 
@@ -94,14 +97,15 @@ def _username_taken(mail: OutgoingMail) -> Context:
 
 @mail_context("password_reset")
 def _password_reset(mail: OutgoingMail) -> Context | None:
-    """Made for nobody as well: what it costs to make one then tells nobody who has an account. Never for an address
-    that is the account's no more."""
+    """Return the link, even without a user: otherwise the cost would reveal who has an account.
+
+    Return None if the mail's recipient is no longer the account's email.
+    """
     user = mail.user or User()
     if mail.user and (not mail.user.can_reset_password or mail.to != mail.user.email):
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
-    token = default_token_generator.make_token(user)
-    link = absolute_url("password_reset_confirm", uidb64=uid, token=token)
+    link = absolute_url("password_reset_confirm", uidb64=uid, token=reset_tokens.make_token(user))
     return {"link": link, "withdrawn": _withdrawn(mail)}
 
 
@@ -112,9 +116,9 @@ def _password_changed(mail: OutgoingMail) -> Context | None:
 
 @mail_context("email_confirm")
 def _email_confirm(mail: OutgoingMail) -> Context | None:
-    """Nothing if it was asked for anew, or if the account has another password or address by now."""
-    verification = EmailVerification.objects.filter(pk=mail.facts["verification"]).select_related("user").first()
-    if verification is None or not matches(stamp, verification, mail.facts["stamp"]):
+    """Return the link and the code, or None if another mail replaced this one or the password or email has changed."""
+    verification = EmailVerification.objects.filter(pk=mail.context["verification"]).select_related("user").first()
+    if verification is None or not matches(stamp, verification, mail.context["stamp"]):
         return None
     if not EmailVerification.objects.filter(pk=verification.pk).restart():
         return None
@@ -158,16 +162,16 @@ def _username_changed(mail: OutgoingMail) -> Context | None:
 
 @mail_context("deletion_asked")
 def _deletion_asked(mail: OutgoingMail) -> Context | None:
-    if mail.user is None or mail.user.deletion_due_at is None:  # kept, before it could be told
+    if mail.user is None or mail.user.deletion_due_at is None:  # The deletion was cancelled before the mail was sent.
         return None
     return _alert(mail, keep_link=absolute_url("login"), reset_link=absolute_url("password_reset"))
 
 
 def _alert(mail: OutgoingMail, **context: object) -> Context | None:
     """Add the link to undo, if the mail goes to an address that the account had before; None once that is too late."""
-    if "verification" not in mail.facts:
+    if "verification" not in mail.context:
         return context
-    change = EmailVerification.objects.changes().filter(pk=mail.facts["verification"]).first()
+    change = EmailVerification.objects.changes().filter(pk=mail.context["verification"]).first()
     if change is None or change.confirmed_at is None:
         return None
     undo_link = absolute_url("email_undo", key=change.pk, token=undo_token(change))
@@ -175,4 +179,4 @@ def _alert(mail: OutgoingMail, **context: object) -> Context | None:
 
 
 def _withdrawn(mail: OutgoingMail) -> list[str]:
-    return recovery.sentences(mail.facts.get("withdrawn", ()))
+    return recovery.sentences(mail.context.get("withdrawn", ()))

@@ -1,7 +1,7 @@
-"""Mails to people: kept in the transaction that they tell of, sent once it has committed (accounts/mails/worker.py).
+"""Enqueue mails in the transaction that they report on; they are sent once it has committed (accounts/mails/worker.py).
 
-What is kept says what happened, to whom, when and from where. The words (templates/mails/), the links and their tokens
-are made when the mail is sent (accounts/mails/messages.py): no secret waits in the database.
+The row says what happened, to whom, when and from where. The text (templates/mails/), the links and their tokens are
+made when the mail is sent (accounts/mails/messages.py), so no secret is stored in the database.
 """
 
 from django.conf import settings
@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from accounts.models import OutgoingMail, User
-from tokens import origin
+from tokens import client
 
 
 def enqueue(
@@ -20,31 +20,31 @@ def enqueue(
     *,
     to: str = "",
     language: str = "",
-    **facts: str | int | bool | list[str] | None,
+    **context: str | int | bool | list[str] | None,
 ) -> None:
-    """Keep a mail of this kind for `user`, to the address that is stored of them or to `to`.
+    """Enqueue a mail of this kind for `user`, to their email or to `to`.
 
-    `request` tells from which IP address and browser (None: not by a request), `facts` what else the templates are to
-    know; nothing secret is among them. The mail speaks `language`, or that of `user`, and not of a thief who makes us
-    write to them; if we know none, the one that is active. It is part of the open transaction: rolled back, it never
-    was. Without a user and an address it is made like any other, and sent to nobody.
+    `request` tells the IP address and the browser (None if it was no request); `context` is what the templates need
+    besides, and nothing secret. The mail is in `language`, or in that of `user`, rather than that of a thief who makes
+    us write to them; if neither is known, in the active one. It belongs to the open transaction, and is rolled back
+    with it. Without a user and a recipient it costs the same, and is sent to nobody.
     """
     if request:
-        facts = {"ip_address": origin.address(request), "user_agent": origin.user_agent(request), **facts}
+        context = {"ip_address": client.ip_address(request), "user_agent": client.user_agent(request), **context}
     OutgoingMail.objects.create(
         kind=kind,
         user=user,
         to=to or (user.email if user else ""),
         language=language or (user and user.language) or get_language() or settings.LANGUAGE_CODE,
-        facts=facts,
+        context=context,
     )
 
 
 def base_url() -> str:
-    """The address of this site, without a slash at the end: a Host header never gets into a mail."""
+    """Return the URL of this site without a trailing slash; it is a setting, so no Host header gets into a mail."""
     return str(settings.TOKENS_ISSUER).rstrip("/")
 
 
 def absolute_url(url_name: str, **kwargs: object) -> str:
-    """The whole address of a page, for a mail."""
+    """Return the full URL of a page, for a mail."""
     return base_url() + reverse(url_name, kwargs=kwargs)

@@ -1,8 +1,9 @@
-"""Takes the mails that are kept to the mail server, off everybody's time.
+"""Send the enqueued mails from a thread, so that no request waits for the mail server.
 
-Each process has a worker, a thread: woken when a mail was kept and committed, and looking by itself now and then for
-what other processes left. A mail is claimed by one conditional UPDATE, so no two send it at once; it is deleted once
-the server has it. A process that dies in between leaves it to be sent again: at least once, and under one Message-ID.
+Each process has a worker thread. It is notified when a mail is committed, and also looks now and then for what other
+processes left. A mail is claimed by one conditional UPDATE, so no two workers send it at once; it is deleted once the
+server has accepted it. If a process dies in between, the mail is sent again: at least once, and always under one
+Message-ID.
 """
 
 import atexit
@@ -27,30 +28,31 @@ logger = logging.getLogger("accounts")
 
 _BATCH_SIZE = 100
 _POLL_INTERVAL = 30  # seconds
-_JOIN_TIMEOUT = 5  # seconds that a process which ends waits for the mail in hand
+_JOIN_TIMEOUT = 5  # seconds for which a process that exits waits for the mail being sent
 
 
 def notify() -> None:
-    """Tell this process's worker that there is a mail. It comes a moment later, and never in this thread."""
+    """Tell this process's worker that there is a mail. It is sent a moment later, and never in this thread."""
     _worker().notify()
 
 
 def start() -> None:
-    """Have this process's worker look for what others left; the next calls change nothing."""
+    """Start this process's worker unless it is running, so that it sends what others left."""
     _worker().start()
 
 
 def stop() -> None:
-    """Let this process's worker end between two mails."""
+    """Stop this process's worker after the mail that it is sending."""
     if os.getpid() in _workers:
         _worker().stop()
 
 
 def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
-    """Send every mail that is due, the longest waiting first, and return how many a mail server took.
+    """Send every mail that is due, the longest waiting first, and return how many a mail server accepted.
 
-    What fails is tried again later and stands in nobody's way; if the server cannot be reached, the others wait without
-    being tried. `stopping` is asked between two mails whether to stop. Raises the database's errors alone.
+    A mail that fails is tried again later and does not hold up the others; if the server is unavailable, the others
+    wait without being tried. `stopping` is called between two mails and says whether to stop. Raise nothing but
+    database errors.
     """
     sent = 0
     connection = get_connection()
@@ -69,12 +71,12 @@ def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
 
 
 def masked_email(email: str) -> str:
-    """As much of an address as a log may hold."""
+    """Return as much of an email as a log may hold."""
     return f"{email[:1]}…@{email.rpartition('@')[2]}"
 
 
 class MailWorker:
-    """One process's thread. Nothing is lost when it dies: what it had in hand is due again later."""
+    """Run one process's thread. Nothing is lost when it dies: the mail that it was sending is due again later."""
 
     def __init__(self) -> None:
         self.wakeup = threading.Event()
@@ -84,23 +86,26 @@ class MailWorker:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Start the thread unless it is alive."""
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self.work, name="mail-worker", daemon=True)
                 self._thread.start()
 
     def notify(self) -> None:
+        """Wake the thread, and start it if need be."""
         self.start()
         self.wakeup.set()
 
     def stop(self) -> None:
+        """Stop the thread, and wait for the mail that it is sending."""
         self.stopping.set()
         self.wakeup.set()
         if self._thread:
             self._thread.join(_JOIN_TIMEOUT)
 
     def work(self, poll: float = _POLL_INTERVAL) -> None:
-        """Go on until `stopping` is set: after each wake-up, and every `poll` seconds without any."""
+        """Send what is due after each wake-up and every `poll` seconds, until `stopping` is set."""
         while not self.stopping.wait(_pause()):
             self._run_once()
             self.wakeup.wait(poll)
@@ -112,35 +117,36 @@ class MailWorker:
             self.database_down = False
         except Error:
             if not self.database_down:
-                logger.exception("The mails that wait cannot be read. They are kept, and looked for again.")
+                logger.exception("The waiting mails cannot be read from the database. The worker will try again.")
             self.database_down = True
-        except Exception:  # the thread outlives whatever it is
+        except Exception:  # The thread has to survive any error.
             logger.exception("The mail worker failed unexpectedly.")
         finally:
             with suppress(Error):
                 connections.close_all()
 
 
-_workers: dict[int, MailWorker] = {}  # by process: a thread does not survive a fork, nor may its locks be trusted
+_workers: dict[int, MailWorker] = {}  # by process, since after a fork the thread is gone and its locks may be held
 atexit.register(stop)
 
 
 def _worker() -> MailWorker:
+    """Return this process's worker."""
     process = os.getpid()
     return _workers.get(process) or _workers.setdefault(process, MailWorker())
 
 
 def _pause() -> float:
-    """Seconds, never the same: what a mail costs this process falls into no answer's time that means something."""
+    """Return a random number of seconds, so that the cost of a mail does not show in the time of any response."""
     return 0.1 + secrets.randbelow(400) / 1000
 
 
 class _ServerUnavailable(Exception):
-    """The mail server cannot be reached."""
+    """Report that the mail server cannot be reached."""
 
 
 def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
-    """Send one mail that was claimed; whether a mail server took it."""
+    """Send one claimed mail, and return whether a mail server accepted it."""
     try:
         message = mail_messages.compose(mail)
         if message and mail.to:
@@ -149,7 +155,7 @@ def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
             connection.send_messages([message])
     except Error:
         raise
-    except Exception as error:  # whatever a mail server or a template may do, the others go on
+    except Exception as error:  # An error of a mail server or a template must not hold up the other mails.
         _handle_failure(mail, error)
         if isinstance(error, _ServerUnavailable):
             raise
@@ -160,6 +166,7 @@ def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
 
 
 def _open(connection: BaseEmailBackend) -> None:
+    """Connect to the mail server. Raise _ServerUnavailable."""
     try:
         connection.open()
     except OSError as error:
@@ -167,38 +174,41 @@ def _open(connection: BaseEmailBackend) -> None:
 
 
 def _close(connection: BaseEmailBackend) -> None:
-    with suppress(OSError):  # smtplib's errors are such
+    with suppress(OSError):  # smtplib's exceptions are subclasses.
         connection.close()
 
 
 def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
+    """Drop a mail that will never be accepted, or is too old; postpone any other."""
     final = _is_permanent(error)
     if final or mail.is_stale:
         mail.delete()
-        why = "was refused for good" if final else "was tried for a week"
-        logger.error("The mail %r to %s %s and is dropped: %s.", mail.kind, masked_email(mail.to), why, _cause(error))
+        outcome = "was rejected permanently" if final else "could not be sent for a week"
+        logger.error(
+            "The mail %r to %s %s and was dropped: %s.", mail.kind, masked_email(mail.to), outcome, _cause(error)
+        )
         return
-    seconds = mail.put_off().total_seconds()
-    fault_of_ours = not isinstance(error, OSError | _ServerUnavailable)
+    seconds = mail.postpone().total_seconds()
+    is_bug = not isinstance(error, OSError | _ServerUnavailable)
     logger.warning(
-        "The mail %r could not be sent. It is tried again in %d s: %s.",
+        "The mail %r could not be sent. The next attempt is in %d s: %s.",
         *(mail.kind, seconds, _cause(error)),
-        exc_info=fault_of_ours,
+        exc_info=is_bug,
     )
 
 
 def _is_permanent(error: Exception) -> bool:
-    """Whether there is no such mailbox, or the address is none. All else may be the server's fault, and mended."""
+    """Return whether there is no such mailbox, or the email is invalid. Anything else may be temporary."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, ValidationError)
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, without the words of the server, which may quote the address."""
+    """Return what went wrong, without the server's own text, which may quote the email."""
     if isinstance(error, _ServerUnavailable):
         return str(error)
     if isinstance(error, SMTPRecipientsRefused):
-        return f"refused with {', '.join(str(code) for code, _ in error.recipients.values())}"
+        return f"rejected with {', '.join(str(code) for code, _ in error.recipients.values())}"
     code = f" {error.smtp_code}" if isinstance(error, SMTPResponseException) else ""
     return type(error).__name__ + code

@@ -1,3 +1,5 @@
+"""Collect the models, which Django looks for in this package."""
+
 from accounts.models.email_verification import EmailVerification
 from accounts.models.outgoing_mail import OutgoingMail
 from accounts.models.security_event import SecurityEvent

@@ -1,4 +1,4 @@
-"""A mail on its way: kept until a mail server has taken it."""
+"""Store the mails that no mail server has accepted yet."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -8,24 +8,26 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-# How long one attempt is left alone by all others. After a crash in the middle of one, the mail waits for this long.
+# How long an attempt keeps all others away. After a crash in the middle of one, the mail waits for this long.
 LEASE = timedelta(minutes=5)
-FIRST_DELAY = timedelta(seconds=30)  # doubled with each attempt that failed ...
-MAX_DELAY = timedelta(hours=1)  # ... up to this
+FIRST_DELAY = timedelta(seconds=30)  # It doubles with each failed attempt.
+MAX_DELAY = timedelta(hours=1)
 RETENTION = timedelta(days=7)
 
 
 class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
+    """Find the mails to send."""
+
     def due(self) -> "OutgoingMailQuerySet":
-        """What is to be sent by now, the longest waiting first."""
+        """Return the mails to send by now, the one that has waited longest first."""
         return self.filter(due_at__lte=timezone.now()).order_by("due_at", "pk")
 
 
 class OutgoingMail(models.Model):
-    """What is to be told, not the text: words and links are made when it is sent, so that no secret lies here."""
+    """Store what a mail is about, not its text: that is rendered when it is sent, so no secret is stored here."""
 
     kind = models.CharField(_("kind"), max_length=40)
-    # No constraint: a mail that is written while its person is being deleted must fail neither of the two.
+    # Without a constraint, enqueueing a mail while its user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),
@@ -36,7 +38,7 @@ class OutgoingMail(models.Model):
     )
     to = models.EmailField(_("address"))
     language = models.CharField(_("language"), max_length=10)
-    facts = models.JSONField(_("facts"), default=dict)
+    context = models.JSONField(_("facts"), default=dict)
     created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
     due_at = models.DateTimeField(_("to be sent"), default=timezone.now, db_index=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -51,22 +53,25 @@ class OutgoingMail(models.Model):
         return f"{self.kind} · {self.created_at:%Y-%m-%d %H:%M}"
 
     def claim(self) -> bool:
-        """Whether this attempt is the caller's: of all who read the same row, one is told so. Nobody else comes near
-        it until LEASE is over."""
+        """Claim the next attempt, and return whether it is the caller's.
+
+        Of all who have read the row only one gets it, and nobody else can claim it until LEASE is over.
+        """
         return self._move(LEASE, attempts=self.attempts + 1)
 
-    def put_off(self) -> timedelta:
-        """Have it tried again, and return in how long."""
+    def postpone(self) -> timedelta:
+        """Schedule another attempt, and return in how long."""
         delay = min(FIRST_DELAY * (1 << min(self.attempts - 1, 16)), MAX_DELAY)
         self._move(delay)
         return delay
 
     @property
     def is_stale(self) -> bool:
+        """Return whether the mail is too old to be tried again."""
         return timezone.now() - self.created_at > RETENTION
 
-    def _move(self, ahead: timedelta, **changes: object) -> bool:
-        changes["due_at"] = timezone.now() + ahead
+    def _move(self, delay: timedelta, **changes: object) -> bool:
+        changes["due_at"] = timezone.now() + delay
         if not OutgoingMail.objects.filter(pk=self.pk, due_at=self.due_at).update(**changes):
             return False
         for name, value in changes.items():

@@ -1,4 +1,4 @@
-"""What happened to an account: written once, read for ever."""
+"""Store what happened to accounts; events are only ever added."""
 
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
@@ -12,48 +12,54 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
-from tokens import origin
+from tokens import client
 
-EVENT_RETENTION = timedelta(days=180)  # long enough to look back at what came to light late
+EVENT_RETENTION = timedelta(days=180)  # long enough to investigate what is noticed late
 
 
 class AppendOnlyError(TypeError):
-    """Somebody tried to change or delete what is only ever added to."""
+    """Report an attempt to change or delete what is only ever added to."""
 
 
 class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
+    """Forbid changes, but for those that retention and deletion require."""
+
     def update(self, **kwargs: object) -> NoReturn:
+        """Raise AppendOnlyError."""
         raise AppendOnlyError("A security event is never changed.")
 
     def delete(self) -> NoReturn:
+        """Raise AppendOnlyError."""
         raise AppendOnlyError("A security event is never deleted.")
 
     def withdraw(self) -> int:
-        """Take back what turned out to be nothing: a late request of one's own that looked like an old copy."""
+        """Delete what turned out to be harmless: a late request of the user's own that looked like an old copy."""
         return int(self.filter(kind=SecurityEvent.Kind.COPY_TRIED)._raw_delete(self.db))
 
     def of(self, user: models.Model) -> "SecurityEventQuerySet":
-        """What `user` may look back at."""
+        """Return the events that `user` may look back at."""
         return self.filter(user_id=user.pk, created_at__gte=timezone.now() - EVENT_RETENTION)
 
     def old(self) -> "SecurityEventQuerySet":
-        """What is kept no longer."""
+        """Return the events that are past their retention."""
         return self.filter(created_at__lt=timezone.now() - EVENT_RETENTION)
 
     def prune(self) -> int:
-        """Delete the old ones among these; how many there were."""
+        """Delete the old ones among these, and return how many there were."""
         return int(self.old()._raw_delete(self.db))
 
     def anonymise(self) -> int:
-        """Empty whose these are: their person is deleted. That something happened stays."""
+        """Detach these events from their user, who is being deleted, and remove where they came from."""
         return super().update(user=None, ip_address=None, user_agent="")
 
     def blur(self) -> int:
-        """Empty from where these were done: whoever did them is deleted. To whom they happened stays."""
+        """Remove where these events came from, since their actor is being deleted; keep to whom they happened."""
         return super().update(ip_address=None, user_agent="")
 
 
 class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]
+    """Create events."""
+
     def record(
         self,
         request: HttpRequest | None,
@@ -62,25 +68,28 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
         session_id: UUID | None = None,
         actor: models.Model | AnonymousUser | None = None,
     ) -> "SecurityEvent":
-        """Write down that `kind` happened to `user` (None: nobody that is known).
+        """Record that `kind` happened to `user` (None if it is not known to whom).
 
-        `request` tells from where (None: not by a request), `session_id` is the id of the session
-        it happened to or in, `actor` the person who did it. Doing it oneself is the normal case and
-        leaves `actor` empty.
+        `request` tells where it came from (None if it was no request), `session_id` is the id of the session that it
+        happened to or in, `actor` the user who did it. Normally that is `user`, and `actor` stays empty.
         """
         event: SecurityEvent = self.create(
             user_id=user.pk if user else None,
             kind=kind,
             session_id=session_id,
             actor_id=actor.pk if actor and (not user or actor.pk != user.pk) else None,
-            ip_address=origin.address(request) if request else None,
-            user_agent=origin.user_agent(request) if request else "",
+            ip_address=client.ip_address(request) if request else None,
+            user_agent=client.user_agent(request) if request else "",
         )
         return event
 
 
 class SecurityEvent(models.Model):
+    """Store one event: what happened to an account, when, and where it came from."""
+
     class Kind(models.TextChoices):
+        """List the kinds of events; the label is what users and the log read."""
+
         SIGNED_UP = "signed_up", _("Account created")
         SIGN_UP_REPEATED = "sign_up_repeated", _("An account was asked for that is there already")
         SIGNED_IN = "signed_in", _("Signed in")
@@ -112,7 +121,7 @@ class SecurityEvent(models.Model):
         DELETED = "deleted", _("The account was deleted")
         EVENTS_EXPORTED = "events_exported", _("Security events were downloaded")
 
-    # No constraint: an event that is written while its person is being deleted must fail neither of the two.
+    # Without a constraint, recording an event while its user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),
@@ -120,13 +129,13 @@ class SecurityEvent(models.Model):
         on_delete=models.SET_NULL,
         db_constraint=False,
         related_name="security_events",
-        db_index=False,  # the index below begins with it
+        db_index=False,  # An index below begins with it.
     )
-    kind = models.CharField(_("what"), max_length=32)  # no choices: a new kind is no migration
+    kind = models.CharField(_("what"), max_length=32)  # Without choices a new kind needs no migration.
     created_at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
     ip_address = models.GenericIPAddressField(_("address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
-    # Not a foreign key: the history outlives the rows of sessions, which are pruned.
+    # This is no foreign key, because events outlive the rows of sessions, which are pruned.
     session_id = models.UUIDField(_("session"), null=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -164,7 +173,7 @@ class SecurityEvent(models.Model):
         raise AppendOnlyError("A security event is never deleted.")
 
     def get_kind_display(self) -> str:
-        """Return the kind in words, or as it stands in the row where this version has none for it."""
+        """Return the kind in words, or as stored if this version does not know it."""
         return str(self.Kind(self.kind).label) if self.kind in self.Kind.values else self.kind
 
     @property
@@ -173,12 +182,12 @@ class SecurityEvent(models.Model):
 
     @property
     def label_by_admin(self) -> str:
-        """What its person reads if it was not they who did it; empty if they did, or if there are no words for it."""
+        """Return how to describe the event to its user if an administrator caused it, or ""."""
         return str(_LABELS_BY_ADMIN.get(self.kind, "")) if self.actor_id else ""
 
     @property
     def alarming(self) -> bool:
-        """Whether its person should look twice."""
+        """Return whether its user should check that it was them."""
         return self.kind in {
             self.Kind.SIGN_IN_FAILED,
             self.Kind.REAUTHENTICATION_FAILED,

@@ -1,8 +1,9 @@
-"""A person who has an account."""
+"""Store the people who have an account."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
@@ -15,36 +16,40 @@ from accounts.security.validators import UsernameValidator, normalize_email_doma
 
 
 class UserManager(DjangoUserManager["User"]):
+    """Create users and find them by what they type when they sign in."""
+
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """As `by_login` looks for it; for whoever is made by a command or in the admin."""
+        """Return `email` as `by_login` looks it up, for users created by a command or in the admin."""
         return normalize_email_domain(super().normalize_email(email))
 
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **fields: object
     ) -> "User":
-        """Whoever may run this command vouches for the address."""
+        """Create a superuser whose email counts as confirmed: the operator who runs the command vouches for it."""
         return super().create_superuser(username, email, password, **{"email_verified_at": timezone.now(), **fields})
 
     def by_login(self, login: str) -> models.QuerySet["User"]:
-        """The person with this user name or e-mail address, upper or lower case alike.
+        """Return the users with this user name or email, ignoring case, the one to sign in first.
 
-        Names hold no "@" and addresses do, so the text says by itself which of the two it is. The database does the
-        folding, with the very expression of the indexes. Of several who typed an address, whoever proved it comes
-        first, then the oldest account.
+        User names contain no "@" and emails do, so the text itself tells which of the two it is. The database folds the
+        case, with the same expression as the indexes. Of several users with the same email, the one who has confirmed
+        it comes first, then the oldest account.
         """
         field = "email" if "@" in login else "username"
         found = self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(normalize_email_domain(login))))
         return found.order_by(models.F("email_verified_at").asc(nulls_last=True), "date_joined")
 
     def due_for_deletion(self) -> models.QuerySet["User"]:
-        """Who is to be deleted by now. An account that somebody can still get back by undoing a change waits."""
+        """Return the users whose grace period is over, unless a change of their email can still be undone."""
         undoable = EmailVerification.objects.changes().filter(user=models.OuterRef("pk"))
         return self.filter(~models.Exists(undoable), deletion_due_at__lte=timezone.now())
 
 
 class User(AbstractUser):
-    # Random: it stands in every token as `sub`, and must not tell how many people there are or who came before whom.
+    """Represent a person who has an account, who signs in by user name or email."""
+
+    # Random, because every token shows it as `sub`: it must not reveal how many users there are or who joined first.
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     username = models.CharField(
         _("user name"),
@@ -56,8 +61,11 @@ class User(AbstractUser):
     )
     email = models.EmailField(_("e-mail address"))
     email_verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
+    # What stands for the password in links, codes and marks: unlike its hash, it stays when the same password is hashed
+    # anew.
+    password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
     deletion_due_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
-    # Of the mails: that of the sign-up, and then whatever is chosen. Empty: that of whoever asks.
+    # The language of mails: first that of the sign-up, then the user's choice. If empty, that of the request.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -74,7 +82,7 @@ class User(AbstractUser):
                 name="accounts_user_username_unique",
                 violation_error_message=_("This user name is taken."),
             ),
-            # An address that nobody has proved stands in no one's way.
+            # An email that nobody has confirmed blocks no other account.
             models.UniqueConstraint(
                 Lower("email"),
                 condition=models.Q(email_verified_at__isnull=False),
@@ -84,7 +92,43 @@ class User(AbstractUser):
         )
         indexes = (models.Index(Lower("email"), name="accounts_user_email"),)
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Whoever saves the password alone saves with it when it was changed."""
+        fields = kwargs.get("update_fields")
+        if fields is not None and "password" in fields:
+            kwargs["update_fields"] = {*fields, "password_changed_at"}
+        super().save(*args, **kwargs)
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password)
+        self.password_changed_at = timezone.now()
+
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        self.password_changed_at = timezone.now()
+
+    def copy_password(self, other: "User") -> None:
+        """Take the password that `other` was given: hashing it takes too long to hold a lock meanwhile."""
+        self.password, self.password_changed_at = other.password, other.password_changed_at
+
+    def check_password(self, raw_password: str) -> bool:
+        """Return whether this is the password. A hash that is out of date is upgraded, which changes no password."""
+
+        def upgrade(raw_password: str) -> None:
+            self.password = make_password(raw_password)
+            self.save(update_fields=["password"])
+
+        return check_password(raw_password, self.password, upgrade)
+
+    @property
+    def password_version(self) -> str:
+        """A text that is another one after each change of the password."""
+        return str(self.password_changed_at.timestamp())
+
     @property
     def can_reset_password(self) -> bool:
-        """Whether a new password may be chosen by mail: not by who was deactivated, nor who never was to have one."""
+        """Return whether the user may choose a new password by mail.
+
+        Deactivated users may not, nor may those who were never meant to have a password.
+        """
         return self.is_active and self.has_usable_password()

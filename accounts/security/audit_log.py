@@ -1,4 +1,4 @@
-"""What happens to accounts and sessions, told to the log: when it is certain, in English, by ids and without names."""
+"""Log what happens to accounts and sessions once it is committed, in English, by ids and without names."""
 
 import logging
 from functools import partial
@@ -16,18 +16,20 @@ logger = logging.getLogger("accounts")
 
 @receiver(post_save, sender=SecurityEvent)
 def log_event(instance: SecurityEvent, **kwargs: object) -> None:
+    """Log the event in English, whichever language is active."""
     with translation.override(None):
         sentence = str(instance.get_kind_display())
     ids = {"session_id": instance.session_id, "actor_id": instance.actor_id}
-    told = {name: str(value) for name, value in ids.items() if value is not None}
-    person = str(instance.user_id or "")  # nobody that is known is not whoever is signed in here
-    _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=person, **told)
+    related = {name: str(value) for name, value in ids.items() if value is not None}
+    user_id = str(instance.user_id or "")  # Empty rather than absent, or the log would add the user of the request.
+    _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=user_id, **related)
 
 
 @receiver(rows_revoked)
 def log_revocations(reason: str, count: int, **kwargs: object) -> None:
+    """Log how many sessions were ended, and why."""
     _log_on_commit("Sessions were ended.", kind="sessions_ended", reason=reason, count=count)
 
 
-def _log_on_commit(sentence: str, **about: object) -> None:
-    transaction.on_commit(partial(logger.info, sentence, extra=about), robust=True)
+def _log_on_commit(sentence: str, **fields: object) -> None:
+    transaction.on_commit(partial(logger.info, sentence, extra=fields), robust=True)

@@ -1,4 +1,4 @@
-"""Who somebody is, by name or address and password."""
+"""Authenticate a user by user name or email and password."""
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
@@ -10,7 +10,7 @@ from accounts.security.validators import MAXIMUM_PASSWORD_LENGTH
 
 
 class UsernameOrEmailBackend(ModelBackend):
-    """Takes a user name or an e-mail address; permissions are Django's."""
+    """Accept a user name or an email; permissions are Django's."""
 
     @sensitive_variables("password")
     def authenticate(
@@ -20,10 +20,10 @@ class UsernameOrEmailBackend(ModelBackend):
         password: str | None = None,
         **kwargs: object,
     ) -> User | None:
-        """Return the active person whose name or address and password these are, or None.
+        """Return the active user with these credentials, or None.
 
-        Whoever is unknown, is inactive, has no password or another one costs one query and one
-        hash, so that neither the answer nor its time tells which it was.
+        An unknown or inactive user, or one without a password or with another one, costs one query and one hash, so
+        that neither the response nor its time reveals which it was.
         """
         if username is None or password is None or len(password) > MAXIMUM_PASSWORD_LENGTH:
             return None
@@ -41,5 +41,5 @@ class UsernameOrEmailBackend(ModelBackend):
         password: str | None = None,
         **kwargs: object,
     ) -> User | None:
-        """`authenticate` in a thread: the hash belongs in no event loop."""
+        """Call `authenticate` in a thread, since hashing would block the event loop."""
         return await sync_to_async(self.authenticate)(request, username, password, **kwargs)

@@ -1,7 +1,8 @@
-"""Which accounts a browser has signed in to before: a signed cookie of its own says so, and nothing is stored here.
+"""Recognise the browsers in which a user has signed in before, by a signed cookie; nothing is stored on the server.
 
-It signs nobody in. It lets its owner past the strangers who try their password (throttle.py), and tells a browser that
-is new. It names nobody: for each account it has a mark that only the account's own password hash can make.
+The cookie signs nobody in. It lets the account's owner past the strangers who guess their password (throttle.py), and
+tells whether a browser is new. It identifies nobody: for each account it holds a mark that a change of the password
+invalidates.
 """
 
 from dataclasses import dataclass
@@ -14,29 +15,31 @@ from django.utils.crypto import salted_hmac
 
 from accounts.models import User
 
-LIFETIME = 400 * 24 * 60 * 60  # seconds: browsers keep no cookie for longer (RFC 6265bis §5.5)
-MAX_ACCOUNTS = 5  # accounts; of more than that the one that was used longest ago goes
+LIFETIME = 400 * 24 * 60 * 60  # seconds; browsers keep no cookie for longer (RFC 6265bis §5.5)
+MAX_ACCOUNTS = 5  # beyond these the one that was used longest ago is forgotten
 SALT = "accounts.security.known_browsers"
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """`id` is random, and `marks` are of the accounts, the latest first."""
+    """Hold what the cookie says: a random `id`, and one mark for each account, the most recent first."""
 
     id: str
     marks: tuple[str, ...] = ()
 
     def knows(self, user: User) -> bool:
+        """Return whether `user` has signed in with this browser by their present password."""
         return not set(self.marks).isdisjoint(_marks(self.id, user))
 
     def remembering(self, user: User) -> "Browser":
+        """Return this browser with the mark of `user` in front, without their former marks."""
         new, *old = _marks(self.id, user)
         others = (mark for mark in self.marks if mark not in (new, *old))
         return Browser(self.id, (new, *others)[:MAX_ACCOUNTS])
 
 
 def from_request(request: HttpRequest) -> Browser | None:
-    """The browser that `request` comes from, if it has a cookie of ours that is not too old."""
+    """Return the browser that `request` comes from, or None without a valid cookie that is recent enough."""
     try:
         name, marks = signing.loads(request.COOKIES[settings.DEVICE_COOKIE_NAME], salt=SALT, max_age=LIFETIME)
     except (KeyError, signing.BadSignature):
@@ -45,14 +48,16 @@ def from_request(request: HttpRequest) -> Browser | None:
 
 
 def is_known(request: HttpRequest, user: User) -> bool:
-    """Whether `user` has signed in with this browser before, by the password that they have now."""
+    """Return whether `user` has signed in with this browser before, by the password that they have now."""
     browser = from_request(request)
     return browser is not None and browser.knows(user)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
-    """Has the browser know `user`, who has just given their password or chosen it. A new password makes it, and every
-    other, forget."""
+    """Make the browser remember `user`, who has just entered or chosen their password.
+
+    A new password makes every other browser forget them.
+    """
     browser = (from_request(request) or Browser(token_urlsafe(16))).remembering(user)
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
@@ -65,7 +70,8 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> No
 
 
 def _marks(browser: str, user: User) -> list[str]:
-    """What stands for `user` in this browser: the mark made under the secret key, then those under former ones."""
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    made = (salted_hmac(SALT, f"{browser} {user.pk}", secret=each, algorithm="sha256") for each in hashes)
+    """Return the marks of `user` in this browser: the one under the secret key, then those under the fallback keys."""
+    marked = f"{browser} {user.pk} {user.password_version}"
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    made = (salted_hmac(SALT, marked, secret=secret, algorithm="sha256") for secret in secrets)
     return [mark.hexdigest()[:32] for mark in made]

@@ -1,4 +1,4 @@
-"""Whether a sign-in is one to tell its person of."""
+"""Decide whether to alert a user to a sign-in from a new browser."""
 
 from datetime import timedelta
 
@@ -18,15 +18,15 @@ _NEW_ACCOUNT = timedelta(days=30)
 _RECENT = timedelta(days=1)
 _MIN_FAILURES = 3
 
-# Whoever signs up may have typed a stranger's address, and a program is a new one whenever it calls itself otherwise.
+# A new account may have a stranger's email, and a program can seem new at will by changing its User-Agent.
 _MAIL_RATE = Rate(free=10, first=60 * 60, longest=60 * 60, window=24 * 60 * 60)
 
 
 def is_new_browser(request: HttpRequest, user: User, row: RefreshToken) -> bool:
-    """Whether the account does not know where this sign-in came from, and is not itself as new.
+    """Return whether the account does not know where this sign-in came from, unless the account itself is new.
 
-    A browser shows its cookie. A program has none: it is known if it has signed in within the time for which rows are
-    kept and calls itself the same.
+    A browser has a cookie. A program has none: it is known if it has signed in with the same User-Agent while its rows
+    are kept.
     """
     if row.method == Method.MOVED:
         return False
@@ -39,12 +39,12 @@ def is_new_browser(request: HttpRequest, user: User, row: RefreshToken) -> bool:
 
 
 def can_notify(user: User) -> bool:
-    """Whether `user` has not been told of so many others today that one more would say nothing new. Counts this one."""
-    return not rate_limit.acquire([Bucket(f"sign-ins:told:{user.pk}", _MAIL_RATE)])
+    """Return whether `user` has received few enough alerts today for another one to be useful. Count this one."""
+    return not rate_limit.acquire([Bucket(f"new-browser-alerts:{user.pk}", _MAIL_RATE)])
 
 
 def recent_failures(user: User) -> int:
-    """How many attempts failed lately since somebody last got in; 0 unless there were several."""
+    """Return how many sign-ins failed in the last day since the last successful one; 0 unless there were several."""
     since = timezone.now() - _RECENT
     events = SecurityEvent.objects.filter(user=user, created_at__gte=since)
     last = events.filter(kind=Kind.SIGNED_IN).aggregate(created_at=Max("created_at"))["created_at"] or since
@@ -53,7 +53,10 @@ def recent_failures(user: User) -> int:
 
 
 def _is_first_sign_in(user: User, row: RefreshToken) -> bool:
-    """Who has just made an account need not be told that they use it. The history forgets, an old account does not."""
+    """Return whether the user has only just created the account, and need not be told that it is being used.
+
+    Events are pruned, so for an old account they say nothing.
+    """
     if timezone.now() - user.date_joined > _NEW_ACCOUNT:
         return False
     return not SecurityEvent.objects.filter(user=user, kind=Kind.SIGNED_IN).exclude(session_id=row.pk).exists()

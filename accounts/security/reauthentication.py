@@ -1,7 +1,7 @@
-"""Is it still the same person? Before what could harm an account, its password is asked for once more.
+"""Ask for the password again before anything that could harm the account.
 
-The row of a sign-in says when its person last showed who they are: at the log-in, and at each proof since. To be active
-is no proof, and a silent refresh is none.
+The row of a session records when its user last authenticated: at the sign-in, and at each reauthentication since.
+Activity does not count, and neither does a silent refresh.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,6 @@ from functools import wraps
 from typing import TypeVar, cast
 
 from django import forms
-from django.contrib.auth.hashers import check_password
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -23,29 +22,30 @@ from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.validators import validate_password_length
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
-REAUTHENTICATION_TIMEOUT = timedelta(
-    minutes=10
-)  # enough to finish what one came for, and little for who finds a screen unlocked
+# Long enough to finish a task, and short for somebody who finds an unlocked screen.
+REAUTHENTICATION_TIMEOUT = timedelta(minutes=10)
 
 
 def reauthentication_required(view: View) -> View:
-    """The view runs only within REAUTHENTICATION_TIMEOUT of the last proof. Until then a page that asks for the
-    password stands in its place, at its address; the row is read (`guards_account`).
+    """Run the view only within REAUTHENTICATION_TIMEOUT of the last authentication.
 
-    The page is a 200, like every form that is to be sent once more: at a 401 a browser may show a dialog of its own.
-    Whoever was on the way to a page is sent there, and whoever had filled in a form finds it done: `request.POST` is as
-    it was first sent. What is carried along meets Django's limits on forms as if it were typed. Two things are not
-    carried: files, which would have to lie somewhere meanwhile, and passwords, which belong into no page. So a form
-    with a password proves by it (`checked`), or its page is `proved` as well and asks before anything is typed.
+    Until then a page at the same URL asks for the password; the row is read (`fresh_session_required`). Its status is
+    200, like that of every form to be submitted again: at a 401 a browser may show a dialog of its own.
+
+    A user who was opening a page is sent there; one who had submitted a form finds it processed, since `request.POST`
+    is restored. What is carried along is subject to Django's limits on forms as if it were typed. Files are not
+    carried, since they would have to be stored meanwhile, and neither are passwords, which do not belong in any page.
+    So a form with a password reauthenticates by it (`reauthenticate`), or its page requires reauthentication as well
+    and asks before anything is typed.
     """
 
-    @guards_account
+    @fresh_session_required
     @wraps(view)
     @sensitive_post_parameters()
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -63,26 +63,25 @@ def reauthentication_required(view: View) -> View:
 
 @sensitive_variables("password")
 def reauthenticate(request: Request, password: str) -> str:
-    """`password`, if it is that of who asks, whose row was read: then this sign-in has been proved just now.
+    """Return `password` if it is the user's own, and mark this session as authenticated now.
 
-    For forms: raises ValidationError if it is another, and Throttled, which is one, after too many of those. What was
-    tried is in the history. Django's own method would hash a password anew when the hasher has changed, and so end this
-    very sign-in.
+    For use in forms: raise ValidationError if it is wrong, and Throttled, which is one, after too many attempts.
+    Attempts are recorded as events.
     """
     throttle.hit(request, throttle.REAUTHENTICATION, request.user)
     row = request.tokens.row
-    right = row is not None and check_password(password, request.user.password)
+    right = row is not None and request.user.check_password(password)
     kind = Kind.REAUTHENTICATED if right else Kind.REAUTHENTICATION_FAILED
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     if row is None or not right:
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
-    row.prove()
+    row.mark_authenticated()
     throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 
 
 class ReauthenticationForm(forms.Form):
-    """The password, with another form in tow. Its own fields bear names that no other form has.
+    """Ask for the password, and carry another form along. The prefix of its fields is used by no other form.
 
     `method` is that of the request that was interrupted.
     """
@@ -103,11 +102,12 @@ class ReauthenticationForm(forms.Form):
         self.request = request
 
     def clean_password(self) -> str:
+        """Return the password, having reauthenticated the user by it."""
         return reauthenticate(self.request, self.cleaned_data["password"])
 
 
 def _is_recent(row: RefreshToken | None) -> bool:
-    return bool(row and row.proved_at and timezone.now() - row.proved_at <= REAUTHENTICATION_TIMEOUT)
+    return bool(row and row.authenticated_at and timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT)
 
 
 def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:
@@ -121,7 +121,7 @@ def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:
 
 
 def _original_form(request: Request, form: ReauthenticationForm) -> QueryDict:
-    """The form that was on its way, without what belongs to the proof or shows where the page is from."""
+    """Return the submitted form that was interrupted, without the fields of the reauthentication and the CSRF token."""
     sent = request.POST.copy()
     for name in [name for name in sent if name.startswith(form.add_prefix("")) or name == "csrfmiddlewaretoken"]:
         del sent[name]

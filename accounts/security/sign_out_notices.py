@@ -1,4 +1,4 @@
-"""What the log-in page says to whoever comes back with a sign-in that is over."""
+"""Explain on the sign-in page why a session has ended."""
 
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ Reason = RefreshToken.Reason
 
 
 class Notice(NamedTuple):
+    """Hold the words of an explanation, and whether it is a warning."""
+
     title: str | Promise
     text: str | Promise
     alarming: bool = False
@@ -19,8 +21,8 @@ class Notice(NamedTuple):
 
 _SIGNED_OUT = _("You were signed out.")
 
-# The browser that reads this may be in a stranger's hands. It learns what ended its sign-in, and
-# nothing of the account: somebody deactivated or deleted reads what everybody could.
+# A stranger may be using the browser. The notice says why the session ended, and nothing about the account: a user who
+# was deactivated or deleted reads the general text.
 _NOTICES: dict[str, Notice] = {
     Reason.REUSED: Notice(
         _("You were signed out for your safety."),
@@ -38,7 +40,7 @@ _NOTICES: dict[str, Notice] = {
         alarming=True,
     ),
     Reason.ENDED: Notice(_SIGNED_OUT, _("This session was ended from the list of sessions. Please sign in again.")),
-    # Or it opens nothing any more, because a change of the address was taken back: then nobody has the new one.
+    # After a change of the email was undone, the password is invalid and nobody has a new one yet.
     Reason.PASSWORD: Notice(
         _SIGNED_OUT,
         _("The password was changed. Sign in with the new one; if you have none, ask for a link to one below."),
@@ -55,7 +57,7 @@ _SILENT = {Reason.SIGNED_OUT, Reason.REPLACED}
 
 
 def notice(reason: str | None) -> Notice | None:
-    """What the log-in page says to a browser whose sign-in is over; None: nothing to say."""
+    """Return what the sign-in page says to a browser whose session has ended for `reason`, or None."""
     if reason is None or reason in _SILENT:
         return None
     return _NOTICES.get(reason, _OTHER)

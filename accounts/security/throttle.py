@@ -1,8 +1,8 @@
-"""How often somebody may try what can be guessed, or what costs.
+"""Limit how often a visitor may try what can be guessed or what is expensive.
 
-Growing pauses and no lock-out: a stranger who tries somebody's password shuts buckets of their own, and those that they
-share with the account's owner open again within a minute. A browser in which the owner has signed in before has a
-bucket to itself, which no stranger can shut. docs/reference/accounts.md shows the figures.
+Pauses grow and no account is ever locked: a stranger who guesses a user's password blocks buckets of their own, and
+those that they share with the account's owner open again within a minute. A browser in which the owner has signed in
+before has a bucket of its own, which no stranger can block. docs/reference/accounts.md shows the figures.
 """
 
 import logging
@@ -21,42 +21,46 @@ from accounts.security import known_browsers, rate_limit
 from accounts.security.rate_limit import Bucket, Rate
 from accounts.security.validators import normalize_email_domain
 from accounts.signals import attempt_throttled
-from tokens import origin
+from tokens import client
 
 logger = logging.getLogger("accounts")
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
+_SALT = "accounts.security.throttle"
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Whose attempts are counted together, each at a rate of its own; None: these are not."""
+    """Define which attempts are counted together, each group at its own rate; None is not counted."""
 
     name: str
-    visitor_and_account: Rate | None = None  # those of one visitor at one account
-    visitor: Rate | None = None  # those of one visitor, whatever they are for
-    account: Rate | None = None  # those at one account, whoever makes them
+    visitor_and_account: Rate | None = None  # attempts of one visitor at one account
+    visitor: Rate | None = None  # attempts of one visitor at any account
+    account: Rate | None = None  # attempts of any visitor at one account
+    repeats: Rate | None = None  # attempts of one visitor that repeat a wrong one; None: they count like any other
 
 
-# A person who mistypes needs a few, and one who has several passwords a few more. NIST SP 800-63B §3.2.2 lets at most a
-# hundred guesses in a row pass without resistance. An office behind one address makes mistakes, too, and shares a
-# bucket: so that one opens often.
+# A user who mistypes needs a few attempts, and one with several passwords a few more. NIST SP 800-63B §3.2.2 allows at
+# most a hundred consecutive guesses. An office behind one IP address shares a bucket and makes mistakes, too, so that
+# bucket opens often.
 SIGN_IN = Limit(
     "sign-in",
     visitor_and_account=Rate(free=10, first=10, longest=15 * 60, window=DAY),
     visitor=Rate(free=100, first=1, longest=10, window=HOUR),
     account=Rate(free=100, first=1, longest=60, window=DAY),
+    # An app that goes on with the old password guesses nothing, but each time costs a hash.
+    repeats=Rate(free=100, first=1, longest=10, window=HOUR),
 )
 
-# Each costs a hash, a row and a mail. A class that signs up together is one visitor.
+# Each attempt costs a hash, a row and a mail. A school class that signs up together is one visitor.
 SIGN_UP = Limit(
     "sign-up",
     visitor=Rate(free=50, first=5, longest=5 * 60, window=HOUR),
     account=Rate(free=5, first=60, longest=10 * 60, window=DAY),
 )
 
-# Each writes to somebody. Whoever is held up by a stranger has the mail that the stranger asked for.
+# Each attempt sends a mail. A user whom a stranger's attempts block has received the mail that the stranger asked for.
 RESET = Limit(
     "reset",
     visitor_and_account=Rate(free=5, first=60, longest=HOUR, window=DAY),
@@ -64,7 +68,7 @@ RESET = Limit(
     account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
 )
 
-# The same for the mail that asks whether an address is yours; anybody can say that a stranger's is theirs.
+# The same holds for the mail that verifies an email: anybody can enter a stranger's email as their own.
 RESEND = Limit(
     "resend",
     visitor_and_account=Rate(free=3, first=60, longest=HOUR, window=DAY),
@@ -72,29 +76,29 @@ RESEND = Limit(
     account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
 )
 
-# Who can try this holds the sign-in already, be it a thief with a copied jar or a colleague at an unlocked screen.
+# An attacker here has the session already, such as a thief with copied cookies or a colleague at an unlocked screen.
 REAUTHENTICATION = Limit(
     "reauthentication",
     visitor_and_account=Rate(free=5, first=10, longest=15 * 60, window=DAY),
     account=Rate(free=20, first=1, longest=60, window=DAY),
 )
 
-# One in a million guesses is right, and each code takes few of them: this is for who has many codes sent.
+# One guess in a million is right, and each code allows only a few. This limits those who request many codes.
 CODE = Limit(
     "code",
     visitor_and_account=Rate(free=5, first=60, longest=HOUR, window=DAY),
     account=Rate(free=20, first=60, longest=10 * 60, window=DAY),
 )
 
-# The answer says whether somebody has a name. A person looks for a free one a few times in a life.
+# The response reveals whether a user name is taken. A real user looks for a free one a few times in their life.
 USERNAME = Limit("username", account=Rate(free=10, first=60, longest=HOUR, window=DAY))
 
 
 class Throttled(ValidationError):
-    """It was tried too often; whole seconds to wait in `retry_after`.
+    """Report that there were too many attempts; `retry_after` is in whole seconds.
 
     Raised while a form is cleaned, it is an error of that form, which keeps what was typed. Elsewhere it is answered by
-    a page that says when. Both are a 429 (accounts/middleware.py).
+    a page that says when to try again. Both have status 429 (accounts/middleware.py).
     """
 
     def __init__(self, retry_after: int) -> None:
@@ -104,6 +108,7 @@ class Throttled(ValidationError):
 
     @property
     def sentence(self) -> str:
+        """Return the message for the user."""
         return str(self.messages[0])
 
 
@@ -119,22 +124,23 @@ _MINUTES = ngettext_lazy(
 )
 
 
-def hit(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
-    """Count an attempt, before it is made: at `account`, and for the visitor who makes it. Raises Throttled.
+def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
+    """Count an attempt before it is made, both at `account` and for the visitor. Raise Throttled.
 
-    `account` is the person, or what was typed where nobody has that name (`owner`): the answer tells no difference.
+    `account` is the user, or what was typed if no account has that name (see `account_key`), so that the response does
+    not reveal whether the account exists. A visitor who repeats the same wrong `guess` at the same account is only
+    counted among the repeats.
     """
-    at_account, of_visitor = _buckets(request, limit, account)
-    if seconds := rate_limit.acquire([*at_account, *of_visitor]):
+    if seconds := _acquire(request, limit, account, guess):
         attempt_throttled.send(Limit, request=request, limit=limit.name)
-        logger.info("An attempt has to wait.", extra={"kind": "throttled", "limit": limit.name})
+        logger.info("An attempt was throttled.", extra={"kind": "throttled", "limit": limit.name})
         throttled = Throttled(seconds)
-        request.throttled = throttled  # type: ignore[attr-defined]  # for the middleware, should a form catch it
+        request.throttled = throttled  # type: ignore[attr-defined]  # The middleware needs it if a form catches it.
         raise throttled
 
 
 def allows(form: BaseForm, request: HttpRequest, limit: Limit, account: User | str = "") -> bool:
-    """The same for a `form` that is in order otherwise: if False, it says when, and keeps what was typed."""
+    """Count an attempt like `hit`, but add Throttled to `form`; return whether the form is still valid."""
     try:
         hit(request, limit, account)
     except Throttled as throttled:
@@ -143,10 +149,10 @@ def allows(form: BaseForm, request: HttpRequest, limit: Limit, account: User | s
 
 
 def reset(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
-    """The attempt that was taken has succeeded: those at this account are forgotten.
+    """Forget the attempts at this account, after the present one has succeeded.
 
-    Of the visitor's others only this one is, or somebody with an account of their own would sign in to it between
-    guesses at other people's.
+    Of the visitor's own attempts only this one is released. Otherwise somebody with an account of their own could sign
+    in to it between guesses at other people's.
     """
     at_account, of_visitor = _buckets(request, limit, account)
     rate_limit.reset(at_account)
@@ -154,17 +160,39 @@ def reset(request: HttpRequest, limit: Limit, account: User | str = "") -> None:
 
 
 def account_key(login: str) -> User | str:
-    """Whose account it is, by name or address; what was typed, if it is nobody's.
+    """Return the user with this user name or email, or what was typed if there is none.
 
-    Spellings that are one where a name is nobody's are one where it is somebody's, too: or a second one, tried at a
-    bucket that is shut, would tell which of the two it is.
+    Spellings that are equivalent for an existing account are equivalent for an unknown one, too. Otherwise a second
+    spelling, tried at a bucket that is blocked, would reveal which of the two it is.
     """
     return User.objects.by_login(_normalized(login)).first() or login
 
 
+def _acquire(request: HttpRequest, limit: Limit, account: User | str, guess: str) -> int:
+    """Acquire the buckets of an attempt and return 0; or return how many seconds to wait.
+
+    Guesses are remembered per visitor and account, never per account alone: a stranger could learn from what is not
+    counted what the owner has mistyped. A blocked bucket lets no repeat through, for the same reason.
+    """
+    at_account, of_visitor = _buckets(request, limit, account)
+    repeats = _bucket(limit, "repeats", limit.repeats, _visitor_network(request))
+    if not guess or not repeats or not at_account:
+        return rate_limit.acquire([*at_account, *of_visitor])
+    own = at_account[0]
+    digest = salted_hmac(_SALT, f"{own.key}\n{guess}", algorithm="sha256").hexdigest()
+    if rate_limit.was_tried(own, digest):
+        return rate_limit.acquire(repeats, uncounted=[*at_account, *of_visitor])
+    if seconds := rate_limit.acquire([*at_account, *of_visitor]):
+        return seconds
+    rate_limit.remember_tried(own, digest)
+    return 0
+
+
 def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[list[Bucket], list[Bucket]]:
-    """Those at the account, and that of the visitor. A browser in which the account's owner has signed in before has
-    one of its own in the place of them all."""
+    """Return the buckets of the account, and those of the visitor.
+
+    A browser in which the account's owner has signed in before has a single bucket of its own instead.
+    """
     name, visitor = _account_text(account), _visitor_network(request)
     browser = known_browsers.from_request(request)
     if limit.visitor_and_account and browser and isinstance(account, User) and browser.knows(account):
@@ -178,14 +206,12 @@ def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[l
 def _bucket(limit: Limit, kind: str, rate: Rate | None, *who: str) -> list[Bucket]:
     if rate is None or not all(who):
         return []
-    digest = salted_hmac(
-        "accounts.security.throttle", "\n".join((limit.name, kind, *who)), algorithm="sha256"
-    ).hexdigest()
+    digest = salted_hmac(_SALT, "\n".join((limit.name, kind, *who)), algorithm="sha256").hexdigest()
     return [Bucket(f"throttle:{digest}", rate)]
 
 
 def _account_text(account: User | str) -> str:
-    """One text for all ways to write the same account; people and what is nobody's never meet in one."""
+    """Return the same text for all spellings of an account; a user and an unknown login never share one."""
     if isinstance(account, User):
         return f"person {account.pk}"
     folded = normalize_email_domain(_normalized(account)).lower()  # as `by_login` folds
@@ -193,17 +219,17 @@ def _account_text(account: User | str) -> str:
 
 
 def _normalized(typed: str) -> str:
-    """As user names are stored."""
+    """Return `typed` as user names are stored."""
     return unicodedata.normalize("NFKC", typed).strip()
 
 
 def _visitor_network(request: HttpRequest) -> str:
-    """The visitor's address; of IPv6 the first half, which is one line's, and within it any address is free to take.
+    """Return the visitor's IP address; of IPv6 its /64 network, within which one line can use any address.
 
-    Where the server tells no address there is no visitor to count for: all of them would be one, and anybody could shut
-    the buckets of everybody.
+    Return "" if the server does not know the address. To count all of those visitors as one would let anybody block the
+    buckets of everybody.
     """
-    client_ip = origin.address(request)
+    client_ip = client.ip_address(request)
     if client_ip is None:
         return ""
     parsed = ip_address(client_ip)

@@ -1,4 +1,4 @@
-"""What a user name, an e-mail address and a password may be."""
+"""Validate and normalize user names, emails and passwords."""
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 MAXIMUM_PASSWORD_LENGTH = 1024
 
-# For the fields in which a password is checked. No `max_length` there: browsers would silently cut what is pasted.
+# For fields that check a password. They have no `max_length`, because browsers would silently truncate what is pasted.
 validate_password_length = MaxLengthValidator(
     MAXIMUM_PASSWORD_LENGTH,
     ngettext_lazy(
@@ -22,15 +22,19 @@ validate_password_length = MaxLengthValidator(
 
 
 def validate_ascii_mailbox(email: str) -> None:
-    """Raise ValidationError if there is more than ASCII before the @, where Django's own validator lets a dotless i, a
-    Kelvin sign and a long s pass: no mail could be sent there."""
+    """Raise ValidationError if the part before the @ is not ASCII, since no mail could be sent there.
+
+    Django's own validator accepts a dotless i, a Kelvin sign and a long s.
+    """
     if not email.rpartition("@")[0].isascii():
         raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
 
 
 def normalize_email_domain(email: str) -> str:
-    """`address` with the name behind the @ as mail servers write it, so that one mailbox has one spelling:
-    “bob@Bücher.example” is “bob@xn--bcher-kva.example”. What cannot be written so stays as it is."""
+    """Return `email` with its domain as mail servers write it, so that one mailbox has one spelling.
+
+    “bob@Bücher.example” becomes “bob@xn--bcher-kva.example”. A domain that cannot be encoded stays as it is.
+    """
     mailbox, at, host = email.rpartition("@")
     try:
         return f"{mailbox}{at}{punycode(host).lower()}" if at else email
@@ -40,14 +44,14 @@ def normalize_email_domain(email: str) -> str:
 
 @deconstructible
 class UsernameValidator(RegexValidator):
-    """Refuses "@" above all: a name is never mistaken for an address, so one field takes both."""
+    """Refuse "@" above all, so that a user name is never mistaken for an email and one field accepts both."""
 
     regex = r"^[\w.+-]+\Z"
     message = gettext_lazy("A user name has only letters, digits and the signs . + - _ in it.")
 
 
 class MaximumLengthValidator:
-    """Caps what the hasher has to read. The cap is told, never cut to: every character counts."""
+    """Limit what the hasher has to read. Longer passwords are refused and never cut: every character counts."""
 
     def __init__(self, max_length: int = MAXIMUM_PASSWORD_LENGTH) -> None:
         self.max_length = max_length
@@ -66,4 +70,5 @@ class MaximumLengthValidator:
             )
 
     def get_help_text(self) -> str:
+        """Return the rule in words."""
         return _("At most %(max_length)d characters, of any kind.") % {"max_length": self.max_length}

@@ -1,1 +1,1 @@
-"""The pages. Each is closed unless it says `login_not_required`."""
+"""Serve the pages. Each requires a sign-in unless it is marked `login_not_required`."""

@@ -1,3 +1,5 @@
+"""Delete an account, or keep it after all."""
+
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpResponse
@@ -10,13 +12,13 @@ from django.views.decorators.http import require_http_methods
 from accounts.account import deletion
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
 def delete(request: Request) -> HttpResponse:
-    """What it means to go, and the button."""
+    """Explain what deletion means, and schedule it."""
     if request.method != "POST":
         return _page(request, is_last=deletion.is_last_superuser(request.user))
     try:
@@ -32,10 +34,10 @@ def delete(request: Request) -> HttpResponse:
     return redirect("login")
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: Request) -> HttpResponse:
-    """Where whoever signs in during the grace is led to: stay, or go on out."""
+    """Ask a user who signs in during the grace period whether to keep the account."""
     if request.user.deletion_due_at is None:
         return redirect("home")
     if request.method != "POST":
@@ -46,6 +48,7 @@ def cancel(request: Request) -> HttpResponse:
 
 
 def _page(request: Request, *, is_last: bool) -> HttpResponse:
+    """Render the page that explains what deletion means."""
     context = {
         "is_last": is_last,
         "grace": deletion.GRACE_PERIOD,

@@ -1,4 +1,4 @@
-"""Whether an address is yours, and another one in its place."""
+"""Confirm the email of an account, and change it."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -18,15 +18,15 @@ from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.mail_links import email_taken, link_page
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 
 
-@login_not_required  # right after the sign-up nobody is signed in
-@guards_account
+@login_not_required  # Right after the sign-up the user is not signed in yet.
+@fresh_session_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: Request) -> HttpResponse:
-    """Type the code in the browser that asked for it, or have a mail sent."""
+    """Ask for the code in the browser that requested it, or send the mail again."""
     verification = email_verification.for_browser(request)
     if verification is None and not request.user.is_authenticated:
         return redirect_to_login(request.path)
@@ -51,7 +51,7 @@ def verify(request: Request) -> HttpResponse:
 @reauthentication_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change(request: Request) -> HttpResponse:
-    """Another address, once it has answered."""
+    """Ask for another email, which replaces the present one once it is confirmed."""
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     if not (form.is_valid() and throttle.allows(form, request, throttle.RESEND, form.cleaned_data["email"])):
         pending = email_verification.pending_change(request.user)
@@ -62,7 +62,7 @@ def change(request: Request) -> HttpResponse:
 
 
 def _send_again(request: Request, verification: EmailVerification | None) -> HttpResponse:
-    """The same mail once more, to whomever it went, or the first one of this browser."""
+    """Send the same mail again to the same recipient, or this browser's first one."""
     email = verification.email if verification else request.user.email
     throttle.hit(request, throttle.RESEND, email)
     if verification is None:

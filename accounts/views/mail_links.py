@@ -1,7 +1,7 @@
-"""Pages that links in mails lead to. A link only opens a page, whose button acts: mail scanners follow links.
+"""Build the pages that links in mails lead to, whose button acts: mail scanners follow links.
 
-Its token is a secret, so it leaves the address bar at the first GET, as Django's own page for a new password has it,
-and until then no other site hears of the address.
+The token is a secret, so it leaves the address bar at the first GET, as on Django's own page for a new password, and
+until then no other site learns the URL.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,15 @@ from accounts.models import EmailVerification
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 Done = TypeVar("Done")
 
-TOKEN_IN_SESSION = "here"  # noqa: S105  (stands in the address where the token stood)
+TOKEN_IN_SESSION = "here"  # noqa: S105  (replaces the token in the URL)
 
 
 def no_referrer(view: View) -> View:
-    """No other site is told the address, while it has the token. The pages themselves say `same-origin` in their head:
-    from a page without referrer browsers send forms with `Origin: null`, which no check for forgeries takes."""
+    """Keep the URL from other sites while it contains the token.
+
+    The pages themselves declare `same-origin` in their head: from a page without a referrer browsers send forms with
+    `Origin: null`, which no CSRF check accepts.
+    """
 
     @wraps(view)
     def silent(*args: object, **kwargs: object) -> HttpResponse:
@@ -46,10 +49,11 @@ def link_page(
     act: Callable[[HttpRequest, UUID, str], Done],
     done: Callable[[HttpRequest, Done], HttpResponse],
 ) -> Callable[..., HttpResponse]:
-    """The page `name`, open to everybody who has the link, signed in or not.
+    """Return the view of the page `name`, open to everybody who has the link, signed in or not.
 
-    `find` looks what the link is for and spends nothing, `act` does it (raises InvalidLink or EmailTaken), `done`
-    answers then. The template accounts/<name>.html says that the link does not work, unless it gets a `verification`.
+    `find` looks up what the link is for and changes nothing, `act` performs it (it raises InvalidLink or EmailTaken),
+    and `done` returns the response then. The template accounts/<name>.html says that the link does not work unless it
+    gets a `verification`.
     """
 
     @login_not_required
@@ -67,7 +71,7 @@ def link_page(
         request.session.pop(name)
         try:
             return done(request, act(request, key, given))
-        except email_verification.InvalidLink:  # another click was faster
+        except email_verification.InvalidLink:  # Another click was faster.
             return render(request, f"accounts/{name}.html")
         except EmailTaken:
             return email_taken(request)
@@ -76,5 +80,6 @@ def link_page(
 
 
 def email_taken(request: HttpRequest) -> HttpResponse:
+    """Say that another account has the email by now."""
     messages.error(request, _("Another account has this address by now, so nothing was changed."))
     return redirect("home" if request.user.is_authenticated else "login")

@@ -1,5 +1,6 @@
+"""Change a password, or reset a forgotten one by mail."""
+
 from contextlib import suppress
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
@@ -20,15 +21,16 @@ from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordFor
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
+from accounts.security.reset_tokens import reset_tokens
 from accounts.views.mail_links import no_referrer
-from tokens.decorators import cookieless, guards_account
+from tokens.decorators import anonymous_only, fresh_session_required
 
 Kind = SecurityEvent.Kind
 
 
-@method_decorator(guards_account, name="dispatch")
+@method_decorator(fresh_session_required, name="dispatch")
 class PasswordChange(auth_views.PasswordChangeView):
-    """This browser stays signed in, all others are out: `tokens` sees to both."""
+    """Let a user change their password; this browser stays signed in, and `tokens` ends all other sessions."""
 
     template_name = "accounts/password_change.html"
     form_class = PasswordChangeForm
@@ -46,19 +48,24 @@ class PasswordChange(auth_views.PasswordChangeView):
 
 
 @login_not_required
-@cookieless
+@anonymous_only
 @require_safe
 def change_password_url(request: HttpRequest) -> HttpResponse:
-    """Where password managers look for the page: https://w3c.github.io/webappsec-change-password-url/."""
+    """Redirect from where password managers look: https://w3c.github.io/webappsec-change-password-url/."""
     return redirect("password_change")
 
 
 class PasswordReset(auth_views.PasswordResetView):
+    """Ask for the email of the account, and send a link to it."""
+
     template_name = "accounts/password_reset.html"
     form_class = PasswordResetForm
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
-        """One query, two rows and one commit, whoever it is. The token is made when the mail is."""
+        """Enqueue the mail with one query, two rows and one commit, whether or not the account exists.
+
+        The token is made when the mail is sent.
+        """
         account = throttle.account_key(form.cleaned_data["email"])
         if not throttle.allows(form, self.request, throttle.RESET, account):
             return self.form_invalid(form)
@@ -70,18 +77,21 @@ class PasswordReset(auth_views.PasswordResetView):
 
 
 class PasswordResetDone(auth_views.PasswordResetDoneView):
+    """Show that a mail is on its way."""
+
     template_name = "accounts/password_reset_done.html"
 
 
 @method_decorator(no_referrer, name="dispatch")
 class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
-    """Never signs in: whoever reads the mail still has to type the new password."""
+    """Let the reader of the mail choose a new password, without signing them in: they still have to enter it."""
 
     template_name = "accounts/password_reset_confirm.html"
     form_class = SetPasswordForm
+    token_generator = reset_tokens
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
-        chosen = form.save(commit=False)  # hashes, which takes long: before the lock
+        chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
         withdrawn = self.reset(chosen, token)
         if withdrawn is None:
@@ -94,16 +104,17 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
         return response
 
     def reset(self, chosen: User, token: str) -> list[str] | None:
-        """Set the password, and return what was withdrawn with it, in sentences; None if the token was no longer good
-        once the person was locked: of two who use it at once, one sets a password.
+        """Set the password, and return a sentence for each request withdrawn with it, or None if the token was used.
 
-        Every session ends with the old one. The link was in the mailbox, so the address is confirmed as well, unless it
-        is kept for somebody else."""
+        The token is checked again once the user is locked: of two requests that use it at once, only one sets a
+        password. Every session ends with the old password. The link was in the mailbox, so it confirms the email as
+        well, unless that is reserved for another account.
+        """
         with transaction.atomic():
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
                 return None
-            user.password = chosen.password
+            user.copy_password(chosen)
             user.save(update_fields=["password"])
             if user.email_verified_at is None:
                 with suppress(EmailTaken):
@@ -114,9 +125,12 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
 
 
 class PasswordResetComplete(auth_views.PasswordResetCompleteView):
+    """Show that the new password was set."""
+
     template_name = "accounts/password_reset_complete.html"
 
 
-def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **facts: Any) -> None:
+def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **context: list[str]) -> None:
+    """Record the event, and write to the user."""
     SecurityEvent.objects.record(request, user, kind)
-    alerts.notify_all("password_changed", user, request, **facts)
+    alerts.notify_all("password_changed", user, request, **context)

@@ -1,22 +1,57 @@
+"""Edit the profile, and change the user name."""
+
 from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts.forms import ProfileForm
+from accounts.forms import ProfileForm, UsernameForm
+from accounts.mails import alerts
 from accounts.models import SecurityEvent
+from accounts.security import throttle
+from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
+
+Kind = SecurityEvent.Kind
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: Request) -> HttpResponse:
+    """Edit the user's first and last name."""
     form = ProfileForm(request.POST if request.method == "POST" else None, instance=request.user)
     if not form.is_valid():
         return render(request, "accounts/profile.html", {"form": form})
     form.save()
-    SecurityEvent.objects.record(request, request.user, SecurityEvent.Kind.PROFILE_CHANGED)
+    SecurityEvent.objects.record(request, request.user, Kind.PROFILE_CHANGED)
     messages.success(request, _("Your profile was saved."))
     return redirect("profile")
+
+
+@reauthentication_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_username(request: Request) -> HttpResponse:
+    """Change the user name; `tokens` gives every browser new tokens at its next request."""
+    if request.method == "POST":
+        throttle.hit(request, throttle.USERNAME, request.user)
+    form = UsernameForm(request.POST if request.method == "POST" else None, user=request.user)
+    if not form.is_valid() or not _save_username(request, form):
+        return render(request, "accounts/username_change.html", {"form": form})
+    messages.success(request, _("Your user name is %(name)s now.") % {"name": form.instance.username})
+    return redirect("profile")
+
+
+def _save_username(request: Request, form: UsernameForm) -> bool:
+    """Save the user name, and return whether it was still free: the unique index decides."""
+    try:
+        with transaction.atomic():
+            user = form.save()
+            SecurityEvent.objects.record(request, user, Kind.USERNAME_CHANGED)
+            alerts.notify_all("username_changed", user, request, before=request.user.username, after=user.username)
+    except IntegrityError:
+        form.add_error("username", _("This user name is taken."))
+        return False
+    return True

@@ -1,3 +1,5 @@
+"""List a user's sessions, name and end them."""
+
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,18 +16,21 @@ from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from tokens.decorators import guards_account
+from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
-_PER_PAGE = 10  # beside the picture: the page is not compressed, and is to weigh less than 30 KB
+_PER_PAGE = 10  # With the chart and without compression, the page has to stay below 30 KB.
 
 
-@guards_account
+@fresh_session_required
 @require_safe
 def show(request: Request) -> HttpResponse:
-    """Page by page: first those that go on, then those that have ended. `?name=ID` opens the form that names one."""
-    live = sessions.live(request.user, here=request.tokens.session_id)
+    """List the sessions page by page, first the live ones, then those that have ended.
+
+    `?name=ID` opens the form that names one.
+    """
+    live = sessions.live(request.user, current_id=request.tokens.session_id)
     ended = sessions.ended(request.user)
     page = Paginator([*live, *ended], _PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -33,30 +38,33 @@ def show(request: Request) -> HttpResponse:
         "live": [session for session in page if session in live],
         "ended": [session for session in page if session in ended],
         "others": len(live) - 1,
-        "timeline": session_chart.draw(live, ended) if page.number == 1 else None,
+        "chart": session_chart.draw(live, ended) if page.number == 1 else None,
         "naming": request.GET.get("name", ""),
     }
     return render(request, "accounts/sessions.html", context)
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: Request, pk: UUID) -> HttpResponse:
-    """End one session of one's own; ending the one in use is signing out."""
-    row = _own(request, pk)
+    """End one of the user's sessions; ending the current one is signing out."""
+    row = _get_own_session(request, pk)
     if row.pk != request.tokens.session_id:
         return _end_another(request, row)
     if request.method != "POST":
-        return _ask(request, "session_end", session=sessions.Session(row, here=True))
-    return _leave(request, _("You are signed out."))
+        return _render_confirmation(request, "session_end", session=sessions.Session(row, is_current=True))
+    return _sign_out(request, _("You are signed out."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
 def end_others(request: Request) -> HttpResponse:
+    """End all of the user's sessions but the current one."""
     if request.method != "POST":
-        live = sessions.live(request.user, here=request.tokens.session_id)
-        return _ask(request, "sessions_end_others", others=[session for session in live if not session.here])
+        live = sessions.live(request.user, current_id=request.tokens.session_id)
+        return _render_confirmation(
+            request, "sessions_end_others", others=[session for session in live if not session.is_current]
+        )
     others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
     count = others.live().revoke(RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
@@ -70,17 +78,19 @@ def end_others(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
 def end_all(request: Request) -> HttpResponse:
+    """End all of the user's sessions."""
     if request.method != "POST":
-        return _ask(request, "sessions_end_all")
+        return _render_confirmation(request, "sessions_end_all")
     RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
     SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
-    return _leave(request, _("All your sessions were ended, this one too."))
+    return _sign_out(request, _("All your sessions were ended, this one too."))
 
 
-@guards_account
+@fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: Request, pk: UUID) -> HttpResponse:
-    row = _own(request, pk)
+    """Name one of the user's sessions."""
+    row = _get_own_session(request, pk)
     form = SessionNameForm(request.POST if request.method == "POST" else None, instance=row)
     if not form.is_valid():
         context = {"form": form, "session": sessions.Session(row)}
@@ -90,8 +100,8 @@ def name(request: Request, pk: UUID) -> HttpResponse:
     return redirect("sessions")
 
 
-def _own(request: Request, pk: UUID) -> RefreshToken:
-    """The visitor's own session of this id. Somebody else's does not exist."""
+def _get_own_session(request: Request, pk: UUID) -> RefreshToken:
+    """Return the user's own session of this id. Another user's is a 404."""
     row: RefreshToken = get_object_or_404(RefreshToken.objects.for_user(request.user), pk=pk)
     return row
 
@@ -99,7 +109,7 @@ def _own(request: Request, pk: UUID) -> RefreshToken:
 @reauthentication_required
 def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
-        return _ask(request, "session_end", session=sessions.Session(row))
+        return _render_confirmation(request, "session_end", session=sessions.Session(row))
     if request.method == "POST" and row.revoke(RefreshToken.Reason.ENDED):
         SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session_id=row.pk)
         messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
@@ -108,12 +118,13 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     return redirect("sessions")
 
 
-def _ask(request: Request, template: str, **context: object) -> HttpResponse:
-    """The page that says what will happen, and whose button posts to its own address."""
+def _render_confirmation(request: Request, template: str, **context: object) -> HttpResponse:
+    """Render the page that says what will happen, and whose button posts to its own URL."""
     return render(request, f"accounts/{template}.html", context)
 
 
-def _leave(request: Request, farewell: str) -> HttpResponse:
+def _sign_out(request: Request, message: str) -> HttpResponse:
+    """Sign out with a message."""
     logout(request)
-    messages.success(request, farewell)
+    messages.success(request, message)
     return redirect("login")

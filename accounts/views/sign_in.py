@@ -1,3 +1,5 @@
+"""Sign in and sign out."""
+
 from urllib.parse import urlsplit
 
 from django.contrib import messages
@@ -18,15 +20,16 @@ from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import known_browsers, sign_out_notices, throttle
 from accounts.types import Request
-from tokens.decorators import guards_account, signs_in_or_out
+from tokens.decorators import fresh_session_required, starts_or_ends_session
 from tokens.models import RefreshToken
 
 
-@method_decorator([guards_account, signs_in_or_out], name="dispatch")
+@method_decorator([fresh_session_required, starts_or_ends_session], name="dispatch")
 class SignIn(LoginView):
-    """Django's own, with a word on why the sign-in that came along is over.
+    """Sign in as Django does, and explain why the previous session has ended.
 
-    It reads the row, as the pages do that send here: or it and they would, for a moment, send to each other.
+    The view reads the row, as the pages do that redirect here. Otherwise the two could, for a moment, redirect to each
+    other.
     """
 
     request: Request
@@ -35,20 +38,20 @@ class SignIn(LoginView):
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
         super().setup(request, *args, **kwargs)
-        # Whoever is signed in is sent home; but a form that was filled in signs in, whoever was here before.
+        # A user who is signed in is redirected, but a submitted form signs in whoever was signed in before.
         self.redirect_authenticated_user = request.method != "POST"
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         if not email_policy.can_sign_in(form.get_user()):
-            return self.ask_first(form.get_user())
+            return self.require_verification(form.get_user())
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
         response = super().form_valid(form)
         known_browsers.remember(self.request, response, form.get_user())
         return response
 
-    def ask_first(self, user: User) -> HttpResponse:
-        """No sign-in before the address is confirmed, and whoever was here before is out."""
+    def require_verification(self, user: User) -> HttpResponse:
+        """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
         throttle.hit(self.request, throttle.RESEND, user.email)
         if self.request.user.is_authenticated:
             logout(self.request)
@@ -56,26 +59,27 @@ class SignIn(LoginView):
         return redirect("email_verify")
 
     def get_redirect_url(self) -> str:
-        """Where `next` leads, but not here again: Django calls that a loop, and fails."""
+        """Return where `next` leads unless it is this page, which Django would treat as a redirect loop."""
         url = super().get_redirect_url()
         return "" if urlsplit(url).path == self.request.path else url
 
     def get_success_url(self) -> str:
-        """Whoever has asked to be deleted is asked first, wherever they were going."""
-        deletion_due_at = getattr(
-            self.request.user, "deletion_due_at", None
-        )  # nobody, if they were deactivated this very moment
-        return super().get_success_url() if deletion_due_at is None else resolve_url("keep")
+        """Return where to go next; a user who has requested deletion is asked about that first."""
+        # The user is anonymous if they were deactivated at this very moment.
+        deletion_due_at = getattr(self.request.user, "deletion_due_at", None)
+        return super().get_success_url() if deletion_due_at is None else resolve_url("deletion_cancel")
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
+        """Add the explanation to the context."""
         return super().get_context_data(notice=sign_out_notices.notice(self.request.tokens.ended), **kwargs)
 
 
-@login_not_required  # whoever is not signed in any more gets the same answer
-@signs_in_or_out
+@login_not_required  # A browser whose session has ended meanwhile gets the same response.
+@starts_or_ends_session
 @never_cache
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
+    """Sign out, and go to the sign-in page."""
     logout(request)
     messages.success(request, _("You are signed out."))
     return redirect("login")

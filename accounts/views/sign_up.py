@@ -1,3 +1,5 @@
+"""Sign up."""
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -16,7 +18,7 @@ from accounts.types import Request
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: Request) -> HttpResponse:
-    """A form that is in order gets one answer, whoever has an account already."""
+    """Create an account; a valid form gets the same response whether or not the account exists already."""
     if request.user.is_authenticated:
         return redirect("home")
     form = SignUpForm(request.POST or None)

@@ -46,13 +46,13 @@ PAGES = (
     ("· ended", f"{SESSIONS}?state=ended"),
     ("· of the last hour", f"{SESSIONS}?age=hour"),
     ("· older than 30 days", f"{SESSIONS}?age=older"),
-    ("· a copy was used (1 in 10,000)", f"{SESSIONS}?reason__exact=reused"),
-    ("· signed out", f"{SESSIONS}?reason__exact=signed_out"),
+    ("· a copy was used (1 in 10,000)", f"{SESSIONS}?reason=reused"),
+    ("· signed out", f"{SESSIONS}?reason=signed_out"),
     ("· Firefox", f"{SESSIONS}?browser=firefox"),
     ("· programs (1 in 200)", f"{SESSIONS}?browser=other"),
     ("· Opera (none)", f"{SESSIONS}?browser=opera"),
-    ("· by API (1 in 40), ended, Chrome", f"{SESSIONS}?method__exact=api&state=ended&browser=chrome"),
-    ("· in another way (none)", f"{SESSIONS}?method__exact=other"),
+    ("· by API (1 in 40), ended, Chrome", f"{SESSIONS}?method=api&state=ended&browser=chrome"),
+    ("· in another way (none)", f"{SESSIONS}?method=other"),
     ("· search, a name", f"{SESSIONS}?q=Person7777"),
     ("· search, an IP address", f"{SESSIONS}?q=10.7.49.91"),
     ("· search, an id", f"{SESSIONS}?q={{session}}"),
@@ -122,7 +122,7 @@ def keys() -> dict[str, Any]:
     from tokens.models import RefreshToken
 
     person = User.objects.get(username="person7777")
-    session = RefreshToken.objects.filter(user=person).latest("started_at")
+    session = RefreshToken.objects.filter(user=person).latest("created_at")
     event = SecurityEvent.objects.filter(user=person).latest("created_at")
     day = timezone.localdate() - timedelta(days=20)
     return {"person": person.pk, "session": session.pk, "event": event.pk, "day": day}

@@ -23,14 +23,14 @@ PERSON = KEY.format(number="(n * 7919::bigint) % %(people)s + 1")
 
 PEOPLE = """
     INSERT INTO accounts_user (id, username, email, first_name, last_name, password, language, is_active, is_staff,
-        is_superuser, date_joined, last_login)
+        is_superuser, password_changed_at, date_joined, last_login)
     SELECT {NEW}, 'person' || n, 'person' || n || '@example.org', 'Ada' || n % 500, 'Byron' || n % 3000,
         '!' || md5(n::text), 'en', n % 50 > 0, n % 10000 = 0, false,
-        now() - n % 1500 * interval '1 day', now() - n % 90 * interval '1 day'
+        now(), now() - n % 1500 * interval '1 day', now() - n % 90 * interval '1 day'
     FROM generate_series(1, %(people)s) n"""
 SESSIONS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probes, persistent, method,
-        name, user_agent, address, started_at, seen_at, expires_at, changed_at, revoked_at, reason)
+        name, user_agent, ip_address, created_at, last_used_at, expires_at, changed_at, revoked_at, reason)
     SELECT gen_random_uuid(), {PERSON}, n % 40 + 1, gen_random_uuid(), 0, repeat('0', 64), 0, n % 3 > 0,
         CASE WHEN n % 40 = 7 THEN 'api' ELSE 'password' END, '', {BROWSER}, {ADDRESS}, began,
         least(now(), began + n % 20 * interval '1 day'),

@@ -44,28 +44,29 @@ def main() -> None:
 
 
 def _both(user: Any, times: int) -> tuple[float, float]:
-    from tokens import verified
+    from tokens import verification
     from tokens.conf import conf
 
     key = conf.key_ring.current
     tokens = cycle(_tokens(user))
     theirs, ours = [], []
     for _ in range(max(1, times // TOKENS)):
-        verified.forget()
+        verification.forget()
         theirs.append(rounds.clocked(lambda: floors.pyjwt(next(tokens), key.verifier, key.alg), TOKENS))
-        ours.append(rounds.clocked(lambda: verified.read(next(tokens)), TOKENS))
+        ours.append(rounds.clocked(lambda: verification.verify(next(tokens)), TOKENS))
     return min(theirs), min(ours)
 
 
 def _tokens(user: Any) -> list[str]:
-    from tokens import issue, jwts
+    from tokens import issuing
     from tokens.conf import conf
+    from tokens.core import jwt
     from tokens.models import RefreshToken
 
     row = RefreshToken.objects.filter(user=user).first() or RefreshToken.objects.start(user)
     ring, issuer, audience = conf.key_ring, conf.issuer, conf.audience
-    claims = (issue.access(row, issue.first(row), new=False) for _ in range(TOKENS))
-    return [jwts.write_access(each, ring=ring, issuer=issuer, audience=audience) for each in claims]
+    claims = (issuing.access_for(row, issuing.root_refresh(row), new=False) for _ in range(TOKENS))
+    return [jwt.write_access(each, ring=ring, issuer=issuer, audience=audience) for each in claims]
 
 
 if __name__ == "__main__":

@@ -37,13 +37,13 @@ def main() -> None:
     peers.create_tables(migrated=True)
     fill(peers.alice(), entries)
     from tokens.models import RefreshToken
-    from tokens.revocation import RevocationList
+    from tokens.revocation import LocalRevocationList
 
     read = RefreshToken.objects.changed_within
     some = str(RefreshToken.objects.values_list("pk", flat=True)[entries // 2])
 
     def measure(times: int) -> rounds.Figures:
-        known = RevocationList()
+        known = LocalRevocationList()
         began = perf_counter()
         known.entry(some, read)
         whole = perf_counter() - began
@@ -64,7 +64,7 @@ def fill(user: Any, entries: int) -> None:
     from tokens.models import RefreshToken
 
     first = RefreshToken.objects.start(user)
-    ended = f"t.started_at - n * interval '{conf.access_lifetime / entries:.6f} seconds'"
+    ended = f"t.created_at - n * interval '{conf.access_lifetime / entries:.6f} seconds'"
     rows.copy(first, entries, changed_at=ended, revoked_at=ended)
 
 
@@ -77,9 +77,9 @@ def _next_reading(known: Any, read: Any, some: str) -> float:
 
 
 def _memory(read: Any) -> float:
-    from tokens.revocation import RevocationList
+    from tokens.revocation import LocalRevocationList
 
-    known = RevocationList()
+    known = LocalRevocationList()
     gc.collect()
     tracemalloc.start()
     try:

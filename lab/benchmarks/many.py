@@ -81,10 +81,12 @@ def fill(user: Any, number: int) -> None:
     """So many sign-ins of `user`, each from a browser of its own sort."""
     from tokens.models import RefreshToken
 
-    about = {"method": RefreshToken.Method.PASSWORD, "user_agent": rows.USER_AGENT, "address": "203.0.113.7"}
+    about = {"method": RefreshToken.Method.PASSWORD, "user_agent": rows.USER_AGENT, "ip_address": "203.0.113.7"}
     first = RefreshToken.objects.start(user, **about)
-    agent, address = "replace(t.user_agent, '142', mod(n, 142)::text)", "t.address + mod(n, 200)"
-    rows.copy(first, number - 1, seen_at="t.seen_at - n * interval '1 minute'", user_agent=agent, address=address)
+    agent, address = "replace(t.user_agent, '142', mod(n, 142)::text)", "t.ip_address + mod(n, 200)"
+    rows.copy(
+        first, number - 1, last_used_at="t.last_used_at - n * interval '1 minute'", user_agent=agent, ip_address=address
+    )
 
 
 def _least(act: Any) -> int:

@@ -18,7 +18,7 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 def running() -> Iterator[dict[str, str]]:
     """An environment for contenders, in which every part is named; of the caller's own, nothing counts."""
     from tests import postgres, valkey
-    from tokens import jwks, keyfile
+    from tokens.core import keyfile, keys
 
     with tempfile.TemporaryDirectory() as folder, postgres.running() as url, valkey.running() as redis:
         environment = {
@@ -28,7 +28,7 @@ def running() -> Iterator[dict[str, str]]:
             "BENCHMARKS_REDIS": f"unix://{redis.unix_socket_path}",
         }
         for alg in ALGORITHMS:
-            keyfile.write(Path(folder, alg), {"keys": [jwks.generate(alg)]})
+            keyfile.write(Path(folder, alg), {"keys": [keys.generate_jwk(alg)]})
         yield environment
 
 

@@ -93,22 +93,23 @@ def main() -> None:
 
 
 def sojourn() -> Measure:
-    from tokens import issue, jwts
+    from tokens import issuing
     from tokens.conf import conf
+    from tokens.core import jwt
 
     from .signed_in import ask
 
     handler, bare = signed_in.handler((peers.SESSIONS, peers.TOKENS)), signed_in.handler(())
 
     def jar(claims: Any) -> dict[str, str]:
-        return {"HTTP_COOKIE": f"__Host-refresh={jwts.write_refresh(claims, ring=conf.key_ring, issuer=conf.issuer)}"}
+        return {"HTTP_COOKIE": f"__Host-refresh={jwt.write_refresh(claims, ring=conf.key_ring, issuer=conf.issuer)}"}
 
     def confirmed(row: Any) -> dict[str, str]:
-        return jar(issue.first(row))
+        return jar(issuing.root_refresh(row))
 
     def settled(row: Any) -> dict[str, str]:
         """A child that has not been used, and is old enough to be confirmed by that."""
-        child = issue.child(row, issue.first(row))
+        child = issuing.next_refresh(row, issuing.root_refresh(row))
         return jar(replace(child, jti=_older(child.jti), iat=child.iat - 600))
 
     def cost(made: Callable[[Any], dict[str, str]], times: int) -> float:

@@ -32,9 +32,9 @@ PEOPLE = """
 IDS = {"id": "gen_random_uuid()", "jti": "gen_random_uuid()"}
 PEOPLES = {
     "user_id": f"t.user_id + 1 + (n - 1) / {EACH}",
-    "started_at": "t.started_at + n * interval '0.1 second'",
+    "created_at": "t.created_at + n * interval '0.1 second'",
     "expires_at": "t.expires_at + n * interval '0.1 second'",
-    "address": "'203.0.113.0'::inet + (random() * 1000000)::int",
+    "ip_address": "'203.0.113.0'::inet + (random() * 1000000)::int",
 }
 
 INDEXES = """
@@ -79,8 +79,8 @@ def fill(rows: int) -> None:
 
     from tokens.models import RefreshToken
 
-    about = {"method": RefreshToken.Method.PASSWORD, "user_agent": USER_AGENT, "address": "203.0.113.7"}
-    first = RefreshToken.objects.start(peers.alice(), persistent=True, **about)
+    about = {"method": RefreshToken.Method.PASSWORD, "user_agent": USER_AGENT, "ip_address": "203.0.113.7"}
+    first = RefreshToken.objects.start(peers.alice(), remember=True, **about)
     with connection.cursor() as cursor, indexed_afterwards(cursor) if rows > GROWN else nullcontext():
         cursor.execute("SET session_replication_role = replica")  # each row's person is there: nothing to look up
         cursor.execute(PEOPLE, [-(-rows // EACH)])

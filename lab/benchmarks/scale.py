@@ -21,13 +21,13 @@ DRAWN = 2_000  # of each kind of write
 ROUNDS = 24  # of confirmations, each of every twentieth sign-in
 PEOPLE = """
     INSERT INTO accounts_user (id, username, email, password, is_superuser, first_name, last_name, is_staff, is_active,
-        date_joined, language)
+        date_joined, password_changed_at, language)
     SELECT md5(n::text)::uuid, 'person' || n, 'person' || n || '@example.org', repeat('x', 97), false, '', '',
-        false, true, now(), 'en'
+        false, true, now(), now(), 'en'
     FROM generate_series(1, %s) n"""
 ROWS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probes, persistent, method,
-        name, user_agent, address, started_at, seen_at, proved_at, expires_at, reason)
+        name, user_agent, ip_address, created_at, last_used_at, authenticated_at, expires_at, reason)
     SELECT gen_random_uuid(), md5((n %% %s + 1)::text)::uuid, 1, gen_random_uuid(), 0, repeat('0', 64), 0, true,
         'password', '', 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)'
             ' Chrome/142.0.0.0 Safari/537.36',
@@ -68,14 +68,14 @@ def show_sizes(rows: int) -> None:
 
 
 def show_writes() -> None:
-    from tokens import rotation
+    from tokens.core import rotation
     from tokens.models import RefreshToken
 
     rows = list(RefreshToken.objects.filter(pk__gt=uuid4()).select_related("user")[:DRAWN])
     moved = rotation.Refresh(2, rotation.new_jti(0))
     told("a confirmation", rows, lambda row: RefreshToken.objects.confirm(str(row.pk), moved))
-    told("a stamp of `seen_at`", rows, lambda row: row.see())
-    told("a sign-in", rows, lambda row: RefreshToken.objects.start(row.user, persistent=True))
+    told("a stamp of `last_used_at`", rows, lambda row: row.touch())
+    told("a sign-in", rows, lambda row: RefreshToken.objects.start(row.user, remember=True))
     told("an end", rows, lambda row: row.revoke("signed_out"))
     told("a deletion", rows, lambda row: RefreshToken.objects.filter(pk=row.pk).delete())
 

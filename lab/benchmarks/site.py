@@ -9,7 +9,7 @@ ROOT_URLCONF = "lab.benchmarks.site_urls"
 
 if os.environ.get("BENCHMARKS_SESSIONS"):
     INSTEAD = {
-        "tokens.middleware.StrictCookies": None,
+        "tokens.middleware.StrictCookiesMiddleware": None,
         "tokens.middleware.TokenMiddleware": "django.contrib.auth.middleware.AuthenticationMiddleware",
         "tokens.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
         "accounts.middleware.PendingDeletionMiddleware": None,  # it looks at the rows of sign-ins

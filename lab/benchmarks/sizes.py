@@ -43,14 +43,14 @@ def key_file(kind: str, folder: Path) -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa
     from jwt.algorithms import RSAAlgorithm
 
-    from tokens import jwks, keyfile
+    from tokens.core import keyfile, keys
 
     alg, _, bits = kind.partition("-")
     if bits:
         made = rsa.generate_private_key(public_exponent=65537, key_size=int(bits))
         key: Any = {"alg": alg, **RSAAlgorithm.to_jwk(made, as_dict=True)}
     else:
-        key = jwks.generate(alg)
+        key = keys.generate_jwk(alg)
     keyfile.write(folder / kind, {"keys": [key]})
     return str(folder / kind)
 
@@ -76,7 +76,7 @@ def renewal(name: str) -> Any:
     client = Client()
     RefreshToken.objects.all().delete()
     client.force_login(person)
-    RefreshToken.objects.update(persistent=True, status_index=PLACES - 1)
+    RefreshToken.objects.update(remember=True, status_index=PLACES - 1)
     del client.cookies["__Host-access"]
     return client.get("/accounts/login/", secure=True)  # a redirect: pages would need the collected static files
 

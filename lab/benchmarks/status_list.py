@@ -18,7 +18,8 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from tokens import jwks, keyfile
+from tokens.core import keyfile
+from tokens.core import keys as signing_keys
 
 from . import parts
 
@@ -33,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         keys = Path(folder, "keys.json")
-        keyfile.write(keys, {"keys": [jwks.generate("ES256")]})  # which neighbours can verify
+        keyfile.write(keys, {"keys": [signing_keys.generate_jwk("ES256")]})  # which neighbours can verify
         database = f"sqlite:///{folder}/db.sqlite3"
         parts.load(database, folder, TOKENS_KEYS=str(keys), TOKENS_STATUS_LIST=str(options.places))
         print(f"A list of {options.places:,} places.\n")
@@ -54,7 +55,7 @@ def fill(live: int, share: float, places: int) -> int:
     from tokens.models import RefreshToken
 
     now = timezone.now()
-    about = {"started_at": now, "seen_at": now, "expires_at": now + timedelta(days=1)}
+    about = {"created_at": now, "last_used_at": now, "expires_at": now + timedelta(days=1)}
     drawn = secrets.SystemRandom().sample(range(places), live)
     RefreshToken.objects.all().delete()
     RefreshToken.objects.bulk_create(
@@ -76,7 +77,7 @@ def ask(**about: Any) -> bytes:
 
 def took(anew: bool) -> float:
     """The seconds that an answer takes."""
-    from tokens.status_list import compressed
+    from tokens.contrib.status_list import compressed
 
     if anew:
         compressed.cache_clear()

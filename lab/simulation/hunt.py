@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from tokens.rotation import Refresh, born_at
+from tokens.core.rotation import Refresh, born_at
 
 from .jars import Access, Answer, Jar, Verdict
 from .rules import Family, Rule

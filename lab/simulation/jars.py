@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from tokens.rotation import Refresh
+from tokens.core.rotation import Refresh
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class Parameters:
     confirm_after: float = 120 * SECOND
     idle_lifetime: float = 7 * DAY
     probe_lifetime: float = 60 * SECOND
-    probes_at_most: int = 20  # of one token; as tokens.models.PROBES_AT_MOST
+    probes_at_most: int = 20  # of one token; as tokens.models.MAX_PROBES
 
     # The rules of the field, as their documents set them.
     leeway: float = 30 * SECOND  # Okta takes 0 to 60, Auth0 any number

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from tokens.rotation import Refresh, born_at, new_jti
+from tokens.core.rotation import Refresh, born_at, new_jti
 
 from .jars import Access, Answer, Jar, Verdict
 from .parameters import DEFAULT, Parameters

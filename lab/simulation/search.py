@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tokens.rotation import Refresh, new_jti
+from tokens.core.rotation import Refresh, new_jti
 
 from .jars import Access, Answer, Jar, Probe, Verdict
 from .rules import Family, Rule

@@ -1,11 +1,11 @@
-"""The rule of this project: the real `tokens.rotation`, applied as `tokens.presented` applies it."""
+"""The rule of this project: the real `tokens.core.rotation`, applied as `tokens.authentication` applies it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from tokens.rotation import Outcome, Refresh, decide, settled
+from tokens.core.rotation import AccessOutcome, Outcome, Refresh, decide, decide_access
 
 from .jars import Access, Answer, Jar, Probe, Verdict
 from .parameters import DEFAULT, Parameters
@@ -16,7 +16,7 @@ Decide = Callable[[Refresh, Refresh, float, float], Outcome]
 
 class Siblings(Rule):
     name = "siblings until one has settled"
-    document = "this project, `tokens/rotation.py`"
+    document = "this project, `tokens/core/rotation.py`"
 
     def __init__(self, parameters: Parameters = DEFAULT, decide: Decide = decide) -> None:
         super().__init__(parameters)
@@ -24,13 +24,15 @@ class Siblings(Rule):
         self.late_after = parameters.confirm_after / 3
 
     def by_access(self, family: Family, jar: Jar, access: Access, now: float) -> Answer | None:
-        if not access.new or not settled(access.refresh.jti, now, self.parameters.confirm_after):
-            return self.answered(family, jar, SIGNED_IN)
-        if jar.refresh is None:  # no jar that could have settled on anything: nothing is written
-            alone = family.row == access.refresh or family.row.generation == access.refresh.generation - 1
-            return SIGNED_IN if alone else None
-        if jar.refresh.jti != access.refresh.jti:
+        beside = jar.refresh.jti if jar.refresh else None
+        confirm_after = self.parameters.confirm_after
+        outcome = decide_access(
+            family.row, access.refresh, new=access.new, beside=beside, now=now, confirm_after=confirm_after
+        )
+        if outcome is AccessOutcome.EXPIRED:
             return None
+        if outcome is AccessOutcome.ACCEPT:
+            return self.answered(family, jar, SIGNED_IN)
         if family.row.generation < access.refresh.generation:
             family.row = access.refresh
         elif family.row != access.refresh:

@@ -1,1 +1,1 @@
-"""How dates and times are written where Django's own way is not this site's: times have their zone."""
+"""Format dates and times where Django's formats are not this site's: times have their time zone."""

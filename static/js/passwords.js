@@ -2,15 +2,15 @@
 
 const LEVELS = { 0: "short", 8: "enough", 12: "good", 16: "long" };
 
-for (const peek of document.querySelectorAll(".peek")) {
-  const input = document.getElementById(peek.getAttribute("aria-controls"));
+for (const toggle of document.querySelectorAll(".password-toggle")) {
+  const input = document.getElementById(toggle.getAttribute("aria-controls"));
   const show = (shown) => {
     input.type = shown ? "text" : "password";
-    peek.setAttribute("aria-pressed", shown);
+    toggle.setAttribute("aria-pressed", shown);
   };
-  peek.addEventListener("click", () => show(input.type === "password"));
+  toggle.addEventListener("click", () => show(input.type === "password"));
   input.form.addEventListener("submit", () => show(false)); // browsers keep what was typed into a field of text
-  peek.hidden = false;
+  toggle.hidden = false;
 }
 
 for (const hint of document.querySelectorAll(".strength")) {

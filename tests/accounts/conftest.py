@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.mails import messages
 from accounts.models import SecurityEvent, User
 from accounts.security import hashers, rate_limit
 from tests.conftest import PASSWORD
@@ -31,6 +32,11 @@ IPHONE = (
 def kinds() -> list[str]:
     """What is written down, the oldest first."""
     return list(SecurityEvent.objects.order_by("pk").values_list("kind", flat=True))
+
+
+def sent() -> list[tuple[str, list[str]]]:
+    """Return the kind and the readers of each mail that has gone out, the oldest first."""
+    return [(message.kind, message.to) for message in mail.outbox]
 
 
 def statements(queries: Any) -> list[Any]:
@@ -127,6 +133,19 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for method in ("encode", "verify"):
         monkeypatch.setattr(QuickArgon2Hasher, method, counted(method), raising=False)
     return done
+
+
+@pytest.fixture(autouse=True)
+def _mails_tell_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each message in `mail.outbox` its `kind` and `facts`: tests name what was sent, and not how it is worded."""
+    compose = messages.compose
+
+    def composed(mail: Any) -> Any:
+        if message := compose(mail):
+            message.kind, message.facts = mail.kind, mail.facts
+        return message
+
+    monkeypatch.setattr(messages, "compose", composed)
 
 
 @pytest.fixture

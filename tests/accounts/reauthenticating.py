@@ -16,7 +16,7 @@ QUESTION = "Is it you?"
 
 def expire_reauthentication(ago: timedelta = REAUTHENTICATION_TIMEOUT + timedelta(seconds=1)) -> None:
     """Everybody signed in, or gave their password, no later than that."""
-    RefreshToken.objects.update(proved_at=timezone.now() - ago)
+    RefreshToken.objects.update(authenticated_at=timezone.now() - ago)
 
 
 def answer(client: Any, page: Any, password: str = PASSWORD) -> Any:

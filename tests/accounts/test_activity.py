@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
-from accounts.models import SecurityEvent, User
+from accounts.models import SecurityEvent
 from accounts.models.security_event import EVENT_RETENTION, AppendOnlyError
 from tests.accounts.conftest import FIREFOX
 from tests.tokens.clock import copy_of, elapse
@@ -29,20 +29,14 @@ class TestSecurityEvent:
                 way()
         assert SecurityEvent.objects.get().kind == Kind.SIGNED_IN
 
-    def test_outlives_its_person(self, bob, alice):
-        SecurityEvent.objects.record(None, bob, Kind.SIGNED_IN, actor=alice)
-        User.objects.all().delete()
-        event = SecurityEvent.objects.get(kind=Kind.SIGNED_IN)
-        assert (event.user, event.actor) == (None, None)
-
     def test_keeps_who_what_when_and_from_where(self, rf, bob, alice):
-        session = uuid4()
+        session, before = uuid4(), timezone.now()
         request = rf.get("/", headers={"user-agent": "x" * 400}, REMOTE_ADDR="2001:db8::1")
         SecurityEvent.objects.record(request, bob, Kind.SESSION_ENDED, session_id=session, actor=alice)
         event = SecurityEvent.objects.get()
         assert (event.user, event.actor, event.kind, event.session_id) == (bob, alice, Kind.SESSION_ENDED, session)
         assert (event.ip_address, event.user_agent) == ("2001:db8::1", "x" * 300)
-        assert timezone.now() - event.created_at < timedelta(minutes=1)
+        assert before <= event.created_at <= timezone.now()
 
     @pytest.mark.parametrize("address", ["", "unix:"])
     def test_takes_a_server_that_tells_no_address(self, rf, bob, address):
@@ -63,25 +57,17 @@ class TestActivity:
         client.post(reverse("login"), {"username": "bob", "password": "wrong"})
         SecurityEvent.objects.record(None, alice, Kind.REUSE_FOUND)
         sign_in(client, bob)
-        page = client.get(ACTIVITY).content.decode()
-        assert page.index("Signed in") < page.index("A sign-in failed")
-        assert "Firefox 128 on Linux · 127.0.0.1" in page
-        assert "A copy of a sign-in" not in page
+        response = client.get(ACTIVITY)
+        assert [event.kind for event in response.context["page"]] == [Kind.SIGNED_IN, Kind.SIGN_IN_FAILED]
+        assert "Firefox 128 on Linux · 127.0.0.1" in response.content.decode()
 
-    @pytest.mark.parametrize(
-        ("kind", "words"),
-        [
-            (Kind.ALL_ENDED, "<h3>An administrator signed you out everywhere</h3>"),
-            (Kind.RESET_ASKED, "<h3>An administrator sent you a link to a new password</h3>"),
-            (Kind.PASSWORD_CHANGED, "by an administrator"),
-        ],
-    )
-    def test_says_who_it_was_if_it_was_an_administrator(self, here, bob, alice, kind, words):
+    @pytest.mark.parametrize("kind", [Kind.ALL_ENDED, Kind.RESET_ASKED, Kind.PASSWORD_CHANGED])
+    def test_says_who_it_was_if_it_was_an_administrator(self, here, bob, alice, kind):
         SecurityEvent.objects.record(None, bob, kind)
         assert "dministrator" not in here.get(ACTIVITY).content.decode()
         SecurityEvent.objects.record(None, bob, kind, actor=alice)
         page = here.get(ACTIVITY).content.decode()
-        assert words in page
+        assert page.count("dministrator") == 1
         assert "alice" not in page
 
     def test_has_pages_that_follow_each_other(self, here, bob, django_assert_num_queries):
@@ -95,52 +81,46 @@ class TestActivity:
         assert len(shown) == 45
         assert [event.pk for event in here.get(ACTIVITY, {"page": "99"}).context["page"]] == shown[40:]
 
-    @pytest.mark.parametrize("number", ["", "0", "x", "9" * 40, "\x00", "٣"])
-    def test_a_number_that_is_none_is_some_page(self, here, number):
-        assert here.get(ACTIVITY, {"page": number}).context["page"].number == 1
+    def test_a_number_that_is_none_is_some_page(self, here):
+        for number in ("0", "x", "9" * 40, "\x00"):
+            assert here.get(ACTIVITY, {"page": number}).context["page"].number == 1
 
-    def test_has_words_for_everything(self, client, bob, sign_in):
-        sign_in(client, bob)
-        for kind in Kind.values:
+    def test_has_words_for_everything(self, here, bob):
+        for kind in Kind:
             SecurityEvent.objects.record(None, bob, kind)
-        pages = "".join(client.get(ACTIVITY, {"page": number}).content.decode() for number in (1, 2))
+        pages = "".join(here.get(ACTIVITY, {"page": number}).content.decode() for number in (1, 2))
         for kind in Kind:
             assert f"<h3>{escape(kind.label)}</h3>" in pages
             assert kind.label != kind.value.replace("_", " ").title()  # which Django makes up
 
-    @pytest.mark.parametrize("kind", ["sign_in_failed", "reauthentication_failed", "copy_tried", "reuse_found"])
-    def test_marks_what_to_look_at_twice(self, client, bob, sign_in, kind):
-        sign_in(client, bob)
-        assert 'class="alarming"' not in client.get(ACTIVITY).content.decode()
-        SecurityEvent.objects.record(None, bob, kind)
-        page = client.get(ACTIVITY).content.decode()
-        assert page.count('class="alarming"') == 1
-        assert ("Change your password if this was not you." in page) is (kind == "reuse_found")
-        assert ("It can be harmless: importing a browser profile" in page) is (kind == "reuse_found")
+    def test_marks_what_to_look_at_twice(self, here, bob):
+        marked = set()
+        for kind in Kind:
+            SecurityEvent.objects.all()._raw_delete("default")
+            SecurityEvent.objects.record(None, bob, kind)
+            if 'class="alarming"' in here.get(ACTIVITY).content.decode():
+                marked.add(kind)
+        assert marked == {Kind.SIGN_IN_FAILED, Kind.REAUTHENTICATION_FAILED, Kind.COPY_TRIED, Kind.REUSE_FOUND}
 
-    def test_says_from_where_as_far_as_is_known(self, client, bob, alice, sign_in, rf):
-        sign_in(client, bob)
+    @pytest.mark.parametrize("kind", [Kind.REUSE_FOUND, Kind.COPY_TRIED])
+    def test_names_harmless_causes_of_a_copy_that_ended_sessions(self, here, bob, kind):
+        SecurityEvent.objects.record(None, bob, kind)
+        page = here.get(ACTIVITY).content.decode()
+        assert ("It can be harmless: importing a browser profile" in page) is (kind == Kind.REUSE_FOUND)
+
+    def test_says_from_where_as_far_as_is_known(self, here, bob, alice, rf):
         for about, by in (({"REMOTE_ADDR": "203.0.113.7"}, None), ({"REMOTE_ADDR": "203.0.113.8"}, alice)):
             SecurityEvent.objects.record(rf.get("/", **about), bob, Kind.SESSION_ENDED, actor=by)
-        SecurityEvent.objects.record(None, bob, Kind.ACTIVATED)
-        page = client.get(ACTIVITY).content.decode()
-        assert "A browser we do not know · 203.0.113.7" in page
+        page = here.get(ACTIVITY).content.decode()
+        assert "203.0.113.7" in page
         assert "203.0.113.8" not in page
-        assert page.count("A browser we do not know") == 2  # the sign-in of this test is the other one
 
-    def test_goes_back_as_far_as_it_says(self, client, bob, sign_in):
-        sign_in(client, bob)
+    def test_goes_back_as_far_as_it_says(self, here, bob):
         for age in (EVENT_RETENTION - timedelta(minutes=1), EVENT_RETENTION + timedelta(minutes=1)):
             SecurityEvent.objects.create(user=bob, kind=Kind.SIGNED_OUT, created_at=timezone.now() - age)
-        response = client.get(ACTIVITY)
-        assert "We keep this for 180 days." in response.content.decode()
+        response = here.get(ACTIVITY)
+        assert str(EVENT_RETENTION.days) in response.content.decode()
         assert len(response.context["page"]) == 2
-
-    def test_whoever_is_gone_is_sent_to_the_log_in(self, client, bob, sign_in):
-        assert client.get(ACTIVITY).headers["Location"] == f"/accounts/login/?next={ACTIVITY}"
-        sign_in(client, bob)
-        User.objects.filter(pk=bob.pk).update(is_active=False)
-        assert client.get(ACTIVITY).headers["Location"] == f"/accounts/login/?next={ACTIVITY}"
 
 
 EXPIRED = 16 * 60
@@ -157,23 +137,24 @@ def stale(bob, sign_in):
     return browser, old
 
 
-def history(browser):
-    return browser.get("/accounts/activity/").content.decode()
+def tried(bob):
+    return SecurityEvent.objects.filter(user=bob, kind=Kind.COPY_TRIED).count()
 
 
-def test_an_old_copy_that_was_tried_and_not_answered_stays_in_the_history(stale):
+def test_an_old_copy_that_was_tried_and_not_answered_stays_in_the_history(stale, bob):
     browser, old = stale
     for _ in range(3):
         assert copy_of(old).get("/").status_code == 307
-    assert history(browser).count("An old copy of a sign-in was tried") == 1
-    assert "It did not get in." in history(browser)
+    assert tried(bob) == 1
+    assert str(Kind.COPY_TRIED.label) in browser.get(ACTIVITY).content.decode()
 
 
-def test_a_late_request_of_ones_own_leaves_nothing_in_the_history(stale):
+def test_a_late_request_of_ones_own_leaves_nothing_in_the_history(stale, bob):
     browser, old = stale
     browser.cookies["__Host-probe"] = old.get("/").cookies["__Host-probe"].value
-    assert "Hello, bob." in browser.get("/").content.decode()
-    assert "An old copy of a sign-in was tried" not in history(browser)
+    assert tried(bob) == 1
+    assert browser.get("/").context["user"] == bob
+    assert tried(bob) == 0
 
 
 def test_nothing_else_can_be_withdrawn(stale):

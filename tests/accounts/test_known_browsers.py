@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.account.user_agents import describe
 from accounts.models import User
 from accounts.security import known_browsers, new_browser_alert
-from tests.accounts.conftest import CHROME, FIREFOX, IPHONE
+from tests.accounts.conftest import CHROME, FIREFOX, IPHONE, sent
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -31,46 +31,38 @@ def knows(client, user):
 
 @pytest.mark.django_db
 class TestTheCookie:
-    def test_a_sign_in_leaves_it_bound_to_the_host_and_out_of_reach_of_scripts(self, here):
-        cookie = here.cookies[NAME]
+    def test_a_sign_in_leaves_it_bound_to_the_host_and_out_of_reach_of_scripts_and_nothing_else_does(
+        self, client, bob, sign_in
+    ):
+        client.post("/accounts/login/", {"username": "bob", "password": "wrong"})
+        client.post("/accounts/password/reset/", {"email": "bob@example.org"})
+        assert NAME not in client.cookies
+        sign_in(client, bob)
+        cookie = client.cookies[NAME]
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
         assert cookie["secure"] and cookie["httponly"]
         assert cookie["max-age"] == 400 * 24 * 60 * 60
 
-    def test_nothing_else_does(self, client, bob):
-        client.get("/accounts/login/")
-        client.post("/accounts/login/", {"username": "bob", "password": "wrong"})
-        client.post("/accounts/password/reset/", {"email": "bob@example.org"})
-        assert NAME not in client.cookies
-
-    def test_it_says_nothing_about_anybody(self, here, bob):
-        name, marks = signing.loads(here.cookies[NAME].value, salt=known_browsers.SALT)
-        assert len(name) == 22
-        assert [len(mark) for mark in marks] == [32]
-        for told in (bob.username, bob.email, bob.password, bob.get_session_auth_hash()):
-            assert told not in f"{name} {marks}"
-
-    def test_two_browsers_of_somebody_have_nothing_in_common(self, here, bob, sign_in):
-        other = Client()
-        sign_in(other, bob)
-        here, there = known_browsers.from_request(request_of(here)), known_browsers.from_request(request_of(other))
-        assert here.id != there.id
-        assert not set(here.marks) & set(there.marks)
+    def test_it_says_nothing_about_anybody_and_two_of_somebody_have_nothing_in_common(self, here, there):
+        (one, its), (other, others) = (
+            signing.loads(browser.cookies[NAME].value, salt=known_browsers.SALT) for browser in (here, there)
+        )
+        assert (len(one), [len(mark) for mark in its]) == (22, [32])  # drawn, and a hash
+        assert one != other
+        assert not set(its) & set(others)
 
 
 @pytest.mark.django_db
 class TestKnows:
-    def test_whoever_signed_in_and_nobody_else(self, here, bob, alice):
-        User.objects.filter(pk=alice.pk).update(password=User.objects.get(pk=bob.pk).password)  # the same hash
+    def test_whoever_signed_in_and_nobody_else(self, here, bob, alice, sign_in):
+        same = User.objects.filter(pk=bob.pk).values("password", "password_changed_at").get()
+        User.objects.filter(pk=alice.pk).update(**same)
         assert knows(here, bob)
         assert not knows(here, alice)
         assert not knows(Client(), bob)
-
-    def test_several_people_of_one_browser(self, here, bob, alice, sign_in):
         name = known_browsers.from_request(request_of(here)).id
-        sign_in(here, alice)
-        assert knows(here, bob)
-        assert knows(here, alice)
+        sign_in(here, alice)  # in the same browser
+        assert knows(here, bob) and knows(here, alice)
         assert known_browsers.from_request(request_of(here)).id == name
 
     def test_five_at_most_and_the_one_of_longest_ago_goes(self, client, sign_in):
@@ -80,15 +72,11 @@ class TestKnows:
         assert [knows(client, person) for person in people] == [True, False, True, True, True, True]
         assert len(client.cookies[NAME].value) < 500
 
-    def test_not_after_the_password_was_changed_elsewhere(self, here, bob):
-        bob.set_password(NEW)
-        bob.save()
-        assert not knows(here, bob)
-
-    def test_but_here_where_it_was_changed(self, here, bob):
+    def test_not_after_the_password_was_changed_but_here_where_it_was(self, here, there, bob):
         fields = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
         assert here.post("/accounts/password/change/", fields).status_code == 302
         assert knows(here, bob)
+        assert not knows(there, bob)
 
     def test_still_under_a_new_secret_key_while_the_old_one_is_a_fallback(self, here, bob, settings, sign_in):
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "y" * 50, [settings.SECRET_KEY]
@@ -98,13 +86,10 @@ class TestKnows:
         settings.SECRET_KEY_FALLBACKS = []
         assert knows(here, bob)
 
-    @pytest.mark.parametrize(
-        "value",
-        ["", "a:b:c", "x" * 4000, signing.dumps(["id", []], salt="another"), signing.dumps("id")],
-    )
-    def test_what_is_not_ours_is_no_browser(self, client, bob, sign_in, value):
-        client.cookies[NAME] = value
-        assert known_browsers.from_request(request_of(client)) is None
+    def test_what_is_not_ours_is_no_browser(self, client, bob, sign_in):
+        for value in ("", "a:b:c", signing.dumps(["id", []], salt="another"), signing.dumps("id")):
+            client.cookies[NAME] = value
+            assert known_browsers.from_request(request_of(client)) is None
         sign_in(client, bob)
         assert knows(client, bob)
 
@@ -158,15 +143,6 @@ def program(bob, committing):
     return program
 
 
-@pytest.fixture
-def fail(bob):
-    def fail(times):
-        for _ in range(times):
-            Client().post("/accounts/login/", {"username": "bob", "password": "not it"})
-
-    return fail
-
-
 class TestBrowsers:
     @pytest.mark.parametrize(("days", "told"), [(0, 0), (31, 1)])
     def test_the_first_of_an_account_is_told_if_the_account_is_old(self, at, bob, days, told):
@@ -178,35 +154,29 @@ class TestBrowsers:
         at(IPHONE)
         at(IPHONE)  # of the same make
         [message] = mail.outbox
-        assert (message.subject, message.to) == ("A new sign-in to your account", ["bob@example.org"])
-        assert "Browser: Safari 17 on iPhone" in message.body
-        assert "Address: 127.0.0.1" in message.body
-        assert "http://testserver/accounts/sessions/" in message.body
-        assert "failed" not in message.body
+        assert (message.kind, message.to) == ("new_browser", ["bob@example.org"])
+        for said in ("Safari 17 on iPhone", "127.0.0.1", "http://testserver/accounts/sessions/"):
+            assert said in message.body
+        assert not message.facts.get("failures")
 
-    def test_one_that_was_here_before_is_not(self, at):
-        here = at(FIREFOX)
+    def test_one_that_was_here_before_is_not_unless_it_was_somebody_elses(self, at, alice, sign_in):
+        here, hers = at(FIREFOX), Client()
         here.post("/accounts/logout/")
         at(FIREFOX, here)
         assert not mail.outbox
-
-    def test_somebody_elses_browser_is_new_to_the_account(self, at, alice, sign_in):
-        hers = Client()
         sign_in(hers, alice)
         hers.post("/accounts/logout/")
-        at(FIREFOX)
         at("", hers)
-        assert len(mail.outbox) == 1
+        assert sent() == [("new_browser", ["bob@example.org"])]
 
-    def test_failures_before_it_are_told_as_well(self, at, fail):
-        at(FIREFOX)
-        fail(3)
-        at(CHROME)
-        fail(2)
-        at(IPHONE)
+    def test_failures_before_it_are_told_as_well(self, at, client):
+        for user_agent, failures in ((FIREFOX, 0), (CHROME, 3), (IPHONE, 2)):
+            for _ in range(failures):
+                client.post("/accounts/login/", {"username": "bob", "password": "not it"})
+            at(user_agent)
         first, second = mail.outbox
-        assert "Before that, 3 attempts with wrong passwords had failed." in first.body
-        assert "failed" not in second.body
+        assert first.facts["failures"] == 3
+        assert not second.facts.get("failures")
 
     def test_one_that_is_known_costs_no_query_more(self, at, bob, django_assert_num_queries):
         here = at(FIREFOX)
@@ -215,20 +185,15 @@ class TestBrowsers:
             assert not new_browser_alert.is_new_browser(request, bob, RefreshToken(user=bob, method="password"))
 
 
-class TestPrograms:
-    def test_one_that_is_new_is_told_and_then_known(self, at, program):
-        at(FIREFOX)
-        program(PROGRAM)
-        program(PROGRAM)
-        [message] = mail.outbox
-        assert "Address: 127.0.0.1" in message.body
-
-    def test_after_so_many_in_a_day_one_more_says_nothing_new(self, at, program):
-        """The address may be a stranger's, whom anybody could have written to as often as they sign in."""
-        at(FIREFOX)
-        for number in range(12):
-            program(f"{PROGRAM}.{number}")
-        assert len(mail.outbox) == 10
+def test_programs_are_told_once_each_and_so_many_a_day(at, program):
+    """The address may be a stranger's, whom anybody could have written to as often as they sign in."""
+    at(FIREFOX)
+    program(PROGRAM)
+    program(PROGRAM)
+    assert [message.kind for message in mail.outbox] == ["new_browser"]
+    for number in range(12):
+        program(f"{PROGRAM}.{number}")
+    assert len(mail.outbox) == 10
 
 
 ANDROID = (

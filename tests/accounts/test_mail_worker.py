@@ -18,7 +18,7 @@ from accounts.mails import outbox
 from accounts.mails import worker as mails_worker
 from accounts.models import OutgoingMail, User
 from accounts.models.outgoing_mail import FIRST_DELAY, LEASE, MAX_DELAY, RETENTION
-from tests.smtp import wait_until, words
+from tests.smtp import wait_until
 from tests.tokens.racing import together
 
 
@@ -55,9 +55,9 @@ class TestDeliver:
         assert mails_worker.send_due() == 2
         assert [message["To"] for message in smtp.received] == ["a@example.org", "b@example.org"]
         assert not OutgoingMail.objects.exists()
-        said = "The mail 'account_exists' to g…@example.org was refused for good and is dropped: refused with 550."
-        assert caplog.messages == [said]
-        assert "gone@" not in caplog.text
+        assert caplog.messages == [
+            "The mail 'account_exists' to g…@example.org was rejected permanently and was dropped: rejected with 550."
+        ]
 
     def test_a_refusal_for_now_is_tried_again_and_the_others_come(self, smtp, keep, caplog):
         smtp.refusals["a@example.org"] = "450 Try again later"
@@ -86,9 +86,8 @@ class TestDeliver:
         assert OutgoingMail.objects.get().kind == "no_such_kind"
         assert "TemplateDoesNotExist" in caplog.text
 
-    @pytest.mark.parametrize("address", ["no address", "a@b@example.org", "a@example.org\nBcc: b@example.org"])
-    def test_what_is_no_address_is_dropped(self, smtp, keep, address):
-        keep(address, "b@example.org")
+    def test_what_is_no_address_is_dropped(self, smtp, keep):
+        keep("no address", "a@example.org\nBcc: b@example.org", "b@example.org")
         assert mails_worker.send_due() == 1
         assert not OutgoingMail.objects.exists()
 
@@ -109,7 +108,11 @@ class TestDeliver:
         come(FIRST_DELAY)
         assert mails_worker.send_due() == 1
 
-    def test_whose_person_is_gone_is_dropped(self, smtp, bob, keep):
+    def test_whose_person_is_gone_or_has_no_use_for_it_is_dropped(self, smtp, bob, keep):
+        keep()
+        outbox.enqueue("password_reset", bob)
+        User.objects.update(is_active=False)
+        assert mails_worker.send_due() == 1  # the other one, by its kind
         keep()
         User.objects.filter(pk=bob.pk)._raw_delete("default")
         assert mails_worker.send_due() == 0
@@ -118,7 +121,7 @@ class TestDeliver:
     def test_a_mail_without_a_person_goes_to_its_address(self, smtp, db):
         outbox.enqueue("account_deleted", None, to="bob@example.org")
         assert mails_worker.send_due() == 1
-        assert words(smtp.received[0]).startswith("Hello,\n")
+        assert smtp.received[0]["To"] == "bob@example.org"
 
 
 class TestRetry:
@@ -127,7 +130,7 @@ class TestRetry:
         pauses = []
         for _ in range(10):
             assert mail.claim()
-            pauses.append(mail.put_off())
+            pauses.append(mail.postpone())
         assert pauses[:4] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY, 8 * FIRST_DELAY]
         assert pauses[-3:] == [MAX_DELAY] * 3
 
@@ -146,21 +149,15 @@ class TestRetry:
 
 
 class TestClaim:
-    def test_nobody_else_comes_near_it_until_the_lease_is_over(self, keep):
+    def test_nobody_else_comes_near_it_until_the_lease_is_over_and_whoever_lost_it_moves_nothing(self, keep):
         [mail], [other] = keep(), list(OutgoingMail.objects.due())
         assert mail.claim()
         assert not other.claim()
         assert not OutgoingMail.objects.due().exists()
         come(LEASE)
-        assert OutgoingMail.objects.due().get().claim()
-
-    def test_whoever_lost_the_lease_moves_nothing(self, keep):
-        [mail] = keep()
-        mail.claim()
-        come(LEASE)
         other = OutgoingMail.objects.due().get()
-        other.claim()
-        mail.put_off()
+        assert other.claim()
+        mail.postpone()
         assert OutgoingMail.objects.get().due_at == other.due_at
 
     @pytest.mark.django_db(transaction=True)
@@ -189,12 +186,12 @@ class TestClaim:
 class TestPostman:
     @pytest.fixture
     def worker(self, monkeypatch):
-        """`went` grows by one with each look for mails."""
+        """A worker that pauses for no time worth waiting; `went` grows by one with each look for mails."""
         monkeypatch.setattr(mails_worker, "notify", lambda: None)
         monkeypatch.setattr(mails_worker, "_pause", lambda: 0.01)
         worker = mails_worker.MailWorker()
-        worker.went, go = [], worker._go
-        monkeypatch.setattr(worker, "_go", lambda: go() or worker.went.append(1))
+        worker.went, run_once = [], worker._run_once
+        monkeypatch.setattr(worker, "_run_once", lambda: run_once() or worker.went.append(1))
         monkeypatch.setattr(worker, "work", partial(worker.work, poll=0.01))
         yield worker
         worker.stop()
@@ -242,13 +239,6 @@ class TestPostman:
         assert [thread.name for thread in threading.enumerate()].count("mail-worker") == 1
 
 
-def test_a_person_who_is_deactivated_meanwhile_gets_no_new_password(smtp, bob):
-    outbox.enqueue("password_reset", bob)
-    User.objects.update(is_active=False)
-    assert mails_worker.send_due() == 0
-    assert not OutgoingMail.objects.exists()
-
-
 def test_what_goes_to_nobody_is_made_all_the_same(smtp, db, monkeypatch):
     """Else the work that follows an asked reset would tell whether there is such a person."""
     made = []
@@ -271,13 +261,19 @@ def say(*words):
 class TestOnce:
     def test_sends_what_is_due_and_counts_what_is_left(self, smtp, bob):
         smtp.refusals["later@example.org"] = "450 Later"
+        assert say("--dry-run") == "No mail is due, 0 remain for later."
         outbox.enqueue("account_exists", bob)
         outbox.enqueue("account_exists", bob, to="later@example.org")
-        assert say() == "1 mails sent, 1 are left for later."
-        assert len(smtp.received) == 1
+        listed = say("--dry-run").splitlines()
+        assert listed[0].startswith("account_exists · ") and listed[0].endswith(" · b…@example.org · attempts: 0")
+        assert not smtp.received
+        assert say() == "1 mails sent, 1 remain for later."
+        assert say("--dry-run") == "No mail is due, 1 remain for later."
         smtp.die()  # which is no error
         come(FIRST_DELAY)
-        assert say() == "0 mails sent, 1 are left for later."
+        assert say() == "0 mails sent, 1 remain for later."
+        with pytest.raises(CommandError):  # which is for one look
+            say("--dry-run", "--watch")
 
     def test_a_signal_lets_it_finish_the_mail_in_hand(self, smtp, bob, monkeypatch):
         for _ in range(3):
@@ -290,45 +286,27 @@ class TestOnce:
 
         monkeypatch.setattr(mails_worker, "_send", send)
         before = signal.getsignal(signal.SIGTERM)
-        assert say() == "1 mails sent, 2 are left for later."
+        assert say() == "1 mails sent, 2 remain for later."
         assert signal.getsignal(signal.SIGTERM) is before
         assert len(smtp.received) == 1
 
 
-class TestDryRun:
-    def test_lists_what_is_due_and_sends_nothing(self, smtp, bob):
-        assert say("--dry-run") == "No mail is due, 0 are left for later."
-        outbox.enqueue("account_exists", bob)
-        listed = say("--dry-run")
-        assert listed.startswith("account_exists · ")
-        assert listed.endswith(" · b…@example.org · attempts: 0")
-        assert not smtp.received
-        assert OutgoingMail.objects.get().attempts == 0
-        OutgoingMail.objects.update(due_at=timezone.now() + timedelta(minutes=1))
-        assert say("--dry-run") == "No mail is due, 1 are left for later."
-        with pytest.raises(CommandError):  # which is for one look
-            say("--dry-run", "--watch")
-
-
 @pytest.mark.django_db(transaction=True)
-class TestWatch:
-    @pytest.fixture(autouse=True)
-    def _handlers(self):
-        before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-        yield
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_watching_goes_on_until_it_is_told_to_end(smtp, bob, by):
+    OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_exists", user=bob, to="a@b.org", language="en")])
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def end():
+        wait_until(lambda: smtp.received)
+        os.kill(os.getpid(), by)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    try:
+        say("--watch")
+    finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-
-    @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-    def test_goes_on_until_it_is_told_to_end(self, smtp, bob, by):
-        OutgoingMail.objects.bulk_create([OutgoingMail(kind="account_exists", user=bob, to="a@b.org", language="en")])
-
-        def end():
-            wait_until(lambda: smtp.received)
-            os.kill(os.getpid(), by)
-
-        ending = threading.Thread(target=end)
-        ending.start()
-        say("--watch")
-        ending.join()
-        assert not OutgoingMail.objects.exists()
+    ending.join()
+    assert not OutgoingMail.objects.exists()

@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 from django.test import Client
 
-from accounts.api.endpoint import LARGEST_BODY
+from accounts.api.endpoint import MAX_BODY
 from accounts.api.problems import REALM
 from accounts.api.urls import urlpatterns
 from tokens.models import RefreshToken
@@ -78,4 +78,4 @@ def test_repeats_what_the_code_says():
     assert components["schemas"]["Session"]["properties"]["opened"]["enum"] == RefreshToken.Method.values
     assert components["headers"]["Challenge"]["schema"]["pattern"] == f"^{REALM}"
     too_large = components["responses"]["TooLarge"]["content"]["application/problem+json"]["example"]
-    assert str(LARGEST_BODY) in too_large["detail"]
+    assert str(MAX_BODY) in too_large["detail"]

@@ -11,30 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from tests.conftest import PASSWORD
-
-OPEN = {
-    "/",
-    "/.well-known/change-password",
-    "/.well-known/jwks.json",
-    "/.well-known/openid-configuration",
-    "/.well-known/status-list",
-    "/accounts/email/confirm/<uuid:key>/<token>/",
-    "/accounts/email/undo/<uuid:key>/<token>/",
-    "/accounts/email/verify/",
-    "/accounts/language/",
-    "/accounts/login/",
-    "/accounts/logout/",
-    "/accounts/password/reset/",
-    "/accounts/password/reset/<uidb64>/<token>/",
-    "/accounts/password/reset/complete/",
-    "/accounts/password/reset/done/",
-    "/accounts/signup/",
-    "/admin/login/",
-    "/csp-report",
-    "/healthz",
-    "/metrics",
-    "/readyz",
-}
+from tests.pages import ADMINS, OPEN, OWN, VISITORS
 
 
 def patterns(resolver, prefix="/"):
@@ -48,7 +25,7 @@ def patterns(resolver, prefix="/"):
 
 def test_these_pages_are_open_and_no_others():
     routes = {route for route, view in patterns(get_resolver()) if not getattr(view, "login_required", True)}
-    assert {route for route in routes if not route.startswith("/api/")} == OPEN
+    assert {route for route in routes if not route.startswith("/api/")} == OPEN.keys()
 
 
 def test_the_api_has_these_addresses_and_asks_for_tokens_by_itself():
@@ -68,18 +45,10 @@ def test_the_api_has_these_addresses_and_asks_for_tokens_by_itself():
     }
 
 
-@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500", "503"])
-def test_an_error_page_stands_alone(name):
+def test_an_error_page_stands_alone():
     """Django renders most of them without a request, and with no database at hand."""
-    page = render_to_string(f"{name}.html")
-    assert page.count("<h1>") == 1
-    assert "Go home" in page
-
-
-def test_a_page_that_is_not_there_says_so(client, db):
-    response = client.get("/no/such/page/")
-    assert response.status_code == 404
-    assert "There is nothing here" in response.content.decode()
+    for name in ("400", "403", "403_csrf", "404", "500", "503"):
+        assert render_to_string(f"{name}.html").count("<h1>") == 1, name
 
 
 def test_no_template_has_script_or_style_of_its_own():
@@ -91,59 +60,48 @@ def test_no_template_has_script_or_style_of_its_own():
         assert not re.search(forbidden, path.read_text()), path
 
 
-@pytest.mark.parametrize("url", ["/", "/accounts/login/", "/nowhere/"])
-def test_every_page_has_one_heading_a_language_and_a_way_past_the_top(client, db, url):
-    page = client.get(url).content.decode()
-    assert page.count("<h1>") == page.count('id="main"') == 1
-    assert 'href="#main"' in page
-    assert '<html lang="en">' in page
+def test_every_page_has_one_heading_a_language_and_a_way_past_the_top(client, db):
+    for url, status in (("/", 200), ("/accounts/login/", 200), ("/nowhere/", 404)):
+        response = client.get(url)
+        page = response.content.decode()
+        assert response.status_code == status
+        assert page.count("<h1>") == page.count('id="main"') == 1
+        assert 'href="#main"' in page
+        assert '<html lang="en">' in page
 
 
 class TestFormErrors:
     def test_say_where_to_look_if_there_are_several(self, client, db):
         page = client.post("/accounts/signup/", {"username": "not a name", "email": "nobody"}).content.decode()
-        assert "Please look at these once more:" in page
         for name in ("username", "email", "password1"):
             assert f'<a href="#id_{name}">' in page
             assert f'id="id_{name}_error"' in page
         assert page.count('aria-invalid="true"') == 4
-        assert "<title>Please check: Create an account" in page
+        asked = client.get("/accounts/signup/").content.decode()
+        title = r"<title>(.*?)</title>"
+        assert re.search(title, page)[1] != re.search(title, asked)[1]
 
     def test_stand_at_the_field_alone_if_it_is_one(self, client, db):
         page = client.post("/accounts/password/reset/", {"email": "nobody"}).content.decode()
-        assert "Please look at these once more:" not in page
+        assert '<a href="#id_email">' not in page
         assert 'aria-describedby="id_email_error"' in page
 
 
 @pytest.mark.once
 class TestRefusedMethods:
-    @pytest.mark.parametrize(
-        ("method", "name", "allow"), [("get", "logout", "POST"), ("post", "activity", "GET, HEAD")]
-    )
-    def test_are_told_on_a_page_with_a_way_back(self, client, bob, sign_in, method, name, allow):
-        sign_in(client, bob)
-        response = getattr(client, method)(reverse(name))
-        assert response.status_code == 405
-        assert response.headers["Allow"] == allow
-        assert "This is no page" in response.content.decode()
-        assert f'href="{reverse("home")}"' in response.content.decode()
+    def test_are_told_on_a_page_with_a_way_back(self, here):
+        for response, allow in (
+            (here.get(reverse("logout")), "POST"),
+            (here.post(reverse("activity")), "GET, HEAD"),
+        ):
+            assert (response.status_code, response.headers["Allow"]) == (405, allow)
+            assert f'href="{reverse("home")}"' in response.content.decode().partition("<main")[2]
 
-    @pytest.mark.parametrize("path", ["/healthz", "/.well-known/jwks.json"])
-    def test_are_told_to_machines_by_the_header_alone(self, client, db, path):
-        response = client.post(path)
-        assert (response.status_code, response.content) == (405, b"")
-        assert "GET" in response.headers["Allow"]
-
-
-OPEN_NAMES = ("home", "signup", "password_reset", "password_reset_done", "password_reset_complete", "login")
-CLOSED_NAMES = (
-    *("home", "sessions", "activity", "profile", "username_change", "email_change", "password_change"),
-    *("export", "delete"),
-)
-ADMIN_NAMES = [
-    f"admin:{name}"
-    for name in ("index", "accounts_user_changelist", "accounts_user_add", "tokens_refreshtoken_changelist")
-]
+    def test_are_told_to_machines_by_the_header_alone(self, client, db):
+        for path in ("/healthz", "/.well-known/jwks.json"):
+            response = client.post(path)
+            assert (response.status_code, response.content) == (405, b"")
+            assert "GET" in response.headers["Allow"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -153,31 +111,26 @@ def test_no_page_breaks_the_policy_or_is_too_wide_in_a_browser(page, live_server
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
-    def visit(names):
-        for name in names:
-            page.goto(site + reverse(name))
+    def visit(urls):
+        for url in urls:
+            page.goto(site + url)
             for width in (320, 1000):
                 page.set_viewport_size({"width": width, "height": 800})
-                if page.evaluate("document.documentElement.scrollWidth") != width and not name.startswith("admin:"):
-                    wide.append((name, width))
+                if page.evaluate("document.documentElement.scrollWidth") != width and url not in ADMINS:
+                    wide.append((url, width))
 
-    visit(OPEN_NAMES)
-    accent = page.evaluate("getComputedStyle(document.querySelector('.button.primary')).backgroundColor")
-    assert accent == "rgb(11, 110, 95)"
-    page.get_by_label("User name or e-mail").fill("alice")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Hello, alice.").wait_for()
-    visit(CLOSED_NAMES)
-    visit(ADMIN_NAMES)
+    visit(VISITORS)
+    page.goto(f"{site}/accounts/login/")
+    page.fill("[name=username]", "alice")
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(f"{site}/")
+    visit(["/", *OWN, *ADMINS])
     assert (complaints, wide) == ([], [])
 
 
-class TestNavigation:
-    @pytest.mark.parametrize(
-        "name", ["profile", "username_change", "email_change", "password_change", "sessions", "activity", "export"]
-    )
-    def test_each_page_of_the_account_shows_where_one_is_and_has_the_way_out(self, here, name):
+def test_each_page_of_the_account_shows_where_one_is_and_has_the_way_out(here):
+    for name in ("profile", "username_change", "email_change", "password_change", "sessions", "activity", "export"):
         page = here.get(reverse(name)).content.decode()
         [nav] = re.findall(r'<nav class="settings".*?</nav>', page, flags=re.S)
         assert re.findall(r'href="([^"]+)" aria-current="page"', nav) == [reverse(name)]
@@ -185,21 +138,21 @@ class TestNavigation:
 
 
 class TestHome:
-    def test_a_visitor_reads_what_this_is_at_no_query(self, client, db, django_assert_num_queries):
+    def test_a_visitor_gets_the_way_in_at_no_query(self, client, db, django_assert_num_queries):
         with django_assert_num_queries(0):
             page = client.get("/").content.decode()
-        assert "Stay signed in. Stay in charge." in page
         assert reverse("signup") in page
 
     @pytest.mark.parametrize("verified", [False, True])
-    def test_greets_and_reminds_at_no_query(self, client, bob, sign_in, django_assert_num_queries, verified):
+    def test_reminds_of_an_email_to_confirm_at_no_query(
+        self, client, bob, sign_in, django_assert_num_queries, verified
+    ):
         User.objects.update(email_verified_at=timezone.now() if verified else None)
         sign_in(client, bob)
         client.get("/")
         with django_assert_num_queries(0):
             page = client.get("/").content.decode()
-        assert "Hello, bob." in page
-        assert ("Your e-mail address is not confirmed yet." in page) is not verified
+        assert (reverse("email_verify") in page) is not verified
 
     @pytest.mark.parametrize(("who", "led"), [("alice", True), ("bob", False)])
     def test_leads_to_the_admin_whoever_may_go_there(self, client, alice, bob, sign_in, who, led):

@@ -15,6 +15,7 @@ from tokens.testing import Client
 LOGIN = "/accounts/login/"
 DIFFERENT = ("Content-Length", "Expires", "X-Request-ID")  # with each answer
 Kind, Reason = SecurityEvent.Kind, RefreshToken.Reason
+TELLING = (Reason.REUSED, Reason.ENDED, Reason.PASSWORD, Reason.ADMIN, Reason.EVICTED)
 
 
 def post(client, username, password=PASSWORD, **fields):
@@ -26,16 +27,16 @@ class TestSignIn:
     def test_takes_the_user_name_or_the_address(self, using, bob, name):
         client = using(FIREFOX)
         assert post(client, name).headers["Location"] == "/"
-        assert "Hello, bob." in client.get("/").content.decode()
+        assert client.get("/").context["user"].get_username() == "bob"
         row = RefreshToken.objects.get()
-        assert (row.method, row.user_agent, row.address) == ("password", FIREFOX, "127.0.0.1")
+        assert (row.method, row.user_agent, row.ip_address) == ("password", FIREFOX, "127.0.0.1")
 
     @pytest.mark.parametrize(("fields", "kept"), [({}, False), ({"remember": "on"}, True)])
     def test_lasts_until_the_browser_closes_or_is_kept_on_this_device(self, client, bob, fields, kept):
         post(client, "bob", **fields)
         max_age = client.cookies["__Host-refresh"]["max-age"]
         assert int(max_age) > 24 * 3600 if kept else max_age == ""
-        assert RefreshToken.objects.get().persistent is kept
+        assert RefreshToken.objects.get().remember is kept
 
     def test_goes_on_where_it_was_wanted(self, client, bob):
         asked = client.get("/accounts/sessions/")
@@ -43,12 +44,9 @@ class TestSignIn:
         assert 'name="next" value="/accounts/sessions/"' in client.get(asked.headers["Location"]).content.decode()
         assert post(client, "bob", next="/accounts/sessions/").headers["Location"] == "/accounts/sessions/"
 
-    @pytest.mark.parametrize(
-        "elsewhere",
-        ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "\thttps://evil.example"],
-    )
-    def test_never_goes_elsewhere(self, client, bob, elsewhere):
-        assert post(client, "bob", next=elsewhere).headers["Location"] == "/"
+    def test_never_goes_elsewhere(self, client, bob):
+        """All the ways to write another site are tried in tests/security/test_forgery.py."""
+        assert post(client, "bob", next="//evil.example").headers["Location"] == "/"
 
     def test_somebody_who_is_signed_in_goes_home(self, here):
         for url in (LOGIN, f"{LOGIN}?next={LOGIN}", reverse("signup")):
@@ -86,8 +84,8 @@ class TestFailures:
             page = page.replace(page.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0], "")
             headers = {name: value for name, value in response.items() if name not in DIFFERENT}
             answers.add((response.status_code, page, *sorted(headers.items())))
+            assert response.context["form"].non_field_errors()
         assert len(answers) == 1
-        assert "The name or the password is not right." in answers.pop()[1]
 
     def test_all_cost_one_hash_and_the_same_queries_and_are_recorded(
         self, people, client, hashes, django_assert_num_queries
@@ -103,7 +101,7 @@ class TestFailures:
     def test_a_password_of_more_than_1024_characters_is_refused_before_it_is_hashed(self, client, hashes, db):
         User.objects.create_user("long", "long@example.org", "y" * 1024)
         hashes.clear()
-        assert "A password has at most 1024 characters." in post(client, "long", "y" * 1025).content.decode()
+        assert post(client, "long", "y" * 1025).context["form"].errors.keys() == {"password"}
         assert hashes == []
         assert post(client, "long", "y" * 1024).status_code == 302
 
@@ -117,49 +115,39 @@ class TestFailures:
 class TestWhyItIsOver:
     """What the log-in page says to a browser whose sign-in has ended."""
 
-    @pytest.mark.parametrize(
-        ("reason", "words"),
-        [
-            (Reason.REUSED, '<div class="notice error" role="alert">'),
-            (Reason.REUSED, "You were signed out for your safety."),
-            (Reason.REUSED, "It can be harmless: importing a browser profile, cloning a computer"),
-            (Reason.ENDED, "This session was ended from the list of sessions."),
-            (Reason.PASSWORD, "The password was changed. Sign in with the new one; if you have none, ask for a link"),
-            (Reason.ADMIN, "An administrator ended this session."),
-            (Reason.EVICTED, "There were too many sessions"),
-            (Reason.DEACTIVATED, "Please sign in again."),
-            (Reason.DELETED, "Please sign in again."),
-        ],
-    )
-    def test_tells(self, here, reason, words):
-        RefreshToken.objects.get().revoke(reason)
-        response = here.get("/accounts/sessions/", follow=True)
-        page = response.content.decode()
-        assert response.redirect_chain == [(f"{LOGIN}?next=/accounts/sessions/", 302)]
-        assert words in page
-        if reason in (Reason.DEACTIVATED, Reason.DELETED):
-            assert not re.search("closed|delete|active", page.partition("<main")[2])
+    def notice(self, here, reason):
+        """Return the words of the notice, and whether it is an alert."""
+        RefreshToken.objects.update(revoked_at=Now(), reason=reason)
+        page = here.get("/accounts/sessions/", follow=True)
+        assert page.redirect_chain == [(f"{LOGIN}?next=/accounts/sessions/", 302)]
+        [(attributes, words)] = re.findall(r'<div class="notice([^>]*)>(.*?)</div>', page.content.decode(), flags=re.S)
+        return words, 'role="alert"' in attributes
+
+    def test_tells_each_reason_by_itself_and_alarms_where_a_copy_was_used(self, here):
+        told = {reason: self.notice(here, reason) for reason in (*TELLING, Reason.DEACTIVATED, Reason.DELETED)}
+        assert [reason for reason, (_, alarms) in told.items() if alarms] == [Reason.REUSED]
+        assert len(set(told.values())) == len(TELLING) + 1
+        assert "It can be harmless: importing a browser profile" in told[Reason.REUSED][0]
+        assert told[Reason.DEACTIVATED] == told[Reason.DELETED]  # nobody is told that there is no such account now
 
 
 class TestSignOut:
-    def test_ends_the_session_and_says_so(self, here):
-        for _ in range(2):  # whoever is out already reads the same
-            assert "You are signed out." in here.post(reverse("logout"), follow=True).content.decode()
+    def test_ends_the_session(self, here):
+        for method in (here.get, here.head):
+            assert method(reverse("logout")).status_code == 405
+        assert RefreshToken.objects.live().count() == 1
+        for _ in range(2):  # whoever is out already is led to the same page
+            assert here.post(reverse("logout")).headers["Location"] == LOGIN
         assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
         assert SecurityEvent.objects.first().kind == Kind.SIGNED_OUT
         assert here.get("/accounts/sessions/").status_code == 302
 
-    @pytest.mark.parametrize("method", ["get", "head"])
-    def test_is_a_post(self, here, method):
-        assert getattr(here, method)(reverse("logout")).status_code == 405
-        assert RefreshToken.objects.live().count() == 1
-
 
 class TestSigningInWhileSignedIn:
-    def test_a_form_that_was_filled_in_signs_in_whoever_was_here_before(self, client, alice, bob, sign_in):
+    def test_a_form_that_was_filled_in_ends_the_session_of_before(self, client, alice, bob, sign_in):
         sign_in(client, bob)
         sign_in(client, alice)
-        assert client.get("/").content.count(b"Hello, alice.") == 1
+        assert client.get("/").context["user"] == alice
         assert RefreshToken.objects.get(user=bob).reason == Reason.REPLACED
 
     def test_a_form_of_before_the_sign_in_elsewhere_signs_nobody_in_and_leads_on(self, alice, bob):
@@ -167,15 +155,11 @@ class TestSigningInWhileSignedIn:
         client, wanted = Client(enforce_csrf_checks=True), f"{LOGIN}?next=/accounts/profile/"
         token = client.get(wanted).content.decode().partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
         client.post(LOGIN, {"username": "bob", "password": PASSWORD, "csrfmiddlewaretoken": token})
-
         late = {"username": "alice", "password": PASSWORD, "csrfmiddlewaretoken": token}
         response = client.post(wanted, late)
-
-        page = response.content.decode()
         assert response.status_code == 403
-        assert "You are signed in already" in page
-        assert "you are bob" in page
-        assert f'href="{wanted}"' in page
+        assert "bob" in response.content.decode()
+        assert f'href="{wanted}"' in response.content.decode()
         assert client.get(wanted).headers["Location"] == "/accounts/profile/"
         assert [row.user for row in RefreshToken.objects.live()] == [bob]
 
@@ -193,7 +177,7 @@ class TestAnEndElsewhere:
     def test_is_told_on_the_front_page_too(self, ended):
         ended.get("/accounts/sessions/")
         del ended.cookies["__Host-access"]
-        assert b"This session was ended from the list of sessions." in ended.get("/").content
+        assert b'class="notice' in ended.get("/").content
 
     def test_a_form_that_comes_too_late_leads_to_no_empty_page(self, ended):
         response = ended.post("/accounts/sessions/end-all/")

@@ -7,18 +7,17 @@ from django.contrib.auth import get_user
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.email.tokens import code
 from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
-from tests.accounts.conftest import statements
+from tests.accounts.conftest import sent, statements
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
-SIGN_UP = "/accounts/signup/"
+SIGN_UP, VERIFY = "/accounts/signup/", "/accounts/email/verify/"
 
 
 def fields(**changes):
@@ -43,8 +42,8 @@ def join(client, committing):
 class TestSignUp:
     def test_makes_an_account_and_signs_nobody_in(self, join, client, db):
         response = join(is_staff="on", is_superuser="on", is_active="")
-        assert response.headers["Location"] == reverse("email_verify")
-        assert "We have written to ada@example.org." in client.get(reverse("email_verify")).content.decode()
+        assert response.headers["Location"] == VERIFY
+        assert client.get(VERIFY).context["address"] == "ada@example.org"
         ada = User.objects.get()
         assert (ada.username, ada.email, ada.is_staff, ada.is_superuser) == ("ada", "ada@example.org", False, False)
         assert ada.is_active and ada.check_password(PASSWORD)
@@ -102,29 +101,23 @@ class TestWhatIsTaken:
     def test_two_at_the_same_moment_make_one_account_and_no_error(self):
         emails = "ada@example.org", "eve@example.org"
         answers = together([lambda email=email: Client().post(SIGN_UP, fields(email=email)) for email in emails])
-        assert [answer.headers["Location"] for answer in answers] == [reverse("email_verify")] * 2
+        assert [answer.headers["Location"] for answer in answers] == [VERIFY] * 2
         assert User.objects.count() == 1
-        subjects = sorted(message.subject for message in mail.outbox)
-        assert subjects == ["Is this your e-mail address?", "Please choose another user name"]
+        assert sorted(message.kind for message in mail.outbox) == ["email_confirm", "username_taken"]
 
 
 class TestTheForm:
-    @pytest.mark.parametrize("name", ["ada@example.org", "", "x" * 151, "a\nb", "a/b"])
+    @pytest.mark.parametrize("name", ["ada@example.org", "", "x" * 151, "a\nb"])
     def test_refuses_a_name_like(self, join, db, name):
-        response = join(username=name)
-        assert response.context["form"].errors.keys() == {"username"}
+        assert join(username=name).context["form"].errors.keys() == {"username"}
         assert not User.objects.exists()
 
-    @pytest.mark.parametrize("name", ["Zoë", "a.b+c-d_e", "42"])
-    def test_takes_a_name_like(self, join, db, name):
-        assert join(username=name).status_code == 302
-
-    @pytest.mark.parametrize("password", ["twelve twelve", "31415926535897", "пароль🦉🦉", " spaces stay ", "ab" * 512])
-    def test_takes_any_characters_as_typed(self, join, db, password):
-        assert join(password1=password, password2=password).status_code == 302
+    def test_takes_any_characters_of_a_password_as_typed(self, join, db):
+        password = " пароль🦉🦉 "
+        assert join(username="Zoë", password1=password, password2=password).status_code == 302
         ada = User.objects.get()
         assert ada.check_password(password)
-        assert password == password.strip() or not ada.check_password(password.strip())
+        assert not ada.check_password(password.strip())
 
     @pytest.mark.parametrize("password", ["short 7", "password123", "ada@example", "x" * 1025])
     def test_says_beside_the_field_what_is_wrong_with(self, join, db, password):
@@ -135,28 +128,17 @@ class TestTheForm:
     def test_two_different_passwords_are_refused(self, join, db):
         assert join(password2="another one").context["form"].errors.keys() == {"password2"}
 
-    def test_help_tells_the_length_that_is_asked_for(self, client, db, settings):
+    def test_tells_the_length_that_is_asked_for_and_managers_of_passwords_what_is_what(self, client, db, settings):
         [minimum] = [v for v in settings.AUTH_PASSWORD_VALIDATORS if v["NAME"].endswith("MinimumLengthValidator")]
         page = client.get(SIGN_UP).content.decode()
-        assert f"At least {minimum['OPTIONS']['min_length']} characters" in page
-
-    def test_managers_of_passwords_can_fill_it_in(self, client, db):
-        page = client.get(SIGN_UP).content.decode()
-        assert page.count('autocomplete="new-password"') == 2
-        assert 'autocomplete="username"' in page
-        assert 'autocomplete="email"' in page
+        assert str(minimum["OPTIONS"]["min_length"]) in page.partition('id="id_password1_helptext"')[2]
+        for purpose, times in (("new-password", 2), ("username", 1), ("email", 1)):
+            assert page.count(f'autocomplete="{purpose}"') == times
         assert "maxlength" not in page.partition('name="password1"')[2]
 
 
 def _without_token(page: str) -> str:
     return re.sub(r'(?<=name="csrfmiddlewaretoken" value=")\w+', "", page)
-
-
-VERIFY = "/accounts/email/verify/"
-
-
-def page(response):
-    return response.content.decode()
 
 
 class TestWhatASignUpFinds:
@@ -171,7 +153,7 @@ class TestWhatASignUpFinds:
 
     def answers(self, browser, address, **fields):
         response = browser.post(VERIFY, fields) if fields else browser.get(VERIFY)
-        text = re.sub(r'value="\w+"', "", page(response)).replace(address, "ADDRESS")
+        text = re.sub(r'value="\w+"', "", response.content.decode()).replace(address, "ADDRESS")
         cookies = tuple(name for name in response.cookies if "session" in name)
         return response.status_code, response.headers.get("Location"), text, cookies
 
@@ -187,20 +169,17 @@ class TestWhatASignUpFinds:
         assert len(found) == 1
 
     def test_the_mail_comes_again_to_whom_it_went(self, bob, sign_up, committing):
-        subjects = "Is this your e-mail address?", "Please choose another user name", "You already have an account"
-        for taken, subject in zip(self.TAKEN, subjects, strict=True):
-            browser, first = sign_up(**taken)
-            assert (first.to, first.subject) == ([taken.get("email", "ada@example.org")], subject)
+        kinds = "email_confirm", "username_taken", "account_exists"
+        for taken, kind in zip(self.TAKEN, kinds, strict=True):
+            browser, _ = sign_up(**taken)
             with committing():
                 browser.post(VERIFY, {"again": ""})
-            again = mail.outbox[-1]
-            assert again is not first
-            assert (again.to, again.subject) == (first.to, subject)
+            assert sent() == [(kind, [taken.get("email", "ada@example.org")])] * 2
+            mail.outbox.clear()
             User.objects.filter(username="ada").delete()
 
     def test_no_code_is_ever_right_and_the_owner_sees_that_it_was_tried(self, bob, sign_up):
         browser, _ = sign_up(email="Bob@example.org")
         [proof] = EmailVerification.objects.filter(user=None)
-        assert "This code is wrong" in page(browser.post(VERIFY, {"code": code(proof)}))
-        event = SecurityEvent.objects.get(user=bob)
-        assert event.kind == SecurityEvent.Kind.SIGN_UP_REPEATED
+        assert browser.post(VERIFY, {"code": code(proof)}).context["form"].errors.keys() == {"code"}
+        assert SecurityEvent.objects.get(user=bob).kind == SecurityEvent.Kind.SIGN_UP_REPEATED

@@ -18,7 +18,7 @@ from accounts.management.commands import tidyaccounts
 from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION
-from tests.accounts.conftest import FIREFOX
+from tests.accounts.conftest import FIREFOX, sent
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
 
@@ -49,24 +49,19 @@ class TestAccounts:
         User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now() - MOMENT)
         return bob
 
-    def test_go_when_their_grace_is_over_and_no_sooner(self, due, alice):
+    def test_go_when_their_grace_is_over_and_no_sooner(self, due, alice, client, committing):
         User.objects.filter(pk=alice.pk).update(deletion_due_at=timezone.now() + timedelta(minutes=1))
-        assert tidy() == ["1 accounts deleted."]
-        assert User.objects.get() == alice
-
-    def test_are_told_once_at_the_address_that_they_had(self, due, committing):
         outbox.enqueue("password_changed", due)
         with committing():
-            tidy()
-            tidy()
-        [message] = mail.outbox
-        assert (message.subject, message.to) == ("Your account was deleted", ["bob@example.org"])
+            assert tidy() == ["1 accounts deleted."]
+            assert tidy() == []
+        assert User.objects.get() == alice
+        assert sent() == [("account_deleted", ["bob@example.org"])]
         assert not OutgoingMail.objects.exists()
-
-    def test_leave_nothing_that_says_who_they_were_and_their_browsers_are_out(self, due, client):
-        tidy()
         assert {(event.user, event.ip_address) for event in SecurityEvent.objects.all()} == {(None, None)}
-        assert {(row.user, row.address, row.reason) for row in RefreshToken.objects.all()} == {(None, None, "deleted")}
+        assert {(row.user, row.ip_address, row.reason) for row in RefreshToken.objects.all()} == {
+            (None, None, "deleted")
+        }
         assert client.get("/accounts/profile/").status_code == 302
 
     def test_one_that_is_kept_at_the_last_moment_stays(self, due, monkeypatch):
@@ -172,12 +167,10 @@ class TestLeftovers:
         assert set(OutgoingMail.objects.values_list("user", flat=True)) == {alice.pk, None}
 
     def test_old_proofs_of_addresses_go(self, bob):
-        EmailVerification.objects.create(
-            user=bob, email="x@example.org", requested_at=timezone.now() - timedelta(days=9)
-        )
-        EmailVerification.objects.create(
-            user=bob, email="x@example.org", requested_at=timezone.now() - timedelta(days=7)
-        )
+        for days in (9, 7):
+            EmailVerification.objects.create(
+                user=bob, email="x@example.org", requested_at=timezone.now() - timedelta(days=days)
+            )
         assert tidy() == ["1 old e-mail verifications deleted."]
 
     def test_sessions_lose_where_they_were(self, client, bob, sign_in):
@@ -186,7 +179,7 @@ class TestLeftovers:
         assert tidy() == ["1 sessions of nobody made anonymous."]
         assert tidy() == []
         row = RefreshToken.objects.get()
-        assert (row.name, row.user_agent, row.address) == ("", "", None)
+        assert (row.name, row.user_agent, row.ip_address) == ("", "", None)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,7 +1,8 @@
 """People who go on using the site, whatever happens to it, and what they saw."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -15,11 +16,14 @@ PAUSE = 0.02  # between two requests of one browser: the tests' own machine has 
 
 @dataclass(frozen=True)
 class Visit:
-    left: float
-    arrived: float
     status: int  # 0: no answer came
-    machine: str
-    kind: bool  # whether an answer that is trouble says when to come again
+    machine: str = ""
+    is_excused: bool = False  # whatever was under way at that time may go wrong
+    is_kind: bool = True  # trouble that says when to come again, and takes no cookies away
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 400
 
 
 @dataclass
@@ -28,9 +32,9 @@ class Crowd:
 
     browsers: list[Browser]
     visits: list[Visit] = field(default_factory=list)
-    served: dict[int, int] = field(default_factory=dict)  # good answers, by browser
+    served: Counter[int] = field(default_factory=Counter)  # good answers, by browser
     strangers: int = 0  # answers as to nobody
-    windows: list[tuple[float, float]] = field(default_factory=list)
+    _phase: int = 0  # odd while things may fail
 
     @asynccontextmanager
     async def about(self) -> AsyncIterator[None]:
@@ -47,50 +51,28 @@ class Crowd:
 
     async def rounds(self, number: int) -> None:
         """Until each has had so many more good answers."""
-        goal = {n: self.served.get(n, 0) + number for n in range(len(self.browsers))}
-        until = monotonic() + SECONDS
-        while any(self.served.get(n, 0) < wanted for n, wanted in goal.items()):
-            for task in self.tasks:
-                if task.done():
-                    task.result()
-            assert monotonic() < until, f"Nobody is served: {self.visits[-5:]}"
-            await asyncio.sleep(0.02)
+        goal = {n: self.served[n] + number for n in range(len(self.browsers))}
+        await self._until(lambda: all(self.served[n] >= wanted for n, wanted in goal.items()))
 
     async def everywhere(self, names: tuple[str, ...]) -> None:
         """Until each of these machines has answered well: nginx leaves one alone for a while that was away."""
-        until = monotonic() + SECONDS
-        while {visit.machine for visit in self.visits if 200 <= visit.status < 400} < set(names):
-            assert monotonic() < until, self.machines()
-            await asyncio.sleep(0.02)
-
-    async def trouble(self) -> None:
-        """Until somebody has been told to come again."""
-        until, before = monotonic() + SECONDS, len(self.visits)
-        while all(visit.status != 503 for visit in self.visits[before:]):
-            assert monotonic() < until, self.visits[-5:]
-            await asyncio.sleep(0.02)
+        await self._until(lambda: {visit.machine for visit in self.visits if visit.is_good} >= set(names))
 
     @contextmanager
     def may_fail(self) -> Iterator[None]:
         """Whatever is under way in this time may go wrong, and nothing else."""
-        begun = monotonic()
+        self._phase += 1
         yield
-        self.windows.append((begun, monotonic()))
+        self._phase += 1
 
-    def unexcused(self) -> list[Visit]:
-        """The trouble that came at another time, or did not say when to come again."""
-        return [
-            visit
-            for visit in self.visits
-            if not 200 <= visit.status < 400
-            and not any(visit.left <= end and visit.arrived >= begun for begun, end in self.windows)
-        ]
-
-    def unkind(self) -> list[Visit]:
-        return [visit for visit in self.visits if visit.status >= 500 and not visit.kind]
-
-    def machines(self, since: int = 0) -> set[str]:
-        return {visit.machine for visit in self.visits[since:] if visit.machine}
+    async def _until(self, true: Callable[[], bool]) -> None:
+        until = monotonic() + SECONDS
+        while not true():
+            for task in self.tasks:
+                if task.done():
+                    task.result()
+            assert monotonic() < until, self.visits[-5:]
+            await asyncio.sleep(0.02)
 
     async def _use(self, number: int) -> None:
         browser, random = self.browsers[number], seeded(number)
@@ -101,14 +83,18 @@ class Crowd:
             await asyncio.sleep(PAUSE)
 
     async def _visit(self, number: int, browser: Browser, path: str) -> None:
-        left = monotonic()
+        phase = self._phase
         try:
             answer = await browser.get(path)
         except Lost:
-            self.visits.append(Visit(left, monotonic(), 0, "", True))
+            self.visits.append(Visit(0, is_excused=self._is_excused(phase)))
             return
-        kind = bool(answer["retry-after"]) and not answer.cookies
-        self.visits.append(Visit(left, monotonic(), answer.status, answer["x-machine"], kind))
+        kind = answer.status < 500 or (bool(answer["retry-after"]) and not answer.cookies)
+        self.visits.append(Visit(answer.status, answer["x-machine"], self._is_excused(phase), kind))
         if answer.status < 500:
             self.strangers += not answer.signed_in
-            self.served[number] = self.served.get(number, 0) + 1
+            self.served[number] += 1
+
+    def _is_excused(self, phase: int) -> bool:
+        """Whether something might fail when a visit began, or since."""
+        return phase % 2 == 1 or phase != self._phase

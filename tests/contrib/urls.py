@@ -13,7 +13,7 @@ from rest_framework.viewsets import ViewSet
 
 from project.urls import urlpatterns as site
 from tokens.contrib.drf import GuardedTokenAuthentication, TokenAuthentication
-from tokens.decorators import cookieless
+from tokens.decorators import anonymous_only
 
 
 class Who(APIView):
@@ -75,7 +75,7 @@ urlpatterns = [
     *site,
     path("drf/who/", Who.as_view()),
     path("drf/anybody/", Anybody.as_view()),
-    path("drf/cookieless/", cookieless(Anybody.as_view())),
+    path("drf/cookieless/", anonymous_only(Anybody.as_view())),
     path("drf/guarded/", Guarded.as_view()),
     path("drf/staff/", Staff.as_view()),
     path("drf/throttled/", Throttled.as_view()),

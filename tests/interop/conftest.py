@@ -75,5 +75,5 @@ def neighbour(request, services) -> Service:
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
     """A site of a test's own."""
-    with closing(Issuer()) as issuer:
+    with Issuer().serving() as issuer:
         yield issuer

@@ -3,12 +3,12 @@
 from typing import Any
 
 from tests.security.forging import Real, forged
-from tokens import jwks
+from tokens.core import keys
 
 
-def real_of(pair: dict[str, str], entry: jwks.Jwk) -> Real:
+def real_of(pair: dict[str, str], entry: keys.Jwk) -> Real:
     """Return a good pair of tokens with the private key that signs them."""
-    key = jwks.ring({"keys": [entry | {"state": jwks.CURRENT}]}).current
+    key = keys.parse_jwks({"keys": [entry | {"state": keys.CURRENT}]}).current
     return Real(pair["access"], pair["refresh"], key)
 
 

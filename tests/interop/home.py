@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.resilience.server import ROOT, Server, Site
-from tokens import jwks, keyfile
+from tokens.core import keyfile, keys
 
-LOOK_EVERY = 0.5  # seconds; twenty in production
+CHECK_EVERY = 0.5  # seconds; twenty in production
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Home(Site):
         self, folder: Path, database_url: str, passwords: dict[str, str], alg: str, **environment: str
     ) -> None:
         self.passwords, self.alg, self.file = passwords, alg, folder / "keys.json"
-        keyfile.write(self.file, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]})
+        keyfile.write(self.file, {"keys": [keys.generate_jwk(alg, keys.NEXT), keys.generate_jwk(alg)]})
         settings = {"DJANGO_SETTINGS_MODULE": "tests.interop.settings", "TOKENS_KEYS": str(self.file)}
         super().__init__(folder, database_url, **settings, **environment)
         self.server = Server(self, preload=False)
@@ -55,7 +55,7 @@ class Home(Site):
     def tokenkeys(self, *arguments: str) -> None:
         run("manage.py", "tokenkeys", *arguments, site=self)
 
-    def key(self, state: str = jwks.CURRENT) -> jwks.Jwk:
+    def key(self, state: str = keys.CURRENT) -> keys.Jwk:
         """The private key that is in `state`, by the file."""
         (key,) = (entry for entry in keyfile.read(self.file)["keys"] if entry["state"] == state)
         return key

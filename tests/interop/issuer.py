@@ -1,41 +1,40 @@
 """A site of a test's own, which publishes whatever the test wants and counts who reads it."""
 
 import json
-import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from time import time
 from typing import Any
 from uuid import uuid4
 
 import jwt
 
+from tests.http_server import Handler, serving
 from tests.security.forging import base64url
-from tokens import jwks
+from tokens.core import keys
 
 SIZE = 64  # places in its status list
 TTL = 1
 
 
 class Issuer:
-    """On a port of this machine, until it is closed. It counts who asks for what; `away`, it answers 503."""
+    """It counts who asks for what; `away`, it answers 503."""
 
     def __init__(self) -> None:
-        self.ring = jwks.ring({"keys": [jwks.generate("ES256")]})
+        self.ring = keys.parse_jwks({"keys": [keys.generate_jwk("ES256")]})
         self.published: str | None = None  # the status list
         self.others: list[dict[str, str]] = []  # keys beside those of the ring
         self.asked: Counter[str] = Counter()
         self.away = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), answering(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.uri = f"{self.url}/.well-known/status-list"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    @contextmanager
+    def serving(self) -> Iterator["Issuer"]:
+        with serving(answering(self)) as port:
+            self.url = f"http://127.0.0.1:{port}"
+            self.uri = f"{self.url}/.well-known/status-list"
+            yield self
 
     def access(self, idx: Any = None, **changes: Any) -> str:
         """A good access token, but for `changes`; with `idx` it has that place in the status list."""
@@ -72,8 +71,8 @@ class Issuer:
         return self.published.encode() if self.published else None
 
 
-def answering(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def answering(issuer: Issuer) -> type[Handler]:
+    class Published(Handler):
         def do_GET(self) -> None:
             body = issuer.body(self.path)
             self.send_response(503 if body is None else 200)
@@ -81,7 +80,4 @@ def answering(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, *arguments: Any) -> None:
-            """Says nothing."""
-
-    return Handler
+    return Published

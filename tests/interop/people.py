@@ -9,6 +9,6 @@ from django.core.management import call_command
 if __name__ == "__main__":
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
-    from project.demo import make_people
+    from project.demo import make_users
 
-    print(json.dumps(make_people()))
+    print(json.dumps(make_users()))

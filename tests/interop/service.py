@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic, sleep
 
 from tests.interop.home import Answer, ask
 from tests.postgres import give_up
 from tests.resilience.server import ROOT
+from tests.smtp import wait_until
 
 EXAMPLES = ROOT / "examples"
 
@@ -29,13 +29,12 @@ class Service:
     @property
     def port(self) -> int:
         """Where it listens, as soon as it says so."""
-        until = monotonic() + 20
-        while not self._port:
-            assert self.process.poll() is None and monotonic() < until, self.log.read_text()
-            if found := re.search(r"unning on http://127\.0\.0\.1:(\d+)", self.log.read_text()):
-                self._port = int(found[1])
-            else:
-                sleep(0.05)
+        if not self._port:
+            said = re.compile(r"unning on http://127\.0\.0\.1:(\d+)")
+            wait_until(lambda: said.search(self.log.read_text()) or self.process.poll() is not None, seconds=60)
+            found = said.search(self.log.read_text())
+            assert found, self.log.read_text()
+            self._port = int(found[1])
         return self._port
 
     def get(self, path: str, token: str = "") -> Answer:

@@ -1,7 +1,7 @@
 """The site's settings, from the environment as in production; a changed file of keys is taken up within a second."""
 
-from tests.interop.home import LOOK_EVERY
+from tests.interop.home import CHECK_EVERY
 from tests.resilience.settings import *  # noqa: F403
-from tokens import keyfile
+from tokens.core import keyfile
 
-keyfile.LOOK_EVERY = LOOK_EVERY
+keyfile.CHECK_EVERY = CHECK_EVERY

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tokens import jwks
+from tokens.core import keys
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -45,10 +45,10 @@ def test_without_keys_nothing_can_be_known(issuer, neighbours):
 
 def test_a_key_for_an_algorithm_that_is_not_configured_is_none(issuer, neighbours):
     """Neither a token nor a published key says which algorithms are taken."""
-    other, own = jwks.generate("EdDSA", jwks.NEXT), jwks.generate("ES256")
-    issuer.ring = jwks.ring({"keys": [other, own]})
+    other, own = keys.generate_jwk("EdDSA", keys.NEXT), keys.generate_jwk("ES256")
+    issuer.ring = keys.parse_jwks({"keys": [other, own]})
     assert [neighbour.get("/me", issuer.access()).status for neighbour in neighbours] == [200, 200]
-    issuer.ring = jwks.ring(jwks.rotated({"keys": [other, own]}))
+    issuer.ring = keys.parse_jwks(keys.rotate_jwks({"keys": [other, own]}))
     assert issuer.ring.current.alg == "EdDSA"
     assert [neighbour.get("/me", issuer.access()).status for neighbour in neighbours] == [401, 401]
 

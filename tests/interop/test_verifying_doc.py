@@ -1,4 +1,4 @@
-"""What docs/howto/neighbours.md tells neighbours to write, run as it stands there against a server on a socket."""
+"""Run the code of docs/howto/neighbours.md as it stands there, against a server on a socket."""
 
 import json
 import re
@@ -12,7 +12,8 @@ from tests.conftest import PASSWORD
 from tests.interop import forgeries
 from tests.interop.forgeries import real_of
 from tests.interop.service import programs
-from tokens import jwks, keyfile
+from tokens.core import keyfile
+from tokens.core import keys as signing_keys
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -31,8 +32,8 @@ BEYOND = re.compile(r"of a status list|with a status list|at the place|with the 
 
 @pytest.fixture
 def keys(live_server, settings, tmp_path):
-    """The public keys of this server, which knows itself by its address."""
-    entries = [jwks.generate("ES256", jwks.NEXT), jwks.generate("ES256")]
+    """Give this server public keys and its own URL as issuer."""
+    entries = [signing_keys.generate_jwk("ES256", signing_keys.NEXT), signing_keys.generate_jwk("ES256")]
     keyfile.write(tmp_path / "keys.json", {"keys": entries})
     settings.TOKENS_KEYS, settings.TOKENS_ISSUER = str(tmp_path / "keys.json"), live_server.url
     settings.TOKENS_STATUS_LIST = 2**20
@@ -41,7 +42,7 @@ def keys(live_server, settings, tmp_path):
 
 @pytest.fixture
 def real(keys, bob):
-    """Bob's tokens, and the key that signed them."""
+    """Return Bob's tokens and the key that signed them."""
     body = {"username": "bob", "password": PASSWORD}
     return real_of(Client().post("/api/auth/login", body, content_type="application/json").json(), keys[1])
 
@@ -80,7 +81,7 @@ def js(live_server, node_service):
 
 @pytest.fixture(params=["python", "js"])
 def neighbour(request, keys):
-    """The function of the page: what it says of each of some tokens, be it claims or the name of an error."""
+    """Return the function of the page: for each of some tokens it gives the claims, or the name of an error."""
     return request.getfixturevalue(request.param)
 
 

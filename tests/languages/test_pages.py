@@ -22,15 +22,10 @@ FORMS = {  # and what makes each say what is wrong
         {"username": "ada", "email": "ada@example.org", "password1": "ada", "password2": "x" * 1025},
         {},
     ],
-    "/accounts/password/reset/": [{"email": "bob@x"}, {}],
-    "/accounts/username/": [{"username": "alice"}, {"username": "bob"}, {"username": "a@b"}, {}],
-    "/accounts/email/": [{"email": "bob@x"}, {"email": "bob@example.org"}, {}],
-    "/accounts/password/change/": [
-        {"old_password": "is it this?", "new_password1": "bob", "new_password2": "bob"},
-        {"old_password": PASSWORD, "new_password1": "12345678", "new_password2": "1234567"},
-        {},
-    ],
-    "/accounts/email/verify/": [{"code": "1"}, {}],
+    "/accounts/username/": [{"username": "alice"}, {"username": "bob"}, {"username": "a@b"}],
+    "/accounts/email/": [{"email": "bob@example.org"}],
+    "/accounts/password/change/": [{"old_password": "is it this?", "new_password1": "bob", "new_password2": "bob"}],
+    "/accounts/email/verify/": [{"code": "1"}],
 }
 
 
@@ -59,11 +54,11 @@ def lived(alice):
         SecurityEvent.objects.create(user=alice, kind=kind, user_agent=IPHONE)
     for reason in RefreshToken.Reason:
         Client(headers={"user-agent": IPHONE}).force_login(alice)
-        RefreshToken.objects.order_by("-started_at")[:1].get().revoke(reason)
+        RefreshToken.objects.order_by("-created_at")[:1].get().revoke(reason)
     for seen in (0, 5, 50):
         Client(headers={"user-agent": IPHONE}).force_login(alice)
-        newest = RefreshToken.objects.order_by("-started_at")[:1].get()
-        RefreshToken.objects.filter(pk=newest.pk).update(seen_at=timezone.now() - timezone.timedelta(hours=seen))
+        newest = RefreshToken.objects.order_by("-created_at")[:1].get()
+        RefreshToken.objects.filter(pk=newest.pk).update(last_used_at=timezone.now() - timezone.timedelta(hours=seen))
     return alice
 
 

@@ -1,23 +1,28 @@
-"""Everything that is logged, down to DEBUG, as the two forms write it."""
+"""Everything that is logged, down to DEBUG, as the two forms write it; and what Prometheus reads."""
 
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
+from accounts.db_metrics import db_metrics
 from project import logs
+from tokens.testing import Client
+
+METRICS = {"authorization": "Bearer let-me-read"}
 
 
 class Written:
     """What came out so far."""
 
     def __init__(self) -> None:
-        self.handlers = {}
-        for form in logs.FORMS:
-            self.handlers[form] = logging.StreamHandler(io.StringIO())
-            self.handlers[form].setFormatter(logs.formatter(form))
+        self.handlers = {form: logging.StreamHandler(io.StringIO()) for form in logs.FORMS}
+        for form, handler in self.handlers.items():
+            handler.setFormatter(logs.formatter(form))
 
     @property
     def text(self) -> str:
@@ -36,19 +41,28 @@ class Written:
 
 
 @pytest.fixture
-def written() -> Iterator[Written]:
+def written(monkeypatch) -> Iterator[Written]:
     written = Written()
-    every = [logging.getLogger(), *map(logging.getLogger, sorted(logging.root.manager.loggerDict))]
-    before = {logger: logger.level for logger in every}
-    ends = [logger for logger in every if logger.parent is None or not logger.propagate]
-    for logger in every:
-        logger.setLevel(logging.DEBUG)
-    for logger in ends:
-        for handler in written.handlers.values():
-            logger.addHandler(handler)
+    for logger in (logging.getLogger(), *map(logging.getLogger, sorted(logging.root.manager.loggerDict))):
+        monkeypatch.setattr(logger, "level", logging.DEBUG)
+        if logger.parent is None or not logger.propagate:
+            monkeypatch.setattr(logger, "handlers", [*logger.handlers, *written.handlers.values()])
+    logging.root.manager._clear_cache()  # of the levels that were enabled
     yield written
-    for logger in ends:
-        for handler in written.handlers.values():
-            logger.removeHandler(handler)
-    for logger, level in before.items():
-        logger.setLevel(level)
+    monkeypatch.undo()
+    logging.root.manager._clear_cache()
+
+
+@pytest.fixture
+def metrics(settings) -> Callable[[], list[Metric]]:
+    """`metrics()`: the families of the site's own metrics, as Prometheus reads them."""
+    settings.METRICS_TOKEN = "let-me-read"
+    db_metrics.forget()
+
+    def metrics() -> list[Metric]:
+        response = Client().get("/metrics", headers=METRICS)
+        assert response.status_code == 200 and not response.cookies
+        families = text_string_to_metric_families(response.content.decode())
+        return [family for family in families if family.name.startswith("sojourn_")]
+
+    return metrics

@@ -3,18 +3,18 @@
 import json
 import os
 import signal
-import time
+from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
 
 from tests import valkey
 from tests.project.test_demo import Demo, Visitor, running
+from tests.smtp import wait_until
 
-pytestmark = [pytest.mark.once]
+pytestmark = pytest.mark.once
 
 TOKEN = "let-me-read"
-PATIENCE = 60  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,8 @@ def demo(tmp_path_factory):
     (folder / "metrics").mkdir(parents=True)
     (folder / "metrics" / "counter_1.db").write_bytes(b"of a server that is gone")
     with valkey.running() as server:
-        settings = {
-            "CACHE_URL": f"redis://{quote(str(server.unix_socket_path))}",
-            "METRICS_TOKEN": TOKEN,
-            "LOG_FORMAT": "json",
-        }
-        with running(folder, **settings) as demo:
+        url = f"redis://{quote(str(server.unix_socket_path))}"
+        with running(folder, CACHE_URL=url, METRICS_TOKEN=TOKEN, LOG_FORMAT="json") as demo:
             yield demo
 
 
@@ -37,32 +33,22 @@ def fails_to_sign_in(demo: Demo) -> None:
 
 
 def attempts(demo: Demo) -> float:
-    """The attempts that a worker, whichever, tells of."""
+    """Return the attempts that a worker, whichever, tells of."""
     text = Visitor(demo).get("/metrics", Authorization=f"Bearer {TOKEN}").text
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("sojourn_sign_ins_total{"))
 
 
 def counting(demo: Demo, kind: str = "counter") -> list[int]:
-    """The workers that live and have counted something."""
+    """Return the workers that live and have counted something."""
     files = (demo.data / "metrics").glob(f"{kind}_*.db")
     return list(filter(lives, (int(path.stem.rpartition("_")[2]) for path in files)))
 
 
 def lives(pid: int) -> bool:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return pid != 1
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    pytest.fail("It never came about.")
+        return pid != 1
+    return False
 
 
 def test_any_worker_tells_what_all_have_counted(demo):
@@ -81,11 +67,11 @@ def test_a_worker_that_dies_leaves_what_it_counted_and_a_line_like_any_other(dem
         assert visitor.is_signed_in
     made, gone = attempts(demo), counting(demo, "gauge_livemax")[0]
     os.kill(gone, signal.SIGKILL)
-    wait_for(lambda: not (demo.data / "metrics" / f"gauge_livemax_{gone}.db").exists())
+    wait_until(lambda: not (demo.data / "metrics" / f"gauge_livemax_{gone}.db").exists(), seconds=60)
     assert attempts(demo) == made
     fails_to_sign_in(demo)
     assert attempts(demo) == made + 1
-    wait_for(lambda: "gunicorn" in demo.errors.read_text())
+    wait_until(lambda: "gunicorn" in demo.errors.read_text(), seconds=60)
     lines = [json.loads(line) for line in demo.errors.read_text().splitlines()]
     assert {"accounts", "gunicorn.error"} <= {line["logger"] for line in lines}
     assert "wrong-as-can-be" not in demo.errors.read_text()

@@ -3,11 +3,13 @@
 import re
 import shutil
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.postgres import give_up
+from tests.smtp import wait_until
 
 SITE = Path(__file__).resolve().parent.parent.parent / "ops/nginx/sojourn.conf"
 
@@ -30,37 +32,60 @@ http {{
 
 
 def program() -> str:
-    """nginx; skips where there is none."""
+    """Return the path of nginx; skip where there is none."""
     found = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if found is None:
         give_up("No nginx here: `apt install nginx-light`.")
     return found
 
 
-def write(folder: Path, servers: Sequence[str], *, http: int, https: int, certificate: Path | None = None) -> list[str]:
-    """Writes what nginx needs into `folder`, and returns the command that serves it until SIGTERM or SIGQUIT.
+@contextmanager
+def serving(folder: Path, servers: Sequence[str], certificate: Path | None = None) -> Iterator[tuple[int, int]]:
+    """Run nginx as long as the block lasts. Yield its ports for http and https.
 
     `servers` are as in `server ...;` of an upstream, "127.0.0.1:8001" or "unix:/run/socket". `certificate` is a folder
     with fullchain.pem and privkey.pem; without it, the second port speaks plain http as well.
     """
-    rendered = render(SITE.read_text(), folder, servers, http, https, certificate)
-    (folder / "sojourn.conf").write_text(rendered)
+    while True:  # a port may be gone before it is bound
+        ports = http, https = free_ports(2)
+        command = write(folder, servers, http=http, https=https, certificate=certificate)
+        with (folder / "nginx.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            wait_until(lambda process=process, port=https: process.poll() is not None or listens(port), seconds=60)
+            if process.poll() is None:
+                yield ports
+                return
+            assert "Address already in use" in (folder / "nginx.log").read_text(), (folder / "nginx.log").read_text()
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
+
+
+def write(folder: Path, servers: Sequence[str], *, http: int, https: int, certificate: Path | None = None) -> list[str]:
+    """Write what nginx needs into `folder`. Return the command that serves it until SIGTERM."""
+    (folder / "sojourn.conf").write_text(render(folder, servers, http, https, certificate))
     user = "user root;" if folder.owner() == "root" else ""
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
     return [program(), "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
 
 
-def free_ports(number: int) -> list[int]:
-    """So many ports of this machine that nobody listens at, each another."""
+def free_ports(number: int) -> tuple[int, ...]:
+    """Return so many ports of this machine that nobody listens at, each another."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [listener.getsockname()[1] for listener in listeners]
+        return tuple(listener.getsockname()[1] for listener in listeners)
 
 
-def render(
-    site: str, folder: Path, servers: Sequence[str], http: int, https: int, certificate: Path | None = None
-) -> str:
-    """The site's text with these in the place of its own; every place has to be found."""
+def render(folder: Path, servers: Sequence[str], http: int, https: int, certificate: Path | None) -> str:
+    """Return the site's file with these in the place of its own; every place has to be found."""
+    site = SITE.read_text()
     changes = [
         (r"server unix:/run/sojourn/socket;", " ".join(f"server {server};" for server in servers)),
         (r"listen \[::\]:\d+.*;\n", "\n"),

@@ -1,4 +1,4 @@
-"""The pages for operators name commands and options that exist, and every command that operators have."""
+"""Check that the pages for operators list every command, and name only commands and options that exist."""
 
 import re
 from pathlib import Path

@@ -53,11 +53,3 @@ def test_each_is_explained_right_above():
 def test_what_has_no_default_is_set_there():
     required = ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "TOKENS_ISSUER")
     assert all(re.search(rf"^{name}=", EXAMPLE, flags=re.M) for name in required)
-
-
-def test_it_sees_each_way_of_asking(tmp_path):
-    file = tmp_path / "some.py"
-    file.write_text(
-        'env.text("A")\nos.environ.get("B")\nos.environ["C"]\n"D" in os.environ\nenv.site(name)\nother("E")'
-    )
-    assert sorted(read_by(file)) == ["A", "B", "C", "D"]

@@ -5,14 +5,13 @@ import re
 import shutil
 import ssl
 import subprocess
-import threading
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPSConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.urls import get_resolver
 
+from tests.http_server import Handler, serving
 from tests.ops import nginx
 from tests.ops.certificate import self_signed
 from tests.smtp import wait_until
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.once
 COOKIES = [f"__Host-{name}={'x' * 2_200}" for name in ("access", "refresh")]  # with an RSA key of 4,096 bits
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(Handler):
     """A site that answers with what it was asked, and two long cookies."""
 
     def do_GET(self):
@@ -37,18 +36,12 @@ class Echo(BaseHTTPRequestHandler):
 
     do_POST = do_GET
 
-    def log_message(self, *_):
-        """Nothing."""
-
 
 class Front:
     """nginx in front of the server at a port of this machine."""
 
-    def __init__(self, folder, site):
-        (self.http, self.https), self.folder = nginx.free_ports(2), folder
-        certificate = self_signed(folder)
-        servers = [f"127.0.0.1:{site}"]
-        self.command = nginx.write(folder, servers, http=self.http, https=self.https, certificate=certificate)
+    def __init__(self, folder, ports, certificate):
+        self.folder, (self.http, self.https) = folder, ports
         self.tls = ssl.create_default_context(cafile=certificate / "fullchain.pem")
 
     def ask(self, path="/", method="GET", body=None, **headers):
@@ -57,45 +50,27 @@ class Front:
             answer = connection.getresponse()
             return answer, answer.read()
 
-    def log(self):
+    def logged(self):
         return [json.loads(line) for line in (self.folder / "sojourn.log").read_text().splitlines()]
-
-    def listens(self):
-        try:
-            return self.ask("/healthz")
-        except OSError:
-            return None
 
 
 @contextmanager
-def running(front):
-    process = subprocess.Popen(front.command)
-    try:
-        wait_until(front.listens)
-        yield front
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+def before(folder, port):
+    certificate = self_signed(folder)
+    with nginx.serving(folder, [f"127.0.0.1:{port}"], certificate) as ports:
+        yield Front(folder, ports, certificate)
 
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory):
-    site = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    serving = threading.Thread(target=site.serve_forever)
-    serving.start()
-    try:
-        with running(Front(tmp_path_factory.mktemp("nginx"), site.server_port)) as front:
-            yield front
-    finally:
-        site.shutdown()
-        site.server_close()
-        serving.join()
+    with serving(Echo) as port, before(tmp_path_factory.mktemp("nginx"), port) as front:
+        yield front
 
 
 def test_nginx_itself_finds_nothing_wrong(front):
-    done = subprocess.run([*front.command, "-t"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    assert "warn" not in done.stderr
+    command = [nginx.program(), "-p", front.folder, "-e", "stderr", "-c", front.folder / "nginx.conf", "-t"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and "warn" not in done.stderr, done.stderr
 
 
 def test_the_site_learns_who_asks_by_which_name_and_that_it_was_by_tls(front):
@@ -137,7 +112,7 @@ class TestLog:
         for path in ("/accounts/login/?next=%2F&code=hushhush", "/accounts/password/reset/MQ/hushhush/"):
             front.ask(path, Cookie=f"__Host-access={hidden}", Referer=f"https://localhost/{hidden}")
         wait_until(lambda: "reset" in (front.folder / "sojourn.log").read_text())
-        pages = [line["page"] for line in front.log()]
+        pages = [line["page"] for line in front.logged()]
         assert {"/accounts/login/", "/accounts/password/reset/..."} <= set(pages)
         assert hidden not in "".join(path.read_text() for path in front.folder.glob("*.log"))
 
@@ -157,11 +132,11 @@ class TestLog:
 
     def test_no_line_can_be_forged(self, front):
         front.ask("/%0A%7B%22status%22:%22200%22%7D")
-        wait_until(lambda: any("\n" in line["page"] for line in front.log()))
+        wait_until(lambda: any("\n" in line["page"] for line in front.logged()))
 
 
 def test_without_a_server_it_says_so_and_when_to_come_back(tmp_path):
-    with running(Front(tmp_path, 1)) as front:  # where nobody listens
+    with before(tmp_path, 1) as front:  # where nobody listens
         answer, body = front.ask("/accounts/login/?code=hushhush")
     assert (answer.status, answer.headers["Retry-After"], answer.headers["Cache-Control"]) == (503, "5", "no-store")
     assert b"Please try again" in body

@@ -96,14 +96,9 @@ def unit(tmp_path):
 
 @pytest.fixture
 def port(unit, tmp_path):
-    http, port = nginx.free_ports(2)
-    process = subprocess.Popen(nginx.write(tmp_path, [f"unix:{tmp_path}/socket"], http=http, https=port))
-    try:
+    with nginx.serving(tmp_path, [f"unix:{tmp_path}/socket"]) as (_, port):
         wait_until(lambda: answered(port, "/healthz") == 200, seconds=60)
         yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
 
 
 def answered(port, path):

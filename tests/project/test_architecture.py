@@ -1,4 +1,4 @@
-"""The drawing in docs/explanation/architecture.md names every module there is, and imports point down as it says."""
+"""Check that the picture in docs/explanation/architecture.md names every module, and that imports point down."""
 
 import ast
 import re
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.once
 ROOT = Path(settings.BASE_DIR)
 DRAWING = (ROOT / "docs/explanation/architecture.md").read_text().partition("```mermaid\n")[2].partition("\n```")[0]
 NOT_DRAWN = {"__init__", "migrations", "locale"}
-# They import nothing of ours, so that models may use them.
+# These import nothing of the project, so models may use them.
 LEAVES = ("accounts.account.user_agents", "accounts.security.validators")
 
 
 def storeys(app):
-    """The storeys that are drawn for `app`, from the top: a set of modules or folders each."""
+    """Return the storeys that are drawn for `app`, from the top: a set of modules or folders each."""
     drawn = DRAWING.partition(f"subgraph {app} ")[2].partition("\n    end")[0]
     boxes = dict(re.findall(r'^ +(\w+)\["<b>\w+</b><br>(.+)"\]$', drawn, flags=re.M))
     [order] = re.findall(r"^ +(\w+(?: --> \w+)+)$", drawn, flags=re.M)
@@ -26,14 +26,14 @@ def storeys(app):
 
 
 def modules(app, folders_only=False):
-    """The modules and folders at the top of `app`; of `tokens.core` the modules stand for themselves."""
+    """Return the modules and folders at the top of `app`."""
     found = {path.stem for path in (ROOT / app).glob("*.py") if not folders_only}
     found |= {path.parent.name for path in (ROOT / app).glob("*/__init__.py")}
     return found - NOT_DRAWN
 
 
 def imported(app):
-    """Pairs of modules of `app`: who imports, and from where."""
+    """Yield a pair for each import within `app`: the module that imports, and the one that is imported."""
     for path in sorted((ROOT / app).rglob("*.py")):
         package = path.parent.relative_to(ROOT).parts
         for node in ast.walk(ast.parse(path.read_text())):
@@ -51,7 +51,7 @@ def imported(app):
 
 
 def room(parts):
-    """The module or folder of the drawing: `core` is drawn module by module."""
+    """Return the module or folder of the picture; `core` is drawn module by module."""
     return parts[2] if parts[1:2] == ("core",) and len(parts) > 2 else parts[1]
 
 

@@ -118,30 +118,17 @@ def test_each_fires_names_its_setting_and_is_asked_when_the_page_says(fire, name
     assert advice
 
 
-class TestProjectOrder:
-    def test_the_sites_own_is_right(self):
-        assert not found("project.E001", deploy=False)
-
-    @pytest.mark.parametrize("missing", GUARDS)
-    def test_none_may_be_missing(self, settings, missing):
+def test_the_order_of_the_middleware_is_right_with_others_in_between_and_none_may_be_missing(settings):
+    settings.MIDDLEWARE = [each for path in SITE for each in (path, "project.uploads.RefuseFilesHandler")]
+    assert not found("project.E001", deploy=False)
+    for missing in GUARDS:
         settings.MIDDLEWARE = [path for path in SITE if path != missing]
         assert f"MIDDLEWARE lacks {missing}." in [message.msg for message in found("project.E001", deploy=False)]
 
-    def test_others_may_stand_between(self, settings):
-        settings.MIDDLEWARE = [each for path in SITE for each in (path, "project.uploads.RefuseFilesHandler")]
-        assert not found("project.E001", deploy=False)
 
-
-@pytest.mark.parametrize(
-    ("changes", "lacking"),
-    [
-        ([{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}}], 3),
-        ([], 3),
-        ([*configured.AUTH_PASSWORD_VALIDATORS[:3]], 1),
-        ([*configured.AUTH_PASSWORD_VALIDATORS[:2], COMMON], 1),
-        (configured.AUTH_PASSWORD_VALIDATORS, 0),
-    ],
-)
-def test_each_part_of_a_safe_list_of_passwords_is_missed(settings, changes, lacking):
-    settings.AUTH_PASSWORD_VALIDATORS = changes
-    assert len(found("accounts.W003", deploy=False)) == lacking
+def test_each_part_of_a_safe_list_of_passwords_is_missed(settings):
+    whole = configured.AUTH_PASSWORD_VALIDATORS
+    short = {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}}
+    for validators, lacking in (([short], 3), ([], 3), (whole[:3], 1), ([*whole[:2], COMMON], 1), (whole, 0)):
+        settings.AUTH_PASSWORD_VALIDATORS = validators
+        assert len(found("accounts.W003", deploy=False)) == lacking

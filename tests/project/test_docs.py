@@ -1,6 +1,7 @@
-"""The documentation points to what exists, is short, and lists every setting and every signal."""
+"""Check that the documentation links to what exists, is short, and lists every setting and every signal."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ PAGES += sorted((ROOT / "docs").rglob("*.md"))
 
 
 def anchors(file):
-    """The anchors of its headings, as GitHub makes them."""
+    """Return the anchors of the headings of `file`, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(), flags=re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -29,6 +30,17 @@ def test_every_link_leads_to_a_file_and_a_heading(file):
         there = (file.parent / path).resolve() if path else file
         assert there.exists(), target
         assert not anchor or anchor in anchors(there), target
+
+
+def test_every_file_and_module_that_is_named_exists():
+    text = "\n".join(page.read_text() for page in PAGES)
+    folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and path.name.isidentifier())
+    files = set(re.findall(rf"`((?:{folders})/[\w./-]+)`", text))
+    assert len(files) > 30
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    modules = set(re.findall(r"python -m ((?:lab|tests)[\w.]+)", text))
+    assert len(modules) > 5
+    assert [name for name in modules if find_spec(name) is None] == []
 
 
 def test_every_page_is_in_the_index():

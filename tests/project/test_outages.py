@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.db import connection
+from django.test import override_settings
 
 from tests.conftest import PASSWORD
 from tests.tokens.clock import age, copy_of, elapse, jar
@@ -21,66 +22,60 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 EXPIRED = 16 * 60
 SETTLED = 3 * 60
-HELLO = b"Hello, bob."
+LOGIN = "/accounts/login/"
 
 
 @pytest.fixture
-def browser(bob, sign_in):
-    browser = Client()
-    sign_in(browser, bob)
-    browser.get("/")
-    return browser
+def here(bob, sign_in):
+    here = Client()
+    sign_in(here, bob)
+    here.get("/")
+    return here
 
 
-def statement(sql: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
+@contextmanager
+def switched(vendor, on, off):
+    """Run one statement before the block and one after it, on this database."""
+    if connection.vendor == vendor:
+        connection.cursor().execute(on)
+    try:
+        yield
+    finally:
+        if connection.vendor == vendor:
+            connection.cursor().execute(off)
 
 
 @contextmanager
 def read_only():
     """As after a failover, when the primary is not there yet."""
-    on, off = ("PRAGMA query_only = ON", "PRAGMA query_only = OFF")
-    if connection.vendor == "postgresql":
-        on, off = ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off")
-    statement(on)
-    try:
+    name = "default_transaction_read_only"
+    sqlite = switched("sqlite", "PRAGMA query_only = ON", "PRAGMA query_only = OFF")
+    with sqlite, switched("postgresql", f"SET {name} = on", f"SET {name} = off"):
         yield
-    finally:
-        statement(off)
 
 
-@contextmanager
-def slow(seconds: float):
-    """Every query takes its time."""
-
-    def wait(execute, *args):
-        time.sleep(seconds)
-        return execute(*args)
-
-    with connection.execute_wrapper(wait):
-        yield
+def is_bobs(response) -> bool:
+    return b"Hello, bob." in response.content
 
 
 def signs_in(client=None):
-    return (client or Client()).post("/accounts/login/", {"username": "bob", "password": PASSWORD})
+    return (client or Client()).post(LOGIN, {"username": "bob", "password": PASSWORD})
 
 
 class TestDatabaseGone:
-    def test_a_good_access_token_goes_on(self, browser):
+    def test_a_good_access_token_goes_on_and_a_guarded_page_is_asked_to_wait(self, here):
         with gone():
-            assert HELLO in browser.get("/").content
+            assert is_bobs(here.get("/"))
+            assert here.get("/accounts/sessions/").status_code == 503
 
-    def test_a_refresh_and_a_guarded_page_are_asked_to_wait(self, browser):
+    def test_a_refresh_is_asked_to_wait(self, here):
+        elapse(EXPIRED, here)
+        before = jar(here)
         with gone():
-            assert browser.get("/accounts/sessions/").status_code == 503
-        elapse(EXPIRED, browser)
-        before = jar(browser)
-        with gone():
-            response = browser.get("/")
+            response = here.get("/")
         assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
-        assert jar(browser) == before
-        assert HELLO in browser.get("/").content
+        assert jar(here) == before
+        assert is_bobs(here.get("/"))
 
     def test_somebody_who_signs_in_is_asked_to_wait_and_then_signs_in(self, bob):
         client = Client()
@@ -90,113 +85,94 @@ class TestDatabaseGone:
         assert signs_in(client).status_code == 302
 
     def test_a_visitor_sees_what_needs_no_database(self, db):
+        pages = {"/": 200, LOGIN: 200, "/accounts/signup/": 200, "/accounts/profile/": 302, "/readyz": 503}
         with gone():
-            assert [Client().get(url).status_code for url in ("/", "/accounts/login/", "/accounts/signup/")] == [
-                200
-            ] * 3
-            assert Client().get("/accounts/profile/").status_code == 302
-            assert Client().get("/healthz").status_code == 200
-            assert Client().get("/readyz").status_code == 503
+            assert {url: Client().get(url).status_code for url in pages} == pages
 
 
 class TestDatabaseReadOnly:
-    def test_who_is_signed_in_stays_so_with_an_access_token_or_without(self, browser):
-        elapse(EXPIRED, browser)
+    def test_who_is_signed_in_stays_so_with_an_access_token_or_without(self, here):
+        elapse(EXPIRED, here)
         with read_only():
             for _ in range(3):
-                assert HELLO in browser.get("/").content
-                age(browser, EXPIRED)
+                assert is_bobs(here.get("/"))
+                age(here, EXPIRED)
         assert RefreshToken.objects.get().generation == 1
 
-    def test_what_could_not_be_confirmed_is_confirmed_later(self, browser):
-        elapse(EXPIRED, browser)
-        browser.get("/")
-        elapse(SETTLED, browser)
+    def test_what_could_not_be_confirmed_is_confirmed_later(self, here):
+        elapse(EXPIRED, here)
+        here.get("/")
+        elapse(SETTLED, here)
         with read_only():
-            assert HELLO in browser.get("/").content
+            assert is_bobs(here.get("/"))
         assert RefreshToken.objects.get().generation == 1
-        assert HELLO in browser.get("/").content
+        assert is_bobs(here.get("/"))
         assert RefreshToken.objects.get().generation == 2
 
-    def test_a_sign_in_and_an_end_are_asked_to_wait(self, browser, bob):
+    def test_a_sign_in_and_an_end_are_asked_to_wait(self, here, bob):
         with read_only():
             assert signs_in().status_code == 503
-            assert browser.post("/accounts/logout/").status_code == 503
-        assert RefreshToken.objects.get().is_live
-        assert jar(browser)
+            assert here.post("/accounts/logout/").status_code == 503
+        assert RefreshToken.objects.get().is_live and jar(here)
         assert signs_in().status_code == 302
 
-    def test_a_copy_is_not_let_in(self, browser):
-        old = copy_of(browser)
+    def test_a_copy_is_not_let_in(self, here):
+        old = copy_of(here)
         for _ in range(2):
-            elapse(EXPIRED, browser, old)
-            browser.get("/")
+            elapse(EXPIRED, here, old)
+            here.get("/")
         with read_only():
             assert old.get("/").status_code == 503
         assert old.get("/", follow=True).status_code == 200
         assert not RefreshToken.objects.live().exists()
 
 
-class TestDatabaseSlow:
-    def test_a_refresh_that_takes_too_long_is_answered_without_cookies(self, browser, settings):
-        settings.TOKENS_CONFIRM_AFTER = 0.3
-        elapse(EXPIRED, browser)
-        before = jar(browser)
-        with slow(0.1):
-            assert b"Where you are signed in" in browser.get("/accounts/sessions/").content
-        assert jar(browser) == before
-        assert HELLO in browser.get("/").content
-        assert jar(browser) != before
+def test_a_refresh_that_a_slow_database_makes_too_late_is_answered_without_cookies(here):
+    def slow(execute, *arguments):
+        time.sleep(0.05)
+        return execute(*arguments)
+
+    elapse(EXPIRED, here)
+    before = jar(here)
+    with override_settings(TOKENS_CONFIRM_AFTER=0.03), connection.execute_wrapper(slow):
+        assert b"Where you are signed in" in here.get("/accounts/sessions/").content
+    assert jar(here) == before
+    assert is_bobs(here.get("/"))
+    assert jar(here) != before
 
 
-class TestDiskFull:
-    """SQLite's own disk. On PostgreSQL a full disk stops the server, or makes it read-only: see there."""
-
-    @pytest.fixture(autouse=True)
-    def _full(self, browser):
-        if connection.vendor == "sqlite":
-            statement("PRAGMA max_page_count = 1")  # as many as there are
-        yield
-        if connection.vendor == "sqlite":
-            statement("PRAGMA max_page_count = 4294967294")
-
-    def test_who_is_signed_in_stays_so(self, browser):
-        elapse(EXPIRED, browser)
-        assert HELLO in browser.get("/").content
-
-    def test_nobody_gets_a_server_error(self, browser, bob):
-        answers = {signs_in().status_code for _ in range(40)}
-        assert answers <= {302, 503}
-        assert HELLO in browser.get("/").content
+def test_on_a_full_disk_who_is_signed_in_stays_so_and_nobody_gets_a_server_error(here):
+    """SQLite's own. On PostgreSQL a full disk stops the server, or makes it read-only: see there."""
+    elapse(EXPIRED, here)
+    with switched("sqlite", "PRAGMA max_page_count = 1", "PRAGMA max_page_count = 4294967294"):  # as many as there are
+        assert is_bobs(here.get("/"))
+        assert {signs_in().status_code for _ in range(20)} <= {302, 503}
+        assert is_bobs(here.get("/"))
 
 
 class TestClock:
     """Stepped by an hour either way: what was made under the other clock waits for it to come back, and is kept."""
 
-    def test_forward_who_is_signed_in_stays_so(self, browser):
+    def test_forward_and_back_tokens_from_the_future_wait_until_it_has_come(self, here):
         with stepped_by(3600):
-            assert HELLO in browser.get("/").content
+            assert is_bobs(here.get("/"))
+        response = here.get("/")
+        assert response.status_code == 200 and not is_bobs(response)
+        assert jar(here).keys() == {"access", "refresh"}
+        with stepped_by(3600):
+            assert is_bobs(here.get("/"))
 
-    def test_forward_and_back_tokens_from_the_future_wait_until_it_has_come(self, browser):
-        with stepped_by(3600):
-            browser.get("/")
-        response = browser.get("/")
-        assert response.status_code == 200 and HELLO not in response.content
-        assert jar(browser).keys() == {"access", "refresh"}
-        with stepped_by(3600):
-            assert HELLO in browser.get("/").content
-
-    def test_back_tokens_wait_and_are_good_again_when_the_clock_is_right(self, browser):
+    def test_back_tokens_wait_and_are_good_again_when_the_clock_is_right(self, here):
         with stepped_by(-3600):
-            assert HELLO not in browser.get("/").content
-            assert jar(browser).keys() == {"access", "refresh"}
-        assert HELLO in browser.get("/").content
+            assert not is_bobs(here.get("/"))
+            assert jar(here).keys() == {"access", "refresh"}
+        assert is_bobs(here.get("/"))
 
-    def test_back_somebody_can_sign_in_anew(self, browser, bob):
+    def test_back_somebody_can_sign_in_anew(self, here, bob):
         with stepped_by(-3600):
-            assert signs_in(browser).status_code == 302
-            assert HELLO in browser.get("/").content
-        assert HELLO in browser.get("/").content
+            assert signs_in(here).status_code == 302
+            assert is_bobs(here.get("/"))
+        assert is_bobs(here.get("/"))
         assert RefreshToken.objects.live().count() == 1
 
 

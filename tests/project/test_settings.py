@@ -8,10 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse
-from django.urls import include, path
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,11 +57,9 @@ class TestRefusals:
         ("name", "value"),
         [
             ("DEBUG", "flase"),
-            ("SECURE_SSL_REDIRECT", "maybe"),
             ("TRUSTED_PROXIES", "-1"),
             ("TRUSTED_PROXIES", "one"),
             ("DATABASE_URL", "nonsense"),
-            ("DATABASE_URL", "oracel://x"),
             ("DATABASE_URL", "postgres://sojourn:hush@host:port/name"),
             ("CACHE_URL", "rediss"),
             ("EMAIL_URL", "mail.example.org"),
@@ -81,20 +76,15 @@ class TestRefusals:
         ],
     )
     def test_what_is_malformed_is_named_in_one_sentence_without_its_value(self, read, name, value):
-        with pytest.raises(ImproperlyConfigured) as caught:
+        with pytest.raises(ImproperlyConfigured, match=rf"^{name}[^\n]+\.$") as caught:
             read(**{name: value})
-        sentence = str(caught.value)
-        assert sentence.startswith(name)
-        assert sentence.endswith(".")
-        assert "\n" not in sentence
-        assert "hush" not in sentence
+        assert "hush" not in str(caught.value)
 
     @pytest.mark.once
-    @pytest.mark.parametrize("command", ["check", "migrate", "cleartokens"])
-    def test_manage_prints_the_sentence_and_nothing_else(self, command):
-        done = manage(command, **documented(TRUSTED_PROXIES="two"))
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "TRUSTED_PROXIES must be a whole number, zero or more.\n"
+    def test_manage_prints_the_sentence_and_nothing_else(self):
+        done = manage("migrate", **documented(TRUSTED_PROXIES="two"))
+        sentence = "TRUSTED_PROXIES must be a whole number, zero or more.\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
 
 
 class TestValues:
@@ -102,29 +92,22 @@ class TestValues:
         ours = {"TOKENS_ISSUER", "TOKENS_USER_CLAIMS"}
         assert {name for name in read() if name.startswith("TOKENS_")} == ours
 
-    def test_spans_are_numbers(self, read):
-        settings = read(TOKENS_ACCESS_LIFETIME="3", TOKENS_REVOCATION_LAG="0.5")
-        assert (settings["TOKENS_ACCESS_LIFETIME"], settings["TOKENS_REVOCATION_LAG"]) == (3, 0.5)
-        assert type(settings["TOKENS_ACCESS_LIFETIME"]) is int
-
-    def test_lists_switches_and_whole_numbers(self, read):
-        settings = read(TOKENS_USER_CLAIMS="username, is_staff", TOKENS_COOKIE_SECURE="off", TOKENS_MAX_SESSIONS="5")
-        assert settings["TOKENS_USER_CLAIMS"] == ["username", "is_staff"]
-        assert settings["TOKENS_COOKIE_SECURE"] is False
-        assert settings["TOKENS_MAX_SESSIONS"] == 5
+    def test_each_kind_is_read_as_what_it_is(self, read):
+        given = {"ACCESS_LIFETIME": "3", "REVOCATION_LAG": "0.5", "USER_CLAIMS": "username, is_staff"}
+        given |= {"COOKIE_SECURE": "off", "MAX_SESSIONS": "5"}
+        settings = read(**{f"TOKENS_{name}": value for name, value in given.items()})
+        wanted = [3, 0.5, ["username", "is_staff"], False, 5]
+        assert repr([settings[f"TOKENS_{name}"] for name in given]) == repr(wanted)
 
     def test_a_secret_key_is_taken_as_it_is_whatever_it_begins_with(self, read):
         assert read(SECRET_KEY="$PATH")["SECRET_KEY"] == "$PATH"
 
-    def test_sqlite_waits_for_other_writers_and_keeps_a_log(self, read):
+    def test_sqlite_alone_waits_for_other_writers_and_keeps_a_log(self, read):
         options = read(DATABASE_URL="sqlite:////srv/sojourn.sqlite3")["DATABASES"]["default"]["OPTIONS"]
         assert (options["transaction_mode"], options["timeout"]) == ("IMMEDIATE", 20)
         assert "journal_mode=WAL" in options["init_command"]
-
-    def test_postgres_gets_no_options_of_sqlite(self, read):
         database = read()["DATABASES"]["default"]
-        assert database["ENGINE"] == "django.db.backends.postgresql"
-        assert "OPTIONS" not in database
+        assert database["ENGINE"] == "django.db.backends.postgresql" and "OPTIONS" not in database
 
     def test_watchers_of_the_process_itself_need_no_tls(self, read):
         settings = read()
@@ -170,45 +153,27 @@ class TestCommands:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@login_not_required
-def broken(request: HttpRequest) -> HttpResponse:
-    raise RuntimeError("broken on purpose")
-
-
-urlpatterns = [path("broken/", broken), path("", include("project.urls"))]
-
-
-@pytest.mark.urls("tests.project.test_settings")
+@pytest.mark.urls("tests.observability.urls")
 @pytest.mark.django_db
 class TestHeaders:
     @pytest.mark.parametrize(
-        ("address", "status"),
+        ("url", "host", "status"),
         [
-            ("/accounts/login/", 200),
-            ("/accounts/sessions/", 302),
-            ("/no-such-page", 404),
-            ("/broken/", 500),
-            ("/static/admin/css/base.css", 200),
-            ("/healthz", 200),
-            ("/.well-known/jwks.json", 200),
+            ("/accounts/login/", "testserver", 200),
+            ("/accounts/login/", "evil.example", 400),
+            ("/accounts/sessions/", "testserver", 302),
+            ("/no-such-page", "testserver", 404),
+            ("/broken/", "testserver", 500),
+            ("/static/admin/css/base.css", "testserver", 200),
+            ("/healthz", "testserver", 200),
+            ("/.well-known/jwks.json", "testserver", 200),
         ],
     )
-    def test_every_answer_has_them(self, client, address, status):
+    def test_every_answer_has_them(self, client, url, host, status):
         client.raise_request_exception = False
-        response = client.get(address, secure=True)
-        assert response.status_code == status
-        self.check(response)
-        allowed = response.headers.get("Access-Control-Allow-Origin")
-        assert allowed == ("*" if address.endswith("jwks.json") else None)  # public keys are for everybody
-        response.close()
-
-    def test_so_has_the_answer_to_a_foreign_host(self, client):
-        response = client.get("/accounts/login/", secure=True, headers={"host": "evil.example"})
-        assert response.status_code == 400
-        self.check(response)
-
-    def check(self, response):
+        response = client.get(url, secure=True, headers={"host": host})
         headers = response.headers
+        assert response.status_code == status
         assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
@@ -219,3 +184,6 @@ class TestHeaders:
         assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
         assert policy["object-src"] == "'none'"
         assert not re.search(r"unsafe|data:|\*", headers["Content-Security-Policy"])
+        allowed = headers.get("Access-Control-Allow-Origin")
+        assert allowed == ("*" if url.endswith("jwks.json") else None)  # public keys are for everybody
+        response.close()

@@ -1,4 +1,4 @@
-"""How long the cookies are: docs/howto/keys.md says what `python -m lab.benchmarks.sizes` prints."""
+"""Check the sizes of cookies, and that docs/howto/keys.md has what `python -m lab.benchmarks.sizes` prints."""
 
 import subprocess
 import sys

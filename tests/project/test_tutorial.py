@@ -1,4 +1,4 @@
-"""What docs/tutorial.md tells people to write, in a project that was just started."""
+"""Do what docs/tutorial.md says in a new project."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def test_it_works_as_written(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
     added, urls = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.M | re.S)
-    [(old, new)] = re.findall(r'replace `"([\w.]+)"` by\n`"([\w.]+)"`', PAGE)
+    [(old, new)] = re.findall(r'replace\s+`"([\w.]+)"` with\s+`"([\w.]+)"`', PAGE)
     run("-m", "django", "startproject", "shop", ".")
     (tmp_path / "tokens").symlink_to(ROOT / "tokens")
     file = tmp_path / "shop/settings.py"

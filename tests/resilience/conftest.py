@@ -1,4 +1,4 @@
-"""Installations of the site for one test each, and a way to print what was measured."""
+"""Installations of the site for one test each."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,14 +21,3 @@ def postgres_database(postgres_url) -> Iterator[str]:
     """The URL of a PostgreSQL database for one test."""
     with database.one_more(postgres_url) as url:
         yield url
-
-
-@pytest.fixture
-def tell(capsys) -> Callable[[str], None]:
-    """Prints a line of figures, whether or not the test passes."""
-
-    def tell(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}")
-
-    return tell

@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -44,28 +43,18 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 class Postgres:
-    """A PostgreSQL of its own, safe on disk (fsync on), that can be killed and started again on the same data."""
+    """A PostgreSQL of its own that keeps what it has committed, and can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.binaries = folder, postgres.find_binaries()
-        self.data = folder / "data"
-        self.url = f"postgres://postgres@/{quote(str(folder), safe='')}/postgres"
-        if os.geteuid() == 0:
-            os.chown(folder, *postgres.owner())
-        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale-provider=libc", "--locale=C.UTF-8")
-        postgres.run(self.binaries / "initdb", "-D", self.data, *options)
+        self.folder, self.binaries, self.url = folder, postgres.find_binaries(), postgres.url_of(folder)
 
     def start(self) -> None:
-        """Tries until what is left of the killed one has let go of its memory."""
-        socket = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
-        quick = "-c recovery_init_sync_method=syncfs"  # else each of a thousand files is opened before recovery
+        """Try until what is left of the killed one has let go of its memory."""
         until = monotonic() + 60
         while True:
             try:
-                postgres.run(
-                    *(self.binaries / "pg_ctl", "-D", self.data, "-l", self.folder / "log"),
-                    *("-w", "-s", "-o", f"{socket} {quick}", "start"),
-                )
+                # Else each of a thousand files is opened before recovery.
+                postgres.start(self.binaries, self.folder, "-c recovery_init_sync_method=syncfs")
             except subprocess.CalledProcessError:
                 assert monotonic() < until, (self.folder / "log").read_text()
                 sleep(0.1)
@@ -74,10 +63,10 @@ class Postgres:
 
     def kill(self) -> None:
         """kill -9 of the postmaster."""
-        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        os.kill(int((self.folder / "data/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
     def stop(self) -> None:
-        postgres.run(self.binaries / "pg_ctl", "-D", self.data, "-s", "-m", "immediate", "stop")
+        postgres.stop(self.binaries, self.folder)
 
 
 @contextmanager

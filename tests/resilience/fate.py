@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass
 from random import Random
-from threading import Event
 
 
 @dataclass(frozen=True)
 class Fate:
     """`before` and `after` are seconds that request and response take; `lost` says which of them never arrives
-    ("request", "response"), or that the connection breaks off under the request ("connection"). A request that is
-    `held` waits for the event."""
+    ("request", "response"), or that the connection breaks off under the request ("connection")."""
 
     before: float = 0
     after: float = 0
     lost: str = ""
-    held: Event | None = None
 
 
 FAIR = Fate()

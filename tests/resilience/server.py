@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from tokens.branches import SENTENCES
+from tokens.events import MESSAGES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 URLS = os.environ.get("FAULTS_URLS", "project.urls")
@@ -78,7 +78,7 @@ class Site:
     def branches(self) -> Counter[str]:
         """How often each branch of the rule was taken, by what the log says."""
         text = self.log.read_text()
-        return Counter({branch.value: text.count(sentence) for branch, (_, sentence) in SENTENCES.items()})
+        return Counter({branch.value: text.count(sentence) for branch, (_, sentence) in MESSAGES.items()})
 
 
 class Server:

@@ -10,7 +10,7 @@ from tests.project.test_demo import Demo, running
 from tests.security.forging import Real
 from tests.security.wire import Asgi, Socket, Way, Wsgi
 from tests.tokens.clock import jar
-from tokens.keys import derive
+from tokens.core.keys import derive
 from tokens.testing import Client
 
 

@@ -13,8 +13,8 @@ from zlib import compress
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import get_default_algorithms
 
-from tokens import jwks
-from tokens.keys import Key, derive
+from tokens.core import keys
+from tokens.core.keys import Key, derive
 
 GONE = object()  # Marks a member that is left out.
 
@@ -146,7 +146,7 @@ def _claims(token: str, **changes: Any) -> str:
 
 
 def _signed_by_another_key(token: str, key: Key, elsewhere: str) -> dict[str, str]:
-    other = jwks.ring({"keys": [jwks.generate(key.alg)]}).current
+    other = keys.parse_jwks({"keys": [keys.generate_jwk(key.alg)]}).current
     secrets = {"nothing": b"", "the word secret": b"secret", "its own name": key.kid.encode()}
     if key.public is not None:
         secrets["the public PEM"] = key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -7,7 +7,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import cache_page
 from django.views.decorators.vary import vary_on_cookie
 
-from tokens.decorators import cookieless, guards_account
+from tokens.decorators import anonymous_only, fresh_session_required
 
 
 @login_not_required
@@ -25,7 +25,7 @@ def who(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@cookieless
+@anonymous_only
 def machine(request: HttpRequest) -> HttpResponse:
     machine.asked += 1
     return HttpResponse(f"<{request.user.get_username() or 'nobody'}>")
@@ -35,9 +35,9 @@ machine.asked = 0
 
 urlpatterns = [
     path("who/", who),
-    path("guarded/", guards_account(lambda request: who(request))),
+    path("guarded/", fresh_session_required(lambda request: who(request))),
     path("kept/", login_not_required(cache_page(60)(vary_on_cookie(who)))),
     path("machine/", machine),
-    path("kept-machine/", login_not_required(cookieless(cache_page(60)(machine)))),
+    path("kept-machine/", login_not_required(anonymous_only(cache_page(60)(machine)))),
     path("", include("project.urls")),
 ]

@@ -13,15 +13,13 @@ INJECTED = ["%0d%0aX-Injected:%20y", "%0aX-Injected:y", "%E5%98%8A%E5%98%8DX-Inj
 
 @pytest.mark.once
 class TestHeaders:
-    @pytest.mark.parametrize(
-        "path", ["/accounts/sessions/?x={}", "/admin/login/?next=/{}", "/{}", "/accounts/login?{}"]
-    )
-    def test_no_address_adds_a_header(self, server, path):
-        for text in INJECTED:
-            answer = server.get(path.format(text))
-            assert answer.status in (200, 301, 302, 400, 404)
-            assert not answer.header("X-Injected")
-            assert not [value for _, value in answer.headers if re.search(r"[\r\n]", value)]
+    def test_no_address_adds_a_header(self, server):
+        for path in ("/accounts/sessions/?x={}", "/admin/login/?next=/{}", "/{}", "/accounts/login?{}"):
+            for text in INJECTED:
+                answer = server.get(path.format(text))
+                assert answer.status in (200, 301, 302, 400, 404)
+                assert not answer.header("X-Injected")
+                assert not [value for _, value in answer.headers if re.search(r"[\r\n]", value)]
 
     def test_no_field_of_the_log_in_form_adds_one(self, production, server):
         form = server.get("/accounts/login/")
@@ -47,21 +45,6 @@ class TestHeaders:
         answer = server.raw(head + lines + b"Connection: close\r\n\r\n" + smuggled)
         assert answer.status in (0, 400, 403, 501)
         assert b"HTTP/1.1 " not in answer.body
-
-
-class TestMail:
-    @pytest.mark.parametrize(
-        "address", ["a@b.example\r\nBcc: eve@evil.example", "a@b.example\n\nBody", "a@b.example%0ABcc:x"]
-    )
-    def test_an_address_adds_no_header(self, client, db, mailoutbox, django_capture_on_commit_callbacks, address):
-        fields = {"username": "eve", "email": address, "password1": "a long good one", "password2": "a long good one"}
-        with django_capture_on_commit_callbacks(execute=True):
-            client.post("/accounts/signup/", fields)
-            client.post("/accounts/password/reset/", {"email": address})
-        for mail in mailoutbox:
-            assert not re.search(r"[\r\n]", mail.subject + "".join(mail.to))
-            assert "evil.example" not in mail.message()["To"]
-            assert mail.message()["Bcc"] is None
 
 
 ESCAPES = "\r\n2026-01-01 CRITICAL forged \x1b[31mred\x1b[0m\x07\u2028"

@@ -1,4 +1,4 @@
-"""docs/reference/security.md claims nothing that no test shows, and what it lists is what there is."""
+"""Check that docs/reference/security.md claims nothing without a test, and that its lists are complete."""
 
 import ast
 import re
@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 
 from tokens import probe
-from tokens.branches import Branch
 from tokens.conf import Conf
+from tokens.events import TokenEvent
 
 pytestmark = pytest.mark.once
 
@@ -26,8 +26,8 @@ CRYPTOGRAPHY = re.compile(
 
 
 def rows():
-    """The rows that name tests: (ids, what is asked, what holds it)."""
-    tables = re.findall(r"^\| id \| asked \| held by \|\n\|[-|]+\|\n((?:\|.*\n?)+)", PAGE, flags=re.M)
+    """Return the rows that name tests: ids, requirement, tests."""
+    tables = re.findall(r"^\| id \| requirement \| shown by \|\n\|[-|]+\|\n((?:\|.*\n?)+)", PAGE, flags=re.M)
     return [[cell.strip() for cell in line.strip("|\n").split("|")] for table in tables for line in table.splitlines()]
 
 
@@ -36,7 +36,7 @@ def named(cell):
 
 
 def shown_by(file):
-    """Every test and every class of tests in a file; one that is expected to fail shows nothing."""
+    """Yield each test and test class of `file`, but none that is skipped or expected to fail."""
     for node in ast.walk(ast.parse((ROOT / f"tests/{file}.py").read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             marks = " ".join(map(ast.unparse, node.decorator_list))
@@ -52,8 +52,8 @@ def test_it_has_the_tables():
 
 
 def test_each_row_names_tests_that_exist_or_says_not_yet():
-    for _, _, held_by in rows():
-        for part in held_by.split(";"):
+    for _, _, tests in rows():
+        for part in tests.split(";"):
             assert named(part) or "not yet" in part, part
     pairs = {pair for row in rows() for pair in named(row[2])}
     shown = {file: set(shown_by(file)) for file, _ in pairs}
@@ -73,7 +73,7 @@ def test_the_lifetimes_are_the_settings(settings):
 
 def test_the_token_events_it_leads_to_are_the_rules():
     rows = re.findall(r"^\| (`.+?) \|", EVENTS, flags=re.M)
-    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == {branch.value for branch in Branch}
+    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == {branch.value for branch in TokenEvent}
 
 
 def test_the_list_of_cryptography_is_complete():

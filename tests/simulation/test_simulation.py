@@ -3,21 +3,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from random import Random
-from xml.etree import ElementTree
 
 import pytest
 
 from lab.simulation import report, responses
 from lab.simulation.browsers import Browser
 from lab.simulation.parameters import DEFAULT, HOUR
-from lab.simulation.plot import draw
 from lab.simulation.rules import PromoteOnUse, SingleUse
 from lab.simulation.runs import QUEUES, QUICK, RULES, Task, live_under, overload, run
 from lab.simulation.siblings import Siblings
 from lab.simulation.thieves import Kind
 from lab.simulation.world import Network, World
 from tokens.conf import conf
-from tokens.models import PROBES_AT_MOST
+from tokens.models import MAX_PROBES
 from tokens.probe import LIFETIME
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -94,17 +92,12 @@ class TestBrowser:
     @pytest.fixture
     def browser(self):
         """On a network without faults, with an access token that has expired."""
-        parameters = replace(
-            DEFAULT,
-            travel_sigma=0,
-            works_sigma=0,
-            stalls=0,
-            lost_requests=0,
-            lost_responses=0,
-            late=0,
-            overloads_a_day=0,
+        no_faults = dict.fromkeys(
+            ("travel_sigma", "works_sigma", "stalls", "lost_requests", "lost_responses", "late"), 0
         )
+        parameters = replace(DEFAULT, overloads_a_day=0, **no_faults)
         world, random = World(), Random(1)  # noqa: S311 - dice
+        random.uniform = lambda low, high: high
         browser = Browser(world, Siblings(parameters), Network(parameters, random, 1), random, parameters)
         world.run(HOUR)
         world.now = HOUR
@@ -114,80 +107,45 @@ class TestBrowser:
         browser.world.run(browser.world.now + seconds)
         browser.world.now += seconds
 
-    def test_a_lid_that_closes_right_after_a_refresh_and_a_death_right_after_the_next_request(self, browser):
+    @pytest.mark.parametrize(("lid", "sign_ins"), [(True, 1), (False, 0)])
+    def test_a_lid_that_closes_right_after_a_refresh_and_a_death_right_after_the_next_request(
+        self, browser, lid, sign_ins
+    ):
         first = browser.jar.refresh
         browser.send()
         self.go_on(browser, 0.5)
         assert browser.jar.refresh != first
-        browser.close()
-        browser.world.now += HOUR
-        browser.wake()
-        browser.send()
-        self.go_on(browser, 0.5)
-        browser.random.uniform = lambda low, high: high
+        if lid:
+            browser.close()
+            browser.world.now += HOUR
+            browser.wake()
+            browser.send()
+            self.go_on(browser, 0.5)
         browser.die()
         assert browser.jar.refresh == first
         browser.send()
         self.go_on(browser, 60)
-        assert browser.counts.sign_ins == 1
+        assert browser.counts.sign_ins == sign_ins
 
-    def test_a_death_without_a_lid_costs_nothing(self, browser):
-        first = browser.jar.refresh
-        browser.send()
-        self.go_on(browser, 0.5)
-        browser.random.uniform = lambda low, high: high
-        browser.die()
-        assert browser.jar.refresh == first
-        browser.send()
-        self.go_on(browser, 60)
-        assert browser.counts.sign_ins == 0
-
-    def test_a_response_that_is_late_leaves_the_jar_alone(self, browser):
+    @pytest.mark.parametrize("lid", [True, False])
+    def test_a_response_that_is_late_or_meets_a_closed_lid_leaves_the_jar_alone(self, browser, lid):
         first = browser.jar.refresh
         browser.network.work = lambda: 41.0
         browser.send()
-        self.go_on(browser, 60)
-        assert browser.jar.refresh == first
-
-    def test_what_was_under_way_when_the_lid_closed_never_arrives(self, browser):
-        first = browser.jar.refresh
-        browser.send()
-        browser.close()
+        if lid:
+            browser.close()
         self.go_on(browser, HOUR)
         assert browser.jar.refresh == first
 
 
 class TestReport:
     def test_the_page_is_in_step_with_what_would_be_written(self, results):
-        tables = (report.summary(list(results.values())), report.by_kind(list(results.values())))
         page = report.PAGE.read_text()
         written = page[page.index(report.BEGIN) : page.index(report.END)]
-        for header, *rows in tables:
-            assert f"| {' | '.join(header)} |" in written
+        for header, *rows in (report.summary(list(results.values())), report.by_kind(list(results.values()))):
             written = written[written.index(f"| {' | '.join(header)} |") :]
             assert re.findall(r"^\| ([^|]+) \|", written, re.MULTILINE)[2 : 2 + len(rows)] == [row[0] for row in rows]
-
-    def test_the_page_names_every_rule_beside_this_one(self):
-        page = report.PAGE.read_text()
         assert all(f"| {rule.name} |" in page for rule in RULES[1:])
-
-    def test_writing_fills_the_place_between_the_markers_and_no_other(self, results, tmp_path, monkeypatch):
-        page, picture = tmp_path / "rotation.md", tmp_path / "rules.svg"
-        page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-        monkeypatch.setattr(report, "PAGE", page)
-        monkeypatch.setattr(report, "PICTURE", picture)
-        everything = list(results.values())
-        summary = responses.Summary("all", 3.0, 7.2, 9.4, 0.0)
-        report.write(everything, [(60.0, everything[0])], [summary], "So it was made.")
-        text = page.read_text()
-        assert text.startswith("before\n") and text.endswith("\nafter\n")
-        assert "old" not in text and "So it was made." in text
-        ElementTree.fromstring(picture.read_text())  # noqa: S314 - written a moment ago
-
-    def test_the_picture_has_a_dot_for_each_rule_and_its_own_background(self, results):
-        picture = draw(list(results.values()))
-        assert picture.count("<circle") == len(RULES)
-        assert '<rect width="900" height="520" fill=' in picture
 
 
 class TestModel:
@@ -197,9 +155,6 @@ class TestModel:
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
     def test_its_lifetimes_are_the_sites(self):
-        assert (DEFAULT.access_lifetime, DEFAULT.confirm_after, DEFAULT.idle_lifetime) == (
-            conf.access_lifetime,
-            conf.confirm_after,
-            conf.idle_lifetime,
-        )
-        assert (DEFAULT.probe_lifetime, DEFAULT.probes_at_most) == (LIFETIME, PROBES_AT_MOST)
+        names = ("access_lifetime", "confirm_after", "idle_lifetime")
+        assert [getattr(DEFAULT, name) for name in names] == [getattr(conf, name) for name in names]
+        assert (DEFAULT.probe_lifetime, DEFAULT.probes_at_most) == (LIFETIME, MAX_PROBES)

@@ -11,16 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from tests.tokens import clock
-from tokens import verified
+from tokens import verification
 from tokens.cookies import probe_name
-from tokens.jwts import AccessClaims, RefreshClaims
+from tokens.core.jwt import AccessClaims, RefreshClaims
 
 ALWAYS = float("-inf")
 ON_DISK = 30  # seconds after which a jar is on disk: a machine that dies then loses nothing of it
 ROUND_TRIP = 38  # seconds; three of the longest fit into TOKENS_CONFIRM_AFTER, and what the test takes besides
 MARGIN = 5  # seconds before an expiry in which a token may be found over
 
-read_refresh = lru_cache(verified.refresh)
+read_refresh = lru_cache(verification.verify_refresh)
 
 Cookies = Mapping[str, Any]
 Token = tuple[str, int, int]  # of which row, the generation, and what stays of the id when time is made to pass
@@ -51,7 +51,7 @@ class Jar:
     @property
     def access(self) -> AccessClaims | None:
         text = clock.jar(self).get("access")
-        return verified.access(text) if text else None
+        return verification.verify_access(text) if text else None
 
     @property
     def refresh(self) -> RefreshClaims | None:

@@ -16,7 +16,7 @@ from tokens.conf import conf
 from tokens.cookies import probe_name
 from tokens.models import RefreshToken
 from tokens.probe import LIFETIME as PROBE_LIFETIME
-from tokens.revocations import revocations
+from tokens.revocation import get_revocation_list
 from tokens.testing import Client
 
 LOG_IN, LOG_OUT, CHANGE_PASSWORD = "/log-in/", "/log-out/", "/change-password/"
@@ -73,8 +73,8 @@ class World:
 
     def hear(self) -> None:
         """As a new process does, which knows nothing but what the database says."""
-        revocations().forget()
-        revocations().entry("", RefreshToken.objects.changed_within)
+        get_revocation_list().forget()
+        get_revocation_list().entry("", RefreshToken.objects.changed_within)
         self.unheard.clear()
 
     def visit(self, browser: Browser, page: str) -> str:

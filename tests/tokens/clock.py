@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db.models import F
 
-from tokens import cookies, jwts, verified
+from tokens import cookies, verification
 from tokens.conf import conf
+from tokens.core import jwt
 from tokens.models import RefreshToken
 
 
@@ -18,9 +19,9 @@ def elapse(seconds: float, *clients: Any) -> None:
     for row in RefreshToken.objects.all():
         RefreshToken.objects.filter(pk=row.pk).update(
             jti=_earlier(str(row.jti), seconds),
-            started_at=F("started_at") - gone,
-            seen_at=F("seen_at") - gone,
-            proved_at=F("proved_at") - gone,
+            created_at=F("created_at") - gone,
+            last_used_at=F("last_used_at") - gone,
+            authenticated_at=F("authenticated_at") - gone,
             expires_at=F("expires_at") - gone,
         )
     for client in clients:
@@ -31,14 +32,14 @@ def age(client: Any, seconds: float) -> None:
     """Moves the tokens in the jar of `client` back, where no row has confirmed them."""
     ring, issuer = conf.key_ring, conf.issuer
     if token := jar(client).get("access"):
-        claims = verified.access(token)
+        claims = verification.verify_access(token)
         claims = replace(claims, rti=_earlier(claims.rti, seconds), **_times(claims, seconds))
-        aged = jwts.write_access(claims, ring=ring, issuer=issuer, audience=conf.audience)
+        aged = jwt.write_access(claims, ring=ring, issuer=issuer, audience=conf.audience)
         client.cookies[cookies.access_name()] = aged
     if token := jar(client).get("refresh"):
-        claims = verified.refresh(token)
+        claims = verification.verify_refresh(token)
         claims = replace(claims, jti=_earlier(claims.jti, seconds), **_times(claims, seconds))
-        client.cookies[cookies.refresh_name()] = jwts.write_refresh(claims, ring=ring, issuer=issuer)
+        client.cookies[cookies.refresh_name()] = jwt.write_refresh(claims, ring=ring, issuer=issuer)
 
 
 def jar(client: Any) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import PASSWORD
-from tokens import jwks, keyfile
+from tokens.core import keyfile, keys
 from tokens.testing import Client
 
 
@@ -35,5 +35,5 @@ def name_on():
 @pytest.fixture
 def status_list(settings, tmp_path):
     """The status list is on, with room for 1,024 sign-ins, and neighbours can verify it."""
-    keyfile.write(tmp_path / "keys.json", {"keys": [jwks.generate("ES256")]})
+    keyfile.write(tmp_path / "keys.json", {"keys": [keys.generate_jwk("ES256")]})
     settings.TOKENS_KEYS, settings.TOKENS_STATUS_LIST = str(tmp_path / "keys.json"), 1024

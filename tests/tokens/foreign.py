@@ -15,7 +15,7 @@ from jwcrypto.jwk import JWK, JWKSet
 from jwcrypto.jws import JWS
 from jwcrypto.jwt import JWT
 
-from tokens.jwks import Jwk
+from tokens.core.keys import Jwk
 
 Header = dict[str, Any]
 

@@ -6,17 +6,9 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-from tokens.keys import Key
+from tokens.core.keys import Key
 
-
-class Gone:
-    """Stand for a member that is to be left out; its repr, a part of a test's name, is the same in each process."""
-
-    def __repr__(self) -> str:
-        return "GONE"
-
-
-GONE = Gone()
+GONE = object()  # a member that is to be left out
 
 
 def base64url(data: bytes) -> str:

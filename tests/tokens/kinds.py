@@ -2,9 +2,9 @@
 
 import pytest
 
-from tokens.exceptions import InvalidToken
-from tokens.jwts import AccessClaims, RefreshClaims, read_access, read_refresh, write_access, write_refresh
-from tokens.keys import derived_ring
+from tokens.core.exceptions import InvalidToken
+from tokens.core.jwt import AccessClaims, RefreshClaims, read_access, read_refresh, write_access, write_refresh
+from tokens.core.keys import derived_ring
 
 ISSUER = "https://sojourn.example"
 AUDIENCE = "https://neighbour.example"

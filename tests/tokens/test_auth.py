@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.conftest import PASSWORD
 from tests.proxy_models.models import Colleague
 from tests.tokens.clock import copy_of, elapse, jar
-from tokens import signals, verified
+from tokens import signals, verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -47,7 +47,7 @@ class TestStart:
         client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR="203.0.113.7")
         client.post("/log-in/", {"username": "bob", "password": PASSWORD})
         row = RefreshToken.objects.get()
-        assert (row.user, row.user_agent, row.address, row.method) == (
+        assert (row.user, row.user_agent, row.ip_address, row.method) == (
             bob,
             "Lynx/2.9 (text)",
             "203.0.113.7",
@@ -57,18 +57,18 @@ class TestStart:
     def test_takes_a_visitor_without_an_address(self, bob):
         client = Client(REMOTE_ADDR="")
         client.post("/log-in/", {"username": "bob", "password": PASSWORD})
-        assert RefreshToken.objects.get().address is None
+        assert RefreshToken.objects.get().ip_address is None
 
     def test_gives_a_day_and_cookies_of_the_browser_unless_kept(self, bob, signed_in):
         browser = signed_in(bob)
         row = RefreshToken.objects.get()
-        assert row.expires_at - row.started_at == timedelta(days=1)
+        assert row.expires_at - row.created_at == timedelta(days=1)
         assert {browser.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {""}
 
     def test_gives_thirty_days_and_a_refresh_cookie_that_stays_where_kept(self, bob, signed_in):
         browser = signed_in(bob, remember="on")
         row = RefreshToken.objects.get()
-        assert row.expires_at - row.started_at == timedelta(days=30)
+        assert row.expires_at - row.created_at == timedelta(days=30)
         assert browser.cookies["__Host-access"]["max-age"] == ""
         assert abs(browser.cookies["__Host-refresh"]["max-age"] - 7 * 24 * 3600) <= 1
 
@@ -139,7 +139,7 @@ class TestStart:
         get_user_model().objects.filter(pk=bob.pk).update(is_staff=True)
         client = Client()
         client.force_login(stale)
-        claims = verified.access(jar(client)["access"]).user
+        claims = verification.verify_access(jar(client)["access"]).user
         assert {"username": "bob", "is_staff": True}.items() <= claims.items()
 
     @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "argon2$another"}])
@@ -198,7 +198,7 @@ class TestResume:
         response = browser.get("/who/")
         assert cookies_set(response) == {"__Host-access"}
         assert jar(browser)["refresh"] == child
-        assert verified.access(jar(browser)["access"]).new
+        assert verification.verify_access(jar(browser)["access"]).new
 
     def test_a_child_that_was_not_refreshed_for_long_is_confirmed_by_its_refresh(self, bob, signed_in, name_on):
         browser = signed_in(bob)
@@ -212,9 +212,9 @@ class TestResume:
         elapse(EXPIRED, browser)
         browser.get("/who/")
         elapse(SETTLED, browser)
-        before, refresh = verified.access(jar(browser)["access"]), jar(browser)["refresh"]
+        before, refresh = verification.verify_access(jar(browser)["access"]), jar(browser)["refresh"]
         browser.get("/who/")
-        after = verified.access(jar(browser)["access"])
+        after = verification.verify_access(jar(browser)["access"])
         assert jar(browser)["refresh"] == refresh
         assert (before.new, after.new) == (True, False)
         for name in ("sub", "sid", "rti", "gen", "ver", "iat", "exp", "user"):
@@ -245,7 +245,7 @@ class TestResume:
         mixed = copy_of(one)
         mixed.cookies["__Host-refresh"] = jar(other)["refresh"]
         assert name_on(mixed) == "bob"  # by the refresh token, which is confirmed
-        assert str(RefreshToken.objects.get().jti) == verified.refresh(jar(other)["refresh"]).jti
+        assert str(RefreshToken.objects.get().jti) == verification.verify_refresh(jar(other)["refresh"]).jti
 
     def test_a_new_token_alone_is_taken_and_writes_nothing(self, bob, signed_in, name_on):
         browser = signed_in(bob)
@@ -282,11 +282,11 @@ class TestResume:
 
     def test_a_change_of_role_counts_at_the_next_request_and_nothing_rotates(self, bob, signed_in):
         browser = signed_in(bob)
-        before = verified.access(jar(browser)["access"])
+        before = verification.verify_access(jar(browser)["access"])
         bob.is_staff = True
         bob.save()
         response = browser.get("/who/")
-        after = verified.access(jar(browser)["access"])
+        after = verification.verify_access(jar(browser)["access"])
         assert cookies_set(response) == {"__Host-access"}
         assert (before.user["is_staff"], after.user["is_staff"]) == (False, True)
         assert (after.ver, after.iat, after.exp, after.rti) == (1, before.iat, before.exp, before.rti)
@@ -302,7 +302,7 @@ class TestResume:
             elapse(3 * 24 * 3600, browser)
             assert name_on(browser) == "bob"
         end = RefreshToken.objects.get().expires_at.timestamp()
-        assert verified.refresh(jar(browser)["refresh"]).exp <= end
+        assert verification.verify_refresh(jar(browser)["refresh"]).exp <= end
         elapse(3 * 24 * 3600 + 60, browser)
         assert name_on(browser) == "nobody"
 
@@ -362,12 +362,12 @@ class TestResume:
 class TestRenew:
     def test_this_browser_goes_on_in_a_new_row_and_the_others_end(self, bob, signed_in, name_on):
         here, there = signed_in(bob, remember="on"), signed_in(bob)
-        RefreshToken.objects.filter(persistent=True).update(name="Laptop")
+        RefreshToken.objects.filter(remember=True).update(name="Laptop")
         old = copy_of(here)
         here.post("/change-password/", {"password": "another battery horse"})
         assert [name_on(b, "/guarded/") for b in (here, there, old)] == ["bob", "nobody", "nobody"]
         row = RefreshToken.objects.live().get()
-        assert (row.name, row.persistent) == ("Laptop", True)
+        assert (row.name, row.remember) == ("Laptop", True)
         assert live_settings.SESSION_COOKIE_NAME not in here.cookies
 
 
@@ -411,7 +411,7 @@ class TestDeliver:
         response = browser.get("/slow/", {"seconds": 0.15})
         assert response.content == b"bob" and not cookies_set(response)
         assert name_on(browser) == "bob"
-        assert verified.access(jar(browser)["access"]).gen == 2
+        assert verification.verify_access(jar(browser)["access"]).gen == 2
 
     def test_a_sign_in_that_leaves_late_is_delivered_all_the_same(self, bob, settings, signed_in, name_on):
         settings.TOKENS_CONFIRM_AFTER = 0.3

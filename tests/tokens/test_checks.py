@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 
-from tokens import checks, jwks, keyfile
+from tokens import checks
+from tokens.core import keyfile
+from tokens.core import keys as signing_keys
 
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 TOKENS = "tokens.middleware.TokenMiddleware"
@@ -104,7 +106,7 @@ class TestCheckLength:
     @pytest.fixture
     def long(self, settings, tmp_path):
         """Signatures of 512 characters, and the name of a site that stands in a token twice."""
-        keyfile.write(tmp_path / "rsa.json", {"keys": [jwks.generate("RS256")]})
+        keyfile.write(tmp_path / "rsa.json", {"keys": [signing_keys.generate_jwk("RS256")]})
         settings.TOKENS_KEYS = str(tmp_path / "rsa.json")
         settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = (
             "https://the-name-of-a-department.of-some-institution.example"
@@ -184,9 +186,15 @@ def test_keys_that_cannot_be_used(settings, tmp_path):
 @pytest.mark.parametrize(
     ("keys", "why"),
     [
-        ([jwks.generate("HS256") | {"k": "c2hvcnQ"}], "An HMAC key is shorter than 32 bytes."),
-        ([jwks.generate("ES256"), jwks.generate("HS256", jwks.NEXT)], "An HMAC key beside public keys"),
-        ([jwks.generate("ES256"), jwks.generate("ES256")], "Exactly one key has to be current."),
+        ([signing_keys.generate_jwk("HS256") | {"k": "c2hvcnQ"}], "An HMAC key is shorter than 32 bytes."),
+        (
+            [signing_keys.generate_jwk("ES256"), signing_keys.generate_jwk("HS256", signing_keys.NEXT)],
+            "An HMAC key beside public keys",
+        ),
+        (
+            [signing_keys.generate_jwk("ES256"), signing_keys.generate_jwk("ES256")],
+            "Exactly one key has to be current.",
+        ),
     ],
 )
 def test_keys_that_are_weak_or_mixed(settings, tmp_path, keys, why):
@@ -214,7 +222,7 @@ class TestAStatusList:
         assert checks.check_settings() == []
 
     def test_no_neighbour_can_verify_what_an_hmac_key_of_a_file_signs(self, status_list, settings, tmp_path):
-        keyfile.write(tmp_path / "hmac.json", {"keys": [jwks.generate("HS256")]})
+        keyfile.write(tmp_path / "hmac.json", {"keys": [signing_keys.generate_jwk("HS256")]})
         settings.TOKENS_KEYS = str(tmp_path / "hmac.json")
         assert ids(checks.check_settings()) == ["tokens.E015"]
 
@@ -253,7 +261,7 @@ class TestCheckDeployment:
 
     @pytest.mark.parametrize(("mode", "wanted"), [(0o600, []), (0o640, []), (0o604, ["tokens.W007"])])
     def test_keys_that_everybody_can_read(self, settings, tmp_path, mode, wanted):
-        keyfile.write(tmp_path / "keys.json", {"keys": [jwks.generate("ES256")]})
+        keyfile.write(tmp_path / "keys.json", {"keys": [signing_keys.generate_jwk("ES256")]})
         (tmp_path / "keys.json").chmod(mode)
         settings.TOKENS_KEYS = str(tmp_path / "keys.json")
         assert ids(checks.check_deployment()) == wanted

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.tokens.clock import elapse
 from tests.tokens.racing import together
-from tokens import pruning
+from tokens.management import pruning
 from tokens.management.commands import endsessions
 from tokens.models import RefreshToken
 
@@ -37,12 +37,12 @@ class TestEndSessions:
         assert [name_on(browser) for browser in browsers] == ["nobody"] * 3
 
     def test_says_that_nobody_is_called_so(self, db):
-        with pytest.raises(CommandError, match="Nobody is called carol"):
+        with pytest.raises(CommandError, match="No user is called carol"):
             say("endsessions", "--user", "carol")
 
     def test_ends_those_that_began_long_ago(self, alice, bob, signed_in, name_on):
         old, hers = signed_in(bob), signed_in(alice)
-        RefreshToken.objects.update(started_at=F("started_at") - timedelta(hours=12, seconds=1))
+        RefreshToken.objects.update(created_at=F("created_at") - timedelta(hours=12, seconds=1))
         new = signed_in(bob)
         assert say("endsessions", "--older-than", "13h") == "0 sessions ended."
         assert say("endsessions", "--older-than", "12h", "--user", "bob") == "1 sessions ended."
@@ -133,7 +133,7 @@ class TestClearTokens:
         out = StringIO()
         with pytest.raises(KeyboardInterrupt):
             call_command("cleartokens", stdout=out)
-        assert out.getvalue() == "Stopped: 4 sessions deleted so far. Run it again to go on.\n"
+        assert out.getvalue() == "Stopped: 4 sessions deleted so far. Run it again to continue.\n"
         assert say("cleartokens") == "1 sessions deleted."
 
     def test_a_terminal_sees_it_go_and_nothing_else_does(self, rows, monkeypatch):

@@ -11,9 +11,11 @@ from django.test import Client
 from tests.tokens.clock import jar
 from tests.tokens.foreign import Joserfc, Jwcrypto
 from tests.tokens.forge import base64url
-from tokens import jwks, keyfile, verified
+from tokens import verification
 from tokens.conf import conf
-from tokens.keys import thumbprint
+from tokens.core import keyfile
+from tokens.core import keys as signing_keys
+from tokens.core.keys import thumbprint
 
 pytestmark = [
     pytest.mark.once,
@@ -45,14 +47,17 @@ PUBLIC += [("RS256", "PKCS 1"), ("ES256", "point"), ("EdDSA", "raw")]
 def made(tmp_path_factory):
     """For each algorithm a file with the site's key, that key, and another for whoever forges."""
     folder = tmp_path_factory.mktemp("keys")
-    keys = {alg: (folder / alg, jwks.generate(alg), jwks.generate(alg)) for alg in jwks.KINDS}
+    keys = {
+        alg: (folder / alg, signing_keys.generate_jwk(alg), signing_keys.generate_jwk(alg))
+        for alg in signing_keys.KINDS
+    }
     keys["HS256"][1]["k"] = base64url(bytes(range(64)))  # long enough for HS512 as well
     for path, entry, _ in keys.values():
         keyfile.write(path, {"keys": [entry]})
     return keys
 
 
-@pytest.fixture(params=list(jwks.KINDS))
+@pytest.fixture(params=list(signing_keys.KINDS))
 def alg(request):
     return request.param
 
@@ -153,7 +158,7 @@ def refused(token, name="__Host-access"):
 class TestForgery:
     def test_a_token_without_a_mistake_is_taken(self, forger):
         """Or nothing below would be refused for its mistake."""
-        assert verified.access(forger.sign()).sub == "42"
+        assert verification.verify_access(forger.sign()).sub == "42"
 
     @pytest.mark.parametrize("mistake", MISTAKES)
     def test_a_mistake_is_refused(self, forger, mistake, caplog):

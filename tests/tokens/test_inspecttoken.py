@@ -17,11 +17,13 @@ from tests.settings import FOLDER
 from tests.tokens.clock import age, elapse, jar
 from tests.tokens.forge import GONE, altered, base64url, part, raw, with_header, with_payload
 from tests.tokens.outage import gone
-from tokens import bearer, jwks, jwts, keyfile, verified
+from tokens import bearer, verification
 from tokens.conf import conf
-from tokens.exceptions import ExpiredToken
-from tokens.findings import in_words
-from tokens.keys import derive, derived_ring
+from tokens.core import jwt, keyfile
+from tokens.core import keys as signing_keys
+from tokens.core.exceptions import ExpiredToken
+from tokens.core.keys import derive, derived_ring
+from tokens.management.inspection import in_words
 from tokens.models import RefreshToken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.tokens.urls")]
@@ -112,14 +114,14 @@ class TestAGoodToken:
 
     @pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
     def test_by_a_key_of_the_file_in_each_state(self, inspect, bob, signed_in, settings, tmp_path, alg):
-        keys = {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]}
+        keys = {"keys": [signing_keys.generate_jwk(alg, signing_keys.NEXT), signing_keys.generate_jwk(alg)]}
         settings.TOKENS_KEYS = str(tmp_path / "keys.json")
         keyfile.write(tmp_path / "keys.json", keys)
         token = jar(signed_in(bob))["access"]
         kid = keys["keys"][1]["kid"]
         assert line(inspect(token)[0], "signature") == f"by our key {kid} (current)"
         settings.TOKENS_KEYS = str(tmp_path / "rotated.json")
-        keyfile.write(tmp_path / "rotated.json", jwks.rotated(keys))
+        keyfile.write(tmp_path / "rotated.json", signing_keys.rotate_jwks(keys))
         assert line(inspect(token)[0], "signature") == f"by our key {kid} (previous)"
 
 
@@ -178,20 +180,23 @@ class TestWhatTheSiteRefuses:
         RefreshToken.objects.get().revoke(RefreshToken.Reason.SIGNED_OUT)
         for token in (access, refresh):
             lines, verdict = inspect(token)
-            assert verdict == "The sign-in is over: signed_out."
+            assert verdict == "The session has ended: signed_out."
             assert line(lines, "session").startswith("ended 0 seconds ago (signed out), generation 1")
 
     def test_a_row_that_has_gone(self, inspect, access):
         RefreshToken.objects.all().delete()
         lines, verdict = inspect(access)
-        assert (line(lines, "session"), verdict) == ("there is no such row", "The sign-in is over: its row is gone.")
+        assert (line(lines, "session"), verdict) == (
+            "there is no such row",
+            "The session has ended: its row does not exist.",
+        )
 
     def test_a_password_that_was_changed_behind_djangos_back_is_seen_and_the_row_left_as_it_is(
         self, inspect, access, bob
     ):
         type(bob).objects.filter(pk=bob.pk).update(password="!")
         lines, verdict = inspect(access)
-        assert verdict == "The sign-in is over: password."
+        assert verdict == "The session has ended: password."
         assert "the password was changed" in line(lines, "session")
         assert RefreshToken.objects.get().revoked_at is None
 
@@ -206,9 +211,9 @@ class TestWhatTheSiteRefuses:
         assert RefreshToken.objects.get().generation == 2
 
     def test_an_access_token_whose_generation_was_overtaken(self, inspect, access):
-        claims = verified.access(access)
+        claims = verification.verify_access(access)
         lost = replace(claims, new=True, gen=5, rti="00000000-0000-7000-8000-000000000000", user={})
-        token = jwts.write_access(lost, ring=conf.key_ring, issuer=conf.issuer, audience=conf.audience)
+        token = jwt.write_access(lost, ring=conf.key_ring, issuer=conf.issuer, audience=conf.audience)
         request = RequestFactory().get("/", headers={"authorization": f"Bearer {token}"})
         with pytest.raises(ExpiredToken) as caught:
             bearer.resume(request)
@@ -342,9 +347,9 @@ class TestAsAProcess:
     @pytest.fixture
     def token(self, access):
         now = int(time())
-        claims = replace(verified.access(access), iat=now, exp=now + 900)
+        claims = replace(verification.verify_access(access), iat=now, exp=now + 900)
         ring, site = derived_ring(self.SECRET), "http://localhost"
-        return jwts.write_access(claims, ring=ring, issuer=site, audience=site)
+        return jwt.write_access(claims, ring=ring, issuer=site, audience=site)
 
     def test_by_a_pipe(self, there, token):
         good = subprocess.run(self.COMMAND, input=token.encode(), capture_output=True, check=True, **there)

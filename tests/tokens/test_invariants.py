@@ -265,14 +265,14 @@ class TestInvariant8:
             browser.get("/closed/")
 
     def test_a_signature_is_checked_once_for_each_token(self, bob, signed_in):
-        from tokens import verified
+        from tokens import verification
 
         browser = signed_in(bob)
         browser.get("/who/")
-        checked = verified.remembered().misses
+        checked = verification.remembered().misses
         for _ in range(5):
             browser.get("/who/")
-        assert verified.remembered().misses == checked
+        assert verification.remembered().misses == checked
 
 
 class TestInvariant10:

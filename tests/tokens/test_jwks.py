@@ -8,14 +8,16 @@ from joserfc import jwt as joserfc
 from joserfc.jwk import KeySet
 
 from tests.tokens.clock import elapse, jar
-from tokens import jwks, jwts, keyfile, verified
-from tokens.exceptions import InvalidKeys, InvalidToken
-from tokens.keys import base64url, thumbprint
+from tokens import verification
+from tokens.core import jwt, keyfile
+from tokens.core import keys as signing_keys
+from tokens.core.exceptions import InvalidKeys, InvalidToken
+from tokens.core.keys import base64url, thumbprint
 from tokens.testing import Client
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
-CLAIMS = jwts.RefreshClaims(
+CLAIMS = jwt.RefreshClaims(
     sub="1",
     sid="50011152-dee5-4af5-885d-8f2c58ae8fb8",
     jti="01a201ee-4e4d-7f55-9876-34340b3bebfc",
@@ -30,66 +32,66 @@ PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 @pytest.fixture(scope="module")
 def made():
     """A key of each algorithm; an RSA key takes its time."""
-    return {alg: jwks.generate(alg) for alg in jwks.KINDS}
+    return {alg: signing_keys.generate_jwk(alg) for alg in signing_keys.KINDS}
 
 
 def cause(*entries):
     with pytest.raises(InvalidKeys) as caught:
-        jwks.ring({"keys": list(entries)})
+        signing_keys.parse_jwks({"keys": list(entries)})
     return str(caught.value)
 
 
 def write(ring):
-    return jwts.write_refresh(CLAIMS, ring=ring, issuer="https://sojourn.example")
+    return jwt.write_refresh(CLAIMS, ring=ring, issuer="https://sojourn.example")
 
 
 def read(token, ring):
-    return jwts.read_refresh(token, ring=ring, issuer="https://sojourn.example")
+    return jwt.read_refresh(token, ring=ring, issuer="https://sojourn.example")
 
 
 class TestGenerate:
-    @pytest.mark.parametrize("alg", jwks.KINDS)
+    @pytest.mark.parametrize("alg", signing_keys.KINDS)
     def test_a_key_signs_and_verifies_and_is_named_by_its_thumbprint(self, made, alg):
-        ring = jwks.ring({"keys": [made[alg]]})
+        ring = signing_keys.parse_jwks({"keys": [made[alg]]})
         assert read(write(ring), ring) == CLAIMS
         assert (ring.current.kid, ring.current.alg) == (thumbprint(made[alg]), alg)
-        assert len(write(ring)) < jwts.MAX_LENGTH
+        assert len(write(ring)) < jwt.MAX_LENGTH
 
     @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # for a name that PyJWT does not know yet (RFC 9864)
     @pytest.mark.parametrize("alg", PUBLIC)
     def test_other_libraries_read_what_it_signs_with_the_public_half_alone(self, made, alg):
-        ring = jwks.ring({"keys": [made[alg]]})
+        ring = signing_keys.parse_jwks({"keys": [made[alg]]})
         keys = KeySet.import_key_set({"keys": ring.public()})
         assert joserfc.decode(write(ring), keys, algorithms=[alg]).claims["sid"] == CLAIMS.sid
 
     def test_two_are_never_the_same(self):
-        assert jwks.generate("ES256")["kid"] != jwks.generate("ES256")["kid"]
+        assert signing_keys.generate_jwk("ES256")["kid"] != signing_keys.generate_jwk("ES256")["kid"]
 
 
 class TestRing:
     def test_a_single_key_needs_no_state_and_no_kid(self, made):
         entry = {name: value for name, value in made["ES256"].items() if name not in ("state", "kid", "use")}
-        assert jwks.ring({"keys": [entry]}).current.kid == made["ES256"]["kid"]
+        assert signing_keys.parse_jwks({"keys": [entry]}).current.kid == made["ES256"]["kid"]
 
     def test_a_previous_key_may_be_there_by_its_public_half_alone(self, made):
-        old = jwks.generate("ES256", jwks.PREVIOUS)
-        token = write(jwks.ring({"keys": [old | {"state": jwks.CURRENT}]}))
+        old = signing_keys.generate_jwk("ES256", signing_keys.PREVIOUS)
+        token = write(signing_keys.parse_jwks({"keys": [old | {"state": signing_keys.CURRENT}]}))
         half = {name: value for name, value in old.items() if name != "d"}
-        assert read(token, jwks.ring({"keys": [made["EdDSA"], half]})) == CLAIMS
+        assert read(token, signing_keys.parse_jwks({"keys": [made["EdDSA"], half]})) == CLAIMS
 
     @pytest.mark.parametrize("alg", PUBLIC)
     def test_no_private_member_is_ever_public(self, made, alg):
-        (shown,) = jwks.ring({"keys": [made[alg]]}).public()
+        (shown,) = signing_keys.parse_jwks({"keys": [made[alg]]}).public()
         assert not PRIVATE_MEMBERS & shown.keys()
         assert shown.keys() >= {"kid", "alg", "use", "kty"} and "state" not in shown
 
     def test_an_hmac_key_is_never_public(self, made):
-        assert jwks.ring({"keys": [made["HS256"]]}).public() == []
+        assert signing_keys.parse_jwks({"keys": [made["HS256"]]}).public() == []
 
     @pytest.mark.parametrize("jwks_", [None, [], {}, {"keys": []}, {"keys": {}}, {"keys": ["key"]}], ids=repr)
     def test_what_is_no_set_is_refused(self, jwks_):
         with pytest.raises(InvalidKeys, match="A JWK Set is"):
-            jwks.ring(jwks_)
+            signing_keys.parse_jwks(jwks_)
 
     @pytest.mark.parametrize("alg", ["none", "HS384", "RS512", "PS256", "ES256K", "Ed25519", "", None, 1])
     def test_an_unknown_algorithm_is_refused(self, made, alg):
@@ -141,41 +143,43 @@ class TestRing:
         assert cause(half) == "The current key has no private part."
 
     def test_a_public_key_cannot_be_used_as_an_hmac_secret(self, made):
-        ring = jwks.ring({"keys": [made["RS256"]]})
+        ring = signing_keys.parse_jwks({"keys": [made["RS256"]]})
         forged = replace(ring.current, alg="HS256", secret=ring.public()[0]["n"].encode(), public=None)
-        token = jwts.write_refresh(CLAIMS, ring=replace(ring, current=forged), issuer="https://sojourn.example")
+        token = jwt.write_refresh(CLAIMS, ring=replace(ring, current=forged), issuer="https://sojourn.example")
         with pytest.raises(InvalidToken, match="The algorithm is not the key's"):
             read(token, ring)
 
 
 class TestRotatedAndRetired:
     def test_a_token_is_good_through_the_whole_life_of_its_key(self):
-        keys = {"keys": [jwks.generate("EdDSA", jwks.NEXT), jwks.generate("EdDSA")]}
-        first = jwks.ring(keys)
+        keys = {"keys": [signing_keys.generate_jwk("EdDSA", signing_keys.NEXT), signing_keys.generate_jwk("EdDSA")]}
+        first = signing_keys.parse_jwks(keys)
         token, kid = write(first), first.current.kid
-        keys = jwks.rotated(keys)
-        second = jwks.ring(keys)
+        keys = signing_keys.rotate_jwks(keys)
+        second = signing_keys.parse_jwks(keys)
         assert read(token, second) == CLAIMS
         assert second.current.kid in {key["kid"] for key in first.public()}  # was known before its first use
         with pytest.raises(InvalidToken, match="not on the ring"):
-            read(token, jwks.ring(jwks.retired(keys, kid)))
+            read(token, signing_keys.parse_jwks(signing_keys.retire_jwk(keys, kid)))
 
     def test_nothing_signs_that_was_never_published(self, made):
         with pytest.raises(InvalidKeys, match="no next key"):
-            jwks.rotated({"keys": [made["ES256"]]})
+            signing_keys.rotate_jwks({"keys": [made["ES256"]]})
 
     def test_only_a_previous_key_is_retired(self, made):
         with pytest.raises(InvalidKeys, match="No previous key"):
-            jwks.retired({"keys": [made["ES256"]]}, made["ES256"]["kid"])
+            signing_keys.retire_jwk({"keys": [made["ES256"]]}, made["ES256"]["kid"])
 
 
 class TestOnASite:
     @pytest.fixture
     def file(self, settings, tmp_path, monkeypatch):
         """The site's keys are in this file, and looked at again at every use."""
-        monkeypatch.setattr(keyfile, "LOOK_EVERY", 0)
+        monkeypatch.setattr(keyfile, "CHECK_EVERY", 0)
         path = tmp_path / "keys.json"
-        keyfile.write(path, {"keys": [jwks.generate("ES256", jwks.NEXT), jwks.generate("ES256")]})
+        keyfile.write(
+            path, {"keys": [signing_keys.generate_jwk("ES256", signing_keys.NEXT), signing_keys.generate_jwk("ES256")]}
+        )
         settings.TOKENS_KEYS = str(path)
         return path
 
@@ -186,7 +190,7 @@ class TestOnASite:
         browser = signed_in(bob, remember="on")
         signed_with = {self.kid(browser)}
         for _ in range(3):
-            keyfile.write(file, jwks.rotated(keyfile.read(file)))
+            keyfile.write(file, signing_keys.rotate_jwks(keyfile.read(file)))
             assert name_on(browser) == "bob"
             elapse(16 * 60, browser)
             assert name_on(browser) == "bob"
@@ -197,7 +201,7 @@ class TestOnASite:
     def test_a_key_that_was_taken_out_is_not_remembered(self, file, bob, signed_in, name_on):
         browser = signed_in(bob)
         assert name_on(browser) == "bob"
-        keyfile.write(file, {"keys": [jwks.generate("ES256")]})
+        keyfile.write(file, {"keys": [signing_keys.generate_jwk("ES256")]})
         assert name_on(browser) == "nobody"
 
     def test_a_broken_file_changes_nothing_but_the_log(self, file, bob, signed_in, name_on, caplog):
@@ -207,7 +211,7 @@ class TestOnASite:
             assert name_on(browser) == "bob"
         file.unlink()
         assert name_on(browser) == "bob"
-        broken = [message for message in caplog.messages if "the last good keys stay" in message]
+        broken = [message for message in caplog.messages if "the last valid keys stay in use" in message]
         assert any("An algorithm is none of" in message for message in broken)
         assert any("FileNotFoundError" in message for message in broken)
 
@@ -218,10 +222,10 @@ class TestOnASite:
         assert response.headers["Cache-Control"] == "public, max-age=300"
         again = Client().get("/jwks/", headers={"if-none-match": response.headers["ETag"]})
         assert again.status_code == 304
-        keyfile.write(file, jwks.rotated(keyfile.read(file)))
+        keyfile.write(file, signing_keys.rotate_jwks(keyfile.read(file)))
         assert Client().get("/jwks/").headers["ETag"] != response.headers["ETag"]
 
-    @pytest.mark.parametrize("alg", jwks.KINDS)
+    @pytest.mark.parametrize("alg", signing_keys.KINDS)
     def test_every_algorithm_signs_people_in(self, settings, tmp_path, bob, signed_in, name_on, alg, made):
         path = tmp_path / f"{alg}.json"
         keyfile.write(path, {"keys": [made[alg]]})
@@ -232,11 +236,11 @@ class TestOnASite:
         assert len(jar(browser)["access"]) < 1400
 
     def kid(self, browser):
-        return json.loads(jwts._decoded(jar(browser)["access"].partition(".")[0]))["kid"]
+        return json.loads(jwt._decoded(jar(browser)["access"].partition(".")[0]))["kid"]
 
 
 def test_what_was_remembered_is_forgotten_with_the_settings(bob, signed_in, settings):
     signed_in(bob).get("/who/")
-    assert verified.remembered().currsize
+    assert verification.remembered().currsize
     settings.TOKENS_ISSUER = "https://elsewhere.example"
-    assert not verified.remembered().currsize
+    assert not verification.remembered().currsize

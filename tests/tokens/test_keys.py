@@ -7,7 +7,7 @@ import pytest
 from joserfc.jwk import OctKey
 
 from tests.tokens.forge import base64url
-from tokens.keys import PURPOSE, derive, derived_ring
+from tokens.core.keys import PURPOSE, derive, derived_ring
 
 
 class TestDerive:

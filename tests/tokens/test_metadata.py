@@ -7,8 +7,9 @@ import pytest
 from django.test import Client as Anybody
 
 from tests.tokens.clock import jar
-from tokens import jwks, keyfile
 from tokens.conf import conf
+from tokens.core import keyfile
+from tokens.core import keys as signing_keys
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
@@ -22,7 +23,10 @@ def keys(settings, tmp_path):
 
     def keys(first, *others):
         path = tmp_path / "-".join((first, *others))
-        made = [jwks.generate(first), *(jwks.generate(alg, jwks.PREVIOUS) for alg in others)]
+        made = [
+            signing_keys.generate_jwk(first),
+            *(signing_keys.generate_jwk(alg, signing_keys.PREVIOUS) for alg in others),
+        ]
         keyfile.write(path, {"keys": made})
         settings.TOKENS_KEYS = str(path)
 

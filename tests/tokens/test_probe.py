@@ -4,8 +4,8 @@ import pytest
 
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens import probe, signals
-from tokens.branches import SENTENCES, Branch
-from tokens.models import PROBES_AT_MOST, RefreshToken
+from tokens.events import MESSAGES, TokenEvent
+from tokens.models import MAX_PROBES, RefreshToken
 from tokens.testing import Client
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
@@ -16,16 +16,16 @@ PROBE = "__Host-probe"
 
 
 @pytest.fixture
-def branches():
-    """The branches of the rule that were taken, in order."""
+def events():
+    """The events of the rule, in order."""
     taken = []
 
-    def note(branch, **_):
-        taken.append(branch)
+    def note(event, **_):
+        taken.append(event)
 
-    signals.branch_taken.connect(note)
+    signals.token_event.connect(note)
     yield taken
-    signals.branch_taken.disconnect(note)
+    signals.token_event.disconnect(note)
 
 
 @pytest.fixture
@@ -84,18 +84,18 @@ class TestASentProbe:
         assert old.get("/boom/").status_code == 307
         assert RefreshToken.objects.get().is_live
 
-    def test_is_told_once_for_a_token(self, stale, told, branches):
+    def test_is_told_once_for_a_token(self, stale, told, events):
         _, old = stale
         for _ in range(3):
             copy_of(old).get("/who/")
         assert [what for what, _ in told] == ["sent"]
-        assert branches == [Branch.PROBED] * 3
-        assert RefreshToken.objects.get().probes == 3
+        assert events == [TokenEvent.PROBED] * 3
+        assert RefreshToken.objects.get().probe_count == 3
 
     def test_goes_round_in_no_circle_with_a_client_that_keeps_no_cookies(self, stale):
         _, old = stale
-        answers = [copy_of(old).get("/who/").status_code for _ in range(PROBES_AT_MOST + 2)]
-        assert answers == [307] * PROBES_AT_MOST + [200, 200]
+        answers = [copy_of(old).get("/who/").status_code for _ in range(MAX_PROBES + 2)]
+        assert answers == [307] * MAX_PROBES + [200, 200]
         assert RefreshToken.objects.get().is_live
 
     def test_is_not_sent_where_nobody_can_be_sent_back(self, stale):
@@ -107,12 +107,12 @@ class TestASentProbe:
         _, old = stale
         assert old.post(url, {"username": "bob", "password": "wrong"}).status_code in (200, 401)
 
-    def test_is_not_sent_for_a_row_that_is_over(self, stale, branches):
+    def test_is_not_sent_for_a_row_that_is_over(self, stale, events):
         _, old = stale
         RefreshToken.objects.get().revoke(Reason.ENDED)
         response = old.get("/who/")
         assert response.content == b"nobody" and not response.cookies
-        assert branches == [Branch.DEAD]
+        assert events == [TokenEvent.DEAD]
 
 
 class TestAnAnsweredProbe:
@@ -123,26 +123,26 @@ class TestAnAnsweredProbe:
         browser.cookies[PROBE] = response.cookies[PROBE].value
         return browser.post(url, data) if data else browser.get(url)
 
-    def test_is_an_ordinary_page_and_nothing_happened(self, stale, told, branches, name_on):
+    def test_is_an_ordinary_page_and_nothing_happened(self, stale, told, events, name_on):
         browser, old = stale
         response = self.come_late(browser, old)
         assert response.content == b"bob"
         assert [what for what, _ in told] == ["sent", "answered"]
-        assert branches == [Branch.PROBED, Branch.ANSWERED]
+        assert events == [TokenEvent.PROBED, TokenEvent.ANSWERED]
         assert response.cookies[PROBE]["max-age"] == 0
         row = RefreshToken.objects.get()
-        assert (row.is_live, row.probed_jti, row.probes) == (True, None, 0)
+        assert (row.is_live, row.probed_jti, row.probe_count) == (True, None, 0)
         assert name_on(browser) == "bob"
 
     def test_has_the_form_processed_once(self, stale):
         browser, old = stale
         assert self.come_late(browser, old, "/closed/", text="hello").content == b"bob POST hello"
 
-    def test_answers_by_a_refresh_too(self, stale, branches):
+    def test_answers_by_a_refresh_too(self, stale, events):
         browser, old = stale
         del browser.cookies["__Host-access"]
         assert self.come_late(browser, old).content == b"bob"
-        assert branches == [Branch.PROBED, Branch.KEPT, Branch.ANSWERED]
+        assert events == [TokenEvent.PROBED, TokenEvent.KEPT, TokenEvent.ANSWERED]
 
     def test_lets_the_token_be_probed_and_told_anew(self, stale, told):
         browser, old = stale
@@ -160,16 +160,16 @@ class TestAnAnsweredProbe:
 
 
 class TestADeclinedProbe:
-    def test_with_the_same_token_is_reuse_and_the_request_goes_on_as_an_anonymous_one(self, stale, branches):
+    def test_with_the_same_token_is_reuse_and_the_request_goes_on_as_an_anonymous_one(self, stale, events):
         _, old = stale
         response = old.get("/who/", follow=True)
         assert (response.content, len(response.redirect_chain)) == (b"nobody", 1)
-        assert branches == [Branch.PROBED, Branch.REUSED]
+        assert events == [TokenEvent.PROBED, TokenEvent.REUSED]
         assert RefreshToken.objects.get().reason == Reason.REUSED
         assert response.cookies[PROBE]["max-age"] == 0
         assert jar(old)["refresh"]  # only a log-out deletes cookies of ours
 
-    def test_of_another_token_is_a_new_probe(self, bob, signed_in, branches):
+    def test_of_another_token_is_a_new_probe(self, bob, signed_in, events):
         browser = signed_in(bob)
         olds = []
         for _ in range(3):
@@ -179,9 +179,9 @@ class TestADeclinedProbe:
         probed = olds[0].get("/who/").cookies[PROBE].value
         olds[1].cookies[PROBE] = probed
         assert olds[1].get("/who/").status_code == 307
-        assert Branch.REUSED not in branches
+        assert TokenEvent.REUSED not in events
 
-    def test_that_is_forged_or_too_old_is_a_new_probe(self, stale, branches, monkeypatch):
+    def test_that_is_forged_or_too_old_is_a_new_probe(self, stale, events, monkeypatch):
         _, old = stale
         first = old.get("/who/").cookies[PROBE].value
         for value in (first[:-1], f"{first}x", "garbage", ""):
@@ -190,7 +190,7 @@ class TestADeclinedProbe:
         monkeypatch.setattr(probe, "LIFETIME", -1)
         old.cookies[PROBE] = first
         assert old.get("/who/").status_code == 307
-        assert Branch.REUSED not in branches
+        assert TokenEvent.REUSED not in events
 
     def test_costs_an_anonymous_visitor_nothing(self, db, django_assert_num_queries):
         visitor = Client()
@@ -201,8 +201,8 @@ class TestADeclinedProbe:
 
 class TestBranches:
     def test_each_has_a_sentence_of_its_own(self):
-        assert SENTENCES.keys() == set(Branch)
-        assert len({sentence for _, sentence in SENTENCES.values()}) == len(Branch)
+        assert MESSAGES.keys() == set(TokenEvent)
+        assert len({sentence for _, sentence in MESSAGES.values()}) == len(TokenEvent)
 
     def test_each_leaves_one_line_that_says_which_row_and_why(self, stale, caplog):
         _, old = stale
@@ -210,5 +210,5 @@ class TestBranches:
         caplog.set_level("DEBUG", "tokens")
         old.get("/who/")
         (record,) = [record for record in caplog.records if record.name == "tokens"]
-        assert record.getMessage() == SENTENCES[Branch.DEAD][1]
-        assert (record.branch, record.sid, record.reason) == ("dead", str(RefreshToken.objects.get().pk), "ended")
+        assert record.getMessage() == MESSAGES[TokenEvent.DEAD][1]
+        assert (record.token_event, record.sid, record.reason) == ("dead", str(RefreshToken.objects.get().pk), "ended")

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from tests.tokens.clock import elapse, jar
-from tokens import pruning
+from tokens.management import pruning
 from tokens.models import RefreshToken
 
 LONG_AGO = 12 * 24 * 3600

@@ -9,7 +9,8 @@ from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.racing import together
 from tests.tokens.urls import WAITS
-from tokens import rotation, signals
+from tokens import signals
+from tokens.core import rotation
 from tokens.models import RefreshToken
 
 Reason = RefreshToken.Reason
@@ -119,7 +120,7 @@ class TestRevoke:
                 [
                     lambda r=row: RefreshToken.objects.revoke_reused(r),
                     lambda r=row: RefreshToken.objects.for_user(bob).exclude(pk=r.pk).revoke(Reason.ENDED),
-                    lambda: RefreshToken.objects.for_user(bob).order_by("-seen_at").revoke(Reason.ADMIN),
+                    lambda: RefreshToken.objects.for_user(bob).order_by("-last_used_at").revoke(Reason.ADMIN),
                 ]
             )
             assert not RefreshToken.objects.live().exists()

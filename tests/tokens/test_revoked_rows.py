@@ -6,13 +6,13 @@ import pytest
 from django.db.models.functions import Now
 
 from tokens.models import RefreshToken
-from tokens.revocation import RevocationList, revocation_list
+from tokens.revocation import LocalRevocationList, local_revocation_list
 
 
 @pytest.fixture
 def known():
     """The list of a process that has just started."""
-    return RevocationList()
+    return LocalRevocationList()
 
 
 class TestChangedWithin:
@@ -57,7 +57,7 @@ class TestChangedWithin:
 
     def test_this_process_hears_of_it_at_once(self, row):
         row.revoke(RefreshToken.Reason.ENDED)
-        assert revocation_list.known(str(row.pk))
+        assert local_revocation_list.known(str(row.pk))
 
     def test_a_reading_is_one_query(self, row, known, django_assert_num_queries):
         with django_assert_num_queries(1):

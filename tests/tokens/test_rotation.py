@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokens.rotation import Outcome, Refresh, born_at, decide, new_jti, settled
+from tokens.core.rotation import Outcome, Refresh, born_at, decide, new_jti, settled
 
 NOW = 1_700_000_000.0
 AFTER = 120.0

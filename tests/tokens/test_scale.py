@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tests.tokens.clock import age
 from tokens.models import RefreshToken
-from tokens.revocation import revocation_list
+from tokens.revocation import local_revocation_list
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
@@ -32,8 +32,8 @@ def many(db):
         RefreshToken(
             user=person,
             jti=f"00000000-0000-4000-8000-{n:012}",
-            started_at=now - timedelta(minutes=n),
-            seen_at=now - timedelta(minutes=n),
+            created_at=now - timedelta(minutes=n),
+            last_used_at=now - timedelta(minutes=n),
             expires_at=now + timedelta(days=30) - timedelta(minutes=n),
             **ended.get(n, {}),
         )
@@ -82,7 +82,7 @@ class TestPlans:
     def test_a_refresh_reads_one_row_and_its_person(self, bob, signed_in, plans):
         browser = signed_in(bob)
         del browser.cookies["__Host-access"]
-        revocation_list.entry("", lambda seconds: [])
+        local_revocation_list.entry("", lambda seconds: [])
         found = plans(lambda: browser.get("/who/"))
         check(found)
         [plan] = found.values()
@@ -93,7 +93,7 @@ class TestPlans:
         del browser.cookies["__Host-access"]
         browser.get("/who/")
         age(browser, 4000)
-        RefreshToken.objects.filter(user=bob).update(seen_at=timezone.now() - timedelta(hours=2))
+        RefreshToken.objects.filter(user=bob).update(last_used_at=timezone.now() - timedelta(hours=2))
         found = plans(lambda: browser.get("/who/"))
         check(found)
         updates = [sql for sql in found if sql.startswith("UPDATE")]

@@ -7,8 +7,7 @@ from django.db.models.functions import Now
 from tests import valkey
 from tests.tokens.clock import elapse
 from tokens.models import RefreshToken
-from tokens.revocations import revocations, shared_list
-from tokens.shared_revocation import PREFIX, SENTINEL, SharedRevocationList
+from tokens.revocation import PREFIX, SENTINEL, SharedRevocationList, get_revocation_list, shared_revocation_list
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
@@ -41,7 +40,7 @@ def elsewhere():
 
 
 def test_the_setting_chooses_the_list(redis):
-    assert revocations() is shared_list
+    assert get_revocation_list() is shared_revocation_list
 
 
 class TestEntry:
@@ -73,7 +72,7 @@ class TestEntry:
         marks = set()
         for _ in range(3):
             RefreshToken.objects.all().bump()
-            marks.add(shared_list.known(sid))
+            marks.add(shared_revocation_list.known(sid))
         assert len(marks) == 3
 
     def test_an_entry_lives_one_access_lifetime_and_a_minute(self, browser_of_bob, settings):
@@ -96,7 +95,7 @@ class TestOutage:
 
     def test_a_process_that_never_read_answers_503(self, browser_of_bob, redis):
         redis.stop()
-        shared_list.forget()
+        shared_revocation_list.forget()
         assert browser_of_bob.get("/who/").status_code == 503
 
     def test_a_change_that_cannot_be_told_fails_whole(self, browser_of_bob, redis, name_on):

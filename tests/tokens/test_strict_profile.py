@@ -20,9 +20,9 @@ from tests.tokens.kinds import (
     SHAPE,
     cause,
 )
-from tokens.exceptions import InvalidToken
-from tokens.jwts import LARGEST, MAX_LENGTH
-from tokens.keys import KeyRing, derive, derived_ring
+from tokens.core.exceptions import InvalidToken
+from tokens.core.jwt import LARGEST, MAX_LENGTH
+from tokens.core.keys import KeyRing, derive, derived_ring
 
 
 @pytest.mark.parametrize(("token", "reader"), KINDS)

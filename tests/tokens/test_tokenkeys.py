@@ -9,8 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.http import HttpResponse
 
-from tokens import jwks, keyfile
-from tokens.exceptions import InvalidKeys
+from tokens.core import keyfile
+from tokens.core import keys as signing_keys
+from tokens.core.exceptions import InvalidKeys
 from tokens.middleware import TokenMiddleware
 
 
@@ -64,7 +65,7 @@ class TestCommand:
     def test_check_says_what_is_wrong(self, tokenkeys, path):
         tokenkeys("create", "ES256")
         assert " ".join(tokenkeys("check")[0]).endswith("can be used: 2 keys.")
-        path.write_text(json.dumps({"keys": [jwks.generate("ES256"), jwks.generate("ES256")]}))
+        path.write_text(json.dumps({"keys": [signing_keys.generate_jwk("ES256"), signing_keys.generate_jwk("ES256")]}))
         with pytest.raises(CommandError, match="Exactly one key has to be current"):
             tokenkeys("check")
 
@@ -91,13 +92,13 @@ class TestCommand:
         with pytest.raises(CommandError, match="No such file"):
             call_command("tokenkeys", "--file", str(path), "list")
         path.write_text("no json")
-        with pytest.raises(CommandError, match=r"The file is no JSON\."):
+        with pytest.raises(CommandError, match=r"The file is not JSON\."):
             call_command("tokenkeys", "--file", str(path), "list")
 
 
 class TestWrite:
     def test_a_set_that_is_not_good_changes_nothing(self, path):
-        keyfile.write(path, {"keys": [jwks.generate("ES256")]})
+        keyfile.write(path, {"keys": [signing_keys.generate_jwk("ES256")]})
         before = path.read_bytes()
         with pytest.raises(InvalidKeys):
             keyfile.write(path, {"keys": []})
@@ -106,7 +107,7 @@ class TestWrite:
 
 
 def test_a_server_whose_keys_cannot_be_used_does_not_start(settings, path):
-    path.write_text(json.dumps({"keys": [jwks.generate("HS256") | {"k": "c2hvcnQ"}]}))
+    path.write_text(json.dumps({"keys": [signing_keys.generate_jwk("HS256") | {"k": "c2hvcnQ"}]}))
     settings.TOKENS_KEYS = str(path)
     with pytest.raises(ImproperlyConfigured, match=r"TOKENS_KEYS: An HMAC key is shorter than 32 bytes\."):
         TokenMiddleware(lambda request: HttpResponse())

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core import serializers
 from django.db import OperationalError, connection, models, transaction
+from django.db.models.signals import post_init
 from django.http import QueryDict
 from django.template import Context, Template
 from django.test import override_settings
@@ -16,7 +17,7 @@ from django.test.utils import isolate_apps
 
 from tests.conftest import PASSWORD
 from tokens import users
-from tokens.exceptions import InvalidToken
+from tokens.core.exceptions import InvalidToken
 from tokens.models import RefreshToken
 from tokens.users import UserVanished
 
@@ -26,7 +27,7 @@ User = get_user_model()
 @pytest.fixture
 def person(bob):
     """Bob, as a token tells of him."""
-    return users.from_claims(str(bob.pk), {"username": "bob", "is_staff": False})
+    return users.from_fields(users.fields_from_claims(str(bob.pk), {"username": "bob", "is_staff": False}))
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ class TestFromClaims:
 
     def test_another_is_another(self, person, alice):
         assert person != alice
-        assert person != users.from_claims(str(alice.pk), {"username": "bob"})
+        assert person != users.from_fields(users.fields_from_claims(str(alice.pk), {"username": "bob"}))
 
     def test_any_other_field_loads_the_row_once(self, person, queries):
         with queries(1):
@@ -95,26 +96,41 @@ class TestFromClaims:
         assert apps.get_model(User._meta.label) is User
 
     def test_one_class_serves_all(self, person, alice):
-        assert type(users.from_claims(str(alice.pk), {"username": "alice"})) is type(person)
+        assert type(users.from_fields(users.fields_from_claims(str(alice.pk), {"username": "alice"}))) is type(person)
 
     def test_claims_that_are_no_field_are_passed_over(self, bob, queries):
-        person = users.from_claims(str(bob.pk), {"username": "bob", "nbf": 1, "scope": "all"})
+        person = users.from_fields(users.fields_from_claims(str(bob.pk), {"username": "bob", "nbf": 1, "scope": "all"}))
         with queries(0):
             assert person.username == "bob"
         assert not hasattr(person, "scope")
 
     def test_a_claim_of_a_richer_kind_has_its_type_again(self, bob, settings, queries):
         settings.TOKENS_USER_CLAIMS = ["username", "date_joined", "is_superuser", "last_login"]
-        person = users.from_claims(str(bob.pk), users.claims_of(bob))
+        person = users.from_fields(users.fields_from_claims(str(bob.pk), users.claims_of(bob)))
         with queries(0):
             assert person.date_joined == bob.date_joined
             assert person.is_superuser is False
             assert person.last_login is None
 
     def test_whoever_asks_for_nothing_that_is_known_gets_the_row(self, bob, queries):
-        person = users.from_claims(str(bob.pk), {})
+        person = users.from_fields(users.fields_from_claims(str(bob.pk), {}))
         with queries(1):
             assert person.username == "bob"
+
+
+class TestTwoRequests:
+    def test_share_nothing_that_a_receiver_of_post_init_hangs_on_the_user(self, bob):
+        def hang(sender, instance, **kwargs):
+            instance.preferences = {}
+
+        fields = users.fields_from_claims(str(bob.pk), {"username": "bob"})
+        post_init.connect(hang, sender=User)
+        try:
+            one, other = users.from_fields(fields), users.from_fields(fields)
+        finally:
+            post_init.disconnect(hang, sender=User)
+        one.preferences["theme"] = "dark"
+        assert (one.preferences, other.preferences) == ({"theme": "dark"}, {})
 
 
 class TestCopies:
@@ -237,7 +253,7 @@ class TestInDjangosHands:
                 fields = ("username",)
 
         assert Form(QueryDict("username=bob"), instance=person).is_valid()
-        fresh = users.from_claims(str(person.pk), {"username": "bob"})
+        fresh = users.from_fields(users.fields_from_claims(str(person.pk), {"username": "bob"}))
         assert not Form(QueryDict("username=alice"), instance=fresh).is_valid()
 
     def test_it_can_stand_in_a_foreign_key_and_in_a_filter(self, person, bob, queries):
@@ -260,7 +276,7 @@ class TestInDjangosHands:
         assert [group.name for group in person.groups.all()] == ["readers"]
 
     def test_a_superuser_has_them_all(self, alice):
-        person = users.from_claims(str(alice.pk), {"username": "alice", "is_staff": True})
+        person = users.from_fields(users.fields_from_claims(str(alice.pk), {"username": "alice", "is_staff": True}))
         assert person.has_perms(["tokens.view_refreshtoken", "tokens.end_refreshtoken"])
         assert person.has_module_perms("tokens")
 
@@ -297,11 +313,11 @@ class TestVanished:
             lambda person: person.has_perm("tokens.view_refreshtoken"),
             lambda person: pickle.dumps(person),
             lambda person: copy.copy(person),
-            lambda person: users.whole(person),
+            lambda person: users.loaded(person),
         ],
     )
     def test_whoever_needs_it_is_told(self, gone, use):
-        with pytest.raises(UserVanished, match=r"^The person behind a good token has no row any more\.$"):
+        with pytest.raises(UserVanished, match=r"^The user of a valid token has no row any more\.$"):
             use(gone)
 
     def test_and_told_again(self, gone):
@@ -324,13 +340,13 @@ class TestVanished:
 class TestWhole:
     def test_it_is_loaded(self, person, queries):
         with queries(1):
-            assert users.whole(person) is person
+            assert users.loaded(person) is person
         with queries(0):
             assert person.email == "bob@example.org"
 
     def test_an_ordinary_user_is_left_alone(self, bob, queries):
         with queries(0):
-            assert users.whole(bob) is bob
+            assert users.loaded(bob) is bob
 
 
 @pytest.fixture
@@ -397,7 +413,7 @@ class TestKeyOfAnotherKind:
     def test_a_person_with_a_uuid_costs_no_query_either(self, keyed, db, queries):
         model = keyed(models.UUIDField(primary_key=True))
         with queries(0):
-            person = users.from_claims("0c5d9f3e-6a1b-4c2d-8e7f-a9b8c7d6e5f4", {})
+            person = users.from_fields(users.fields_from_claims("0c5d9f3e-6a1b-4c2d-8e7f-a9b8c7d6e5f4", {}))
             assert person.pk == UUID("0c5d9f3e-6a1b-4c2d-8e7f-a9b8c7d6e5f4")
             assert isinstance(person, model)
 
@@ -445,15 +461,15 @@ class TestLock:
     def test_it_gives_the_row_of_that_moment_in_two_statements(self, bob, behind, queries):
         behind(first_name="Robert")
         with transaction.atomic(), queries(2):
-            assert users.lock(bob.pk).first_name == "Robert"
+            assert users.lock_for_update(bob.pk).first_name == "Robert"
 
     def test_it_changes_nothing(self, bob):
         before = User.objects.values().get(pk=bob.pk)
-        users.lock(bob.pk)
+        users.lock_for_update(bob.pk)
         assert User.objects.values().get(pk=bob.pk) == before
 
     def test_nobody_is_none(self, db):
-        assert users.lock(10**6) is None
+        assert users.lock_for_update(10**6) is None
 
 
 class TestAuthHash:

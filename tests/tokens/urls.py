@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.cache import cache_control
 
-from tokens.decorators import cookieless, guards_account, signs_in_or_out
+from tokens.contrib.status_list import status_list
+from tokens.decorators import anonymous_only, fresh_session_required, starts_or_ends_session
 from tokens.models import RefreshToken
-from tokens.views import jwks, metadata, status_list
+from tokens.views import jwks, metadata
 
 
 @login_not_required
@@ -28,7 +29,7 @@ async def who_async(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@guards_account
+@fresh_session_required
 def guarded(request: HttpRequest) -> HttpResponse:
     return who(request)
 
@@ -40,7 +41,7 @@ def address(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@signs_in_or_out
+@starts_or_ends_session
 def log_in(request: HttpRequest) -> HttpResponse:
     """Logs in whoever gives a name and a password. If asked to, looks before who is there, and fails afterwards."""
     if "look" in request.POST:
@@ -60,7 +61,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@signs_in_or_out
+@starts_or_ends_session
 def log_out(request: HttpRequest) -> HttpResponse:
     auth.logout(request)
     return HttpResponse("bye")
@@ -75,7 +76,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@cookieless
+@anonymous_only
 def machine(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.user.get_username() or "nobody")
 
@@ -122,7 +123,7 @@ def basket(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@signs_in_or_out
+@starts_or_ends_session
 @transaction.atomic
 def rolls_back(request: HttpRequest) -> HttpResponse:
     """A sign-in inside a transaction that comes to nothing."""

@@ -98,7 +98,7 @@ OPEN = [
         "sign-in-throttled",
         "/accounts/login/",
         status=429,
-        act=until_throttled(sent(username="ivan", password="is it this?")),
+        act=one_after_another(*(sent(username="ivan", password=f"is it {n}?") for n in range(11))),
     ),
     Picture(
         "signed-out",

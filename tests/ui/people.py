@@ -35,7 +35,7 @@ def main() -> None:
     from django.db import transaction
 
     with transaction.atomic():
-        print(json.dumps(made()))
+        print(json.dumps(made(), default=str))
 
 
 def made() -> dict[str, Any]:
@@ -85,17 +85,22 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
     client, before = Client(), set(RefreshToken.objects.values_list("pk", flat=True))
     client.force_login(user)
     RefreshToken.objects.exclude(pk__in=before).update(
-        **{"address": "203.0.113.7", "method": "password", "started_at": now() - started, "proved_at": now() - proved},
+        **{
+            "ip_address": "203.0.113.7",
+            "method": "password",
+            "created_at": now() - started,
+            "authenticated_at": now() - proved,
+        },
         **about,
     )
     return {name: morsel.value for name, morsel in client.cookies.items()}
 
 
 def walkers() -> dict[str, dict[str, str]]:
-    """Those who change something on the way (tests/ui/test_keyboard.py), each on a way of their own."""
-    walt, wilma = person("walt"), person("wilma")
+    """Who changes something on the way (tests/ui/test_keyboard.py)."""
+    wilma = person("wilma")
     row_of(wilma, IPHONE, started=9 * DAY, seen=3 * HOUR)
-    return {"walt": jar(walt, user_agent=FIREFOX, started=DAY), "wilma": jar(wilma, user_agent=FIREFOX, started=DAY)}
+    return {"wilma": jar(wilma, user_agent=FIREFOX, started=DAY)}
 
 
 def many_of(user: Any) -> dict[str, str]:
@@ -125,20 +130,20 @@ def here_of(user: Any) -> str:
 
 def sessions_of(user: Any) -> str:
     """Where else `user` is signed in, and was; the id of one that can be named and ended."""
-    row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, address="2001:db8:4f0:21::7")
+    row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, ip_address="2001:db8:4f0:21::7")
     row_of(user, PROGRAM, started=DAY, seen=HOUR, method="api", name="Backup")
     for days, reason in [(1, "signed_out"), (3, "ended"), (8, "replaced"), (12, "evicted"), (20, "reused")]:
         row_of(user, CHROME, started=(days + 2) * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason=reason)
-    return str(row_of(user, IPHONE, started=9 * DAY, seen=3 * HOUR, address="198.51.100.23").pk)
+    return str(row_of(user, IPHONE, started=9 * DAY, seen=3 * HOUR, ip_address="198.51.100.23").pk)
 
 
 def row_of(user: Any, user_agent: str, *, started: timedelta, seen: timedelta, **about: Any) -> Any:
     from tokens import users
     from tokens.models import RefreshToken
 
-    row = RefreshToken.objects.start(user, persistent=True, method=about.pop("method", "password"))
-    about = {"user_agent": user_agent, "address": "203.0.113.7", "auth_hash": users.auth_hash(user), **about}
-    RefreshToken.objects.filter(pk=row.pk).update(started_at=now() - started, seen_at=now() - seen, **about)
+    row = RefreshToken.objects.start(user, remember=True, method=about.pop("method", "password"))
+    about = {"user_agent": user_agent, "ip_address": "203.0.113.7", "auth_hash": users.auth_hash(user), **about}
+    RefreshToken.objects.filter(pk=row.pk).update(created_at=now() - started, last_used_at=now() - seen, **about)
     return row
 
 
@@ -184,17 +189,17 @@ def history_of(user: Any) -> int:
 
 def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
     """What the mails to these people would lead to."""
-    from django.contrib.auth.tokens import default_token_generator
     from django.utils.http import urlsafe_base64_encode
 
     from accounts.email.tokens import link_token, undo_token
     from accounts.models import EmailVerification
+    from accounts.security.reset_tokens import reset_tokens
 
     asked = EmailVerification.objects.create(user=new, email=new.email)
     was = EmailVerification(user=moved, email=moved.email, previous_email="hugo@example.net", confirmed_at=now())
     was.save()
     return {
-        "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{default_token_generator.make_token(forgetful)}",
+        "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{reset_tokens.make_token(forgetful)}",
         "confirm": f"{asked.pk}/{link_token(asked)}",
         "undo": f"{was.pk}/{undo_token(was)}",
     }

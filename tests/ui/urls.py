@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import include, path
 from django.utils import timezone
 
-from tokens.exceptions import RevocationListUnavailable
+from tokens.core.exceptions import RevocationListUnavailable
 
 TROUBLES = {400: BadRequest(), 500: RuntimeError(), 503: RevocationListUnavailable()}
 

@@ -1,7 +1,7 @@
 """Bearer tokens for Django REST framework (RFC 6750): `authentication_classes = [TokenAuthentication]`.
 
 INSTALLED_APPS need nothing for it. No cookie authenticates here; a view for programs alone is best marked
-`tokens.decorators.cookieless` as well, so that none is even read.
+`tokens.decorators.anonymous_only` as well, so that none is even read.
 """
 
 from __future__ import annotations
@@ -12,28 +12,30 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
 from tokens import bearer
-from tokens.exceptions import ExpiredToken, RevocationListUnavailable, TokenError
+from tokens.core.exceptions import ExpiredToken, RevocationListUnavailable, TokenError
 from tokens.middleware import OUTAGES
-from tokens.signin import SignIn
+from tokens.session import RequestSession
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`request.user` is the person of a good access token, without a query; `request.auth` is the SignIn.
+    """`request.user` is the user of a good access token, without a query; `request.auth` is the RequestSession.
 
     A 401 says by its challenge whether to refresh, and nothing else.
     """
 
     www_authenticate_realm = "api"
-    guarded = False
+    fresh = False
 
-    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, SignIn] | None:
-        """Raises AuthenticationFailed and Unavailable; None if there is no bearer token, so that another class of
-        the view may find something."""
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, RequestSession] | None:
+        """Return the user and their session; None without a bearer token, so that another class may find something.
+
+        Raises AuthenticationFailed and Unavailable.
+        """
         if request.headers.get("Authorization", "").partition(" ")[0].lower() != "bearer":
             return None
         plain = request._request  # what the middleware and bearer.resume() know
         try:
-            return bearer.resume(plain, guarded=self.guarded), plain.tokens
+            return bearer.resume(plain, fresh=self.fresh), plain.tokens
         except (RevocationListUnavailable, *OUTAGES) as error:
             raise Unavailable from error
         except ExpiredToken as error:
@@ -44,19 +46,21 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed("invalid_token") from error
 
     def authenticate_header(self, request: Request) -> str:
-        """Without credentials the challenge says nothing else (RFC 6750 §3.1). Another instance than that which
-        authenticated is asked for it: what it found is on the request."""
+        """Return the challenge, which says nothing else without credentials (RFC 6750 §3.1).
+
+        Another instance than the one that authenticated is asked: what that one found is on the request.
+        """
         return f'Bearer realm="{self.www_authenticate_realm}"' + getattr(request, "challenge", "")
 
 
 class GuardedTokenAuthentication(TokenAuthentication):
     """The same, with the row read on every request: for views that guard the account itself."""
 
-    guarded = True
+    fresh = True
 
 
 class Unavailable(APIException):
-    """Nobody can say who asks. Better no answer for a moment than a wrong one."""
+    """Nobody can say who is asking: better no answer for a moment than a wrong one."""
 
     status_code = 503
     default_detail = "Please try again in a moment."

@@ -1,3 +1,5 @@
+"""Send the mails that are due."""
+
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -7,21 +9,23 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.mails import worker
 from accounts.models import OutgoingMail
-from tokens.progress import bar
+from tokens.management.progress import bar
 
 _POLL = 5  # seconds
 
 
 class Command(BaseCommand):
+    """Send once, or watch for mails until stopped."""
+
     help = (
-        "Sends the mails that are due. The server does so by itself; this is for a process or a machine of its own. "
-        "Ctrl-C and SIGTERM let it finish the mail in hand."
+        "Send the mails that are due. The server does so by itself; use this command to send them from another process "
+        "or machine. On Ctrl-C and SIGTERM it finishes the mail that it is sending."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        how = parser.add_mutually_exclusive_group()
-        how.add_argument("--watch", action="store_true", help="go on until SIGTERM or Ctrl-C")
-        how.add_argument("--dry-run", action="store_true", help="send nothing, and list what is due")
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--watch", action="store_true", help="keep sending until SIGTERM or Ctrl-C")
+        group.add_argument("--dry-run", action="store_true", help="list the mails that are due without sending them")
 
     def handle(self, *args: object, **options: object) -> None:
         if options["dry_run"]:
@@ -36,37 +40,37 @@ class Command(BaseCommand):
         for mail in due.iterator():
             self.stdout.write(f"{mail} · {worker.masked_email(mail.to)} · attempts: {mail.attempts}")
         if not due:
-            self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} are left for later.")
+            self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} remain for later.")
 
     def _send(self) -> None:
-        with _told_to_stop() as stopped, closing(bar(OutgoingMail.objects.due().count)) as shown:
+        with _stop_signals() as stop_requested, closing(bar(OutgoingMail.objects.due().count)) as progress:
 
-            def stopping() -> bool:  # asked before each mail
-                shown.update()
-                return stopped.is_set()
+            def stopping() -> bool:  # called before each mail
+                progress.update()
+                return stop_requested.is_set()
 
             sent = worker.send_due(stopping)
-        self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} are left for later.")
+        self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} remain for later.")
 
     def _watch(self) -> None:
-        watching = worker.MailWorker()
-        with _told_to_stop(watching.stop):
-            watching.work(poll=_POLL)
+        mail_worker = worker.MailWorker()
+        with _stop_signals(mail_worker.stop):
+            mail_worker.work(poll=_POLL)
 
 
 @contextmanager
-def _told_to_stop(act: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
-    """An event that is set, after `act`, by the signals which end a process otherwise."""
-    stopped = threading.Event()
+def _stop_signals(act: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
+    """Yield an event that is set, after `act` is called, by the signals that would otherwise end the process."""
+    stop_requested = threading.Event()
 
     def stop(*_: object) -> None:
         act()
-        stopped.set()
+        stop_requested.set()
 
     signals = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
-    before = {each: signal.signal(each, stop) for each in signals}
+    before = {number: signal.signal(number, stop) for number in signals}
     try:
-        yield stopped
+        yield stop_requested
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

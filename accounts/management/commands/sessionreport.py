@@ -1,4 +1,4 @@
-"""What sessions there are, in figures: counted by the database, a few queries however many there are."""
+"""Report on sessions in figures, counted by the database with a few queries however many there are."""
 
 import json
 from collections import Counter
@@ -25,15 +25,17 @@ Figures = dict[str, int]
 
 
 class Command(BaseCommand):
+    """Print the report as text or as JSON."""
+
     help = (
-        "Says how many sessions there are: by age, device, browser and how they were opened; why others ended; and who "
-        "has most. It changes nothing and locks nothing."
+        "Report how many live sessions there are by age, device, browser and sign-in method, why others ended, and who "
+        "has the most. This changes nothing and locks nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=int, default=7, help="how far back to look for sessions that ended (7)")
-        parser.add_argument("--top", type=int, default=10, help="how many people to name (10)")
-        parser.add_argument("--json", action="store_true", help="write one JSON object")
+        parser.add_argument("--days", type=int, default=7, help="report sessions that ended in this many days (7)")
+        parser.add_argument("--top", type=int, default=10, help="how many users to name (10)")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: object, days: int, top: int, **options: object) -> None:
         figures = report(days, top)
@@ -49,17 +51,17 @@ class Command(BaseCommand):
 
 
 TITLES = {
-    "by_age": "Live, signed in no longer ago than",
+    "by_age": "Live, signed in at most this long ago",
     "by_device": "Live, by device",
     "by_browser": "Live, by browser",
-    "by_method": "Live, by how they were opened",
-    "ended": "Ended within {days} days, by reason",
-    "people": "Who has most live sessions",
+    "by_method": "Live, by sign-in method",
+    "ended": "Ended in the last {days} days, by reason",
+    "people": "Users with the most live sessions",
 }
 
 
 def report(days: int, top: int) -> dict[str, Any]:
-    """The figures by name, each part from the most to the least, but for ages."""
+    """Return the figures by name, each part in descending order except for the ages."""
     live = RefreshToken.objects.live()
     devices, browsers = _devices(live)
     return {
@@ -74,15 +76,16 @@ def report(days: int, top: int) -> dict[str, Any]:
 
 
 def _ages(live: RefreshTokenQuerySet) -> Figures:
-    """Each session stands in the first line that it fits."""
+    """Return the number of sessions by age; each counts only in the first line that fits."""
     now = timezone.now()
-    younger = {name: Count("pk", filter=Q(started_at__gt=now - age)) for name, age in AGES.items()}
-    found = live.aggregate(**{f"age_{place}": count for place, count in enumerate(younger.values())}, all=Count("pk"))
-    upto = [*(found[f"age_{place}"] for place in range(len(AGES))), found["all"]]
-    return {name: number - before for name, number, before in zip((*AGES, OLDER), upto, (0, *upto), strict=False)}
+    counts = {name: Count("pk", filter=Q(created_at__gt=now - age)) for name, age in AGES.items()}
+    rows = live.aggregate(**{f"age_{index}": count for index, count in enumerate(counts.values())}, all=Count("pk"))
+    totals = [*(rows[f"age_{index}"] for index in range(len(AGES))), rows["all"]]
+    return {name: number - before for name, number, before in zip((*AGES, OLDER), totals, (0, *totals), strict=False)}
 
 
 def _devices(live: RefreshTokenQuerySet) -> tuple[Figures, Figures]:
+    """Count sessions by kind of device, and by browser without its version."""
     devices: Counter[str] = Counter()
     browsers: Counter[str] = Counter()
     headers = live.order_by().values_list("user_agent").annotate(number=Count("pk"))
@@ -94,6 +97,7 @@ def _devices(live: RefreshTokenQuerySet) -> tuple[Figures, Figures]:
 
 
 def _ended(since: datetime) -> Figures:
+    """Count the sessions that ended since then, by reason."""
     revoked = RefreshToken.objects.filter(revoked_at__gt=since)
     expired = RefreshToken.objects.filter(revoked_at=None, expires_at__gt=since, expires_at__lte=timezone.now())
     figures = Counter(_counted(revoked, "reason"))
@@ -102,12 +106,14 @@ def _ended(since: datetime) -> Figures:
 
 
 def _counted(rows: RefreshTokenQuerySet, field: str) -> Figures:
-    found = rows.order_by().values_list(field).annotate(number=Count("pk")).order_by("-number", field)
-    return {name or "unknown": number for name, number in found}
+    """Count `rows` by the value of a field."""
+    counts = rows.order_by().values_list(field).annotate(number=Count("pk")).order_by("-number", field)
+    return {name or "unknown": number for name, number in counts}
 
 
 def _people(live: RefreshTokenQuerySet, top: int) -> Figures:
-    ranks = live.order_by().exclude(user=None).values_list("user_id").annotate(number=Count("pk"))
-    found = list(ranks.order_by("-number", "user_id")[:top])
-    names = dict(User.objects.filter(pk__in=[key for key, _ in found]).values_list("pk", "username"))
-    return {names[key]: number for key, number in found if key in names}
+    """Count the sessions of those users who have the most."""
+    counts = live.order_by().exclude(user=None).values_list("user_id").annotate(number=Count("pk"))
+    rows = list(counts.order_by("-number", "user_id")[:top])
+    names = dict(User.objects.filter(pk__in=[key for key, _ in rows]).values_list("pk", "username"))
+    return {names[key]: number for key, number in rows if key in names}

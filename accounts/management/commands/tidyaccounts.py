@@ -1,3 +1,5 @@
+"""Delete and anonymise what has outlived its time."""
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +12,17 @@ from accounts.account import deletion
 from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION, SecurityEventQuerySet
+from tokens.management.progress import counting
 from tokens.models import RefreshToken
-from tokens.progress import counting
 
-BATCH_SIZE = 500  # rows in one statement: nobody waits long for it
+BATCH_SIZE = 500  # rows in one statement, so that its locks are short
 
 Rows = QuerySet[Any]
 
 
 @dataclass(frozen=True)
 class Task:
-    """`act` does to some of `rows` what `done` says, and returns to how many."""
+    """Do to `rows` what `done` says, in batches; `act` does it to one batch and returns how many rows it changed."""
 
     what: str
     done: str
@@ -28,7 +30,7 @@ class Task:
     act: Callable[[Any], int]
 
     def batches(self) -> Iterator[Rows]:
-        """All the rows, in the order of their keys: what cannot be dealt with now is not met twice."""
+        """Yield all rows in the order of their keys, so that a row that cannot be dealt with now is not met twice."""
         ordered = self.rows.order_by("pk")
         keys = list(ordered.values_list("pk", flat=True)[:BATCH_SIZE])
         while keys:
@@ -37,14 +39,16 @@ class Task:
 
 
 class Command(BaseCommand):
+    """Carry out each task, or say what it would do."""
+
     help = (
-        f"Deletes the accounts whose time is up, what is older than it is kept for (events: {EVENT_RETENTION.days} "
-        "days), and what people who are gone left behind. To be run once a day; it may be stopped at any moment and "
-        "run again."
+        "Delete the accounts whose grace period is over, the rows that are past their retention (events: "
+        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Run it once a day; it can be interrupted "
+        "at any time and run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done without doing it")
 
     def handle(self, *args: object, dry_run: bool, **options: object) -> None:
         for task in _tasks():
@@ -57,15 +61,18 @@ class Command(BaseCommand):
 
 
 def _tasks() -> list[Task]:
-    """What was written while its person was being deleted has nobody: nothing in the database forbids that."""
+    """Return the tasks.
+
+    A row that was written while its user was being deleted has no user: no constraint forbids it.
+    """
     return [
         Task("accounts", "deleted", User.objects.due_for_deletion(), lambda users: sum(map(deletion.delete, users))),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
-        Task("old e-mail verifications", "deleted", _old_email_verifications(), _delete),
-        Task("events of nobody", "made anonymous", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),
-        Task("e-mail verifications of nobody", "deleted", _without_user(EmailVerification), _delete),
-        Task("mails to nobody", "deleted", _without_user(OutgoingMail), _delete),
-        Task("sessions of nobody", "made anonymous", _sessions_without_user(), _anonymise_sessions),
+        Task("old email verifications", "deleted", _old_email_verifications(), _delete),
+        Task("events of deleted users", "anonymised", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),
+        Task("email verifications of deleted users", "deleted", _without_user(EmailVerification), _delete),
+        Task("mails to deleted users", "deleted", _without_user(OutgoingMail), _delete),
+        Task("sessions of deleted users", "anonymised", _sessions_without_user(), _anonymise_sessions),
     ]
 
 
@@ -74,7 +81,7 @@ def _old_email_verifications() -> Rows:
 
 
 def _without_user(model: type[SecurityEvent] | type[EmailVerification] | type[OutgoingMail]) -> Rows:
-    """Rows that name somebody who is gone. Those that never named anybody are as they should be."""
+    """Return rows whose user is gone, but not those that never had one."""
     rows: Rows = model.objects.filter(user__isnull=False)
     return rows.filter(~Exists(User.objects.filter(pk=OuterRef("user_id"))))
 

@@ -1,10 +1,8 @@
-from typing import Any
-
 from django.core.management.base import BaseCommand, CommandParser
 
-from tokens import pruning
+from tokens.management import pruning
+from tokens.management.progress import counting
 from tokens.models import KEPT_AFTER_END
-from tokens.progress import counting
 
 
 class Command(BaseCommand):
@@ -16,7 +14,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="say how many there are, and delete none")
 
-    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
+    def handle(self, *args: object, dry_run: bool, **options: object) -> None:
         if dry_run:
             self.stdout.write(f"{pruning.old().count()} sessions would be deleted.")
             return

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from tokens.management.progress import counting
 from tokens.models import RefreshToken, RefreshTokenQuerySet
-from tokens.progress import counting
 
 AT_ONCE = 500  # sessions that end in one transaction
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="say how many there are, and end none")
 
-    def handle(self, *args: Any, user: str | None, older_than: timedelta | None, **options: Any) -> None:
+    def handle(self, *args: object, user: str | None, older_than: timedelta | None, **options: object) -> None:
         if user is None and older_than is None and not options["all"]:
             raise CommandError("Say whose: --user NAME, --all or --older-than 30d.")
         sessions = _sessions(user, older_than)
@@ -46,39 +46,41 @@ class Command(BaseCommand):
 def span(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
     if not found:
-        raise ArgumentTypeError(f"{text!r} is no span: write 90m, 12h or 30d")
+        raise ArgumentTypeError(f"{text!r} is not a time span: write 90m, 12h or 30d")
     number, unit = found.groups()
     return timedelta(**{UNITS[unit]: int(number)})
 
 
 def _sessions(name: str | None, older_than: timedelta | None) -> RefreshTokenQuerySet:
-    sessions: RefreshTokenQuerySet = RefreshToken.objects.live().exclude(user=None)
+    sessions: RefreshTokenQuerySet = RefreshToken.objects.on_primary().live().exclude(user=None)
     if name is not None:
         person = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: name}).first()
         if person is None:
-            raise CommandError(f"Nobody is called {name}.")
+            raise CommandError(f"No user is called {name}.")
         sessions = sessions.for_user(person)
     if older_than is not None:
-        sessions = sessions.filter(started_at__lt=timezone.now() - older_than)
+        sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
     return sessions
 
 
 def _by_person(sessions: RefreshTokenQuerySet) -> Iterator[int]:
-    """Under each person's lock, so that no sign-in that is under way escapes."""
-    people = get_user_model()._default_manager.filter(pk__in=sessions.values("user_id")).order_by("pk")
+    """End them under each user's lock, so that no sign-in that is under way escapes."""
+    people = (
+        get_user_model()._default_manager.using(sessions.db).filter(pk__in=sessions.values("user_id")).order_by("pk")
+    )
     for batch in _batches(people):
         for person in people.filter(pk__in=batch):
             yield RefreshToken.objects.revoke_for([person], RefreshToken.Reason.ADMIN)
 
 
 def _by_age(sessions: RefreshTokenQuerySet) -> Iterator[int]:
-    """A few at a time: none that is just beginning is among them."""
+    """End a few at a time: none that is just beginning is among them."""
     for batch in _batches(sessions.order_by("pk")):
         yield sessions.filter(pk__in=batch).revoke(RefreshToken.Reason.ADMIN)
 
 
 def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
-    """Their keys, in order; what does not change is not met twice."""
+    """Yield their keys, in order; a row that is not changed is not met twice."""
     keys = list(rows.values_list("pk", flat=True)[:AT_ONCE])
     while keys:
         yield keys

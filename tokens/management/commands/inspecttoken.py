@@ -5,12 +5,11 @@ import sys
 from argparse import SUPPRESS
 from getpass import getpass
 from time import time
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tokens.exceptions import InvalidKeys
-from tokens.findings import Findings, findings
+from tokens.core.exceptions import InvalidKeys
+from tokens.management.inspection import Inspection, inspect
 
 MOST = 16 * 1024  # bytes; servers take no longer header
 WIDEST = 300  # characters of one claim
@@ -27,21 +26,21 @@ class Command(BaseCommand):
         parser.add_argument("token", nargs="*", help=SUPPRESS)
         parser.add_argument("--token", dest="option", help=SUPPRESS)
 
-    def handle(self, *args: Any, token: list[str], option: str | None, **options: Any) -> None:
+    def handle(self, *args: object, token: list[str], option: str | None, **options: object) -> None:
         if token or option:
             raise CommandError(
                 "A token is read from standard input: on a command line it stays in the shell's history and is seen "
                 "by other programs. If that one is real, end its session."
             )
         try:
-            found = findings(_read(), now=time())
+            found = inspect(_read(), now=time())
         except InvalidKeys as error:
             raise CommandError(str(error)) from error
         self._show(found)
         if found.fault:
             sys.exit(1)
 
-    def _show(self, found: Findings) -> None:
+    def _show(self, found: Inspection) -> None:
         for what, members in (("header", found.header), ("claims", found.claims)):
             self.stdout.write(what + ("" if members is not None else ": no JSON object"))
             for name, value in members or ():
@@ -65,6 +64,6 @@ def _read() -> str:
 
 
 def _escaped(value: object) -> str:
-    """As JSON in ASCII: no claim sends anything but letters to the terminal."""
+    """Return `value` as JSON in ASCII: no claim can send control characters to the terminal."""
     text = json.dumps(value)
     return text if len(text) <= WIDEST else f"{text[:WIDEST]}... ({len(text):,} characters)"

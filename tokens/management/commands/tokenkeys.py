@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tokens import jwks, keyfile
-from tokens.exceptions import InvalidKeys
+from tokens.core import keyfile
+from tokens.core import keys as jwks
+from tokens.core.exceptions import InvalidKeys
 
 
 class Command(BaseCommand):
@@ -29,8 +29,8 @@ class Command(BaseCommand):
         for verb in (create, rotate, retire):
             verb.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
 
-    def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        name = options["file"] or getattr(settings, "TOKENS_KEYS", "")
+    def handle(self, *args: object, verb: str, file: str | None, **options: object) -> None:
+        name = file or getattr(settings, "TOKENS_KEYS", "")
         if not name:
             raise CommandError("Name the file: --file, or the setting TOKENS_KEYS.")
         try:
@@ -38,12 +38,12 @@ class Command(BaseCommand):
         except (InvalidKeys, OSError) as error:
             raise CommandError(str(error)) from error
 
-    def _create(self, path: Path, alg: str, dry_run: bool = False, **_: Any) -> None:
+    def _create(self, path: Path, alg: str, dry_run: bool = False, **_: object) -> None:
         if path.exists():
             raise CommandError(f"{path} is there already.")
-        self._write(path, {"keys": [jwks.generate(alg, jwks.NEXT), jwks.generate(alg)]}, dry_run)
+        self._write(path, {"keys": [jwks.generate_jwk(alg, jwks.NEXT), jwks.generate_jwk(alg)]}, dry_run)
 
-    def _list(self, path: Path, **_: Any) -> None:
+    def _list(self, path: Path, **_: object) -> None:
         self._show(keyfile.read(path))
 
     def _write(self, path: Path, keys: jwks.JwkSet, dry_run: bool) -> None:
@@ -54,16 +54,16 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was written; a new key will have another name.")
 
     def _show(self, keys: jwks.JwkSet) -> None:
-        ring = jwks.ring(keys)
+        ring = jwks.parse_jwks(keys)
         for entry, key in zip(keys["keys"], ring.verifying.values(), strict=True):
             self.stdout.write(f"{key.kid}  {key.alg:<5}  {entry.get('state', jwks.CURRENT)}")
 
-    def _rotate(self, path: Path, dry_run: bool = False, **_: Any) -> None:
-        self._write(path, jwks.rotated(keyfile.read(path)), dry_run)
+    def _rotate(self, path: Path, dry_run: bool = False, **_: object) -> None:
+        self._write(path, jwks.rotate_jwks(keyfile.read(path)), dry_run)
 
-    def _retire(self, path: Path, kid: str, dry_run: bool = False, **_: Any) -> None:
-        self._write(path, jwks.retired(keyfile.read(path), kid), dry_run)
+    def _retire(self, path: Path, kid: str, dry_run: bool = False, **_: object) -> None:
+        self._write(path, jwks.retire_jwk(keyfile.read(path), kid), dry_run)
 
-    def _check(self, path: Path, **_: Any) -> None:
-        count = len(jwks.ring(keyfile.read(path)).verifying)
+    def _check(self, path: Path, **_: object) -> None:
+        count = len(jwks.parse_jwks(keyfile.read(path)).verifying)
         self.stdout.write(f"{path} can be used: {count} keys.")

@@ -1,3 +1,0 @@
-from tests.resilience.conftest import tell
-
-__all__ = ["tell"]

@@ -1,0 +1,265 @@
+"""Who is asking? Decided here, from the top: the access token, else the refresh token, else nobody.
+
+A token that is not accepted is no error: it leaves an `Authentication` without a user, which says why.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from time import time
+from typing import NamedTuple
+from uuid import uuid4
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import Error, router
+
+from . import issuing, signals, users, verification
+from .conf import conf
+from .core import jwt, rotation
+from .core.exceptions import ExpiredToken, InvalidToken, ReusedToken, RevokedToken, TokenError
+from .core.jwt import AccessClaims, RefreshClaims
+from .core.rotation import AccessOutcome, Outcome, Refresh
+from .events import TokenEvent, record
+from .models import RefreshToken
+from .probe import Probe
+from .revocation import get_revocation_list
+from .session import RequestSession, TokenRequest
+
+Reason = RefreshToken.Reason
+logger = logging.getLogger("tokens")
+
+EVENTS = {
+    Outcome.CHILD: TokenEvent.CHILD,
+    Outcome.KEEP: TokenEvent.KEPT,
+    Outcome.CONFIRM: TokenEvent.CONFIRMED_BY_REFRESH,
+    Outcome.BEHIND: TokenEvent.BEHIND,
+}
+
+
+class Authentication(NamedTuple):
+    """The answer to who is asking.
+
+    Without a `user`, `error` is why the token was not accepted; `probe` says that the browser has to be asked for
+    something newer before anything can be decided.
+    """
+
+    user: AbstractBaseUser | None = None
+    error: TokenError | None = None
+    probe: Probe | None = None
+
+
+NOBODY = Authentication()
+
+
+def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = True) -> Authentication:
+    """Return whose session the cookies of `request` continue, with new tokens on their way if they are due.
+
+    `fresh` reads the row even for a good access token. Unless `judge`, a stale refresh token means an anonymous visitor
+    and nothing more. Raises RevocationListUnavailable, and the database's errors.
+    """
+    session = request.tokens
+    session.accessed = True
+    by_access = authenticate_access(session, fresh=fresh)
+    if by_access.user is not None:
+        return _accepted(request, by_access)
+    by_refresh = authenticate_refresh(request, judge=judge, dead=by_access.error)
+    return _accepted(request, by_refresh) if by_refresh.user is not None else by_refresh
+
+
+def authenticate_access(session: RequestSession, *, fresh: bool = False) -> Authentication:
+    """Return whose access token came along."""
+    if session.access is None:
+        return NOBODY
+    try:
+        user = _user_of_access(session, session.access, fresh)
+    except TokenError as error:
+        return _rejected(session, error)
+    return Authentication(user) if user is not None else _rejected(session)
+
+
+def authenticate_refresh(
+    request: TokenRequest, *, judge: bool = True, dead: TokenError | None = None
+) -> Authentication:
+    """Return whose refresh token came along.
+
+    `dead` is what the access token beside it was rejected for: a row that was found dead there is not read, and not
+    recorded, a second time.
+    """
+    session = request.tokens
+    if session.refresh is None:
+        return NOBODY
+    try:
+        claims = verification.verify_refresh(session.refresh)
+        jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
+        if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
+            return Authentication(error=dead)
+        mark = get_revocation_list().known(claims.sid)
+        row, outcome = _decide(claims)
+    except TokenError as error:
+        return _rejected(session, error)
+    if outcome is Outcome.STALE:
+        return detect_reuse(request, row, claims) if judge else _rejected(session)
+    record(EVENTS[outcome], claims.sid)
+    _touch(row)
+    newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
+    session.row, session.claims = row, issuing.access_for(row, newer or claims, new=True)
+    session.send(session.claims, newer, mark)
+    return Authentication(row.user)
+
+
+def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> Authentication:
+    """Ask the browser of a stale token for something newer, or conclude from the probe that it has nothing.
+
+    Nobody can tell then which of the two who hold the session is the thief: it ends for both (RFC 9700 §4.14.2). A
+    client without a jar sends what it has: there is nothing to ask.
+    """
+    session = request.tokens
+    if session.bearer or session.probe == Probe(claims.sid, claims.jti):
+        record(TokenEvent.REUSED, claims.sid)
+        if count := RefreshToken.objects.revoke_reused(row):
+            signals.reuse_found.send_robust(RefreshToken, request=request, row=row, count=count)
+        # Another request may have ended the row, and for another reason.
+        row.refresh_from_db(using=router.db_for_write(RefreshToken), fields=["reason"])
+        return _rejected(session, ReusedToken(claims.sid, row.reason))
+    session.probe = None  # of another token, or none
+    if row.probe_limit_reached(claims.jti):
+        return _rejected(session)
+    record(TokenEvent.PROBED, claims.sid)
+    if row.probe(claims.jti):
+        signals.probe_sent.send_robust(RefreshToken, request=request, row=row)
+    return Authentication(probe=Probe(claims.sid, claims.jti))
+
+
+def withdraw_probe(request: TokenRequest, sid: str) -> None:
+    """Take back the probe that this request came with, if it brings something newer of the same row `sid`."""
+    probe = request.tokens.probe
+    if probe and probe.sid == sid and RefreshToken.objects.withdraw_probe(probe.sid, probe.jti):
+        record(TokenEvent.ANSWERED, sid)
+        signals.probe_answered.send_robust(RefreshToken, request=request, sid=sid)
+
+
+def _accepted(request: TokenRequest, found: Authentication) -> Authentication:
+    session = request.tokens
+    session.ended = None
+    if session.claims:
+        withdraw_probe(request, session.claims.sid)
+    return found
+
+
+def _rejected(session: RequestSession, error: TokenError | None = None) -> Authentication:
+    """Go on as an anonymous visitor, and note the cause. Without an `error` another generation was confirmed."""
+    session.clear()
+    if isinstance(error, InvalidToken):
+        logger.info("%s", error)
+    elif isinstance(error, ExpiredToken):
+        session.ended = Reason.EXPIRED
+    elif isinstance(error, ReusedToken):
+        session.ended = error.reason
+    elif isinstance(error, RevokedToken):
+        session.ended = error.reason or Reason.DELETED
+        record(TokenEvent.DEAD, error.sid, error.reason or "")
+    return Authentication(error=error)
+
+
+def _user_of_access(session: RequestSession, token: str, fresh: bool) -> AbstractBaseUser | None:
+    """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
+    claims, user_fields = verification.verify(token)
+    jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
+    mark = get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within)
+    if mark or fresh:
+        session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+    # Only a settled generation makes it worth verifying the refresh token beside it.
+    settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
+    current = _without_mark(session, claims) if settled else claims
+    if current and session.row and session.row.version != claims.ver:
+        current = issuing.reissue(current, session.row)
+    if current is None:
+        return None
+    if current is not claims:
+        # What was confirmed is set again: an older response may have put a sibling into the jar meanwhile, and that
+        # would be found stale only when this access token is over.
+        refresh = session.refresh if claims.new and not current.new else None
+        session.send(
+            replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None, mark
+        )
+    session.claims = current
+    return session.row.user if session.row else users.from_fields(user_fields)
+
+
+def _without_mark(session: RequestSession, claims: AccessClaims) -> AccessClaims | None:
+    """Return `claims` without the mark of a new generation once that is confirmed; None if they count as expired."""
+    born_with = Refresh(claims.gen, claims.rti)
+    beside = _jti_beside(session)
+    row = session.row
+    outcome = _decide_access(row, born_with, beside)
+    if outcome is AccessOutcome.ASK_ROW:
+        row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+        outcome = _decide_access(row, born_with, beside)
+    if outcome is AccessOutcome.EXPIRED:
+        return None
+    if outcome is AccessOutcome.ACCEPT:
+        return claims
+    confirmed = _confirm(claims.sid, born_with)
+    if confirmed is None:
+        return claims
+    if confirmed:
+        record(TokenEvent.CONFIRMED_BY_ACCESS, claims.sid)
+    elif RefreshToken.objects.get_live(claims.sid, claims.sub).confirmed != born_with:
+        return None
+    return replace(claims, new=False)
+
+
+def _decide_access(row: RefreshToken | None, born_with: Refresh, beside: str | None) -> AccessOutcome:
+    confirmed = row.confirmed if row else None
+    return rotation.decide_access(
+        confirmed, born_with, new=True, beside=beside, now=time(), confirm_after=conf.confirm_after
+    )
+
+
+def _jti_beside(session: RequestSession) -> str | None:
+    """Return the `jti` of the refresh token that came along: None without one, "" if it is not valid."""
+    if session.refresh is None:
+        return None
+    try:
+        return verification.verify_refresh(session.refresh).jti
+    except InvalidToken:
+        return ""
+
+
+def _decide(claims: RefreshClaims) -> tuple[RefreshToken, Outcome]:
+    """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
+
+    Raises RevokedToken.
+    """
+    presented = Refresh(claims.gen, claims.jti)
+    row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+    outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
+    if outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
+        return row, outcome
+    confirmed = _confirm(claims.sid, presented)
+    if confirmed is None:
+        return row, Outcome.KEEP
+    if not confirmed:  # another request was first
+        row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+        outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
+    return row, outcome
+
+
+def _confirm(sid: str, refresh: Refresh) -> bool | None:
+    """Return whether this request confirmed `refresh`; None while the database can be read but not written.
+
+    Whoever is signed in stays so, and the next use confirms.
+    """
+    try:
+        return RefreshToken.objects.confirm(sid, refresh)
+    except Error:
+        logger.warning("A refresh token could not be confirmed: the database takes no writes.")
+        return None
+
+
+def _touch(row: RefreshToken) -> None:
+    try:
+        row.touch()
+    except Error:
+        logger.warning("A session could not be stamped as used: the database takes no writes.")

@@ -1,0 +1,188 @@
+"""Take over sessions of `django.contrib.sessions` at their next request; nobody is asked for a password.
+
+An old session is to the token session that it becomes what a refresh token is to its children. The id of the row is
+made of the session's key, so tabs, processes and machines that see the key at once find one row, and each hands out a
+sibling. Until the browser has settled on one of them the key stays good, although its session is gone: a lost response
+signs nobody out.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from time import time
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import Error, router, transaction
+from django.http import HttpResponseBase
+from django.utils.crypto import salted_hmac
+
+from .. import client, cookies, issuing, signals, users
+from ..conf import conf
+from ..core.exceptions import RevokedToken
+from ..models import RefreshToken
+from ..revocation import get_revocation_list
+from ..session import OWNER, TokenRequest
+
+Reason = RefreshToken.Reason
+SIGN_IN = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
+DISTRUSTED = (Reason.ENDED, Reason.ADMIN, Reason.REUSED)
+logger = logging.getLogger("tokens")
+
+
+def resume(request: TokenRequest) -> AbstractBaseUser | None:
+    """Return the user whose old session (TOKENS_ADOPT_SESSIONS) came along, with tokens on their way; or None.
+
+    To be called when the tokens say nothing. Raises RevocationListUnavailable, and the database's errors.
+    """
+    key = _key(request)
+    if key is None or _has_bearer_token(request):
+        return None
+    old = _store(request, key)
+    try:
+        row = _row(request, _id(key), old)
+    except RevokedToken:
+        return None
+    if row is None:
+        return None
+    _hand_out(request, row)
+    _go_on(request, old, row)
+    return row.user
+
+
+def settle(request: TokenRequest, response: HttpResponseBase) -> None:
+    """End the old session if `response` brings its successor or signs out. Otherwise it stays as it was."""
+    tokens, key = request.tokens, _key(request)
+    if key is None or not (tokens.adopted or tokens.created or tokens.flushed):
+        return
+    if cookies.access_name() in response.cookies:
+        try:
+            _end(request, response, key)
+        except Error:
+            logger.warning("An old session could not be ended.")
+    elif tokens.adopted is not None and _is_own():
+        request.session = tokens.adopted
+
+
+def _key(request: TokenRequest) -> str | None:
+    return cookies.read(request, conf.adopt_sessions) if conf.adopt_sessions else None
+
+
+def _has_bearer_token(request: TokenRequest) -> bool:
+    """Return whether a token in a header counts, whatever cookies came along (RFC 6750)."""
+    return request.tokens.bearer or request.headers.get("Authorization", "")[:7].lower() == "bearer "
+
+
+def _is_own() -> bool:
+    """Return whether the old sessions are those that the site still keeps for `request.session`."""
+    return conf.adopt_sessions == settings.SESSION_COOKIE_NAME
+
+
+def _store(request: TokenRequest, key: str) -> SessionBase:
+    if _is_own():
+        return request.session
+    store: SessionBase = import_module(conf.adopt_engine).SessionStore(key)
+    return store
+
+
+def _id(key: str) -> UUID:
+    """Return the id of the one row that the session of this key can become."""
+    return UUID(bytes=salted_hmac("tokens.adoption", key, algorithm="sha256").digest()[:16], version=4)
+
+
+def _row(request: TokenRequest, sid: UUID, old: SessionBase) -> RefreshToken | None:
+    """Return the row that `old` has become, perhaps at this moment. Raises RevokedToken."""
+    stub: Any = SimpleNamespace(session=old)
+    user = get_user(stub)  # Django itself checks the backend and the hash
+    if isinstance(user, AbstractBaseUser):
+        return _found(sid) or _started(request, sid, old, user)
+    return None if old.session_key else _found(sid)
+
+
+def _found(sid: UUID) -> RefreshToken | None:
+    """Return the row, if there is one.
+
+    Raises RevokedToken if it has ended, or if a browser has settled on a token of it: then the key is dead.
+    """
+    row: RefreshToken | None = RefreshToken.objects.on_primary().select_related("user").filter(pk=sid).first()
+    if row is not None:
+        row.check_live()
+        if row.generation > 1 or time() - row.created_at.timestamp() > conf.idle_lifetime:
+            raise RevokedToken(str(sid))
+    return row
+
+
+def _started(request: TokenRequest, sid: UUID, old: SessionBase, user: AbstractBaseUser) -> RefreshToken | None:
+    """Return a new row, or that of another tab if it was first.
+
+    None if the user has ended sessions since the site moved: old sessions are on no list, so "all others" meant these
+    too. Raises RevokedToken.
+    """
+    with transaction.atomic(using=router.db_for_write(RefreshToken)):
+        users.lock_for_update(user.pk)
+        if row := _found(sid):
+            return row
+        if RefreshToken.objects.on_primary().for_user(user).filter(reason__in=DISTRUSTED).exists():
+            old.flush()
+            return None
+        row = RefreshToken.objects.start(
+            user,
+            id=sid,
+            method=RefreshToken.Method.MOVED,
+            remember=_outlives_browser(old),
+            authenticated_at=None,
+            user_agent=client.user_agent(request),
+            ip_address=client.ip_address(request),
+        )
+    signals.session_started.send_robust(RefreshToken, request=request, row=row)
+    return row
+
+
+def _outlives_browser(old: SessionBase) -> bool:
+    """Return what the current settings say of the site's own sessions; any other outlives unless it says otherwise."""
+    return not old.get_expire_at_browser_close() if _is_own() else old.get("_session_expiry") != 0
+
+
+def _hand_out(request: TokenRequest, row: RefreshToken) -> None:
+    """Send a child of the row's first token, which the old key stands for: the browser never gets that itself."""
+    tokens = request.tokens
+    mark = get_revocation_list().known(str(row.pk))
+    refresh = issuing.next_refresh(row, issuing.root_refresh(row))
+    tokens.row, tokens.claims, tokens.ended = row, issuing.access_for(row, refresh, new=True), None
+    tokens.send(tokens.claims, refresh, mark)
+
+
+def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
+    """Have the request go on in a session with a new key, with all that was in the old one except the sign-in.
+
+    The old one is left as it is until the response leaves: one that fails must not sign anybody out.
+    """
+    request.tokens.adopted = old
+    if not _is_own():
+        return
+    request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete what another tab has set
+    request.session = type(old)()
+    if kept := {name: value for name, value in old.items() if name not in SIGN_IN}:
+        request.session.update(kept | {OWNER: str(row.user_id)})
+
+
+def _end(request: TokenRequest, response: HttpResponseBase, key: str) -> None:
+    tokens = request.tokens
+    if tokens.adopted is None or tokens.created:  # signed in or out beside it, or after it
+        reason = Reason.SIGNED_OUT if tokens.flushed else Reason.REPLACED
+        RefreshToken.objects.filter(pk=_id(key)).revoke(reason)
+        if _is_own() and tokens.adopted is None:
+            return  # Django has done it
+    old = tokens.adopted or _store(request, key)
+    flushed = old.session_key is None
+    old.flush()
+    if not _is_own() or not (flushed or request.session.keys()):  # another request may have set one by this name
+        site: Any = settings
+        path, domain, samesite = site.SESSION_COOKIE_PATH, site.SESSION_COOKIE_DOMAIN, site.SESSION_COOKIE_SAMESITE
+        response.delete_cookie(conf.adopt_sessions, path=path, domain=domain, samesite=samesite)

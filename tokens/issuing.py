@@ -1,0 +1,87 @@
+"""Issue the tokens of a row, and set the cookies that carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import time
+from uuid import uuid4
+
+from django.http import HttpResponseBase
+
+from . import cookies, users
+from .conf import conf
+from .core import jwt, rotation
+from .core.jwt import AccessClaims, RefreshClaims
+from .models import RefreshToken
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Tokens on their way to the browser; without a `refresh` it keeps the one that it has."""
+
+    access: AccessClaims
+    refresh: RefreshClaims | None
+    made_at: float  # by the monotonic clock
+    revocation_mark: object  # what the revocation list said of the row before they were made
+
+
+def root_refresh(row: RefreshToken) -> RefreshClaims:
+    """Return the refresh token that a session begins with. The row has it confirmed from the start."""
+    return _refresh(row, row.generation, str(row.jti))
+
+
+def next_refresh(row: RefreshToken, parent: RefreshClaims) -> RefreshClaims:
+    """Return a child of `parent`, perhaps one of several; nothing is written."""
+    return _refresh(row, parent.gen + 1, rotation.new_jti(time()))
+
+
+def access_for(row: RefreshToken, refresh: RefreshClaims, *, new: bool) -> AccessClaims:
+    """Return the access token beside `refresh`; `new` while its generation is unconfirmed.
+
+    It expires no later than the session.
+    """
+    now = int(time())
+    return AccessClaims(
+        sub=refresh.sub,
+        sid=refresh.sid,
+        jti=str(uuid4()),
+        rti=refresh.jti,
+        gen=refresh.gen,
+        ver=row.version,
+        iat=now,
+        exp=_until(row, now + conf.access_lifetime),
+        new=new,
+        idx=row.published_index,
+        user=users.claims_of(row.live_user),
+    )
+
+
+def reissue(claims: AccessClaims, row: RefreshToken) -> AccessClaims:
+    """Return `claims` with what `row` says by now of the user and of itself; nothing rotates."""
+    return replace(claims, ver=row.version, idx=row.published_index, user=users.claims_of(row.live_user))
+
+
+def signed(outgoing: Outgoing) -> tuple[str, str | None]:
+    """Return the signed access token, and the refresh token if there is a new one."""
+    ring, issuer = conf.key_ring, conf.issuer
+    access = jwt.write_access(outgoing.access, ring=ring, issuer=issuer, audience=conf.audience)
+    return access, jwt.write_refresh(outgoing.refresh, ring=ring, issuer=issuer) if outgoing.refresh else None
+
+
+def write(outgoing: Outgoing, response: HttpResponseBase) -> None:
+    """Sign the tokens and set their cookies on `response`."""
+    access, refresh = signed(outgoing)
+    max_age = outgoing.refresh.exp - int(time()) if outgoing.refresh and outgoing.refresh.remember else None
+    cookies.write(response, access=access, refresh=refresh, max_age=max_age)
+
+
+def _refresh(row: RefreshToken, generation: int, jti: str) -> RefreshClaims:
+    now = int(time())
+    exp = _until(row, now + conf.idle_lifetime)
+    sub, sid = str(row.user_id), str(row.pk)
+    return RefreshClaims(sub=sub, sid=sid, jti=jti, gen=generation, iat=now, exp=exp, remember=row.remember)
+
+
+def _until(row: RefreshToken, moment: float) -> int:
+    """Return `moment`, or the absolute end of the session if that comes first."""
+    return int(min(moment, row.expires_at.timestamp()))

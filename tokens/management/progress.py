@@ -1,0 +1,45 @@
+"""Progress of a long-running command: shown on a terminal while it lasts, and counted however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from tqdm import tqdm
+
+
+@contextmanager
+def counting(command: BaseCommand, done: str, total: Callable[[], int]) -> Iterator[Callable[[int], object]]:
+    """Yield `count(number)`, to be called after each piece of work; then write "3 sessions deleted.", if `done` is
+    "sessions deleted".
+
+    `total` returns how many there will be, and is called only if a terminal shows it. Ctrl-C is raised again after a
+    line that says how far the work has come.
+    """
+    shown = bar(total)
+    number = 0
+
+    def count(more: int) -> None:
+        nonlocal number
+        number += more
+        shown.update(more)
+
+    try:
+        yield count
+    except KeyboardInterrupt:
+        shown.close()
+        command.stdout.write(f"Stopped: {number} {done} so far. Run it again to continue.")
+        raise
+    finally:
+        shown.close()
+    command.stdout.write(f"{number} {done}.")
+
+
+def bar(total: Callable[[], int]) -> Any:
+    """Return a progress bar to `update()` and `close()`, which disappears; without a terminal it shows nothing."""
+    shown = tqdm(unit="", disable=None, leave=False)
+    if not shown.disable:
+        shown.reset(total())
+    return shown
