@@ -205,7 +205,8 @@ class World:
         assert died_at is None or self.now - died_at <= conf.access_lifetime, "a dead token opens no page"
 
     def _check_known(self, jar: Jar, names: set[str], response: Any) -> None:
-        robbed = jar.sid in self.copied & self.over
+        # A thief may have confirmed another token: then the session has ended, or the browser is asked once more.
+        robbed = jar.sid in self.copied and (jar.sid in self.over or response.status_code == 307)
         assert not names or shown(response) in names or robbed, "an honest browser was signed out"
 
     # What must hold of every row.
