@@ -168,7 +168,7 @@ def _deletion_asked(mail: OutgoingMail) -> Context | None:
 
 
 def _alert(mail: OutgoingMail, **context: object) -> Context | None:
-    """Add the link to undo, if the mail goes to an address that the account had before; None once that is too late."""
+    """Add the undo link to a mail for a previous email of the account, or return None if it is too late to undo."""
     if "verification" not in mail.context:
         return context
     change = EmailVerification.objects.changes().filter(pk=mail.context["verification"]).first()

@@ -66,7 +66,7 @@ def by_queue(overloads: Sequence[tuple[float, Result]]) -> Table:
 
 
 def by_response(summaries: Sequence[Summary]) -> Table:
-    """What an honest copy costs and how long thieves stay, by what a copy that was seen ends."""
+    """Return what an honest copy costs and how long thieves stay, by what a detected copy ends."""
     header = ("`TOKENS_REUSE_REVOKES`", "sign-ins after an honest copy", *HEADER[4:6], HEADER[8])
     rows = (
         (

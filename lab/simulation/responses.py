@@ -1,4 +1,4 @@
-"""What a copy that was seen should end: its family, or every session of its person (`TOKENS_REUSE_REVOKES`).
+"""Compare what a detected copy may end: its family, or every session of the user (`TOKENS_REUSE_REVOKES`).
 
 A person has three browsers: one at work and one on a phone, both in use, and a second one on the machine at work that
 is signed in and left alone. Whoever copies the machine has the jars of two of them.
@@ -27,7 +27,7 @@ POLICIES = ("all", "family")
 
 
 class Response(Siblings):
-    """The rule of this project, for the browsers of one person."""
+    """Apply the rule of this project to all browsers of one person."""
 
     def __init__(self, policy: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Response(Siblings):
 
 
 class Weeks(World):
-    """Goes on although one of several thieves has lost."""
+    """Go on although one of several thieves has lost."""
 
     def stop(self) -> None:
         pass
@@ -50,7 +50,7 @@ class Weeks(World):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One copy; by no kind of thief it is an honest one: a cloned machine, of which both are used from then on."""
+    """Describe one copy. Without a kind of thief it is an honest one: a cloned machine, both of which are then used."""
 
     policy: str
     seed: str
@@ -66,7 +66,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What came of many copies under one policy."""
+    """Sum up many copies under one policy."""
 
     policy: str
     honest_sign_ins: float
@@ -76,7 +76,7 @@ class Summary:
 
 
 def run(size: Size, seed: int, processes: int | None = None) -> list[Summary]:
-    """As many copies by each kind of thief, and as many honest ones, as `size` has thefts, under each policy."""
+    """Simulate, under each policy, as many honest copies and copies by each kind of thief as `size` has thefts."""
     kinds = (None, *Kind)
     tasks = [
         Task(policy, f"{seed} {kind} {number}", kind)
@@ -90,7 +90,7 @@ def run(size: Size, seed: int, processes: int | None = None) -> list[Summary]:
 
 
 def live(task: Task) -> Outcome:
-    """A day before the copy, and what the week after it brings."""
+    """Live a day before the copy and a week after it, and return what came of it."""
     random, world, rule = Random(task.seed), Weeks(), Response(task.policy)
     network = Network(DEFAULT, random, (DEFAULT.steals_on + DAY + DEFAULT.watched_for) / DAY)
     at_work, phone, left_alone = (Browser(world, rule, network, random, DEFAULT) for _ in range(3))

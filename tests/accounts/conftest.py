@@ -137,7 +137,7 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _mails_tell_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each message in `mail.outbox` its `kind` and, as `facts`, its context: tests name what was sent, and not how it is worded."""
+    """Give each message in `mail.outbox` its `kind` and `facts` (the context): tests name these, not the wording."""
     compose = messages.compose
 
     def composed(mail: Any) -> Any:
