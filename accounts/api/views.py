@@ -128,8 +128,8 @@ def _pair(pair: bearer.Pair) -> HttpResponse:
     """Return a pair of tokens as RFC 6749 §5.1 does, with the names of this API."""
     return JsonResponse(
         {
-            "access": pair.access,
-            "refresh": pair.refresh,
+            "access_token": pair.access,
+            "refresh_token": pair.refresh,
             "token_type": "bearer",
             "expires_in": pair.expires_in,
         }

@@ -137,12 +137,12 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _mails_tell_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each message in `mail.outbox` its `kind` and `facts` (the context): tests name these, not the wording."""
+    """Give each message in `mail.outbox` its `kind` and `facts`: tests name what was sent, and not how it is worded."""
     compose = messages.compose
 
     def composed(mail: Any) -> Any:
         if message := compose(mail):
-            message.kind, message.facts = mail.kind, mail.context
+            message.kind, message.context = mail.kind, mail.context
         return message
 
     monkeypatch.setattr(messages, "compose", composed)

@@ -103,7 +103,7 @@ class TestPeople:
         with committing():
             assert self.save(admin, bob, username="robert").status_code == 302
         assert sent() == [("username_changed", ["bob@example.org"])]
-        assert mail.outbox[0].facts == {
+        assert mail.outbox[0].context == {
             "before": "bob",
             "after": "robert",
         }  # and nothing of the administrator's browser

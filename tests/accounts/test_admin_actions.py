@@ -69,7 +69,7 @@ class TestSendReset:
         with committing():
             page = do(admin, "send_reset", bob).content.decode()
         assert sent() == [("password_reset", ["bob@example.org"])]
-        assert "ip_address" not in mail.outbox[0].facts  # which is the administrator's
+        assert "ip_address" not in mail.outbox[0].context  # which is the administrator's
         assert link_in(mail.outbox[0]) not in page
         assert there.get("/accounts/profile/").status_code == 200
         assert happened(bob) == [("reset_asked", "alice")]

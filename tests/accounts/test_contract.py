@@ -64,7 +64,7 @@ class Run:
 
 
 def signing_in(name):
-    tokens = {"accessToken": "access", "refreshToken": "refresh"}
+    tokens = {"accessToken": "access_token", "refreshToken": "refresh_token"}
     return "".join(
         SIGNING_IN.format(scheme=scheme, member=member, name=name, password=PASSWORD)
         for scheme, member in tokens.items()

@@ -249,7 +249,7 @@ class TestUndo:
         assert not RefreshToken.objects.live().exists()
         assert kinds()[-1] == Kind.EMAIL_RESTORED
         assert sent()[-1] == ("password_reset", ["bob@example.org"])
-        assert mail.outbox[-1].facts["email_restored"]
+        assert mail.outbox[-1].context["email_restored"]
 
     def test_gives_no_password_to_whoever_was_to_have_none(self, change, browser_of, bob, committing):
         verification, told = change()

@@ -157,7 +157,7 @@ class TestBrowsers:
         assert (message.kind, message.to) == ("new_browser", ["bob@example.org"])
         for said in ("Safari 17 on iPhone", "127.0.0.1", "http://testserver/accounts/sessions/"):
             assert said in message.body
-        assert not message.facts.get("failures")
+        assert not message.context.get("failures")
 
     def test_one_that_was_here_before_is_not_unless_it_was_somebody_elses(self, at, alice, sign_in):
         here, hers = at(FIREFOX), Client()
@@ -175,8 +175,8 @@ class TestBrowsers:
                 client.post("/accounts/login/", {"username": "bob", "password": "not it"})
             at(user_agent)
         first, second = mail.outbox
-        assert first.facts["failures"] == 3
-        assert not second.facts.get("failures")
+        assert first.context["failures"] == 3
+        assert not second.context.get("failures")
 
     def test_one_that_is_known_costs_no_query_more(self, at, bob, django_assert_num_queries):
         here = at(FIREFOX)

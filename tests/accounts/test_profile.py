@@ -58,7 +58,7 @@ def test_is_recorded_and_told_by_mail(change, bob):
     event = SecurityEvent.objects.first()
     assert (event.kind, event.user, event.actor) == ("username_changed", bob, None)
     assert sent() == [("username_changed", ["bob@example.org"])]
-    assert mail.outbox[0].facts.items() >= {"before": "bob", "after": "robert"}.items()
+    assert mail.outbox[0].context.items() >= {"before": "bob", "after": "robert"}.items()
 
 
 @pytest.mark.parametrize("name", ["ALICE", "bob", "a@b"])

@@ -9,7 +9,7 @@ from tokens.core import keys
 def real_of(pair: dict[str, str], entry: keys.Jwk) -> Real:
     """Return a good pair of tokens with the private key that signs them."""
     key = keys.parse_jwks({"keys": [entry | {"state": keys.CURRENT}]}).current
-    return Real(pair["access"], pair["refresh"], key)
+    return Real(pair["access_token"], pair["refresh_token"], key)
 
 
 def all_of(real: Real, elsewhere: str) -> dict[str, str]:

@@ -67,7 +67,7 @@ class Home(Site):
         return answer.body
 
     def sign_in(self, name: str) -> dict[str, str]:
-        """A pair of tokens: `access` and `refresh`."""
+        """A pair of tokens: `access_token` and `refresh_token`."""
         return self.ask("auth/login", body={"username": name, "password": self.passwords[name]})
 
 

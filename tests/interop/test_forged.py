@@ -23,13 +23,13 @@ class TestRoles:
         assert neighbour.get("/public", "garbage").status == 200
 
     def test_whoever_signed_in_at_the_site_is_somebody_here(self, home, neighbour, bob):
-        answer = neighbour.get("/me", bob["access"])
+        answer = neighbour.get("/me", bob["access_token"])
         assert (answer.status, answer.body["username"]) == (200, "bob")
-        assert answer.body["sub"] == home.ask("me", bob["access"], method="GET")["id"]
+        assert answer.body["sub"] == home.ask("me", bob["access_token"], method="GET")["id"]
 
     def test_the_staff_may_more(self, home, neighbour, bob):
-        assert neighbour.get("/staff", home.sign_in("alice")["access"]).status == 200
-        refused = neighbour.get("/staff", bob["access"])
+        assert neighbour.get("/staff", home.sign_in("alice")["access_token"]).status == 200
+        refused = neighbour.get("/staff", bob["access_token"])
         assert (refused.status, refused.challenge) == (403, None)
 
     def test_only_true_is_true(self, home, neighbour, bob):

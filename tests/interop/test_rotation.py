@@ -31,11 +31,11 @@ def test_nobody_notices_two_rotations_and_a_retirement(settled, beside):
     def renewed_by(kid):
         """Renew the tokens, which both neighbours take; whether this key has signed them."""
         nonlocal pair
-        pair = home.ask("auth/refresh", pair["refresh"])
-        assert both(pair["access"]) == [200, 200]
-        return json.loads(part(pair["access"], 0))["kid"] == kid
+        pair = home.ask("auth/refresh", pair["refresh_token"])
+        assert both(pair["access_token"]) == [200, 200]
+        return json.loads(part(pair["access_token"], 0))["kid"] == kid
 
-    assert both(pair["access"]) == [200, 200]
+    assert both(pair["access_token"]) == [200, 200]
     for times in (1, 2):
         new = home.key(keys.NEXT)["kid"]
         home.tokenkeys("rotate")

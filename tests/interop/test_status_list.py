@@ -32,11 +32,11 @@ def all_are(status):
 def test_an_ended_session_is_over_within_the_lists_life(home, services):
     ended, other = home.sign_in("bob"), home.sign_in("bob")
     for service in services.values():
-        assert service.get("/me", ended["access"]).status == 200
-    home.ask("auth/logout", ended["refresh"])
+        assert service.get("/me", ended["access_token"]).status == 200
+    home.ask("auth/logout", ended["refresh_token"])
     for service in services.values():
-        wait_until(lambda service=service: service.get("/me", ended["access"]).status == 401, seconds=60)
-        assert service.get("/me", other["access"]).status == 200
+        wait_until(lambda service=service: service.get("/me", ended["access_token"]).status == 401, seconds=60)
+        assert service.get("/me", other["access_token"]).status == 200
 
 
 def test_each_place_is_a_place_of_its_own_and_may_be_of_several_bits(issuer, ask):

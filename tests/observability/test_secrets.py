@@ -123,17 +123,17 @@ def test_programs(client, bob, seen, silent):
         headers = {"authorization": f"Bearer {token}"}
         answer = client.post(f"/api/{url}", body, content_type="application/json", headers=headers)
         given = answer.json() if answer.content else {}
-        seen.update(given[name] for name in ("access", "refresh") if name in given)
+        seen.update(given[name] for name in ("access_token", "refresh_token") if name in given)
         return given
 
     call("auth/login", username="bob", password=WRONG)
     pair = call("auth/login", username="bob", password=PASSWORD)
-    call("auth/refresh", pair["access"])
-    call("auth/refresh", pair["refresh"])
-    client.get("/api/me", headers={"authorization": f"Bearer {pair['access']}x"})
-    client.get(f"/api/me?token={pair['access']}")
-    client.get(f"/api/{pair['refresh']}")
-    call("auth/logout", pair["access"])
+    call("auth/refresh", pair["access_token"])
+    call("auth/refresh", pair["refresh_token"])
+    client.get("/api/me", headers={"authorization": f"Bearer {pair['access_token']}x"})
+    client.get(f"/api/me?token={pair['access_token']}")
+    client.get(f"/api/{pair['refresh_token']}")
+    call("auth/logout", pair["access_token"])
     assert len(seen) == 8
     silent()
 

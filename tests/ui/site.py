@@ -21,7 +21,7 @@ MOMENT = datetime(2025, 11, 21, 14, 30, tzinfo=UTC)  # of every picture
 
 
 class Face(Site):
-    """`url` is where it is. What people.py prints is in `jars`, and in `facts`, which stand in addresses."""
+    """`url` is where it is. What people.py prints is in `jars`, and in `context`, which stand in addresses."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -35,8 +35,8 @@ class Face(Site):
             TOKENS_ACCESS_LIFETIME="3600",
         )
         self.folder = folder
-        self.facts = self._populate()
-        self.jars: dict[str, dict[str, str]] = self.facts.pop("jars")
+        self.context = self._populate()
+        self.jars: dict[str, dict[str, str]] = self.context.pop("jars")
         self.url = f"http://localhost:{self.serve().port}"
 
     def visit(self, page: Page, picture: Picture) -> int:
@@ -50,7 +50,7 @@ class Face(Site):
                 statuses.append(answer.status)
 
         page.on("response", note)
-        page.goto(self.url + picture.path.format(**self.facts))
+        page.goto(self.url + picture.path.format(**self.context))
         if picture.act:
             picture.act(page)
         page.remove_listener("response", note)

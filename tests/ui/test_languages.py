@@ -27,7 +27,7 @@ def test_no_english_is_left(face, language):
     way = Socket(urlsplit(face.url).port)
     for picture in SHOWN:
         cookie = "; ".join(f"{name}={value}" for name, value in face.jars.get(picture.who, {}).items()).encode()
-        answer = way.get(picture.path.format(**face.facts), cookie, Accept_Language=language)
+        answer = way.get(picture.path.format(**face.context), cookie, Accept_Language=language)
         while answer.status in (302, 303):  # a link with a token leads to the page without it
             cookie = jar_after(cookie, answer)
             answer = way.get(answer.header("Location"), cookie, Accept_Language=language)
