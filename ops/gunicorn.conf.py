@@ -41,13 +41,13 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    from project.server import begin
+    from project.server import start_worker
 
-    begin(worker)
+    start_worker(worker)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """As project.server.bury, without the site."""
+    """As project.server.forget_worker, without the site."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 

@@ -47,7 +47,8 @@ class App:
     def _keep(self, response):
         if response.status_code == 200:
             pair = response.json()
-            assert (pair["token_type"], set(pair)) == ("bearer", {"access_token", "refresh_token", "token_type", "expires_in"})
+            assert set(pair) == {"access_token", "refresh_token", "token_type", "expires_in"}
+            assert pair["token_type"] == "bearer"
             self.access, self.refresh = pair["access_token"], pair["refresh_token"]
         return response
 

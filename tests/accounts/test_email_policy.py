@@ -79,7 +79,7 @@ class TestAccount:
 
     def test_the_api_gives_them_their_own_and_no_more(self, client, staff):
         tokens = sign_in_by_api(client).json()
-        header = {"authorization": f"Bearer {tokens['access']}"}
+        header = {"authorization": f"Bearer {tokens['access_token']}"}
         assert client.get("/api/me", headers=header).status_code == 200
         assert client.get("/api/admin/dashboard", headers=header).status_code == 403
 

@@ -66,7 +66,7 @@ class TestDeliver:
         [mail] = OutgoingMail.objects.all()
         assert (mail.to, mail.attempts) == ("a@example.org", 1)
         assert caplog.messages == [
-            "The mail 'account_exists' could not be sent. It is tried again in 30 s: refused with 450."
+            "The mail 'account_exists' could not be sent. The next attempt is in 30 s: rejected with 450."
         ]
         smtp.refusals.clear()
         come(FIRST_DELAY)
@@ -96,7 +96,7 @@ class TestDeliver:
         keep("a@example.org", "b@example.org")
         assert mails_worker.send_due() == 0
         assert [mail.attempts for mail in OutgoingMail.objects.order_by("pk")] == [1, 0]
-        assert caplog.messages[0].endswith("It is tried again in 30 s: ConnectionRefusedError.")
+        assert caplog.messages[0].endswith("The next attempt is in 30 s: ConnectionRefusedError.")
 
     @pytest.mark.parametrize("command", ["EHLO", "DATA"])
     def test_a_server_that_hangs_costs_no_mail(self, smtp, keep, settings, command):
@@ -144,7 +144,7 @@ class TestRetry:
         come(FIRST_DELAY)
         mails_worker.send_due()
         assert not OutgoingMail.objects.exists()
-        assert caplog.messages[-1].startswith("The mail 'account_exists' to b…@example.org was tried for a week and is")
+        assert caplog.messages[-1].startswith("The mail 'account_exists' to b…@example.org could not be sent for a")
         assert caplog.records[-1].levelname == "ERROR"
 
 
@@ -223,7 +223,7 @@ class TestPostman:
             finally:
                 cursor.execute("ALTER TABLE elsewhere RENAME TO accounts_outgoingmail")
         smtp.wait(1)
-        assert caplog.messages == ["The mails that wait cannot be read. They are kept, and looked for again."]
+        assert caplog.messages == ["The waiting mails cannot be read from the database. The worker will try again."]
 
     def test_is_told_to_go_and_finishes_the_mail_in_hand(self, smtp, keep, worker):
         smtp.slow = 0.3

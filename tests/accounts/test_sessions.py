@@ -138,7 +138,7 @@ class TestEnd:
 
     def test_ending_the_one_in_use_is_signing_out(self, here, there):
         url = reverse("session_end", args=[row_of(FIREFOX).pk])
-        assert here.get(url).context["session"].here
+        assert here.get(url).context["session"].is_current
         assert here.post(url).headers["Location"] == "/accounts/login/"
         assert row_of(CHROME).is_live
         assert not row_of(FIREFOX).is_live

@@ -151,7 +151,7 @@ class TestLeftovers:
         for user in (bob, alice, None):
             SecurityEvent.objects.record(request, user, Kind.SIGN_IN_FAILED)
         vanish(bob)
-        assert tidy() == ["1 events of nobody made anonymous."]
+        assert tidy() == ["1 events of deleted users anonymised."]
         assert tidy() == []
         rest = SecurityEvent.objects.order_by("pk").values_list("user", "ip_address", "user_agent")
         where = ("203.0.113.7", FIREFOX)
@@ -162,7 +162,7 @@ class TestLeftovers:
             outbox.enqueue("password_changed", user, to="x@example.org")
             EmailVerification.objects.create(user=user, email="x@example.org")
         vanish(bob)
-        assert tidy() == ["1 e-mail verifications of nobody deleted.", "1 mails to nobody deleted."]
+        assert tidy() == ["1 email verifications of deleted users deleted.", "1 mails to deleted users deleted."]
         assert set(EmailVerification.objects.values_list("user", flat=True)) == {alice.pk, None}
         assert set(OutgoingMail.objects.values_list("user", flat=True)) == {alice.pk, None}
 
@@ -171,12 +171,12 @@ class TestLeftovers:
             EmailVerification.objects.create(
                 user=bob, email="x@example.org", requested_at=timezone.now() - timedelta(days=days)
             )
-        assert tidy() == ["1 old e-mail verifications deleted."]
+        assert tidy() == ["1 old email verifications deleted."]
 
     def test_sessions_lose_where_they_were(self, client, bob, sign_in):
         sign_in(client, bob)
         RefreshToken.objects.update(user=None, name="Bob's own", revoked_at=timezone.now())
-        assert tidy() == ["1 sessions of nobody made anonymous."]
+        assert tidy() == ["1 sessions of deleted users anonymised."]
         assert tidy() == []
         row = RefreshToken.objects.get()
         assert (row.name, row.user_agent, row.ip_address) == ("", "", None)
