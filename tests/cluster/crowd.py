@@ -58,6 +58,11 @@ class Crowd:
         """Until each of these machines has answered well: nginx leaves one alone for a while that was away."""
         await self._until(lambda: {visit.machine for visit in self.visits if visit.is_good} >= set(names))
 
+    async def told_to_wait(self) -> None:
+        """Until somebody has been told to come again later."""
+        before = len(self.visits)
+        await self._until(lambda: any(visit.status == 503 for visit in self.visits[before:]))
+
     @contextmanager
     def may_fail(self) -> Iterator[None]:
         """Whatever is under way in this time may go wrong, and nothing else."""

@@ -24,8 +24,14 @@ SESSIONS = "/accounts/sessions/"
 
 
 @pytest.fixture(scope="module")
-def site(postgres_url):
-    with database.one_more(postgres_url) as url, cluster.running(PEOPLE + 1, url) as running:
+def postgres():
+    with database.mortal() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(postgres):
+    with cluster.running(PEOPLE + 1, postgres.url) as running:
         yield running
 
 
@@ -92,6 +98,19 @@ async def all_in_turn(browser: Browser) -> None:
 async def send(browser: Browser, page, path: str, **fields: str):
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
     return await browser.request("POST", path, urlencode({**fields, "csrfmiddlewaretoken": token}))
+
+
+def test_postgresql_may_be_restarted_under_load(site, postgres, crowd):
+    async def scene() -> None:
+        async with crowd.about():
+            await crowd.rounds(3)
+            with crowd.may_fail():
+                await asyncio.to_thread(postgres.stop)
+                await crowd.told_to_wait()
+                await asyncio.to_thread(postgres.start)
+            await crowd.rounds(4)
+
+    asyncio.run(scene())
 
 
 def test_redis_may_be_flushed_and_gone_under_load(site, crowd):

@@ -25,14 +25,18 @@ SIGNED = "django.contrib.sessions.backends.signed_cookies"
 Method, Reason = RefreshToken.Method, RefreshToken.Reason
 
 
-@pytest.fixture(params=["own", "foreign"], autouse=True)
+@pytest.fixture(autouse=True)
 def kept(request, settings):
     """The site keeps its sessions as it did ("own"), or has moved those to signed cookies of another name."""
+    kept = getattr(request, "param", "own")
     settings.TOKENS_ADOPT_SESSIONS = OLD
-    if request.param == "own":
+    if kept == "own":
         settings.SESSION_COOKIE_NAME, settings.SESSION_ENGINE = OLD, DATABASE
         settings.SESSION_EXPIRE_AT_BROWSER_CLOSE = False
-    return request.param
+    return kept
+
+
+either_way = pytest.mark.parametrize("kept", ["own", "foreign"], indirect=True)
 
 
 @pytest.fixture
@@ -55,6 +59,7 @@ def old(db):
 
 
 class TestResume:
+    @either_way
     def test_an_old_session_becomes_a_sign_in_and_is_over(self, bob, old, name_on):
         browser = old(bob)
         response = browser.get("/closed/")
@@ -83,9 +88,12 @@ class TestResume:
         assert response.cookies["__Host-refresh"]["max-age"] == ""
         assert not RefreshToken.objects.get().remember
 
-    def test_it_costs_nothing_without_the_cookie(self, db, django_assert_num_queries):
-        with django_assert_num_queries(0):
-            assert Client().get("/who/").content == b"nobody"
+    def test_it_costs_a_query_or_two_for_a_cookie_that_signs_nobody_in(self, old, client, django_assert_num_queries):
+        anonymous, forged = old(basket="apples"), Client()
+        forged.cookies[OLD] = "a" * 32
+        for browser, cost in ((client, 0), (anonymous, 1), (forged, 2)):
+            with django_assert_num_queries(cost):
+                assert browser.get("/who/").content == b"nobody"
 
     def test_it_costs_nothing_beside_a_good_sign_in(self, bob, old, signed_in, django_assert_num_queries):
         browser = signed_in(bob)
@@ -94,20 +102,13 @@ class TestResume:
         with django_assert_num_queries(0):
             assert browser.get("/who/").content == b"bob"
 
-    def test_it_costs_a_query_or_two_for_a_cookie_that_signs_nobody_in(self, old, client, django_assert_num_queries):
-        anonymous = old(basket="apples")
-        with django_assert_num_queries(1):
-            anonymous.get("/who/")
-        client.cookies[OLD] = "a" * 32
-        with django_assert_num_queries(2):
-            client.get("/who/")
-
     def test_while_it_is_off_nobody_looks(self, bob, old, settings, django_assert_num_queries):
         settings.TOKENS_ADOPT_SESSIONS = ""
         browser = old(bob)
         with django_assert_num_queries(0):
             assert browser.get("/who/").content == b"nobody"
 
+    @either_way
     def test_a_post_goes_through_and_its_form_is_still_good(self, bob, old):
         browser = old(bob)
         browser.handler.enforce_csrf_checks = True
@@ -117,14 +118,11 @@ class TestResume:
         assert response.content == b"bob POST hello"
         assert live.CSRF_COOKIE_NAME not in response.cookies
 
-    def test_a_page_for_machines_and_one_by_bearer_take_up_nothing(self, bob, old):
+    def test_a_page_for_machines_one_by_bearer_and_one_that_is_not_found_take_up_nothing(self, bob, old):
         assert old(bob).get("/machine/").content == b"nobody"
         assert old(bob).get("/who/", headers={"authorization": "bearer of.a.token"}).content == b"nobody"
-        assert Session.objects.exists() and not RefreshToken.objects.exists()
-
-    def test_a_page_that_is_not_found_takes_up_nothing_unless_it_asks(self, bob, old):
         assert old(bob).get("/nowhere/").status_code == 404
-        assert not RefreshToken.objects.exists()
+        assert Session.objects.exists() and not RefreshToken.objects.exists()
 
     def test_an_async_view_has_the_person(self, bob, old):
         assert old(bob).get("/who-async/").content.decode() == f"bob {bob.email}"
@@ -142,20 +140,18 @@ class TestRefusals:
         assert client.get("/who/", headers={"cookie": doubled}).content == b"nobody"
         assert not RefreshToken.objects.exists()
 
-    def test_one_of_before_another_password(self, bob, old):
-        browser = old(bob)
+    def test_one_of_before_another_password_or_by_a_backend_that_the_site_has_no_more(self, bob, old):
+        browsers = [old(bob), old(bob, **{BACKEND_SESSION_KEY: "gone.Backend"})]
+        assert browsers.pop().get("/who/").content == b"nobody"
         bob.set_password("another password")
         bob.save()
-        assert browser.get("/who/").content == b"nobody"
+        assert browsers.pop().get("/who/").content == b"nobody"
 
     def test_one_of_a_person_who_was_deactivated_or_deleted(self, alice, bob, old):
         browsers = [old(alice), old(bob)]
         type(bob).objects.filter(pk=bob.pk).update(is_active=False)
         alice.delete()
         assert [browser.get("/who/").content for browser in browsers] == [b"nobody"] * 2
-
-    def test_one_by_a_backend_that_the_site_has_no_more(self, bob, old):
-        assert old(bob, **{BACKEND_SESSION_KEY: "gone.Backend"}).get("/who/").content == b"nobody"
 
     def test_one_signed_with_a_fallback_key_is_good(self, bob, old, settings, name_on):
         browser = old(bob)
@@ -173,6 +169,7 @@ class TestRefusals:
         assert elsewhere.get("/who/").content == b"nobody"
         assert not Session.objects.exists()
 
+    @either_way
     def test_an_anonymous_session_is_left_as_it_is(self, old, kept):
         browser = old(basket="apples")
         assert browser.get("/basket/").content == (b"apples" if kept == "own" else b"empty")
@@ -202,6 +199,7 @@ class TestTwoAtOnce:
         assert name_on(browser) == "bob"
         assert RefreshToken.objects.count() == 1
 
+    @either_way
     def test_a_second_tab_does_not_take_away_what_the_first_has_set(self, bob, old, kept):
         browser = old(bob, basket="apples")
         tab = copy_of(browser)
@@ -235,6 +233,7 @@ class TestTwoAtOnce:
 
 
 class TestSettle:
+    @either_way
     def test_what_the_session_held_goes_on_under_another_key(self, bob, old, kept):
         browser = old(bob, basket="apples")
         before = browser.cookies[OLD].value
@@ -272,6 +271,7 @@ class TestSettle:
         assert old(bob).get("/who/").content == b"bob"
         assert "An old session could not be ended." in caplog.messages
 
+    @either_way
     @pytest.mark.parametrize("asks", [True, False])
     def test_signing_out_ends_it(self, bob, old, asks):
         browser = old(bob)
@@ -289,13 +289,14 @@ class TestSettle:
         browser.post("/log-out/")
         assert copy.get("/who/").content == b"nobody"
 
+    @either_way
     @pytest.mark.parametrize("asks", [True, False])
-    @pytest.mark.parametrize("looks", [{}, {"look": "first"}])
-    def test_signing_in_ends_it(self, alice, bob, old, asks, looks):
+    def test_signing_in_ends_it(self, alice, bob, old, asks):
         browser = old(bob, basket="apples")
         copy = copy_of(browser)
         if asks:
             copy_of(browser).get("/who/")  # a response that was lost
+        looks = {"look": "first"} if asks else {}
         browser.post("/log-in/", {"username": "alice", "password": PASSWORD, **looks})
         assert browser.get("/who/").content == b"alice"
         assert browser.get("/basket/").content == b"empty"
@@ -304,9 +305,10 @@ class TestSettle:
 
 
 class TestSignedCookies:
-    def test_what_no_server_can_end_is_taken_up_once(self, bob, old, settings):
+    @either_way
+    def test_what_no_server_can_end_is_taken_up_once(self, bob, old, settings, kept):
         settings.TOKENS_ADOPT_ENGINE = SIGNED
-        if live.SESSION_COOKIE_NAME == OLD:
+        if kept == "own":
             settings.SESSION_ENGINE = SIGNED
         browser = old(bob, engine=SIGNED)
         copy = copy_of(browser)

@@ -7,7 +7,6 @@ from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
-from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
@@ -40,14 +39,6 @@ class Staff(Who):
     permission_classes = (IsAdminUser,)
 
 
-class TwoAMinute(UserRateThrottle):
-    rate = "2/min"
-
-
-class Throttled(Who):
-    throttle_classes = (TwoAMinute,)
-
-
 class EitherWay(Who):
     authentication_classes = (TokenAuthentication, BasicAuthentication)
 
@@ -78,7 +69,6 @@ urlpatterns = [
     path("drf/cookieless/", anonymous_only(Anybody.as_view())),
     path("drf/guarded/", Guarded.as_view()),
     path("drf/staff/", Staff.as_view()),
-    path("drf/throttled/", Throttled.as_view()),
     path("drf/either-way/", EitherWay.as_view()),
     path("drf/function/", function),
     path("drf/", include(router.urls)),

@@ -132,6 +132,9 @@ class TestValues:
             assert f"{kind}_COOKIE_DOMAIN" not in settings
         assert settings["MESSAGES_COOKIE_NAME"] == f"{prefix}messages"
 
+    def test_a_link_to_a_new_password_is_good_for_an_hour(self, read):
+        assert read()["PASSWORD_RESET_TIMEOUT"] == 3600
+
     def test_passwords_are_hashed_by_our_own_argon2_and_may_be_all_digits(self, read):
         settings = read()
         assert settings["PASSWORD_HASHERS"][0] == "accounts.security.hashers.Argon2Hasher"

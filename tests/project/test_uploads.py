@@ -13,6 +13,7 @@ def test_a_file_that_nobody_asked_for_is_never_written_to_the_disk(client, db, m
     assert response.status_code == 200
     assert written == []
     assert response.wsgi_request.FILES == {}
+    assert len(response.wsgi_request.environ["wsgi.input"]) > LARGE / 2  # What is left there was never read.
 
 
 def test_what_was_sent_before_it_is_read(client, db):

@@ -1,17 +1,20 @@
-"""Start, resume, renew, end and deliver, seen from outside: by a client's cookies and the rows."""
+"""A session from its start to its end, seen from outside: by a client's cookies and the rows."""
 
 import logging
 from datetime import timedelta
+from time import monotonic
+from unittest import mock
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as live_settings
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model, login
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
 from tests.proxy_models.models import Colleague
 from tests.tokens.clock import copy_of, elapse, jar
-from tokens import signals, verification
+from tokens import auth, signals, verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -38,32 +41,44 @@ def told():
         getattr(signals, name).disconnect(receivers[name])
 
 
+@pytest.fixture
+def visitor(bob, signed_in):
+    return signed_in(bob)
+
+
+@pytest.fixture
+def siblings(visitor, name_on):
+    """Two copies of one jar that have both refreshed, and whose new tokens have settled."""
+    elapse(EXPIRED, visitor)
+    pair = copy_of(visitor), copy_of(visitor)
+    assert [name_on(each) for each in pair] == ["bob", "bob"]
+    elapse(SETTLED, *pair)
+    return pair
+
+
+def late():
+    """Within it, responses leave 41 seconds after their tokens were made: over a third of TOKENS_CONFIRM_AFTER."""
+    return mock.patch.object(auth, "monotonic", lambda: monotonic() + 41)
+
+
 def cookies_set(response):
     return {name for name in response.cookies if "access" in name or "refresh" in name}
 
 
 class TestStart:
-    def test_makes_a_row_that_says_whence(self, bob):
-        client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR="203.0.113.7")
+    @pytest.mark.parametrize(("address", "recorded"), [("203.0.113.7", "203.0.113.7"), ("", None)])
+    def test_makes_a_row_that_says_whence(self, bob, address, recorded):
+        client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR=address)
         client.post("/log-in/", {"username": "bob", "password": PASSWORD})
         row = RefreshToken.objects.get()
-        assert (row.user, row.user_agent, row.ip_address, row.method) == (
-            bob,
-            "Lynx/2.9 (text)",
-            "203.0.113.7",
-            Method.PASSWORD,
-        )
+        assert (row.user, row.method) == (bob, Method.PASSWORD)
+        assert (row.user_agent, row.ip_address) == ("Lynx/2.9 (text)", recorded)
 
-    def test_takes_a_visitor_without_an_address(self, bob):
-        client = Client(REMOTE_ADDR="")
-        client.post("/log-in/", {"username": "bob", "password": PASSWORD})
-        assert RefreshToken.objects.get().ip_address is None
-
-    def test_gives_a_day_and_cookies_of_the_browser_unless_kept(self, bob, signed_in):
-        browser = signed_in(bob)
+    def test_gives_a_day_and_cookies_of_the_browser_unless_kept(self, visitor):
         row = RefreshToken.objects.get()
         assert row.expires_at - row.created_at == timedelta(days=1)
-        assert {browser.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {""}
+        assert set(visitor.cookies) - {live_settings.CSRF_COOKIE_NAME} == {"__Host-access", "__Host-refresh"}
+        assert {visitor.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {""}
 
     def test_gives_thirty_days_and_a_refresh_cookie_that_stays_where_kept(self, bob, signed_in):
         browser = signed_in(bob, remember="on")
@@ -72,13 +87,12 @@ class TestStart:
         assert browser.cookies["__Host-access"]["max-age"] == ""
         assert abs(browser.cookies["__Host-refresh"]["max-age"] - 7 * 24 * 3600) <= 1
 
-    def test_ends_the_sign_in_whose_cookies_came_along(self, bob, signed_in, name_on, told):
-        browser = signed_in(bob)
-        first, old = RefreshToken.objects.get(), copy_of(browser)
-        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
+    def test_ends_the_sign_in_whose_cookies_came_along(self, told, visitor, name_on):
+        first, old = RefreshToken.objects.get(), copy_of(visitor)
+        visitor.post("/log-in/", {"username": "bob", "password": PASSWORD})
         first.refresh_from_db()
         assert first.reason == Reason.REPLACED
-        assert [name_on(old), name_on(browser)] == ["nobody", "bob"]
+        assert [name_on(old), name_on(visitor)] == ["nobody", "bob"]
         assert [name for name, _ in told] == ["session_started", "session_started", "session_ended"]
 
     def test_ends_the_one_that_the_same_request_has_just_opened(self, bob, name_on):
@@ -92,42 +106,25 @@ class TestStart:
         assert sorted(RefreshToken.objects.values_list("reason", flat=True)) == ["", Reason.REPLACED]
         assert name_on(client, "/guarded/") == "bob"
 
-    def test_ends_even_one_whose_tokens_are_old(self, bob, signed_in):
-        browser = signed_in(bob)
-        stale = copy_of(browser)
-        elapse(EXPIRED, browser, stale)
-        browser.get("/who/")
-        elapse(EXPIRED, browser, stale)
-        browser.get("/who/")
+    def test_ends_even_one_whose_tokens_are_old(self, visitor):
+        stale = copy_of(visitor)
+        elapse(EXPIRED, visitor, stale)
+        visitor.get("/who/")
+        elapse(EXPIRED, visitor, stale)
+        visitor.get("/who/")
         stale.post("/log-in/", {"username": "bob", "password": PASSWORD})
         assert set(RefreshToken.objects.values_list("reason", flat=True)) == {Reason.REPLACED, ""}
-
-    def test_leaves_nothing_of_djangos_session(self, bob, signed_in):
-        browser = signed_in(bob)
-        assert live_settings.SESSION_COOKIE_NAME not in browser.cookies
 
     def test_keeps_what_a_view_stores_in_the_session_but_no_credentials(self, bob, signed_in):
         browser = signed_in(bob, store="apples")
         assert dict(browser.session.items()) == {"basket": "apples", "_tokens_sub": str(bob.pk)}
         assert browser.get("/basket/").content == b"apples"
 
-    def test_flushes_the_session_of_somebody_else(self, alice, bob, signed_in):
-        browser = signed_in(bob, store="apples")
-        browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
-        assert browser.get("/basket/").content == b"empty"
-
-    def test_flushes_it_even_if_that_persons_own_cookies_are_gone(self, alice, bob, signed_in):
+    def test_flushes_the_session_of_somebody_else_even_if_their_own_cookies_are_gone(self, alice, bob, signed_in):
         browser = signed_in(bob, store="apples")
         del browser.cookies["__Host-access"], browser.cookies["__Host-refresh"]
         browser.post("/log-in/", {"username": "alice", "password": PASSWORD})
         assert browser.get("/basket/").content == b"empty"
-
-    def test_turns_the_csrf_token_over(self, bob, signed_in):
-        browser = Client()
-        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
-        first = browser.cookies[live_settings.CSRF_COOKIE_NAME].value
-        browser.post("/log-in/", {"username": "bob", "password": PASSWORD})
-        assert browser.cookies[live_settings.CSRF_COOKIE_NAME].value != first
 
     def test_stamps_the_last_login_which_kills_reset_links(self, bob, signed_in):
         signed_in(bob)
@@ -164,66 +161,56 @@ class TestStart:
 
     def test_lets_nobody_go_for_one_that_is_replaced(self, bob, signed_in, settings):
         settings.TOKENS_MAX_SESSIONS = 2
-        elsewhere = signed_in(bob)
-        elapse(7200, elsewhere)
-        here = signed_in(bob)
-        here.post("/log-in/", {"username": "bob", "password": PASSWORD})
+        signed_in(bob)
+        signed_in(bob).post("/log-in/", {"username": "bob", "password": PASSWORD})
         assert sorted(RefreshToken.objects.values_list("reason", flat=True)) == ["", "", Reason.REPLACED]
 
     def test_prunes_rows_that_ended_long_ago(self, bob, signed_in):
+        """A hundred of them: nobody who signs in waits for more."""
+        ended = {"user": bob, "expires_at": timezone.now() - timedelta(days=8)}
+        times = {"created_at": ended["expires_at"], "last_used_at": ended["expires_at"]}
+        RefreshToken.objects.bulk_create(RefreshToken(jti=uuid4(), **ended, **times) for _ in range(101))
         signed_in(bob)
-        elapse(9 * 24 * 3600)
-        signed_in(bob)
-        assert RefreshToken.objects.count() == 1
+        assert RefreshToken.objects.count() == 2
 
 
-class TestResume:
-    def test_an_access_token_alone_is_enough(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        del browser.cookies["__Host-refresh"]
-        assert name_on(browser) == "bob"
+class TestAuthenticate:
+    def test_a_refresh_token_alone_is_enough(self, visitor, name_on):
+        del visitor.cookies["__Host-access"]
+        assert name_on(visitor) == "bob"
+        assert jar(visitor).keys() == {"access", "refresh"}
 
-    def test_a_refresh_token_alone_is_enough(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        del browser.cookies["__Host-access"]
-        assert name_on(browser) == "bob"
-        assert jar(browser).keys() == {"access", "refresh"}
-
-    def test_a_young_child_keeps_its_refresh_cookie(self, bob, signed_in):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        browser.get("/who/")
-        child = jar(browser)["refresh"]
-        del browser.cookies["__Host-access"]
-        response = browser.get("/who/")
+    def test_a_young_child_keeps_its_refresh_cookie(self, visitor):
+        elapse(EXPIRED, visitor)
+        visitor.get("/who/")
+        child = jar(visitor)["refresh"]
+        del visitor.cookies["__Host-access"]
+        response = visitor.get("/who/")
         assert cookies_set(response) == {"__Host-access"}
-        assert jar(browser)["refresh"] == child
-        assert verification.verify_access(jar(browser)["access"]).new
+        assert jar(visitor)["refresh"] == child
+        assert verification.verify_access(jar(visitor)["access"]).new
 
-    def test_a_child_that_was_not_refreshed_for_long_is_confirmed_by_its_refresh(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
+    def test_a_child_that_was_not_refreshed_for_long_is_confirmed_by_its_refresh(self, visitor, name_on):
         for generation in (1, 2, 3):
-            elapse(EXPIRED, browser)
-            assert name_on(browser) == "bob"
+            elapse(EXPIRED, visitor)
+            assert name_on(visitor) == "bob"
             assert RefreshToken.objects.get().generation == generation
 
-    def test_a_mark_of_a_new_generation_goes_with_its_confirmation_and_nothing_else_changes(self, bob, signed_in):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        browser.get("/who/")
-        elapse(SETTLED, browser)
-        before, refresh = verification.verify_access(jar(browser)["access"]), jar(browser)["refresh"]
-        browser.get("/who/")
-        after = verification.verify_access(jar(browser)["access"])
-        assert jar(browser)["refresh"] == refresh
+    def test_a_mark_of_a_new_generation_goes_with_its_confirmation_and_nothing_else_changes(self, visitor):
+        elapse(EXPIRED, visitor)
+        visitor.get("/who/")
+        elapse(SETTLED, visitor)
+        before, refresh = verification.verify_access(jar(visitor)["access"]), jar(visitor)["refresh"]
+        visitor.get("/who/")
+        after = verification.verify_access(jar(visitor)["access"])
+        assert jar(visitor)["refresh"] == refresh
         assert (before.new, after.new) == (True, False)
         for name in ("sub", "sid", "rti", "gen", "ver", "iat", "exp", "user"):
             assert getattr(after, name) == getattr(before, name)
 
-    @pytest.mark.parametrize("fields", [{}, {"remember": "on"}], ids=["until the browser closes", "kept"])
-    def test_what_is_confirmed_takes_the_place_of_a_sibling_that_came_late(self, bob, signed_in, name_on, fields):
+    def test_what_is_confirmed_takes_the_place_of_a_sibling_that_came_late(self, bob, signed_in, name_on):
         """A request that confirms was under way when an older one's response put a sibling into the jar."""
-        browser = signed_in(bob, **fields)
+        browser = signed_in(bob, remember="on")
         elapse(EXPIRED, browser)
         under_way, late = copy_of(browser), copy_of(browser)
         assert [name_on(under_way), name_on(late)] == ["bob", "bob"]
@@ -231,62 +218,43 @@ class TestResume:
         browser.cookies = late.cookies
         response = under_way.get("/who/")
         browser.cookies.update(response.cookies)
-        assert response.cookies["__Host-refresh"]["max-age"] == ("" if not fields else pytest.approx(604620, abs=5))
+        assert response.cookies["__Host-refresh"]["max-age"] == pytest.approx(604620, abs=5)
         elapse(EXPIRED, browser)
         assert name_on(browser) == "bob"
         assert RefreshToken.objects.get().is_live
 
-    def test_a_new_token_beside_another_refresh_cookie_counts_as_expired(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        one, other = copy_of(browser), copy_of(browser)
-        assert [name_on(one), name_on(other)] == ["bob", "bob"]
-        elapse(SETTLED, one, other)
+    def test_a_new_token_beside_another_refresh_cookie_counts_as_expired(self, siblings, name_on):
+        one, other = siblings
         mixed = copy_of(one)
         mixed.cookies["__Host-refresh"] = jar(other)["refresh"]
         assert name_on(mixed) == "bob"  # by the refresh token, which is confirmed
         assert str(RefreshToken.objects.get().jti) == verification.verify_refresh(jar(other)["refresh"]).jti
 
-    def test_a_new_token_alone_is_taken_and_writes_nothing(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        browser.get("/who/")
-        elapse(SETTLED, browser)
-        del browser.cookies["__Host-refresh"]
-        response = browser.get("/who/")
+    def test_a_new_token_alone_is_taken_and_writes_nothing_until_its_sibling_is_confirmed(self, siblings, name_on):
+        one, other = siblings
+        del other.cookies["__Host-refresh"]
+        response = other.get("/who/")
         assert response.content == b"bob" and not cookies_set(response)
         assert RefreshToken.objects.get().generation == 1
-
-    def test_a_new_token_alone_is_out_once_its_sibling_is_confirmed(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        one, other = copy_of(browser), copy_of(browser)
-        assert [name_on(one), name_on(other)] == ["bob", "bob"]
-        elapse(SETTLED, one, other)
         assert name_on(one) == "bob"
-        elapse(400, one, other)
-        del other.cookies["__Host-refresh"]
         assert name_on(other) == "nobody"
-        assert name_on(one) == "bob"
 
-    def test_a_database_that_lost_writes_signs_nobody_out_and_the_log_says_so(self, bob, signed_in, name_on, caplog):
-        browser = signed_in(bob)
+    def test_a_database_that_lost_writes_signs_nobody_out_and_the_log_says_so(self, visitor, name_on, caplog):
         for _ in range(4):
-            elapse(EXPIRED, browser)
-            assert name_on(browser) == "bob"
+            elapse(EXPIRED, visitor)
+            assert name_on(visitor) == "bob"
         RefreshToken.objects.update(generation=1)
-        elapse(EXPIRED, browser)
+        elapse(EXPIRED, visitor)
         with caplog.at_level(logging.WARNING, "tokens"):
-            assert name_on(browser) == "bob"
+            assert name_on(visitor) == "bob"
         assert caplog.messages == ["The database was behind a refresh token: it has lost writes."]
 
-    def test_a_change_of_role_counts_at_the_next_request_and_nothing_rotates(self, bob, signed_in):
-        browser = signed_in(bob)
-        before = verification.verify_access(jar(browser)["access"])
+    def test_a_change_of_role_counts_at_the_next_request_and_nothing_rotates(self, visitor, bob):
+        before = verification.verify_access(jar(visitor)["access"])
         bob.is_staff = True
         bob.save()
-        response = browser.get("/who/")
-        after = verification.verify_access(jar(browser)["access"])
+        response = visitor.get("/who/")
+        after = verification.verify_access(jar(visitor)["access"])
         assert cookies_set(response) == {"__Host-access"}
         assert (before.user["is_staff"], after.user["is_staff"]) == (False, True)
         assert (after.ver, after.iat, after.exp, after.rti) == (1, before.iat, before.exp, before.rti)
@@ -301,10 +269,17 @@ class TestResume:
         for _ in range(9):
             elapse(3 * 24 * 3600, browser)
             assert name_on(browser) == "bob"
+        elapse(3 * 24 * 3600 - 60, browser)
+        assert name_on(browser) == "bob"
         end = RefreshToken.objects.get().expires_at.timestamp()
         assert verification.verify_refresh(jar(browser)["refresh"]).exp <= end
-        elapse(3 * 24 * 3600 + 60, browser)
+        assert verification.verify_access(jar(browser)["access"]).exp <= end
+        elapse(120, browser)
         assert name_on(browser) == "nobody"
+
+    def test_a_row_that_has_ended_is_over_whatever_its_tokens_say(self, visitor, name_on):
+        RefreshToken.objects.update(expires_at=timezone.now())
+        assert name_on(visitor, "/guarded/") == "nobody"
 
     def test_the_idle_end_holds_and_deletes_no_cookies(self, bob, signed_in):
         browser = signed_in(bob, remember="on")
@@ -326,13 +301,12 @@ class TestResume:
         ("change", "reason"),
         [({"is_active": False}, Reason.DEACTIVATED), ({"password": "argon2$another"}, Reason.PASSWORD)],
     )
-    def test_a_change_that_sent_no_signal_counts_when_the_row_is_read(self, bob, signed_in, name_on, change, reason):
-        browser = signed_in(bob)
+    def test_a_change_that_sent_no_signal_counts_when_the_row_is_read(self, visitor, bob, name_on, change, reason):
         get_user_model().objects.update(**change)
-        assert name_on(browser, "/guarded/") == "nobody"
+        assert name_on(visitor, "/guarded/") == "nobody"
         assert RefreshToken.objects.get().reason == reason
         get_user_model().objects.update(is_active=True, password=bob.password)
-        assert name_on(browser, "/guarded/") == "nobody"
+        assert name_on(visitor, "/guarded/") == "nobody"
 
     def test_a_new_secret_key_signs_nobody_out_while_the_old_one_is_a_fallback(self, bob, settings, name_on):
         browser = Client()
@@ -348,18 +322,17 @@ class TestResume:
         settings.SECRET_KEY_FALLBACKS = []
         assert name_on(browser, "/guarded/") == "bob"  # tokens and row have moved on to the new one
 
-    def test_reuse_is_told_once_with_its_row(self, bob, signed_in, name_on, told):
-        browser = signed_in(bob)
-        stale = copy_of(browser)
+    def test_reuse_is_told_once_with_its_row(self, visitor, bob, name_on, told):
+        stale = copy_of(visitor)
         for _ in range(2):
-            elapse(EXPIRED, browser, stale)
-            name_on(browser)
+            elapse(EXPIRED, visitor, stale)
+            name_on(visitor)
         assert [name_on(stale), name_on(stale)] == ["nobody", "nobody"]
         reuse = [about for name, about in told if name == "reuse_found"]
         assert [(about["row"].user, about["count"]) for about in reuse] == [(bob, 1)]
 
 
-class TestRenew:
+class TestCycleAfterPasswordChange:
     def test_this_browser_goes_on_in_a_new_row_and_the_others_end(self, bob, signed_in, name_on):
         here, there = signed_in(bob, remember="on"), signed_in(bob)
         RefreshToken.objects.filter(remember=True).update(name="Laptop")
@@ -370,24 +343,28 @@ class TestRenew:
         assert (row.name, row.remember) == ("Laptop", True)
         assert live_settings.SESSION_COOKIE_NAME not in here.cookies
 
+    def test_a_hash_that_is_not_the_users_changes_nothing(self, visitor):
+        row = RefreshToken.objects.get()
+        visitor._pass(lambda request: request.session.update({HASH_SESSION_KEY: "another"}))
+        assert RefreshToken.objects.live().get() == row
+
 
 class TestEnd:
-    def test_ends_the_row_and_takes_the_cookies(self, bob, signed_in, name_on, told):
-        browser = signed_in(bob)
-        old = copy_of(browser)
-        response = browser.post("/log-out/")
+    def test_ends_the_row_and_takes_the_cookies(self, told, visitor, name_on):
+        old = copy_of(visitor)
+        response = visitor.post("/log-out/")
         assert {response.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {0}
         assert response.headers["Clear-Site-Data"] == '"cache"'
-        assert [name_on(browser), name_on(old)] == ["nobody", "nobody"]
+        assert [name_on(visitor), name_on(old)] == ["nobody", "nobody"]
         assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
         assert [name for name, _ in told] == ["session_started", "session_ended"]
 
-    def test_an_old_copy_that_logs_out_ends_its_row_and_is_no_theft(self, bob, signed_in, told):
-        browser = signed_in(bob)
-        stale, elsewhere = copy_of(browser), signed_in(bob)
+    def test_an_old_copy_that_logs_out_ends_its_row_and_is_no_theft(self, visitor, bob, signed_in, told):
+        stale, elsewhere = copy_of(visitor), signed_in(bob)
         for _ in range(2):
-            elapse(EXPIRED, browser, stale)
-            browser.get("/who/")
+            elapse(EXPIRED, visitor, stale)
+            visitor.get("/who/")
+        stale.cookies["__Host-access"] = "garbage"  # which hides no token beside it
         stale.post("/log-out/")
         assert "reuse_found" not in [name for name, _ in told]
         assert RefreshToken.objects.live().count() == 1
@@ -397,36 +374,34 @@ class TestEnd:
         assert Client().post("/log-out/").content == b"bye"
 
 
-class TestDeliver:
+class TestWriteCookies:
     def test_a_response_of_5xx_starts_no_sign_in(self, bob):
         client = Client(raise_request_exception=False)
         response = client.post("/log-in/", {"username": "bob", "password": PASSWORD, "fail": "yes"})
         assert response.status_code == 500 and not cookies_set(response)
         assert not RefreshToken.objects.exists()
 
-    def test_a_response_that_leaves_late_sets_no_cookies_of_ours(self, bob, signed_in, settings, name_on):
-        settings.TOKENS_CONFIRM_AFTER = 0.3
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        response = browser.get("/slow/", {"seconds": 0.15})
+    def test_a_response_that_leaves_late_sets_no_cookies_of_ours(self, visitor, name_on):
+        elapse(EXPIRED, visitor)
+        with late():
+            response = visitor.get("/who/")
         assert response.content == b"bob" and not cookies_set(response)
-        assert name_on(browser) == "bob"
-        assert verification.verify_access(jar(browser)["access"]).gen == 2
+        assert name_on(visitor) == "bob"
+        assert verification.verify_access(jar(visitor)["access"]).gen == 2
 
-    def test_a_sign_in_that_leaves_late_is_delivered_all_the_same(self, bob, settings, signed_in, name_on):
-        settings.TOKENS_CONFIRM_AFTER = 0.3
-        assert name_on(signed_in(bob, seconds=0.15)) == "bob"
+    def test_a_sign_in_that_leaves_late_is_delivered_all_the_same(self, bob, signed_in, name_on):
+        with late():
+            visitor = signed_in(bob)
+        assert name_on(visitor) == "bob"
 
-    def test_a_refresh_whose_row_has_ended_meanwhile_sets_no_cookies_of_ours(self, bob, signed_in):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        response = browser.get("/ends-meanwhile/")
+    def test_a_refresh_whose_row_has_ended_meanwhile_sets_no_cookies_of_ours(self, visitor):
+        elapse(EXPIRED, visitor)
+        response = visitor.get("/ends-meanwhile/")
         assert response.content == b"bob" and not cookies_set(response)
 
-    def test_a_refresh_whose_row_has_changed_meanwhile_does(self, bob, signed_in):
-        browser = signed_in(bob)
-        elapse(EXPIRED, browser)
-        response = browser.get("/changes-meanwhile/")
+    def test_a_refresh_whose_row_has_changed_meanwhile_does(self, visitor):
+        elapse(EXPIRED, visitor)
+        response = visitor.get("/changes-meanwhile/")
         assert response.content == b"bob" and cookies_set(response) == {"__Host-access", "__Host-refresh"}
 
 
@@ -449,18 +424,16 @@ def test_the_tokens_fit_in_cookies_with_room_to_spare(bob, signed_in):
 class TestChangesOfAPerson:
     """Whoever saves or deletes a person, under whatever name."""
 
-    def test_a_proxy_that_deactivates(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
+    def test_a_proxy_that_deactivates(self, visitor, name_on):
         colleague = Colleague.objects.get()
         colleague.is_active = False
         colleague.save()
-        assert name_on(browser) == "nobody"
+        assert name_on(visitor) == "nobody"
         assert RefreshToken.objects.get().reason == Reason.DEACTIVATED
 
-    def test_a_proxy_that_is_deleted(self, bob, signed_in, name_on):
-        browser = signed_in(bob)
+    def test_a_proxy_that_is_deleted(self, visitor, name_on):
         Colleague.objects.get().delete()
-        assert name_on(browser) == "nobody"
+        assert name_on(visitor) == "nobody"
         assert RefreshToken.objects.get().reason == Reason.DELETED
 
 

@@ -29,10 +29,8 @@ class TestADeadSession:
         row = RefreshToken.objects.get()
         row.revoke(RefreshToken.Reason.ENDED)
         assert jar(visitor).keys() == {"access", "refresh"}
-
         with django_assert_num_queries(1):
             assert visitor.get("/guarded/").content == b"nobody"
-
         assert told == [("dead", str(row.pk), "ended")]
 
     def test_beside_a_refresh_token_of_a_live_one_is_no_obstacle(self, bob, signed_in, told):
@@ -40,9 +38,7 @@ class TestADeadSession:
         ended = RefreshToken.objects.earliest("created_at")
         ended.revoke(RefreshToken.Reason.ENDED)
         here.cookies["__Host-access"] = jar(gone)["access"]
-
         assert here.get("/who/").content == b"bob"
-
         assert [event for event, *_ in told] == ["dead", "child"]
 
 

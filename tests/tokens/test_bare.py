@@ -152,14 +152,14 @@ def test_with_djangos_own_user(run):
     assert said.endswith("all is well\n")
 
 
-def test_with_a_user_of_few_fields(run, tmp_path):
+def test_with_a_user_of_few_fields_fallback_keys_and_moments_without_a_zone(run, tmp_path):
     folder = tmp_path / "people"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
     (folder / "models.py").write_text(PEOPLE)
-    assert run(apps='"people", ', extra='AUTH_USER_MODEL="people.Person",').endswith("all is well\n")
-
-
-def test_with_fallback_keys_and_moments_without_a_zone(run):
-    extra = 'DEFAULT_AUTO_FIELD="django.db.models.AutoField", SECRET_KEY_FALLBACKS=["an older secret"],'
-    assert run(extra=extra, tz=False).endswith("all is well\n")
+    extra = """
+    AUTH_USER_MODEL="people.Person",
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    SECRET_KEY_FALLBACKS=["an older secret"],
+    """
+    assert run(apps='"people", ', extra=extra, tz=False).endswith("all is well\n")

@@ -1,7 +1,6 @@
 """`manage.py inspecttoken`: it says what the site says, and believes nothing."""
 
 import io
-import json
 import os
 import pty
 import subprocess
@@ -13,9 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client, RequestFactory
 
+from tests.security.forging import altered, base64url, part, raw, with_header, with_payload
 from tests.settings import FOLDER
 from tests.tokens.clock import age, elapse, jar
-from tests.tokens.forge import GONE, altered, base64url, part, raw, with_header, with_payload
 from tests.tokens.outage import gone
 from tokens import bearer, verification
 from tokens.conf import conf
@@ -92,17 +91,11 @@ class TestAGoodToken:
         assert lines[:4] == ["header", '  "alg": "HS256"', f'  "kid": "{key.kid}"', '  "typ": "at+jwt"']
         assert f'  "sub": "{bob.pk}"' in lines and '  "username": "bob"' in lines
 
-    def test_refresh(self, inspect, refresh):
-        lines, verdict = inspect(refresh)
-        assert verdict == "It would be taken."
-        assert line(lines, "kind") == "refresh"
-        assert line(lines, "times").endswith("expires in 23 hours")
-
     def test_a_refresh_token_lives_longer(self, inspect, here):
         elapse(3 * 3600, here)
         lines, verdict = inspect(jar(here)["refresh"])
         assert verdict == "It would be taken."
-        assert line(lines, "times") == "made 3 hours ago, expires in 20 hours"
+        assert (line(lines, "kind"), line(lines, "times")) == ("refresh", "made 3 hours ago, expires in 20 hours")
 
     def test_the_long_form_of_its_type(self, inspect, access, key):
         lines, verdict = inspect(altered(access, key, header={"typ": "application/AT+jwt"}))
@@ -112,9 +105,8 @@ class TestAGoodToken:
         settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "a newer secret of fifty letters"
         assert line(inspect(access)[0], "signature") == f"by our key {key.kid} (of SECRET_KEY_FALLBACKS)"
 
-    @pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
-    def test_by_a_key_of_the_file_in_each_state(self, inspect, bob, signed_in, settings, tmp_path, alg):
-        keys = {"keys": [signing_keys.generate_jwk(alg, signing_keys.NEXT), signing_keys.generate_jwk(alg)]}
+    def test_by_a_key_of_the_file_in_each_state(self, inspect, bob, signed_in, settings, tmp_path):
+        keys = {"keys": [signing_keys.generate_jwk("ES256", signing_keys.NEXT), signing_keys.generate_jwk("ES256")]}
         settings.TOKENS_KEYS = str(tmp_path / "keys.json")
         keyfile.write(tmp_path / "keys.json", keys)
         token = jar(signed_in(bob))["access"]
@@ -126,36 +118,12 @@ class TestAGoodToken:
 
 
 class TestWhatTheSiteRefuses:
-    """The verdict is the sentence of the check that the site itself fails first."""
-
-    @pytest.fixture
-    def said(self, inspect, caplog):
-        """`said(token, kind)`: the verdict, which is what the log says of a request with this token."""
-        caplog.set_level("INFO", logger="tokens")
-
-        def said(token, kind="access"):
-            caplog.clear()
-            assert Client().get("/who/", HTTP_COOKIE=f"__Host-{kind}={token}").content == b"nobody"
-            _, verdict = inspect(token)
-            assert verdict in caplog.messages
-            return verdict
-
-        return said
-
     @pytest.mark.parametrize("kind", ["access", "refresh"])
-    def test_a_token_of_another_key_issuer_or_audience(self, said, request, kind, key):
-        token = request.getfixturevalue(kind)
-        assert said(altered(token, derive("another")), kind) == "The signature does not fit."
-        assert said(altered(token, key, header={"kid": "theirs"}), kind) == "The key is not on the ring."
-        assert said(altered(token, key, header={"alg": "none"}), kind) == "The algorithm is not the key's."
-        assert said(altered(token, key, payload={"iss": "x"}), kind) == "The issuer is not this site."
-        assert said(altered(token, key, payload={"aud": "x"}), kind) == "The audience is not exactly ours."
-
-    def test_a_claim_that_does_not_fit(self, said, access, key):
-        assert said(altered(access, key, payload={"sub": "0x1"})) == "The subject is not a key."
-        assert said(altered(access, key, payload={"rti": GONE})) == "The claim `rti` is missing or not text."
-        late = {"iat": int(time()) + 7300, "exp": int(time()) + 9000}
-        assert said(altered(access, key, payload=late)) == "The token was made in the future."
+    def test_the_verdict_is_what_the_log_of_the_site_says(self, inspect, request, kind, key, caplog):
+        caplog.set_level("INFO", logger="tokens")
+        token = altered(request.getfixturevalue(kind), key, payload={"sub": "0x1"})
+        assert Client().get("/who/", HTTP_COOKIE=f"__Host-{kind}={token}").content == b"nobody"
+        assert caplog.messages == [inspect(token)[1]] == ["The subject is not a key."]
 
     def test_a_token_of_neither_kind(self, inspect, access, key):
         lines, verdict = inspect(altered(access, key, header={"typ": "JWT"}))
@@ -169,12 +137,13 @@ class TestWhatTheSiteRefuses:
         assert line(lines, "times") == "made 2 hours ago, expired 1 hour ago"
         assert line(lines, "session").startswith("live")
 
-    def test_a_lifetime_that_was_shortened(self, inspect, here, settings):
+    @pytest.mark.parametrize(
+        ("kind", "lifetime"), [("access", "TOKENS_ACCESS_LIFETIME"), ("refresh", "TOKENS_IDLE_LIFETIME")]
+    )
+    def test_a_lifetime_that_was_shortened(self, inspect, here, settings, kind, lifetime):
         age(here, 120)
-        settings.TOKENS_ACCESS_LIFETIME = 60
-        lines, verdict = inspect(jar(here)["access"])
-        assert line(lines, "times") == "made 2 minutes ago, expires in 12 minutes"
-        assert verdict == "The token has expired."
+        setattr(settings, lifetime, 60)
+        assert inspect(jar(here)[kind])[1] == "The token has expired."
 
     def test_a_session_that_has_ended(self, inspect, access, refresh):
         RefreshToken.objects.get().revoke(RefreshToken.Reason.SIGNED_OUT)
@@ -186,19 +155,18 @@ class TestWhatTheSiteRefuses:
     def test_a_row_that_has_gone(self, inspect, access):
         RefreshToken.objects.all().delete()
         lines, verdict = inspect(access)
-        assert (line(lines, "session"), verdict) == (
-            "there is no such row",
-            "The session has ended: its row does not exist.",
-        )
+        assert verdict == "The session has ended: its row does not exist."
+        assert line(lines, "session") == "there is no such row"
 
     def test_a_password_that_was_changed_behind_djangos_back_is_seen_and_the_row_left_as_it_is(
         self, inspect, access, bob
     ):
         type(bob).objects.filter(pk=bob.pk).update(password="!")
+        before = RefreshToken.objects.values().get()
         lines, verdict = inspect(access)
         assert verdict == "The session has ended: password."
         assert "the password was changed" in line(lines, "session")
-        assert RefreshToken.objects.get().revoked_at is None
+        assert RefreshToken.objects.values().get() == before
 
     def test_a_stale_refresh_token(self, inspect, here, refresh, name_on):
         for _ in range(2):
@@ -227,17 +195,9 @@ class TestWhatTheSiteRefuses:
         assert line(lines, "session") == "not known: the database does not answer"
         assert verdict == "It would be taken."
 
-    def test_looking_writes_nothing(self, inspect, access, refresh):
-        before = RefreshToken.objects.values().get()
-        for token in (access, refresh):
-            inspect(token)
-        assert RefreshToken.objects.values().get() == before
-
 
 class TestWhatAStrangerWrote:
-    @pytest.mark.parametrize(
-        "given", ["x", "a.b", "a.b.c", "a.b.c.d.e", "Bearer a.b.c", "é", b"\xff\xfe.\x80.\x1b", "..."]
-    )
+    @pytest.mark.parametrize("given", ["a.b", "a.b.c", b"\xff\xfe.\x80.\x1b"])
     def test_garbage_is_a_sentence(self, inspect, given):
         lines, verdict = inspect(given)
         assert lines[:2] == ["header: no JSON object", "claims: no JSON object"]
@@ -252,10 +212,6 @@ class TestWhatAStrangerWrote:
             r"\u001b]0;owned\u0007\u001b[2J\r\n\u009b31m\u007f\u202e\u2028\u0000\u00eb" in line for line in lines
         )
 
-    def test_half_a_character_does_not_either(self, inspect, access, key):
-        lines, verdict = inspect(with_payload(access, b'{"sub":"\\ud800"}', key))
-        assert (verdict, '  "sub": "\\ud800"' in lines) == (STRICT, True)
-
     def test_doubled_members_are_both_shown(self, inspect, access, key):
         lines, verdict = inspect(with_payload(access, b'{"sub":"1","sub":"2","in":{"a":1}}', key))
         assert verdict == STRICT
@@ -266,12 +222,12 @@ class TestWhatAStrangerWrote:
         assert '  "alg": "none"' in lines
 
     def test_however_deep_it_is_nested(self, inspect, access, key):
-        for depth in (100, *range(860, 1000), 3000):
+        for depth in (100, *range(860, 1000, 10), 3000):
             nested = b'{"typ":' + b"[" * depth + b"]" * depth + b"}"
             for token in (with_payload(access, nested, key), raw(b"{}", nested, key)):
                 assert inspect(token)[1].endswith(".")
 
-    @pytest.mark.parametrize("octets", [b"1" * 5000, b"1e999", b'"' + b"x" * 9000 + b'"', b"NaN", b"-1", b"1" * 20])
+    @pytest.mark.parametrize("octets", [b"1" * 5000, b"1e999", b"-1", b"1" * 20])
     def test_whatever_stands_in_a_claim(self, inspect, access, key, octets):
         lines, verdict = inspect(with_payload(access, b'{"iat":%s,"exp":true}' % octets, key))
         assert line(lines, "times") == "it names none"
@@ -284,20 +240,15 @@ class TestWhatAStrangerWrote:
         assert any("... (3,004 characters)" in line for line in lines)
 
     def test_no_algorithm_and_no_signature(self, inspect, access):
-        lines, verdict = inspect(f"{base64url(json.dumps({'alg': 'none'}).encode())}.{access.split('.')[1]}.")
+        lines, verdict = inspect(f"{base64url(b'{}')}.{access.split('.')[1]}.")
         assert verdict == SHAPE and '  "username": "bob"' in lines
 
-    @pytest.mark.parametrize("given", ["[" * 100_000, "a." * 100_000, b"\x00" * (16 * 1024 + 1)])
-    def test_what_is_too_much_is_not_looked_at(self, inspect, given):
-        with pytest.raises(CommandError, match=r"^That is more than 16,384 bytes, and no token\.$"):
-            inspect(given)
-
-    def test_what_never_ends_neither(self, monkeypatch):
-        with open("/dev/zero") as zeros, pytest.raises(CommandError, match="more than"):
+    def test_what_never_ends_is_not_looked_at(self, monkeypatch):
+        with open("/dev/zero") as zeros, pytest.raises(CommandError, match=r"^That is more than 16,384 bytes"):
             monkeypatch.setattr("sys.stdin", zeros)
             call_command("inspecttoken")
 
-    @pytest.mark.parametrize("given", ["", "\n", "  \t"])
+    @pytest.mark.parametrize("given", ["", " \n"])
     def test_nothing_is_no_token(self, inspect, given):
         with pytest.raises(CommandError, match="No token was given"):
             inspect(given)
@@ -308,7 +259,7 @@ class TestWhatAStrangerWrote:
             inspect(access)
 
 
-@pytest.mark.parametrize("words", [["a.b.c"], ["a", "b"], ["--token", "a.b.c"], ["--token=a.b.c"]])
+@pytest.mark.parametrize("words", [["a.b.c"], ["--token=a.b.c"]])
 def test_a_token_on_the_command_line_is_refused(words):
     with pytest.raises(CommandError, match="is read from standard input") as caught:
         call_command("inspecttoken", *words)
@@ -317,32 +268,23 @@ def test_a_token_on_the_command_line_is_refused(words):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [
-        (0, "0 seconds"),
-        (1.9, "1 second"),
-        (59, "59 seconds"),
-        (60, "1 minute"),
-        (7199, "1 hour"),
-        (2 * 86400, "2 days"),
-    ],
+    [(0, "0 seconds"), (1.9, "1 second"), (60, "1 minute"), (2 * 86400, "2 days")],
 )
 def test_spans_are_said_in_their_largest_unit(seconds, words):
     assert in_words(seconds) == words
 
 
 @pytest.mark.once
-class TestAsAProcess:
-    """In a project whose database has no tables yet."""
-
+class TestAtATerminal:
     SECRET = "a secret of this process alone, as long as it has to be"
-    COMMAND = (sys.executable, "manage.py", "inspecttoken")
 
     @pytest.fixture
     def there(self, request):
+        """Another process, whose database has no tables yet."""
         names = {"SECRET_KEY": self.SECRET, "TOKENS_ISSUER": "http://localhost", "ALLOWED_HOSTS": "localhost"}
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         database = {"DATABASE_URL": f"sqlite:///{FOLDER}/inspected.sqlite3"}
-        return {"cwd": request.config.rootpath, "env": {**kept, **names, **database}, "timeout": 60}
+        return {"cwd": request.config.rootpath, "env": {**kept, **names, **database}, "start_new_session": True}
 
     @pytest.fixture
     def token(self, access):
@@ -351,20 +293,10 @@ class TestAsAProcess:
         ring, site = derived_ring(self.SECRET), "http://localhost"
         return jwt.write_access(claims, ring=ring, issuer=site, audience=site)
 
-    def test_by_a_pipe(self, there, token):
-        good = subprocess.run(self.COMMAND, input=token.encode(), capture_output=True, check=True, **there)
-        assert good.stdout.endswith(b"session: not known: the database does not answer\nIt would be taken.\n")
-        bad = subprocess.run(self.COMMAND, input=token[:-4].encode(), capture_output=True, check=False, **there)
-        assert bad.returncode == 1 and b"It would not be taken" in bad.stdout
-        for done in (good, bad):
-            assert token.rpartition(".")[2][:20].encode() not in done.stdout + done.stderr
-
-    def test_at_a_terminal_it_shows_nothing_of_what_is_typed(self, there, token):
+    def test_it_shows_nothing_of_what_is_typed(self, there, token):
         ours, theirs = pty.openpty()
-        del there["timeout"]
-        with subprocess.Popen(
-            self.COMMAND, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, **there
-        ) as process:
+        command = (sys.executable, "manage.py", "inspecttoken")
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, **there) as process:
             os.close(theirs)
             seen = b""
             while b"it is not shown" not in seen:

@@ -104,16 +104,3 @@ def test_the_site_uses_what_is_meant_for_it():
 
 def imports_of_site(path):
     return [name for name in imports(path) if name.startswith("tokens.")]
-
-
-def test_the_walk_sees_relative_absolute_and_late_imports(tmp_path, monkeypatch):
-    """A walk that sees nothing would find everything in order."""
-    monkeypatch.setattr(f"{__name__}.FOLDER", tmp_path / "tokens")
-    path = tmp_path / "tokens" / "core" / "jwt.py"
-    path.parent.mkdir(parents=True)
-    path.write_text(
-        "from .. import models\nfrom ..conf import conf\nimport tokens.auth\nfrom tokens import views\n"
-        "import django.db as db\ndef late():\n    from tokens.middleware import TokenMiddleware\n"
-    )
-    assert rooms(path) == {"models", "conf", "auth", "views", "middleware"}
-    assert "django" in tops(path)

@@ -99,21 +99,16 @@ class TestPlans:
         updates = [sql for sql in found if sql.startswith("UPDATE")]
         assert len(updates) == 2 and all(re.search(r'\bid"? = ', sql) for sql in updates)
 
-    def test_a_guarded_page(self, bob, signed_in, plans):
+    def test_a_guarded_page_a_sign_in_and_the_ends_of_one_session_and_of_all(self, bob, signed_in, plans):
         browser = signed_in(bob)
-        check(plans(lambda: browser.get("/guarded/")))
-
-    def test_a_sign_in_and_its_end(self, bob, signed_in, plans):
-        browser = signed_in(bob)
-        check(plans(lambda: RefreshToken.objects.start(bob)))
-        check(plans(lambda: browser.post("/log-out/")))
-
-    def test_an_end_of_all_sessions_of_a_person(self, bob, signed_in, plans):
-        signed_in(bob)
-        check(plans(lambda: RefreshToken.objects.revoke_for([bob], "admin")))
-
-    def test_a_look_at_what_was_revoked_lately(self, plans):
-        check(plans(lambda: list(RefreshToken.objects.changed_within(1900))))
+        for act in (
+            lambda: browser.get("/guarded/"),
+            lambda: RefreshToken.objects.start(bob),
+            lambda: browser.post("/log-out/"),
+            lambda: RefreshToken.objects.revoke_for([bob], "admin"),
+            lambda: list(RefreshToken.objects.changed_within(1900)),
+        ):
+            check(plans(act))
 
     def test_pruning(self, plans):
         few = RefreshToken.objects.filter(user__username__startswith="person7")  # of many, all are read sooner

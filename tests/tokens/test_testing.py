@@ -18,21 +18,13 @@ def who(client):
     return client.get("/who/").content.decode()
 
 
-def closed(client):
-    return client.get("/closed/").status_code
-
-
 class TestClient:
-    def test_force_login_makes_a_real_sign_in(self, bob):
+    def test_force_login_makes_a_real_sign_in_and_leaves_other_cookies(self, bob):
         client = Client()
+        client.cookies["flavour"] = "oat"
         client.force_login(bob)
         assert RefreshToken.objects.live().get().user == bob
-        assert {"__Host-access", "__Host-refresh"} <= set(client.cookies)
-        assert who(client) == "bob"
-
-    def test_force_login_takes_a_backend(self, bob, settings):
-        client = Client()
-        client.force_login(bob, backend=settings.AUTHENTICATION_BACKENDS[0])
+        assert set(client.cookies) >= {"__Host-access", "__Host-refresh", "flavour"}
         assert who(client) == "bob"
 
     def test_login_tells_whether_it_let_in(self, bob):
@@ -49,37 +41,14 @@ class TestClient:
         assert who(client) == "alice"
         assert RefreshToken.objects.get(user=bob).reason == Reason.REPLACED
 
-    def test_logout_ends_the_row_and_empties_the_jar(self, bob):
+    def test_logout_ends_the_row_and_empties_the_jar_and_does_nothing_for_nobody(self, bob):
         client = Client()
+        client.logout()
         client.force_login(bob)
         client.logout()
         assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
         assert not client.cookies
         assert who(client) == "nobody"
-
-    def test_logout_of_nobody_does_nothing(self):
-        client = Client()
-        client.logout()
-        assert who(client) == "nobody"
-
-    def test_two_clients_are_two_sessions(self, bob):
-        first, second = Client(), Client()
-        first.force_login(bob)
-        second.force_login(bob)
-        first.logout()
-        assert (who(first), who(second)) == ("nobody", "bob")
-
-    def test_other_cookies_of_the_jar_stay(self, bob):
-        client = Client()
-        client.cookies["flavour"] = "oat"
-        client.force_login(bob)
-        assert client.cookies["flavour"].value == "oat"
-
-    def test_a_closed_page_opens(self, bob):
-        client = Client()
-        assert closed(client) == 302
-        client.force_login(bob)
-        assert closed(client) == 200
 
 
 class TestTheAsynchronousSide:
@@ -110,11 +79,6 @@ class TestTheAsynchronousSide:
         assert async_to_sync(visit)() == ["nobody", "bob", "nobody", True, "bob"]
         assert RefreshToken.objects.live().count() == 1
 
-    def test_an_async_view_knows_the_person(self, bob):
-        client = Client()
-        client.force_login(bob)
-        assert client.get("/who-async/").content.decode() == "bob bob@example.org"
-
 
 def taken(method):
     """What `method` takes; annotations are our own."""
@@ -122,32 +86,29 @@ def taken(method):
 
 
 class TestSignatures:
-    @pytest.mark.parametrize(
-        ("ours", "djangos"), [(Client, test.Client), (AsyncClient, test.AsyncClient)], ids=["Client", "AsyncClient"]
-    )
-    @pytest.mark.parametrize("name", ["force_login", "login", "logout", "aforce_login", "alogin", "alogout"])
-    def test_they_are_djangos(self, ours, djangos, name):
-        assert taken(getattr(ours, name)) == taken(getattr(djangos, name))
-        assert inspect.iscoroutinefunction(getattr(ours, name)) == inspect.iscoroutinefunction(getattr(djangos, name))
+    @pytest.mark.parametrize(("ours", "djangos"), [(Client, test.Client), (AsyncClient, test.AsyncClient)])
+    def test_they_are_djangos(self, ours, djangos):
+        for name in ("force_login", "login", "logout", "aforce_login", "alogin", "alogout"):
+            own, theirs = getattr(ours, name), getattr(djangos, name)
+            assert taken(own) == taken(theirs), name
+            assert inspect.iscoroutinefunction(own) == inspect.iscoroutinefunction(theirs), name
 
 
 class TestDjangosOwnClient:
-    SENTENCE = (
-        "login() needs a request that has passed tokens.middleware.TokenMiddleware. "
-        "In tests, use tokens.testing.Client."
-    )
-
-    @pytest.mark.parametrize("client", [test.Client, test.AsyncClient])
-    def test_it_says_which_to_take_instead(self, bob, client):
-        with pytest.raises(ImproperlyConfigured) as caught:
-            client().force_login(bob)
-        assert str(caught.value) == self.SENTENCE
+    def test_it_says_which_to_take_instead(self, bob):
+        sentence = (
+            "login() needs a request that has passed tokens.middleware.TokenMiddleware. "
+            "In tests, use tokens.testing.Client."
+        )
+        for sign_in in (
+            lambda: test.Client().force_login(bob),
+            lambda: test.AsyncClient().force_login(bob),
+            lambda: test.Client().login(username="bob", password=PASSWORD),
+        ):
+            with pytest.raises(ImproperlyConfigured) as caught:
+                sign_in()
+            assert str(caught.value) == sentence
         assert not RefreshToken.objects.exists()
-
-    def test_so_does_its_login(self, bob):
-        with pytest.raises(ImproperlyConfigured) as caught:
-            test.Client().login(username="bob", password=PASSWORD)
-        assert str(caught.value) == self.SENTENCE
 
     def test_its_logout_of_nobody_works(self):
         test.Client().logout()

@@ -35,7 +35,7 @@ def tokenkeys(path):
 
 
 class TestCommand:
-    @pytest.mark.parametrize("alg", ["HS256", "ES256", "EdDSA"])
+    @pytest.mark.parametrize("alg", ["HS256", "ES256"])
     def test_create_makes_a_current_and_a_next_key_for_its_owners_eyes(self, tokenkeys, path, alg):
         lines = tokenkeys("create", alg)
         assert [(line[1], line[2]) for line in lines] == [(alg, "next"), (alg, "current")]
@@ -102,6 +102,8 @@ class TestWrite:
         before = path.read_bytes()
         with pytest.raises(InvalidKeys):
             keyfile.write(path, {"keys": []})
+        with pytest.raises(TypeError):
+            keyfile.write(path, {"keys": [signing_keys.generate_jwk("ES256") | {"note": object()}]})
         assert path.read_bytes() == before
         assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 

@@ -52,7 +52,6 @@ def log_in(request: HttpRequest) -> HttpResponse:
     request.tokens.remember = "remember" in request.POST
     request.tokens.method = RefreshToken.Method.PASSWORD
     auth.login(request, user)
-    time.sleep(float(request.POST.get("seconds", 0)))
     if "fail" in request.POST:
         raise RuntimeError("after the sign-in")
     if "store" in request.POST:
