@@ -42,8 +42,8 @@ HEAVY = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A fault: `breaks` says in one sentence what it breaks, `reason` why nothing can notice one that `survives`, and
-    `before` what became of it before the tests were thinned."""
+    """A fault: `breaks` says in one sentence what it breaks, `reason` why nothing can notice one that `survives`.
+    `before` and `after` say what became of it before the tests were thinned, and since."""
 
     id: str
     breaks: str
@@ -52,6 +52,7 @@ class Mutant:
     new: str
     tests: list[str]
     before: str = ""
+    after: str = ""
     survives: bool = False
     reason: str = ""
 

@@ -199,6 +199,8 @@ class TestSessions:
         this, that = app.get("sessions").json()["sessions"]
         assert (this["current"], that["current"], this["opened"]) == (True, False, "api")
         assert app.call("DELETE", f"sessions/{that['id']}", app.access).status_code == 204
+        ended = SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SESSION_ENDED)
+        assert str(ended.get().session_id) == that["id"]
         hers = RefreshToken.objects.get(user=alice).pk
         assert app.call("DELETE", f"sessions/{hers}", app.access).status_code == 404
         assert [each.get("me").status_code for each in (app, other, stranger)] == [200, 401, 200]

@@ -182,6 +182,7 @@ class TestAnonymise:
         row = RefreshToken.objects.exclude(user=alice).get()
         assert (row.user, row.name, row.user_agent, row.ip_address) == (None, "", "", None)
         assert row.revoked_at
+        assert "bob" not in LogEntry.objects.values_list("object_repr", flat=True)
         assert not OutgoingMail.objects.filter(kind="password_changed").exists()
         assert not EmailVerification.objects.exists()
         assert not LogEntry.objects.exclude(object_repr="").filter(change_message="x").exists()

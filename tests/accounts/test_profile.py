@@ -4,7 +4,7 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from accounts.forms import UsernameForm
+from accounts.forms import ProfileForm, UsernameForm
 from accounts.models import SecurityEvent, User
 from tests.accounts.conftest import sent
 from tests.conftest import PASSWORD
@@ -29,6 +29,13 @@ class TestProfile:
         fields = {"first_name": "B", "last_name": "", "is_staff": "on", "is_superuser": "on"}
         here.post("/accounts/profile/", {**fields, "email": "x@y.zz", "username": "root"})
         assert rights.get() == before
+
+    def test_leaves_what_changed_since_the_page_was_read(self, bob):
+        form = ProfileForm({"first_name": "Bob"}, instance=bob)
+        assert form.is_valid()
+        User.objects.update(username="robert")
+        form.save()
+        assert User.objects.values_list("username", "first_name").get() == ("robert", "Bob")
 
 
 URL = "/accounts/username/"

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX, IPHONE, kinds
 from tokens.models import RefreshToken
@@ -198,6 +199,15 @@ class TestName:
         assert "Work laptop" in page_of(here)
         after = row_of(CHROME)
         assert (after.remember, after.user_id, after.ip_address) == (row.remember, row.user_id, row.ip_address)
+
+    def test_leaves_a_generation_that_was_confirmed_meanwhile(self, here):
+        form = SessionNameForm({"name": "Work laptop"}, instance=row_of(FIREFOX))
+        assert form.is_valid()
+        RefreshToken.objects.update(generation=2)
+
+        form.save()
+
+        assert (row_of(FIREFOX).name, row_of(FIREFOX).generation) == ("Work laptop", 2)
 
     def test_an_empty_name_takes_it_away(self, here):
         url = reverse("session_name", args=[row_of(FIREFOX).pk])

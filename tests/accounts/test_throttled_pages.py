@@ -275,9 +275,9 @@ def test_so_many_mails_for_a_new_password_and_no_more_and_the_form_says_when(cli
 
 
 class TestApi:
-    def log_in(self, password=None):
+    def log_in(self, password=None, browser=None):
         body = json.dumps({"username": "bob", "password": password or next(WRONGS)})
-        return Client().post("/api/auth/login", body, content_type="application/json")
+        return (browser or Client()).post("/api/auth/login", body, content_type="application/json")
 
     def test_a_problem_says_when(self, bob, hashes):
         for _ in range(FREE):
@@ -295,6 +295,11 @@ class TestApi:
             assert self.log_in(password=PASSWORD).status_code == 200
         guess(client, FREE - 1)
         assert [self.log_in().status_code for _ in range(2)] == [401, 429]
+
+    def test_the_cookie_of_a_known_browser_makes_no_difference(self, client, bob, sign_in):
+        sign_in(client, bob)
+        guess(Client())
+        assert self.log_in(PASSWORD, client).status_code == 429
 
 
 @login_not_required

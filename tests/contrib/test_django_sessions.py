@@ -14,6 +14,7 @@ from accounts.models import OutgoingMail
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.racing import together
+from tokens.contrib import django_sessions
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -317,3 +318,10 @@ class TestSignedCookies:
         assert browser.get("/who/").content == b"bob"
         assert copy.get("/who/").content == b"nobody"
         assert RefreshToken.objects.count() == 1
+
+
+def test_the_id_of_a_row_cannot_be_guessed_from_the_key_of_a_session(settings):
+    ids = set()
+    for settings.SECRET_KEY in ("a secret of this site, as long as it has to be", "the secret of another site"):
+        ids.add(django_sessions._id("the key"))
+    assert len(ids) == 2

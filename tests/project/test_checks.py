@@ -128,7 +128,8 @@ def test_the_order_of_the_middleware_is_right_with_others_in_between_and_none_ma
 
 def test_each_part_of_a_safe_list_of_passwords_is_missed(settings):
     whole = configured.AUTH_PASSWORD_VALIDATORS
-    short = {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}}
-    for validators, lacking in (([short], 3), ([], 3), (whole[:3], 1), ([*whole[:2], COMMON], 1), (whole, 0)):
+    name = "django.contrib.auth.password_validation.MinimumLengthValidator"
+    short, long = ([{"NAME": name, "OPTIONS": {"min_length": length}}] for length in (7, 8))
+    for validators, lacking in ((short, 3), (long, 2), ([], 3), (whole[:3], 1), ([*whole[:2], COMMON], 1), (whole, 0)):
         settings.AUTH_PASSWORD_VALIDATORS = validators
         assert len(found("accounts.W003", deploy=False)) == lacking

@@ -65,6 +65,13 @@ class TestReady:
         assert (status, missing) == (503, ["database"])
         assert checks["database"]["trouble"] == "OperationalError: the server has gone"
 
+    def test_hold_no_secret_of_the_settings(self, asked, settings, monkeypatch):
+        def check():
+            raise OperationalError(f"no access with {settings.SECRET_KEY}")
+
+        monkeypatch.setitem(health.CHECKS, "database", check)
+        assert asked()[2]["database"]["trouble"] == "OperationalError: no access with [redacted]"
+
     def test_a_migration_that_is_missing(self, asked):
         MigrationRecorder(connection).record_unapplied("accounts", "0001_initial")
         status, missing, checks = asked()
