@@ -60,23 +60,33 @@ def mark(item: pytest.Item) -> None:
         item.add_marker("fast")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Hide the event loop that Playwright leaves running in the thread: beside one, async_to_sync refuses to run, and
+    Django has another connection. So it is hidden from all fixtures of a test without a browser, too."""
+    loop = None if "browser" in getattr(item, "fixturenames", ()) else asyncio._get_running_loop()
+    if loop:
+        asyncio._set_running_loop(None)
+    try:
+        return (yield)
+    finally:
+        if loop:
+            asyncio._set_running_loop(loop)
+
+
+@pytest.fixture(scope="session")
+def browser(browser: Any) -> Iterator[Any]:
+    """Playwright's, which needs its loop to end, whichever test is the last."""
+    loop = asyncio._get_running_loop()
+    yield browser
+    asyncio._set_running_loop(loop)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Async tests use the database in asgiref's one thread; PostgreSQL drops no database that is still in use."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
-
-
-@pytest.fixture(autouse=True)
-def _no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hide the event loop that Playwright leaves running in the thread: async_to_sync refuses to run beside one."""
-    loop = None if "browser" in request.fixturenames else asyncio._get_running_loop()
-    if loop is None:
-        yield
-        return
-    asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.mails import outbox
+from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
@@ -41,7 +41,7 @@ def schedule(request: HttpRequest, user: User) -> datetime:
         ):
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.DEACTIVATED)
             SecurityEvent.objects.record(request, user, Kind.DELETION_ASKED)
-            outbox.enqueue("deletion_asked", user, request)
+            alerts.notify_all("deletion_asked", user, request)
     return deletion_due_at
 
 

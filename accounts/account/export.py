@@ -108,6 +108,7 @@ def _email_verification(verification: EmailVerification) -> Document:
     return {
         "email": verification.email,
         "previous_email": verification.previous_email,
+        "previous_username": verification.previous_username,
         "requested_at": _time(verification.requested_at),
         "confirmed_at": _time(verification.confirmed_at),
         "undone_at": _time(verification.undone_at),

@@ -4,17 +4,29 @@ from secrets import token_urlsafe
 
 from django import forms
 from django.contrib.auth.forms import UserChangeForm, UsernameField
+from django.utils.translation import gettext_lazy as _
 
+from accounts.email.ownership import find_owner
 from accounts.models import User
 
 
-class UserForm(UserChangeForm):  # type: ignore[type-arg]
+class OwnedEmailMixin:
+    """Refuse the email of another account, even if the user's own is not confirmed yet."""
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]  # type: ignore[attr-defined]
+        if find_owner(email, other_than=self.instance):  # type: ignore[attr-defined]
+            raise forms.ValidationError(_("Somebody has an account with this e-mail address."), code="unique")
+        return email
+
+
+class UserForm(OwnedEmailMixin, UserChangeForm):  # type: ignore[type-arg]
     """Edit a user, without the password."""
 
     password = None  # type: ignore[assignment]
 
 
-class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
+class NewUserForm(OwnedEmailMixin, forms.ModelForm):  # type: ignore[type-arg]
     """Create a user with a random password that nobody knows, so that a link can replace it."""
 
     class Meta:

@@ -25,7 +25,7 @@ from accounts.admin.mixins import CheckboxesMixin, CheckedSelectionMixin
 from accounts.admin.permissions import PRIVILEGE_FIELDS, can_manage
 from accounts.admin.sessions import SessionInline
 from accounts.email import verification as email_verification
-from accounts.mails import outbox
+from accounts.mails import alerts, outbox
 from accounts.models import OutgoingMail, SecurityEvent, User
 from tokens.models import RefreshToken
 
@@ -131,6 +131,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         The user is told about a new user name or email as if they had changed it themselves.
         """
         changed = set(form.changed_data) if change else set()
+        verified = obj.email_verified_at is not None
         if "email" in changed:
             obj.email_verified_at = None
         super().save_model(request, obj, form, change)
@@ -139,9 +140,9 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         if not change:
             outbox.enqueue("password_reset", obj, by_administrator=True)
         if "username" in changed:
-            outbox.enqueue("username_changed", obj, before=form.initial["username"], after=obj.username)
+            alerts.notify_all("username_changed", obj, before=form.initial["username"], after=obj.username)
         if "email" in changed:
-            email_verification.record_change_by_admin(obj, form.initial["email"])
+            email_verification.record_change_by_admin(obj, form.initial["email"], verified=verified)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))

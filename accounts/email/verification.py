@@ -6,14 +6,17 @@ The link or the code proves access to the mailbox. Neither signs anybody in.
 from collections.abc import Callable
 from functools import partial
 from secrets import token_urlsafe
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.account import recovery
+from accounts.email.ownership import claim, find_owner
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
-from accounts.mails import outbox
+from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import EmailVerificationQuerySet
 
@@ -27,8 +30,11 @@ class InvalidLink(Exception):
     """Report that a link or a code has no effect: it is wrong, used, expired, tried too often or outdated."""
 
 
-class EmailTaken(Exception):
-    """Report that another account has the email by now."""
+class Undone(NamedTuple):
+    """Tell what an undo did: the restored email, and a sentence for each request that was withdrawn with it."""
+
+    email: str
+    withdrawn: list[str]
 
 
 def start(request: HttpRequest, user: User, email: str) -> None:
@@ -38,9 +44,9 @@ def start(request: HttpRequest, user: User, email: str) -> None:
     """
     with transaction.atomic():
         verification = create(request, user, email, user.username)
-        owner = User.objects.by_login(email).exclude(pk=user.pk).first()
+        owner = find_owner(email, other_than=user)
         if owner:
-            outbox.enqueue("email_taken", owner, request)
+            owner.notify(request, "email_taken")
         else:
             send_link(request, verification)
         if verification.previous_email:
@@ -125,56 +131,63 @@ def find_change(key: UUID, token: str) -> EmailVerification | None:
     return verification if verification and matches(undo_token, verification, token) else None
 
 
-def undo_change(request: HttpRequest, key: UUID, token: str) -> EmailVerification:
+def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     """Restore the previous email. Raise InvalidLink, or EmailTaken; then nothing has changed.
+
+    EmailTaken means that the email had never been confirmed here, and that another account has confirmed it since.
 
     Whoever changed it may know the password, so that no longer works, every session ends, and a link to a new one goes
     to the restored email. (An account without a usable password still has none afterwards, and gets no link.) Links to
     later changes are invalidated; links to earlier ones are not, or a thief who changes the email twice could keep the
-    first owner out.
+    first owner out. Other requests made since are withdrawn, and the previous user name is restored unless another
+    account has it by now.
     """
     closed = User()
     closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
-    try:
-        with transaction.atomic():
-            verification, user = _locked(EmailVerification.objects.changes(), key)
-            if not matches(undo_token, verification, token):
-                raise InvalidLink
-            _undo_since(verification)
-            user.email, user.email_verified_at = verification.previous_email, timezone.now()
-            if user.has_usable_password():  # either ends the sessions
-                user.copy_password(closed)
-            else:
-                user.set_unusable_password()
-            user.save(update_fields=["email", "email_verified_at", "password"])
-            SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
-            outbox.enqueue("password_reset", user, request, email_restored=True)
-    except IntegrityError:
-        raise EmailTaken from None
-    return verification
+    with transaction.atomic():
+        verification, user = _locked(EmailVerification.objects.changes(), key)
+        if not matches(undo_token, verification, token):
+            raise InvalidLink
+        first = _undo_since(verification)
+        claim(user, verification.previous_email)
+        if user.has_usable_password():  # either ends the sessions
+            user.copy_password(closed)
+        else:
+            user.set_unusable_password()
+        user.save(update_fields=["password"])
+        SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
+        withdrawn = recovery.withdraw_requests(request, user)
+        if _restore_username(request, user, first.previous_username):
+            withdrawn.append("username")
+        outbox.enqueue("password_reset", user, request, email_restored=True, withdrawn=withdrawn)
+    return Undone(user.email, recovery.sentences(withdrawn))
 
 
-def record_change_by_admin(user: User, previous_email: str) -> None:
-    """Tell the previous email of `user` that an administrator has changed it, with a link that undoes the change."""
+def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -> None:
+    """Tell the previous email of `user` that an administrator has changed it, with a link that undoes the change.
+
+    `verified` is whether the previous email had been confirmed.
+    """
     if previous_email:
-        verification = EmailVerification.objects.create(
-            user=user, email=user.email, previous_email=previous_email, confirmed_at=timezone.now()
+        EmailVerification.objects.create(
+            user=user,
+            email=user.email,
+            previous_email=previous_email,
+            previous_email_verified=verified,
+            previous_username=user.username,
+            confirmed_at=timezone.now(),
         )
-        outbox.enqueue("email_changed", user, to=previous_email, verification=str(verification.pk))
+        alerts.notify_previous("email_changed", user)
 
 
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
     """Confirm the verification if `opens` accepts it under the lock. Raise InvalidLink or EmailTaken."""
-    try:
-        with transaction.atomic():
-            verification, user = _locked(EmailVerification.objects.open(), key)
-            if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm():
-                raise InvalidLink
-            user.email, user.email_verified_at = verification.email, timezone.now()
-            user.save(update_fields=["email", "email_verified_at"])
-            _record_and_notify(request, verification, user)
-    except IntegrityError:
-        raise EmailTaken from None
+    with transaction.atomic():
+        verification, user = _locked(EmailVerification.objects.open(), key)
+        if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(user):
+            raise InvalidLink
+        claim(user, verification.email)
+        _record_and_notify(request, verification, user)
     request.session.pop(_SESSION_KEY, None)
     return verification
 
@@ -197,11 +210,11 @@ def _record_and_notify(request: HttpRequest, verification: EmailVerification, us
         SecurityEvent.objects.record(request, user, Kind.EMAIL_CONFIRMED)
         return
     SecurityEvent.objects.record(request, user, Kind.EMAIL_CHANGED)
-    outbox.enqueue("email_changed", user, request, to=verification.previous_email, verification=str(verification.pk))
+    alerts.notify_previous("email_changed", user, request)
 
 
-def _undo_since(verification: EmailVerification) -> None:
-    """Undo the change and all that followed the first one away from the same email.
+def _undo_since(verification: EmailVerification) -> EmailVerification:
+    """Undo the change and all that followed the first one away from the same email, and return that first one.
 
     A thief may have changed it back and forth, and hold links of their own.
     """
@@ -209,6 +222,20 @@ def _undo_since(verification: EmailVerification) -> None:
     first = mine.changes().filter(previous_email=verification.previous_email).earliest("confirmed_at")
     if not mine.filter(confirmed_at__gte=first.confirmed_at).undo():
         raise InvalidLink
+    return first
+
+
+def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
+    """Restore the user name, and return whether it was another one by now and is still free."""
+    if username in ("", user.username):
+        return False
+    try:
+        with transaction.atomic():
+            User.objects.filter(pk=user.pk).update(username=username)
+    except IntegrityError:
+        return False
+    SecurityEvent.objects.record(request, user, Kind.USERNAME_CHANGED)
+    return True
 
 
 def _from_session(request: HttpRequest) -> tuple[str, str]:

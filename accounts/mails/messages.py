@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from accounts.account import recovery
 from accounts.account.user_agents import describe
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails.outbox import absolute_url, base_url
@@ -104,13 +105,13 @@ def _password_reset(mail: OutgoingMail) -> Context | None:
     if mail.user and (not mail.user.can_reset_password or mail.to != mail.user.email):
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
-    token = reset_tokens.make_token(user)
-    return {"link": absolute_url("password_reset_confirm", uidb64=uid, token=token)}
+    link = absolute_url("password_reset_confirm", uidb64=uid, token=reset_tokens.make_token(user))
+    return {"link": link, "withdrawn": _withdrawn(mail)}
 
 
 @mail_context("password_changed")
-def _password_changed(mail: OutgoingMail) -> Context:
-    return {"reset_link": absolute_url("password_reset")}
+def _password_changed(mail: OutgoingMail) -> Context | None:
+    return _alert(mail, reset_link=absolute_url("password_reset"), withdrawn=_withdrawn(mail))
 
 
 @mail_context("email_confirm")
@@ -134,13 +135,10 @@ def _email_taken(mail: OutgoingMail) -> Context:
     return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
 
 
+@mail_context("email_reserved")
 @mail_context("email_changed")
 def _email_changed(mail: OutgoingMail) -> Context | None:
-    verification = EmailVerification.objects.changes().filter(pk=mail.context["verification"]).first()
-    if verification is None or verification.confirmed_at is None:
-        return None
-    url = absolute_url("email_undo", key=verification.pk, token=undo_token(verification))
-    return {"undo_link": url, "until": timezone.localtime(verification.confirmed_at + UNDO_LIFETIME)}
+    return _alert(mail)
 
 
 @mail_context("reuse_found")
@@ -158,12 +156,27 @@ def _new_browser(mail: OutgoingMail) -> Context:
 
 
 @mail_context("username_changed")
-def _username_changed(mail: OutgoingMail) -> Context:
-    return {"reset_link": absolute_url("password_reset")}
+def _username_changed(mail: OutgoingMail) -> Context | None:
+    return _alert(mail, reset_link=absolute_url("password_reset"))
 
 
 @mail_context("deletion_asked")
 def _deletion_asked(mail: OutgoingMail) -> Context | None:
     if mail.user is None or mail.user.deletion_due_at is None:  # The deletion was cancelled before the mail was sent.
         return None
-    return {"keep_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
+    return _alert(mail, keep_link=absolute_url("login"), reset_link=absolute_url("password_reset"))
+
+
+def _alert(mail: OutgoingMail, **context: object) -> Context | None:
+    """Add the undo link to a mail for a previous email of the account, or return None if it is too late to undo."""
+    if "verification" not in mail.context:
+        return context
+    change = EmailVerification.objects.changes().filter(pk=mail.context["verification"]).first()
+    if change is None or change.confirmed_at is None:
+        return None
+    undo_link = absolute_url("email_undo", key=change.pk, token=undo_token(change))
+    return {**context, "undo_link": undo_link, "until": timezone.localtime(change.confirmed_at + UNDO_LIFETIME)}
+
+
+def _withdrawn(mail: OutgoingMail) -> list[str]:
+    return recovery.sentences(mail.context.get("withdrawn", ()))

@@ -20,7 +20,7 @@ def enqueue(
     *,
     to: str = "",
     language: str = "",
-    **context: str | int | bool | None,
+    **context: str | int | bool | list[str] | None,
 ) -> None:
     """Enqueue a mail of this kind for `user`, to their email or to `to`.
 

@@ -1,13 +1,20 @@
 """Store the requests to verify an email, which a link or a code from a mail answers."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from accounts.security.validators import normalize_email_domain
+
+if TYPE_CHECKING:
+    from accounts.models.user import User
 
 LINK_LIFETIME = timedelta(hours=1)  # time to find the mail, perhaps on another device
 CODE_LIFETIME = timedelta(minutes=10)  # short, because a code can be guessed (ASVS 6.5.5, NIST SP 800-63B §3.1.3.2)
@@ -33,13 +40,21 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
         since = timezone.now() - UNDO_LIFETIME
         return self.filter(confirmed_at__gt=since, undone_at=None).exclude(previous_email="")
 
+    def reserving(self, email: str) -> "EmailVerificationQuerySet":
+        """Return the changes that can still restore `email` to whoever had confirmed it, the latest one first."""
+        email = normalize_email_domain(email)
+        proved = self.changes().filter(previous_email_verified=True).alias(folded=Lower("previous_email"))
+        return proved.filter(folded=Lower(models.Value(email))).order_by("-confirmed_at")
+
     def restart(self) -> bool:
         """Restart the lifetime when the mail is sent; return whether there is still something to confirm."""
         return bool(self.pending().update(requested_at=timezone.now()))
 
-    def confirm(self) -> bool:
-        """Confirm what is still open; return whether anything was."""
-        return bool(self.open().update(confirmed_at=timezone.now()))
+    def confirm(self, user: "User") -> bool:
+        """Confirm what is still open, and store what its `user` had until now; return whether anything was open."""
+        verified = user.email_verified_at is not None
+        before = {"previous_email_verified": verified, "previous_username": user.username}
+        return bool(self.open().update(confirmed_at=timezone.now(), **before))
 
     def use_attempt(self) -> bool:
         """Count an attempt at the code before the code is compared; return whether there was one left."""
@@ -76,6 +91,10 @@ class EmailVerification(models.Model):
     )
     email = models.EmailField(_("e-mail address"))
     previous_email = models.EmailField(_("the one before"), blank=True)
+    # If so, no other account can take the previous email while the change can be undone.
+    previous_email_verified = models.BooleanField(_("the one before was confirmed"), default=False)
+    # The user name when the change was confirmed, which an undo restores as well.
+    previous_username = models.CharField(_("the user name then"), max_length=150, blank=True)
     requested_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
     tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
@@ -86,6 +105,7 @@ class EmailVerification(models.Model):
     class Meta:
         verbose_name = _("proof of an address")
         verbose_name_plural = _("proofs of addresses")
+        indexes = (models.Index(Lower("previous_email"), name="accounts_verification_previous"),)
 
     def __str__(self) -> str:
         return str(self.id)

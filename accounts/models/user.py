@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models.email_verification import EmailVerification
 from accounts.security.validators import UsernameValidator, normalize_email_domain
 
 
@@ -29,17 +30,20 @@ class UserManager(DjangoUserManager["User"]):
         return super().create_superuser(username, email, password, **{"email_verified_at": timezone.now(), **fields})
 
     def by_login(self, login: str) -> models.QuerySet["User"]:
-        """Return the user with this user name or email, ignoring case, as a queryset of at most one row.
+        """Return the users with this user name or email, ignoring case, the one to sign in first.
 
         User names contain no "@" and emails do, so the text itself tells which of the two it is. The database folds the
-        case, with the same expression as the unique indexes.
+        case, with the same expression as the indexes. Of several users with the same email, the one who has confirmed
+        it comes first, then the oldest account.
         """
         field = "email" if "@" in login else "username"
-        return self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(normalize_email_domain(login))))
+        found = self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(normalize_email_domain(login))))
+        return found.order_by(models.F("email_verified_at").asc(nulls_last=True), "date_joined")
 
     def due_for_deletion(self) -> models.QuerySet["User"]:
-        """Return the users whose grace period is over."""
-        return self.filter(deletion_due_at__lte=timezone.now())
+        """Return the users whose grace period is over, unless a change of their email can still be undone."""
+        undoable = EmailVerification.objects.changes().filter(user=models.OuterRef("pk"))
+        return self.filter(~models.Exists(undoable), deletion_due_at__lte=timezone.now())
 
 
 class User(AbstractUser):
@@ -78,12 +82,15 @@ class User(AbstractUser):
                 name="accounts_user_username_unique",
                 violation_error_message=_("This user name is taken."),
             ),
+            # An email that nobody has confirmed blocks no other account.
             models.UniqueConstraint(
                 Lower("email"),
+                condition=models.Q(email_verified_at__isnull=False),
                 name="accounts_user_email_unique",
                 violation_error_message=_("Somebody has an account with this e-mail address."),
             ),
         )
+        indexes = (models.Index(Lower("email"), name="accounts_user_email"),)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Whoever saves the password alone saves with it when it was changed."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from tokens.models import RefreshToken
@@ -25,9 +26,16 @@ _SIGNED_OUT = _("You were signed out.")
 _NOTICES: dict[str, Notice] = {
     Reason.REUSED: Notice(
         _("You were signed out for your safety."),
-        _(
-            "A copy of your sign-in was used somewhere else, so we ended it everywhere. "
-            "Your activity page says more once you have signed in."
+        format_lazy(
+            "{} {}",
+            _(
+                "A copy of your sign-in was used somewhere else, so we ended it everywhere. "
+                "Your activity page says more once you have signed in."
+            ),
+            _(
+                "It can be harmless: importing a browser profile, cloning a computer or "
+                "Safari’s “Add to Dock” also makes such a copy."  # noqa: RUF001
+            ),
         ),
         alarming=True,
     ),

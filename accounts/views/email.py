@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.account import sign_up
 from accounts.email import verification as email_verification
+from accounts.email.ownership import EmailTaken
 from accounts.forms import CodeForm, EmailForm
 from accounts.models import EmailVerification
 from accounts.security import throttle
@@ -41,7 +42,7 @@ def verify(request: Request) -> HttpResponse:
             return _confirmed_response(request, confirmed)
         except email_verification.InvalidLink:
             form.add_error("code", _("This code is wrong, too old, or was tried too often. You can have a new one."))
-        except email_verification.EmailTaken:
+        except EmailTaken:
             return email_taken(request)
     email = verification.email if verification else request.user.email
     return render(request, "accounts/email_verify.html", {"form": form, "verification": verification, "address": email})
@@ -84,12 +85,14 @@ def _confirmed_response(request: HttpRequest, verification: EmailVerification) -
     return redirect("home" if request.user.is_authenticated else "login")
 
 
-def _undone_response(request: HttpRequest, verification: EmailVerification) -> HttpResponse:
+def _undone_response(request: HttpRequest, undone: email_verification.Undone) -> HttpResponse:
     words = _(
         "%(address)s is your address again. Every session was ended, and the old password opens nothing any more: "
         "choose a new one by the link that we have just sent."
     )
-    messages.success(request, words % {"address": verification.previous_email})
+    messages.success(request, words % {"address": undone.email})
+    for sentence in undone.withdrawn:
+        messages.success(request, sentence)
     return redirect("password_reset_done")
 
 

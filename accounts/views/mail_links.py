@@ -18,9 +18,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.email import verification as email_verification
+from accounts.email.ownership import EmailTaken
 from accounts.models import EmailVerification
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
+Done = TypeVar("Done")
 
 TOKEN_IN_SESSION = "here"  # noqa: S105  (replaces the token in the URL)
 
@@ -44,8 +46,8 @@ def no_referrer(view: View) -> View:
 def link_page(
     name: str,
     find: Callable[[UUID, str], EmailVerification | None],
-    act: Callable[[HttpRequest, UUID, str], EmailVerification],
-    done: Callable[[HttpRequest, EmailVerification], HttpResponse],
+    act: Callable[[HttpRequest, UUID, str], Done],
+    done: Callable[[HttpRequest, Done], HttpResponse],
 ) -> Callable[..., HttpResponse]:
     """Return the view of the page `name`, open to everybody who has the link, signed in or not.
 
@@ -71,7 +73,7 @@ def link_page(
             return done(request, act(request, key, given))
         except email_verification.InvalidLink:  # Another click was faster.
             return render(request, f"accounts/{name}.html")
-        except email_verification.EmailTaken:
+        except EmailTaken:
             return email_taken(request)
 
     return page

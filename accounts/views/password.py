@@ -1,5 +1,7 @@
 """Change a password, or reset a forgotten one by mail."""
 
+from contextlib import suppress
+
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
@@ -9,13 +11,14 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.account import recovery
+from accounts.email.ownership import EmailTaken, claim
 from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
-from accounts.mails import outbox
+from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
 from accounts.security.reset_tokens import reset_tokens
@@ -90,29 +93,35 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
-        if not self.reset(chosen, token):
+        withdrawn = self.reset(chosen, token)
+        if withdrawn is None:
             self.validlink = False
             return self.render_to_response(self.get_context_data())
+        for sentence in withdrawn:
+            messages.success(self.request, sentence)
         response = redirect(self.get_success_url())
         known_browsers.remember(self.request, response, chosen)
         return response
 
-    def reset(self, chosen: User, token: str) -> bool:
-        """Set the password unless the token has been used, and return whether it was set.
+    def reset(self, chosen: User, token: str) -> list[str] | None:
+        """Set the password, and return a sentence for each request withdrawn with it, or None if the token was used.
 
         The token is checked again once the user is locked: of two requests that use it at once, only one sets a
         password. Every session ends with the old password. The link was in the mailbox, so it confirms the email as
-        well.
+        well, unless that is reserved for another account.
         """
         with transaction.atomic():
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
             if user is None or not self.token_generator.check_token(user, token):
-                return False
+                return None
             user.copy_password(chosen)
-            user.email_verified_at = user.email_verified_at or timezone.now()
-            user.save(update_fields=["password", "email_verified_at"])
-            _tell(self.request, user, Kind.PASSWORD_RESET)
-        return True
+            user.save(update_fields=["password"])
+            if user.email_verified_at is None:
+                with suppress(EmailTaken):
+                    claim(user, user.email)
+            withdrawn = recovery.withdraw_requests(self.request, user)
+            _tell(self.request, user, Kind.PASSWORD_RESET, withdrawn=withdrawn)
+        return recovery.sentences(withdrawn)
 
 
 class PasswordResetComplete(auth_views.PasswordResetCompleteView):
@@ -121,7 +130,7 @@ class PasswordResetComplete(auth_views.PasswordResetCompleteView):
     template_name = "accounts/password_reset_complete.html"
 
 
-def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind) -> None:
+def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **context: list[str]) -> None:
     """Record the event, and write to the user."""
     SecurityEvent.objects.record(request, user, kind)
-    outbox.enqueue("password_changed", user, request)
+    alerts.notify_all("password_changed", user, request, **context)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import ProfileForm, UsernameForm
-from accounts.mails import outbox
+from accounts.mails import alerts
 from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
@@ -50,7 +50,7 @@ def _save_username(request: Request, form: UsernameForm) -> bool:
         with transaction.atomic():
             user = form.save()
             SecurityEvent.objects.record(request, user, Kind.USERNAME_CHANGED)
-            outbox.enqueue("username_changed", user, request, before=request.user.username, after=user.username)
+            alerts.notify_all("username_changed", user, request, before=request.user.username, after=user.username)
     except IntegrityError:
         form.add_error("username", _("This user name is taken."))
         return False

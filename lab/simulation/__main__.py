@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from time import monotonic
 
-from . import report
+from . import report, responses
 from .hunt import hunt
 from .runs import FULL, QUICK, overload, run
 from .search import search
@@ -25,10 +25,12 @@ def main() -> None:
     print(report.KINDS, report.text(report.by_kind(results)), sep="\n", end="\n\n")
     overloads = overload(size, options.seed)
     print(report.QUEUES, report.text(report.by_queue(overloads)), sep="\n", end="\n\n")
+    reactions = responses.run(size, options.seed)
+    print(report.RESPONSES, report.text(report.by_response(reactions)), sep="\n", end="\n\n")
     _search(quick=options.quick)
     _hunt(quick=options.quick)
     if options.write:
-        report.write(results, overloads, _how(results[0].user_days, size.thefts, options.seed))
+        report.write(results, overloads, reactions, _how(results[0].user_days, size.thefts, options.seed))
     print(f"In {monotonic() - began:.0f} s.")
 
 

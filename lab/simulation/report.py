@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .plot import draw
+from .responses import Summary
 from .runs import Result
 from .thieves import Kind
 
@@ -64,21 +65,45 @@ def by_queue(overloads: Sequence[tuple[float, Result]]) -> Table:
     return (("requests wait up to", HEADER[1], HEADER[2]), *rows)
 
 
+def by_response(summaries: Sequence[Summary]) -> Table:
+    """Return what an honest copy costs and how long thieves stay, by what a detected copy ends."""
+    header = ("`TOKENS_REUSE_REVOKES`", "sign-ins after an honest copy", *HEADER[4:6], HEADER[8])
+    rows = (
+        (
+            f"`{summary.policy}`",
+            f"{summary.honest_sign_ins:.1f}",
+            _hours(summary.median_stay),
+            _hours(summary.longest_but_few),
+            _percent(summary.still_in),
+        )
+        for summary in summaries
+    )
+    return (header, *rows)
+
+
 KINDS = "The median stay of each kind of thief, of those who got in; then how many of all were found, and are still in:"
 QUEUES = "Beyond the bound: this project's rule on days with eight overloads of ten minutes each:"
 
 
-def section(results: Sequence[Result], overloads: Sequence[tuple[float, Result]], how: str) -> str:
+RESPONSES = "A machine with two browsers is copied, one of them unused; a phone beside it is not:"
+
+
+def section(
+    results: Sequence[Result], overloads: Sequence[tuple[float, Result]], responses: Sequence[Summary], how: str
+) -> str:
     """What stands between the markers."""
-    parts = (how, markdown(summary(results)), KINDS, markdown(by_kind(results)), QUEUES, markdown(by_queue(overloads)))
-    return "\n\n".join((BEGIN, *parts, END))
+    rules = (markdown(summary(results)), KINDS, markdown(by_kind(results)))
+    rest = (QUEUES, markdown(by_queue(overloads)), RESPONSES, markdown(by_response(responses)))
+    return "\n\n".join((BEGIN, how, *rules, *rest, END))
 
 
-def write(results: Sequence[Result], overloads: Sequence[tuple[float, Result]], how: str) -> None:
+def write(
+    results: Sequence[Result], overloads: Sequence[tuple[float, Result]], responses: Sequence[Summary], how: str
+) -> None:
     """Puts the figures into the page and draws the picture anew."""
     page = PAGE.read_text()
     before, rest = page.split(BEGIN)
-    PAGE.write_text(before + section(results, overloads, how) + rest.split(END)[1])
+    PAGE.write_text(before + section(results, overloads, responses, how) + rest.split(END)[1])
     PICTURE.write_text(draw(results))
 
 

@@ -74,6 +74,7 @@ class TestPeople:
 
     @pytest.mark.parametrize("clash", [{"username": "BOB"}, {"email": "BOB@EXAMPLE.ORG"}])
     def test_two_alike_are_refused(self, admin, bob, clash):
+        User.objects.update(email_verified_at=timezone.now())
         fields = {"username": "carol", "email": "carol@example.org"}
         page = admin.post("/admin/accounts/user/add/", fields | clash)
         assert page.context["adminform"].form.errors

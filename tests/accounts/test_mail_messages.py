@@ -26,7 +26,7 @@ from tokens.models import RefreshToken
 from tokens.signals import reuse_found
 
 FOLDER = Path(settings.BASE_DIR / "templates/mails")
-KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem not in ("base", "_label", "_origin"))
+KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem != "base" and path.stem[0] != "_")
 ADDRESS = "2001:db8:85a3:1234:5678:8a2e:370:7334"
 FACTS = {  # what the callers give
     "username_taken": {"name": "bob"},
@@ -40,8 +40,8 @@ def written(bob, rf):
     User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now())
 
     def written(kind, request=True, **facts):
-        if kind in ("email_confirm", "email_changed"):
-            moment = timezone.now() if kind == "email_changed" else None
+        if kind in ("email_confirm", "email_changed", "email_reserved"):
+            moment = None if kind == "email_confirm" else timezone.now()
             proof = bob.email_verifications.create(
                 email="new@example.org", previous_email=bob.email, confirmed_at=moment
             )
@@ -181,6 +181,7 @@ def test_reuse_is_told_with_where_and_which_browser_and_what_to_do_and_recorded(
     for message in mail.outbox:
         for said in (f"{event.created_at:%-d %B %Y, %H:%M}", "203.0.113.7", "Firefox 128 on Linux"):
             assert said in message.body
+        assert "It can be harmless: importing a browser profile" in message.body
         for url in ("/accounts/password/change/", "/accounts/activity/"):
             assert f"http://testserver{url}" in message.body
 

@@ -7,6 +7,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.security import hashers
@@ -18,9 +19,10 @@ from tests.tokens.racing import together
 
 class TestUser:
     @pytest.mark.parametrize(("name", "address"), [("Bob", "other@example.org"), ("other", "BOB@example.org")])
-    def test_is_one_of_a_kind_whatever_the_case(self, bob, name, address):
+    def test_is_one_of_a_kind_whatever_the_case_once_the_address_is_confirmed(self, bob, name, address):
+        User.objects.update(email_verified_at=timezone.now())
         with pytest.raises(IntegrityError), transaction.atomic():
-            User.objects.create_user(name, address, PASSWORD)
+            User.objects.create_user(name, address, PASSWORD, email_verified_at=timezone.now())
 
     def test_needs_an_address_and_a_name_that_is_none(self, db):
         for about, wrong in (({"username": "x"}, "email"), ({"username": "b@x.org", "email": "x@x.org"}, "username")):

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from lab.simulation import report
+from lab.simulation import report, responses
 from lab.simulation.browsers import Browser
 from lab.simulation.parameters import DEFAULT, HOUR
 from lab.simulation.rules import PromoteOnUse, SingleUse
@@ -24,6 +24,12 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def results():
     return dict(zip(RULES, run(QUICK, seed=1), strict=True))
+
+
+@pytest.fixture(scope="module")
+def by_policy():
+    size = replace(QUICK, thefts=2)
+    return {summary.policy: summary for summary in responses.run(size, seed=1)}
 
 
 class TestRun:
@@ -69,6 +75,15 @@ class TestOverload:
         (queue, result), *_ = overload(QUICK, seed=1)
         assert queue == QUEUES[0] == 60
         assert result.counts.sign_ins == 0
+
+
+class TestResponses:
+    def test_ending_the_family_alone_leaves_a_thief_in_the_browser_that_nobody_uses(self, by_policy):
+        assert by_policy["family"].median_stay > 24 > by_policy["all"].median_stay
+        assert by_policy["family"].still_in > by_policy["all"].still_in
+
+    def test_ending_all_costs_an_honest_copy_the_sign_in_of_the_other_device(self, by_policy):
+        assert by_policy["all"].honest_sign_ins == by_policy["family"].honest_sign_ins + 1
 
 
 class TestBrowser:

@@ -1,0 +1,32 @@
+"""Withdraw what somebody else may have requested for an account, once its owner has recovered it.
+
+Sessions, known browsers and unused links end with the password; what would outlive it is withdrawn here.
+"""
+
+from collections.abc import Iterable
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.account import deletion
+from accounts.models import EmailVerification, User
+
+_SENTENCES = {
+    "deletion": _("Your account had been marked for deletion. It stays."),
+    "email_change": _("A change of your e-mail address was waiting to be confirmed. It is cancelled."),
+    "username": _("Your user name is the one from before again."),
+}
+
+
+def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
+    """Withdraw what was requested for `user`, who is locked, and return the names of what was withdrawn."""
+    pending = EmailVerification.objects.filter(user=user).pending()
+    changes = pending.exclude(previous_email="").exists()
+    pending.delete()
+    withdrawn = {"deletion": deletion.cancel(request, user), "email_change": changes}
+    return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
+
+
+def sentences(withdrawn: Iterable[str]) -> list[str]:
+    """Return a sentence for each name that `withdraw_requests` returned, for the page and the mail."""
+    return [str(_SENTENCES[name]) for name in withdrawn]
