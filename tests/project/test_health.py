@@ -1,7 +1,7 @@
 """Machines ask these without cookies; in trouble they get a short answer and never a traceback."""
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from project import health

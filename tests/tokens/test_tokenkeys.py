@@ -58,9 +58,9 @@ class TestCommand:
     def test_retire_drops_a_previous_key_and_no_other(self, tokenkeys):
         _, (current, _, _) = tokenkeys("create", "EdDSA")
         with pytest.raises(CommandError, match="No previous key"):
-            tokenkeys("retire", current)
+            tokenkeys("retire", "--", current)
         tokenkeys("rotate")
-        assert [line[2] for line in tokenkeys("retire", current)] == ["next", "current"]
+        assert [line[2] for line in tokenkeys("retire", "--", current)] == ["next", "current"]
 
     def test_check_says_what_is_wrong(self, tokenkeys, path):
         tokenkeys("create", "ES256")
@@ -81,7 +81,7 @@ class TestCommand:
         tokenkeys("rotate")
         [previous] = [line[0] for line in tokenkeys("list") if line[2] == "previous"]
         before = path.read_bytes()
-        assert len(tokenkeys("retire", "--dry-run", previous)) == 3
+        assert len(tokenkeys("retire", "--dry-run", "--", previous)) == 3
         assert path.read_bytes() == before
 
     def test_without_a_file_it_asks_for_one(self):

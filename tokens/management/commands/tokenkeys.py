@@ -24,7 +24,7 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="show kid, algorithm and state of each key")
         rotate = verbs.add_parser("rotate", help="next becomes current, current previous, and there is a new next")
         retire = verbs.add_parser("retire", help="drop a previous key, once the last token it signed has expired")
-        retire.add_argument("kid")
+        retire.add_argument("kid", help="its id; write `--` before one that begins with a hyphen")
         verbs.add_parser("check", help="say whether the file can be used")
         for verb in (create, rotate, retire):
             verb.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
