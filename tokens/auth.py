@@ -1,4 +1,4 @@
-"""Start and end a session on a request, and write its cookies. Here tokens, rows, cookies and revocation meet.
+"""Start and end a session on a request, and write its cookies.
 
 The middleware says when. What is decided before and in the view is written to cookies on the way out.
 """
@@ -34,7 +34,7 @@ class ClientInfo(TypedDict):
 
 
 def start(request: TokenRequest, user: AbstractBaseUser) -> RefreshToken:
-    """Open a session of `user` and return its row. The one whose cookies came along ends when the new ones leave.
+    """Open a session of `user` and return its row. The session it replaces ends once the new cookies are set.
 
     Raises RevokedToken if the user was deactivated, deleted or given another password meanwhile.
     """

@@ -1,4 +1,4 @@
-"""Who is asking? Decided here, from the top: the access token, else the refresh token, else nobody.
+"""Authenticate a request: by its access token, else by its refresh token, else as nobody.
 
 A token that is not accepted is no error: it leaves an `Authentication` without a user, which says why.
 """
@@ -111,7 +111,7 @@ def authenticate_refresh(
 def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> Authentication:
     """Ask the browser of a stale token for something newer, or conclude from the probe that it has nothing.
 
-    Nobody can tell then which of the two who hold the session is the thief: it ends for both (RFC 9700 §4.14.2). A
+    Then the thief cannot be told from the owner, so the session ends for both (RFC 9700 §4.14.2). A
     client without a jar sends what it has: there is nothing to ask.
     """
     session = request.tokens

@@ -1,4 +1,4 @@
-"""When a request is authenticated, and when its cookies are written."""
+"""Authenticate requests before the view, and write the cookies of tokens after it."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ View = Callable[..., HttpResponseBase]
 
 
 class StrictCookiesMiddleware(MiddlewareMixin):
-    """Keep a neighbour's cookie from passing for one of the site's: theirs cannot be named `__Host-`.
+    """Keep a sibling subdomain's cookie from passing for one of the site's: theirs cannot be named `__Host-`.
 
-    Django strips Unicode spaces off names and lets the last of two win; so `\\u2000__Host-csrftoken`, which a neighbour
+    Django strips Unicode spaces off names and lets the last of two win; so `\\u2000__Host-csrftoken`, which a sibling
     may set for the whole domain, would be taken for the real one, and nobody could send a form. Put it first.
     """
 
@@ -212,7 +212,7 @@ def _vary_by_cookie(response: HttpResponseBase) -> None:
 
 
 def _unavailable() -> HttpResponse:
-    """Return a 503 for when nobody can say who is asking: better no answer than a wrong one. The cookies stay."""
+    """Return a 503 while requests cannot be authenticated: better no answer than a wrong one. The cookies stay."""
     try:
         page: str = loader.render_to_string("503.html")
     except TemplateDoesNotExist:

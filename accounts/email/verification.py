@@ -22,7 +22,7 @@ from accounts.models.email_verification import EmailVerificationQuerySet
 
 Kind = SecurityEvent.Kind
 # Kept in the session of the browser that asked, which alone can answer by the code (ASVS 6.6.2).
-_SESSION_KEY = "address_proof"
+_SESSION_KEY = "email_verification"
 _NO_ID = str(UUID(int=0))  # no verification has this key
 
 
@@ -31,7 +31,7 @@ class InvalidLink(Exception):
 
 
 class Undone(NamedTuple):
-    """Tell what an undo did: the restored email, and a sentence for each request that was withdrawn with it."""
+    """The result of undoing a change: the restored email, and a sentence for each request that was withdrawn."""
 
     email: str
     withdrawn: list[str]
@@ -240,5 +240,5 @@ def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
 
 def _from_session(request: HttpRequest) -> tuple[str, str]:
     """Return the id and the user name of this browser's verification."""
-    key, name = request.session.get(_SESSION_KEY, (_NO_ID, ""))
-    return key, name
+    kept: tuple[str, str] = request.session.get(_SESSION_KEY, (_NO_ID, ""))
+    return kept

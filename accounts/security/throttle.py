@@ -1,8 +1,8 @@
 """Limit how often a visitor may try what can be guessed or what is expensive.
 
 Pauses grow and no account is ever locked: a stranger who guesses a user's password blocks buckets of their own, and
-those that they share with the account's owner open again within a minute. A browser in which the owner has signed in
-before has a bucket of its own, which no stranger can block. docs/reference/accounts.md shows the figures.
+those that they share with an owner who is elsewhere open again within a minute. A browser in which the owner has signed
+in before has a bucket of its own, which no stranger can block. docs/reference/accounts.md shows the figures.
 """
 
 import logging
@@ -41,9 +41,9 @@ class Limit:
     repeats: Rate | None = None  # attempts of one visitor that repeat a wrong one; None: they count like any other
 
 
-# A user who mistypes needs a few attempts, and one with several passwords a few more. NIST SP 800-63B §3.2.2 allows at
-# most a hundred consecutive guesses. An office behind one IP address shares a bucket and makes mistakes, too, so that
-# bucket opens often.
+# A user who mistypes needs a few attempts, and one with several passwords a few more. NIST SP 800-63B §3.2.2 asks for
+# resistance after at most a hundred consecutive failures. An office behind one IP address shares a bucket and makes
+# mistakes, too, so that bucket opens often.
 SIGN_IN = Limit(
     "sign-in",
     visitor_and_account=Rate(free=10, first=10, longest=15 * 60, window=DAY),
@@ -132,7 +132,7 @@ def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str
     counted among the repeats.
     """
     if seconds := _acquire(request, limit, account, guess):
-        attempt_throttled.send(Limit, request=request, limit=limit.name)
+        attempt_throttled.send_robust(Limit, request=request, limit=limit.name)
         logger.info("An attempt was throttled.", extra={"kind": "throttled", "limit": limit.name})
         throttled = Throttled(seconds)
         request.throttled = throttled  # type: ignore[attr-defined]  # The middleware needs it if a form catches it.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import closing
 from tests.ui.gallery import NAMED
 from tests.ui.looks import Eyes, Seen
 from tests.ui.site import Face, running
@@ -22,5 +23,5 @@ def seen(face: Face, browser: Any) -> Iterator[Callable[[str], Seen]]:
     """`seen(name)`: what a visit to that page of the gallery has brought to light."""
     page = browser.new_page()
     eyes = Eyes(page)
-    yield cache(lambda name: eyes.look(face, NAMED[name]))
-    page.close()
+    with closing(page):
+        yield cache(lambda name: eyes.look(face, NAMED[name]))

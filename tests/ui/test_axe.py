@@ -6,6 +6,7 @@ The browser that it runs in is the only one that heeds no Content-Security-Polic
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.chromium import closing
 from tests.ui.gallery import NAMED, every_page
 from tests.ui.looks import DESKTOP, PHONE
 
@@ -18,8 +19,8 @@ OF_COLOURS = ["color-contrast", "link-in-text-block"]  # nothing else differs in
 @pytest.fixture(scope="session")
 def tab(browser):
     context = browser.new_context(bypass_csp=True)
-    yield context.new_page()  # one for all: the second time axe is compiled already
-    context.close()
+    with closing(context):
+        yield context.new_page()  # one for all: the second time axe is compiled already
 
 
 @every_page

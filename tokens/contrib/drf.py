@@ -11,10 +11,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
-from tokens import bearer
-from tokens.core.exceptions import ExpiredToken, RevocationListUnavailable, TokenError
-from tokens.middleware import OUTAGES
-from tokens.session import RequestSession
+from .. import bearer
+from ..core.exceptions import ExpiredToken, RevocationListUnavailable, TokenError
+from ..middleware import OUTAGES
+from ..session import RequestSession
 
 
 class TokenAuthentication(BaseAuthentication):

@@ -1,8 +1,8 @@
 from django.core.management.base import BaseCommand, CommandParser
 
-from tokens.management import pruning
-from tokens.management.progress import counting
-from tokens.models import KEPT_AFTER_END
+from ...models import KEPT_AFTER_END
+from .. import pruning
+from ..progress import counting
 
 
 class Command(BaseCommand):

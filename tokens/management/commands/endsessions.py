@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from tokens.management.progress import counting
-from tokens.models import RefreshToken, RefreshTokenQuerySet
+from ...models import RefreshToken, RefreshTokenQuerySet
+from ..progress import counting
 
 AT_ONCE = 500  # sessions that end in one transaction
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -8,8 +8,8 @@ from time import time
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tokens.core.exceptions import InvalidKeys
-from tokens.management.inspection import Inspection, inspect
+from ...core.exceptions import InvalidKeys
+from ..inspection import Inspection, inspect
 
 MOST = 16 * 1024  # bytes; servers take no longer header
 WIDEST = 300  # characters of one claim

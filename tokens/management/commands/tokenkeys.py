@@ -5,9 +5,9 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tokens.core import keyfile
-from tokens.core import keys as jwks
-from tokens.core.exceptions import InvalidKeys
+from ...core import keyfile
+from ...core import keys as jwks
+from ...core.exceptions import InvalidKeys
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""Tokens, keys and the rule of rotation, without Django."""
