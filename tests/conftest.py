@@ -105,7 +105,7 @@ def _nothing_revoked() -> None:
 
 @pytest.fixture(autouse=True)
 def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The postman comes in the thread that committed, and finds `mail.outbox`: there is no thread to wait for."""
+    """The mail worker runs in the thread that committed, and finds `mail.outbox`: there is no thread to wait for."""
     from accounts.mails import worker
 
     monkeypatch.setattr(worker, "notify", worker.send_due)
