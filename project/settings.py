@@ -95,12 +95,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
-CACHES["default"]["OPTIONS"] = {
-    # Attempts are counted here (accounts/security/rate_limit.py). With Django's default of 300 entries they would evict
-    # each other. The timeouts are short because the site works without the server.
-    "LocMemCache": {"MAX_ENTRIES": 50_000},
-    "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
-}.get(CACHES["default"]["BACKEND"].rpartition(".")[2], {}) | CACHES["default"].get("OPTIONS", {})
+if env.is_set("REVOCATION_CACHE_URL"):
+    CACHES["revocation"] = env.cache("REVOCATION_CACHE_URL")
+    TOKENS_REVOCATION_CACHE = "revocation"
+for cache in CACHES.values():
+    cache["OPTIONS"] = {
+        # Attempts are counted here (accounts/security/rate_limit.py). With Django's default of 300 entries they would
+        # evict each other. The timeouts are short because the site works without the server.
+        "LocMemCache": {"MAX_ENTRIES": 50_000},
+        "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }.get(cache["BACKEND"].rpartition(".")[2], {}) | cache.get("OPTIONS", {})
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
@@ -171,8 +175,6 @@ if env.is_set("TOKENS_REVOCATION_LAG"):
     TOKENS_REVOCATION_LAG = env.seconds("TOKENS_REVOCATION_LAG")
 if env.is_set("TOKENS_REVOCATION_GRACE"):
     TOKENS_REVOCATION_GRACE = env.seconds("TOKENS_REVOCATION_GRACE")
-if env.is_set("TOKENS_REVOCATION_CACHE"):
-    TOKENS_REVOCATION_CACHE = env.text("TOKENS_REVOCATION_CACHE")
 if env.is_set("TOKENS_MAX_SESSIONS"):
     TOKENS_MAX_SESSIONS = env.whole("TOKENS_MAX_SESSIONS")
 if env.is_set("TOKENS_STATUS_LIST"):

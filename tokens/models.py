@@ -24,7 +24,7 @@ from . import client, users
 from .conf import conf
 from .core import rotation
 from .core.exceptions import RevokedToken
-from .revocation import get_revocation_list
+from .revocation import get_revocation_list, mark_dead
 from .signals import rows_revoked
 
 TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last used", and cheap
@@ -130,6 +130,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         rows = self.on_primary().select_related("user")
         row: RefreshToken | None = rows.filter(pk=sid, user=users.key_of(sub)).first()
         if row is None:
+            mark_dead(sid)
             raise RevokedToken(sid)
         row.check_live()
         return row
@@ -317,6 +318,7 @@ class RefreshToken(models.Model):
         However the user was changed: a row that is found dead is revoked at that reading.
         """
         if self.revoked_at is not None:
+            mark_dead(str(self.pk))
             raise RevokedToken(str(self.pk), self.reason)
         if not self.is_live:
             raise RevokedToken(str(self.pk), self.Reason.EXPIRED)
