@@ -9,7 +9,7 @@ from copy import copy
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -24,7 +24,7 @@ from . import client, users
 from .conf import conf
 from .core import rotation
 from .core.exceptions import RevokedToken
-from .revocation import get_revocation_list, mark_dead
+from .revocation import OldSessions, get_revocation_list, mark_dead
 from .signals import rows_revoked
 
 TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last used", and cheap
@@ -53,6 +53,8 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 
     def revoke(self, reason: str) -> int:
         """End the live rows among these for ever, in one statement. Return how many were ended."""
+        if conf.adopt_sessions and reason in DISTRUSTING:
+            OldSessions.objects.end(*self.live().exclude(user=None).values_list("user_id", flat=True).distinct())
         ended = self.live()._change(revoked_at=Now(), reason=reason)
         if ended:
             rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
@@ -62,6 +64,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         """Keep the sessions that knew `user` by the password hash `old`: it is the same password, hashed anew."""
         before = copy(user)
         before.password = old
+        OldSessions.objects.carry_over(user.pk, users.auth_hash(before), users.auth_hash(user))
         return self.live().filter(auth_hash__in=list(users.auth_hashes(before))).update(auth_hash=users.auth_hash(user))
 
     def bump(self) -> int:
@@ -122,7 +125,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         except IntegrityError:
             # Another sign-in took the same index of the status list at this very moment. There is no third try.
             row = self._insert(user, replacing, _new_values(**about))
-        self.prune()
+        if not conf.adopt_sessions:  # its rows are kept meanwhile, and this would walk past them
+            self.prune()
         return row
 
     def get_live(self, sid: str, sub: str) -> RefreshToken:
@@ -147,9 +151,12 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """Forget the probe of a token that turned out to be late. Return whether there was one to forget."""
         return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probe_count=0))
 
-    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str) -> int:
-        """End every session of these users, one user at a time in the order of their keys. Return how many ended."""
-        return sum(self._revoke_all(key, reason) for key in sorted(user.pk for user in people))
+    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str, keeping: UUID | None = None) -> int:
+        """End every session of these users but `keeping`, one user at a time in the order of their keys.
+
+        Return how many ended. Sessions that were not taken over yet are ended, but not counted.
+        """
+        return sum(self._revoke_all(key, reason, keeping) for key in sorted(user.pk for user in people))
 
     def revoke_reused(self, row: RefreshToken) -> int:
         """End what a stolen token of `row` puts in danger (TOKENS_REUSE_REVOKES). Return how many sessions ended.
@@ -177,10 +184,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             )
         return row
 
-    def _revoke_all(self, key: object, reason: str) -> int:
+    def _revoke_all(self, key: object, reason: str, keeping: UUID | None) -> int:
         with transaction.atomic(using=router.db_for_write(self.model)):
             users.lock_for_update(key)
-            ended: int = self.filter(user_id=key).revoke(reason)
+            OldSessions.objects.end(key)
+            ended: int = self.filter(user_id=key).exclude(pk=keeping).revoke(reason)
         return ended
 
     def _free_status_index(self) -> int | None:
@@ -363,6 +371,11 @@ class RefreshToken(models.Model):
                     RefreshToken.objects.filter(pk=self.pk).update(auth_hash=users.auth_hash(self.user))
                 return None
         return self.Reason.PASSWORD
+
+
+Reason = RefreshToken.Reason
+# Whoever ends a session for one of these reasons may mean one that is still to be taken over: it is on no list.
+DISTRUSTING = {Reason.ENDED, Reason.ADMIN, Reason.REUSED, Reason.DEACTIVATED}
 
 
 def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, object]:

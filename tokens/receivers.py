@@ -14,7 +14,7 @@ from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken
 from .models import RefreshToken
-from .revocation import get_revocation_list
+from .revocation import OldSessions, get_revocation_list
 from .session import OWNER, TokenRequest
 
 Reason = RefreshToken.Reason
@@ -63,6 +63,7 @@ def user_saved(
     with transaction.atomic(using=router.db_for_write(RefreshToken)):
         user = users.lock_for_update(instance.pk)
         if user is None or not user.is_active:
+            OldSessions.objects.end(instance.pk)
             reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
         else:
             old = password_upgrades.upgraded_from(instance)

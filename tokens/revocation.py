@@ -1,4 +1,6 @@
-"""The revocation list: the ids of rows that changed lately.
+"""What has ended: the revocation list, and old sessions that no row stands for yet.
+
+The revocation list has the ids of rows that changed lately.
 
 An access token is good until it expires, so something must catch those whose session has ended meanwhile. The list
 does, without a query for each request. An entry is never a verdict: it sends the request to the row.
@@ -19,7 +21,8 @@ from uuid import uuid4
 
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache
-from django.db import Error
+from django.db import Error, models, router
+from django.db.models.functions import Now
 
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable
@@ -33,6 +36,7 @@ SENTINEL = "tokens:complete"
 RESTORING = "tokens:restoring"
 RESTORING_TAKES = 10  # seconds after which another request tries, if a process died over it
 HOOK = "redis_connect_func"  # the option of redis-py for what is called with each new connection
+EVERYBODY = ""  # instead of a user's key
 UNKNOWN = "unknown"  # sends the request to the row
 
 ReadChanges = Callable[[float], Iterable[tuple[object, object]]]
@@ -226,7 +230,8 @@ class SharedRevocationList:
 
     def may_lose_keys(self) -> bool:
         """Return whether the cache drops keys before their time, as every one does but a Redis that is told not to."""
-        self.known("")  # which opens a connection
+        with suppress(Exception):
+            self._cache.get(SENTINEL)  # which opens a connection
         server = _server(self._cache)
         return server is NO_REDIS or server.evicts
 
@@ -296,8 +301,52 @@ def get_revocation_list() -> LocalRevocationList | SharedRevocationList:
 
 
 def mark_dead(sid: str) -> None:
-    """Enter a row that was found dead, if it is not on the list, which may have lost it."""
-    revocations = get_revocation_list()
-    if revocations.known(sid) is None:
-        with suppress(RevocationListUnavailable):  # the next request finds it again
-            revocations.mark([sid])
+    """Enter a row that was found dead: the list may have lost it."""
+    with suppress(RevocationListUnavailable):  # the next request finds it again
+        get_revocation_list().mark([sid])
+
+
+class OldSessionsManager(models.Manager["OldSessions"]):
+    def end(self, *keys: object) -> None:
+        """Have no old session of the users with these keys taken over any more; of nobody at all for EVERYBODY."""
+        if conf.adopt_sessions:
+            subs = [str(key) for key in keys]
+            rows = self._on_primary()
+            rows.bulk_create([self.model(sub=sub) for sub in subs], ignore_conflicts=True)
+            rows.filter(pk__in=subs).update(ended_at=Now())
+
+    def have_ended(self, key: object) -> bool:
+        """Return whether all old sessions of this user have ended."""
+        return self._on_primary().filter(pk__in=[EVERYBODY, str(key)]).exclude(ended_at=None).exists()
+
+    def carry_over(self, key: object, old: str, new: str) -> None:
+        """Remember that the password of this user is the same with the `auth_hash` `new` as with `old`."""
+        if conf.adopt_sessions and not self._on_primary().filter(pk=str(key), new_hash=old).update(new_hash=new):
+            self._on_primary().update_or_create(pk=str(key), defaults={"old_hash": old, "new_hash": new})
+
+    def hash_of_today(self, key: object, old: str) -> str | None:
+        """Return the `auth_hash` that the password of this user has instead of `old`; None if nothing is known."""
+        return self._on_primary().filter(pk=str(key), old_hash=old).values_list("new_hash", flat=True).first()
+
+    def _on_primary(self) -> models.QuerySet[OldSessions]:
+        return self.using(router.db_for_write(self.model))
+
+
+class OldSessions(models.Model):
+    """What has happened to all sessions of a user that are still to be taken over (TOKENS_ADOPT_SESSIONS).
+
+    They cannot be found by their user, so what ends or keeps all of them is remembered here, while the setting is on.
+    """
+
+    sub = models.CharField(primary_key=True, max_length=255)  # the user's key, or EVERYBODY
+    ended_at = models.DateTimeField(null=True)
+    old_hash = models.CharField(max_length=64)  # an `auth_hash`: those sessions know the password by it
+    new_hash = models.CharField(max_length=64)  # the same password, hashed anew
+
+    objects = OldSessionsManager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.sub

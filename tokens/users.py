@@ -112,13 +112,18 @@ def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
 
 def auth_hash(user: AbstractBaseUser) -> str:
     """Return what a row keeps of the password: a hash of Django's session hash, which changes with the password."""
-    return _digest(user.get_session_auth_hash())
+    return digest(user.get_session_auth_hash())
 
 
 def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
     """Yield all values of `auth_hash` that are valid for `user`: the current, then those of SECRET_KEY_FALLBACKS."""
     yield auth_hash(user)
-    yield from map(_digest, user.get_session_auth_fallback_hash())
+    yield from map(digest, user.get_session_auth_fallback_hash())
+
+
+def digest(session_hash: str) -> str:
+    """Return the `auth_hash` that stands for one of Django's session hashes."""
+    return hashlib.sha256(session_hash.encode()).hexdigest()
 
 
 def _rows(key: Any) -> models.QuerySet[AbstractBaseUser]:
@@ -143,10 +148,6 @@ def _plain(user: AbstractBaseUser, name: str) -> Claim:
     value = field.value_from_object(user)
     plain: Claim = value if value is None or type(value) in (str, int, bool) else field.value_to_string(user)
     return plain
-
-
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
 
 
 @cache

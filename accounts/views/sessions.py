@@ -65,8 +65,8 @@ def end_others(request: Request) -> HttpResponse:
         return _render_confirmation(
             request, "sessions_end_others", others=[session for session in live if not session.is_current]
         )
-    others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
-    count = others.live().revoke(RefreshToken.Reason.ENDED)
+    reason, current = RefreshToken.Reason.ENDED, request.tokens.session_id
+    count = RefreshToken.objects.revoke_for([request.user], reason, keeping=current)
     SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
     messages.success(
         request,

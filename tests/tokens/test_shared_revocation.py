@@ -134,7 +134,7 @@ class TestLosses:
         elsewhere()
         redis.client().config_set("maxmemory", "3mb")
         others = count()
-        while shared_revocation_list.known(str(RefreshToken.objects.get().pk)):
+        while f"{PREFIX}{RefreshToken.objects.get().pk}" in caches["shared"]:
             caches["shared"].set(f"{next(others)}", "x" * 10_000)
         assert [name_on(browser) for _ in range(2)] == ["nobody"] * 2
         message = "The Redis of TOKENS_REVOCATION_CACHE may evict keys: every request is sent to its row."

@@ -32,6 +32,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='OldSessions',
+            fields=[
+                ('sub', models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('old_hash', models.CharField(max_length=64)),
+                ('new_hash', models.CharField(max_length=64)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='RefreshToken',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
