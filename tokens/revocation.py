@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import methodcaller
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -143,8 +144,11 @@ class RedisServer:
     run_id = ""
     evicts = False
 
+    def __init__(self, on_connect: Callable[[Any], None] = methodcaller("on_connect")) -> None:
+        self._on_connect = on_connect
+
     def __call__(self, connection: Any) -> None:
-        connection.on_connect()
+        self._on_connect(connection)
         info = _info(connection)
         self.run_id = info.get("run_id", "")
         self.evicts = info.get("maxmemory_policy") != "noeviction"
@@ -237,10 +241,12 @@ class SharedRevocationList:
 
     @property
     def _cache(self) -> BaseCache:
-        cache = caches[conf.revocation_cache]  # each thread has an instance of its own
-        if (options := _pool_options(cache)) is not None and HOOK not in options:
-            options[HOOK] = RedisServer()
-        return cache
+        cache: Any = caches[conf.revocation_cache]  # each thread has an instance of its own
+        options = _pool_options(cache)
+        if options is not None and not isinstance(options.get(HOOK), RedisServer):
+            options[HOOK] = RedisServer(*filter(None, [options.get(HOOK)]))
+            cache._cache._pools.clear()  # whoever used the cache before has connections that were not asked
+        return cache  # type: ignore[no-any-return]
 
     def _lifetime(self) -> float:
         """Return how long the access tokens live of any process that has read the list.

@@ -30,6 +30,7 @@ def redis(settings):
     with valkey.running() as server:
         settings.CACHES = {**settings.CACHES, "shared": valkey.backend(server)}
         settings.TOKENS_REVOCATION_CACHE = "shared"
+        caches["shared"].get("readyz")  # as monitoring does, before the list is ever used
         yield server
         caches["shared"].close()
 
