@@ -20,14 +20,13 @@ Kind = SecurityEvent.Kind
 @receiver(session_started)
 def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
     """Record the sign-in, and write to the user if their account does not know the browser."""
-    if (
-        request
-        and row.user
-        and new_browser_alert.is_new_browser(request, row.user, row)
-        and new_browser_alert.can_notify(row.user)
-    ):
-        outbox.enqueue("new_browser", row.user, request, failures=new_browser_alert.recent_failures(row.user))
-    SecurityEvent.objects.record(request, row.user, Kind.SIGNED_IN, session_id=row.pk)
+    user = row.user
+    new = request and user and new_browser_alert.is_new_browser(request, user, row)
+    alerted = user if new and user and new_browser_alert.can_notify(user) else None
+    with transaction.atomic():
+        if alerted:
+            outbox.enqueue("new_browser", alerted, request, failures=new_browser_alert.recent_failures(alerted))
+        SecurityEvent.objects.record(request, user, Kind.SIGNED_IN, session_id=row.pk)
 
 
 @receiver(session_ended)
@@ -61,9 +60,10 @@ def withdraw_stale_token(sid: str, **kwargs: object) -> None:
 @receiver(reuse_found)
 def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
     """Record that a refresh token was reused, and warn the user."""
-    SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
-    if row.user:
-        outbox.enqueue("reuse_found", row.user, request)
+    with transaction.atomic():
+        SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
+        if row.user:
+            outbox.enqueue("reuse_found", row.user, request)
 
 
 @receiver(post_save, sender=OutgoingMail)

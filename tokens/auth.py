@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TypedDict
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import Error
+from django.db import Error, router, transaction
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
@@ -131,9 +131,10 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
     for row in RefreshToken.objects.on_primary().filter(pk__in=sids).live():
-        if row.revoke(reason):
-            row.reason = reason
-            signals.session_ended.send_robust(RefreshToken, request=request, row=row)
+        with transaction.atomic(using=router.db_for_write(RefreshToken)):
+            if row.revoke(reason):
+                row.reason = reason
+                signals.session_ended.send(RefreshToken, request=request, row=row)
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:

@@ -192,7 +192,10 @@ def _read_session_hash(request: TokenRequest, response: HttpResponseBase) -> Non
     """
     session_hash = request.session.pop(HASH_SESSION_KEY, None)
     if session_hash and response.status_code < 500:
-        auth.cycle_after_password_change(request, session_hash)
+        try:
+            auth.cycle_after_password_change(request, session_hash)
+        except (RevocationListUnavailable, Error):  # the password is changed, so only this browser has to sign in again
+            logger.exception("A browser could not be kept signed in after a change of its password.")
     _own_session(request)
 
 

@@ -3,6 +3,7 @@
 `session_started(request, row)`: `login()` made a row.
 `session_ended(request, row)`: `logout()`, a new sign-in in the same browser, or an administrator: see `row.reason`.
 `sessions_revoked(user, reason, count)`: a change of the user ended sessions.
+These two are sent inside the transaction: what a receiver writes commits with the end, and one that raises undoes it.
 `probe_sent(request, row)`: a stale token is probed for the first time.
 `probe_answered(request, sid)`: the browser had something newer; the stale request was only late.
 `reuse_found(request, row, count)`: a refresh token was used that something newer had replaced. Sent once, however many
