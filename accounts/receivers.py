@@ -1,5 +1,7 @@
 """Record events and send mails when `tokens` or Django signal something."""
 
+from datetime import datetime
+
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
 from django.db import transaction
@@ -46,15 +48,15 @@ def record_failure(credentials: dict[str, object], request: HttpRequest | None =
 
 
 @receiver(probe_sent)
-def record_stale_token(request: HttpRequest, row: RefreshToken, **kwargs: object) -> None:
+def record_stale_token(request: HttpRequest, row: RefreshToken, at: datetime, **kwargs: object) -> None:
     """Record that an old refresh token was used, which may turn out to be harmless."""
-    SecurityEvent.objects.record(request, row.user, Kind.COPY_TRIED, session_id=row.pk)
+    SecurityEvent.objects.record(request, row.user, Kind.COPY_TRIED, session_id=row.pk, created_at=at)
 
 
 @receiver(probe_answered)
-def withdraw_stale_token(sid: str, **kwargs: object) -> None:
-    """Withdraw what was recorded of an old refresh token, now that it turned out to be harmless."""
-    SecurityEvent.objects.filter(session_id=sid).withdraw()
+def withdraw_stale_token(sid: str, at: datetime, **kwargs: object) -> None:
+    """Withdraw what was recorded of this use of an old refresh token, now that it turned out to be harmless."""
+    SecurityEvent.objects.filter(session_id=sid, created_at=at).withdraw()
 
 
 @receiver(reuse_found)

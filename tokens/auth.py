@@ -14,7 +14,7 @@ from django.db import Error, router, transaction
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
-from . import client, cookies, issuing, signals, users
+from . import client, cookies, issuing, probe, signals, users
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
@@ -91,8 +91,7 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         return False
     if session.bearer:
         return False
-    if session.probe:
-        cookies.delete_probe(response)
+    probes = _write_probes(session, response)
     if session.flushed:
         cookies.delete(response)
         response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
@@ -101,8 +100,19 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
-        return bool(session.probe)
+        return probes
     return True
+
+
+def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
+    """Keep the probe of which the site has just been told, and delete what is over. Return whether there was any."""
+    if session.judged and session.probe:
+        cookies.delete_probe(response, cookies.probe_name())
+    if session.telling:
+        probe.write(response, cookies.told_probe_name(), session.telling)
+    elif session.told and session.judged and session.claims:
+        cookies.delete_probe(response, cookies.told_probe_name())
+    return bool(session.probe or session.telling or session.told)
 
 
 def _open(session: RequestSession, row: RefreshToken) -> None:

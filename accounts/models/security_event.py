@@ -1,6 +1,6 @@
 """Store what happened to accounts; events are only ever added."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
@@ -67,15 +67,18 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
         kind: "SecurityEvent.Kind",
         session_id: UUID | None = None,
         actor: models.Model | AnonymousUser | None = None,
+        created_at: datetime | None = None,
     ) -> "SecurityEvent":
         """Record that `kind` happened to `user` (None if it is not known to whom).
 
         `request` tells where it came from (None if it was no request), `session_id` is the id of the session that it
-        happened to or in, `actor` the user who did it. Normally that is `user`, and `actor` stays empty.
+        happened to or in, `actor` the user who did it. Normally that is `user`, and `actor` stays empty. `created_at` is now,
+        unless the event is looked up by it later.
         """
         event: SecurityEvent = self.create(
             user_id=user.pk if user else None,
             kind=kind,
+            created_at=created_at or timezone.now(),
             session_id=session_id,
             actor_id=actor.pk if actor and (not user or actor.pk != user.pk) else None,
             ip_address=client.ip_address(request) if request else None,
