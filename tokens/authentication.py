@@ -143,7 +143,8 @@ def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims
 def withdraw_probe(request: TokenRequest, sid: str) -> None:
     """Take back the probes that this request came with, if it brings something newer of the same row `sid`."""
     probes = [probe for probe in (request.tokens.probe, request.tokens.told) if probe and probe.sid == sid]
-    if any([RefreshToken.objects.withdraw_probe(sid, jti) for jti in {probe.jti for probe in probes}]):
+    answered = [RefreshToken.objects.withdraw_probe(sid, jti) for jti in {probe.jti for probe in probes}]
+    if any(answered):
         record(TokenEvent.ANSWERED, sid)
     for at in {datetime.fromisoformat(probe.at) for probe in probes if probe.at}:
         signals.probe_answered.send_robust(RefreshToken, request=request, sid=sid, at=at)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
-from accounts.models import SecurityEvent
+from accounts.models import SecurityEvent, security_event
 from accounts.models.security_event import EVENT_RETENTION, AppendOnlyError
 from tests.accounts.conftest import FIREFOX
 from tests.tokens.clock import copy_of, elapse
@@ -200,6 +200,36 @@ class TestWhereNobodyJudges:
         browser.cookies["__Host-probe-told"] = old.cookies["__Host-probe-told"].value
         browser.get("/")
         assert tried(bob) == 0
+
+
+class TestABound:
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr(security_event, "MAX_PER_HOUR", 3)
+
+    def test_on_the_events_of_two_old_copies_that_are_shown_in_turn_which_hide_no_other_session(self, stale, bob):
+        browser, oldest = stale
+        old = copy_of(browser)
+        for _ in range(2):
+            elapse(EXPIRED, browser, old, oldest)
+            browser.get("/")
+        for _ in range(3):
+            for copy in (oldest, old):
+                assert copy_of(copy).get("/").status_code == 307
+        assert tried(bob) == 3
+        SecurityEvent.objects.record(None, bob, Kind.COPY_TRIED, session_id=uuid4())
+        assert tried(bob) == 4
+
+    def test_on_those_of_each_kind_for_each_account_and_hour_but_not_on_what_administrators_do(self, alice, bob, clock):
+        def happens(kind, times, person=bob, **about):
+            made = [SecurityEvent.objects.record(None, person, kind, session, **about) for _ in range(times)]
+            return len(list(filter(None, made)))
+
+        session = uuid4()
+        for kind in Kind:
+            assert [happens(kind, 5), happens(kind, 5, actor=alice), happens(kind, 1, alice)] == [3, 5, 1]
+        clock.shift(60 * 60 + 1)
+        assert happens(Kind.SIGNED_IN, 5) == 3
 
 
 def test_nothing_else_can_be_withdrawn(stale):
