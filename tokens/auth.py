@@ -106,13 +106,15 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
 
 def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
     """Keep the probe of which the site has just been told, and delete what is over. Return whether there was any."""
-    if session.judged and session.probe:
+    probed = session.judged and session.probe is not None
+    answered = session.judged and session.told is not None and session.claims is not None
+    if probed:
         cookies.delete_probe(response, cookies.probe_name())
     if session.telling:
         probe.write(response, cookies.told_probe_name(), session.telling)
-    elif session.told and session.judged and session.claims:
+    elif answered:
         cookies.delete_probe(response, cookies.told_probe_name())
-    return bool(session.probe or session.telling or session.told)
+    return probed or answered or session.telling is not None
 
 
 def _open(session: RequestSession, row: RefreshToken) -> None:
