@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import router, transaction
 from django.db.models import Model, Q, QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -127,9 +128,10 @@ class RefreshTokenAdmin(ExactSearch, ModelAdmin):
     @admin.action(description=_("End the selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
         rows = list(queryset.live().select_related("user"))
-        count = queryset.revoke(RefreshToken.Reason.ADMIN)
-        for row in rows:
-            row.reason = RefreshToken.Reason.ADMIN
-            signals.session_ended.send_robust(RefreshToken, request=request, row=row)
+        with transaction.atomic(using=router.db_for_write(RefreshToken)):
+            count = queryset.revoke(RefreshToken.Reason.ADMIN)
+            for row in rows:
+                row.reason = RefreshToken.Reason.ADMIN
+                signals.session_ended.send(RefreshToken, request=request, row=row)
         text = ngettext("%d session was ended.", "%d sessions were ended.", count) % count
         self.message_user(request, text)

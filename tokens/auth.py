@@ -10,11 +10,11 @@ from time import monotonic
 from typing import TypedDict
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import Error
+from django.db import Error, router, transaction
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
-from . import client, cookies, issuing, signals, users
+from . import client, cookies, issuing, probe, signals, users
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
@@ -91,8 +91,7 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         return False
     if session.bearer:
         return False
-    if session.probe:
-        cookies.delete_probe(response)
+    probes = _write_probes(session, response)
     if session.flushed:
         cookies.delete(response)
         response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
@@ -101,8 +100,21 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
-        return bool(session.probe)
+        return probes
     return True
+
+
+def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
+    """Keep the probe of which the site has just been told, and delete what is over. Return whether there was any."""
+    probed = session.judged and session.probe is not None
+    answered = session.judged and session.told is not None and session.claims is not None
+    if probed:
+        cookies.delete_probe(response, cookies.probe_name())
+    if session.telling:
+        probe.write(response, cookies.told_probe_name(), session.telling)
+    elif answered:
+        cookies.delete_probe(response, cookies.told_probe_name())
+    return probed or answered or session.telling is not None
 
 
 def _open(session: RequestSession, row: RefreshToken) -> None:
@@ -131,9 +143,10 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
     for row in RefreshToken.objects.on_primary().filter(pk__in=sids).live():
-        if row.revoke(reason):
-            row.reason = reason
-            signals.session_ended.send_robust(RefreshToken, request=request, row=row)
+        with transaction.atomic(using=router.db_for_write(RefreshToken)):
+            if row.revoke(reason):
+                row.reason = reason
+                signals.session_ended.send(RefreshToken, request=request, row=row)
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:

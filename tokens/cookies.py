@@ -19,6 +19,11 @@ def probe_name() -> str:
     return "__Host-probe" if conf.cookie_secure else "probe"
 
 
+def told_probe_name() -> str:
+    """Return the name of the cookie that keeps the probe of which the site was told, while others follow it."""
+    return "__Host-probe-told" if conf.cookie_secure else "probe-told"
+
+
 def read(request: HttpRequest, name: str) -> str | None:
     """Return the value of the cookie `name`; see `read_all`."""
     return read_all(request, name)[0]
@@ -54,12 +59,12 @@ def delete(response: HttpResponseBase) -> None:
     _unset(response, refresh_name())
 
 
-def write_probe(response: HttpResponseBase, value: str, max_age: int) -> None:
-    _set(response, probe_name(), value, max_age=max_age)
+def write_probe(response: HttpResponseBase, name: str, value: str, max_age: int) -> None:
+    _set(response, name, value, max_age=max_age)
 
 
-def delete_probe(response: HttpResponseBase) -> None:
-    _unset(response, probe_name())
+def delete_probe(response: HttpResponseBase, name: str) -> None:
+    _unset(response, name)
 
 
 def _unset(response: HttpResponseBase, name: str) -> None:

@@ -141,9 +141,9 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
 
 
 def _visitor(request: TokenRequest, fresh: bool = False) -> Visitor:
-    """Return who is asking where it is too late or too early to judge: on a 404, or at a sign-in or sign-out."""
+    """Return who is asking where nobody judges and nobody is given anything: on a 404, at a sign-in or a sign-out."""
     try:
-        return authenticate(request, fresh=fresh, judge=False).user or _take_over(request) or AnonymousUser()
+        return authenticate(request, fresh=fresh, judge=False).user or AnonymousUser()
     except (RevocationListUnavailable, Error):
         logger.exception("A request could not be authenticated.")
         return AnonymousUser()
@@ -192,7 +192,10 @@ def _read_session_hash(request: TokenRequest, response: HttpResponseBase) -> Non
     """
     session_hash = request.session.pop(HASH_SESSION_KEY, None)
     if session_hash and response.status_code < 500:
-        auth.cycle_after_password_change(request, session_hash)
+        try:
+            auth.cycle_after_password_change(request, session_hash)
+        except (RevocationListUnavailable, Error):  # the password is changed, so only this browser has to sign in again
+            logger.exception("A browser could not be kept signed in after a change of its password.")
     _own_session(request)
 
 

@@ -338,13 +338,14 @@ class RefreshToken(models.Model):
         """End this session. Return whether it was this call that did."""
         return bool(RefreshToken.objects.filter(pk=self.pk).revoke(reason))
 
-    def probe(self, jti: str) -> bool:
-        """Count a probe of the stale token `jti`. Return whether it is the first since something newer answered one."""
-        rows = RefreshToken.objects.filter(pk=self.pk, revoked_at=None)
-        if rows.exclude(probed_jti=jti).update(probed_jti=jti, probe_count=1):
-            return True
-        rows.update(probe_count=F("probe_count") + 1)
-        return False
+    def note_stale(self, jti: str) -> bool:
+        """Note the stale token `jti`. Return whether it is the first time since something newer answered a probe."""
+        others = RefreshToken.objects.filter(pk=self.pk, revoked_at=None).exclude(probed_jti=jti)
+        return bool(others.update(probed_jti=jti, probe_count=0))
+
+    def count_probe(self) -> None:
+        """Count a probe of the stale token that was noted last."""
+        RefreshToken.objects.filter(pk=self.pk, revoked_at=None).update(probe_count=F("probe_count") + 1)
 
     def probe_limit_reached(self, jti: str) -> bool:
         """Return whether `jti` was probed so often that its bearer cannot be one that keeps cookies."""

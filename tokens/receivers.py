@@ -52,7 +52,7 @@ def user_saved(
     update_fields: Collection[str] | None,
     **_: object,
 ) -> None:
-    """End the sessions that a deactivation or another password makes invalid.
+    """End the sessions that a deactivation or another password makes invalid, in the transaction that saves it.
 
     The access tokens of the others are issued again if what they say of the user may have changed.
     """
@@ -60,7 +60,7 @@ def user_saved(
     if created or raw or (update_fields is not None and told.isdisjoint(update_fields)):
         return
     rows = RefreshToken.objects.for_user(instance)
-    with transaction.atomic(using=router.db_for_write(RefreshToken)):
+    with transaction.atomic(using=router.db_for_write(RefreshToken), savepoint=False):
         user = users.lock_for_update(instance.pk)
         if user is None or not user.is_active:
             OldSessions.objects.end(instance.pk)
@@ -73,7 +73,7 @@ def user_saved(
             reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
             if not old:
                 rows.bump()
-    _tell(instance, reason, count)
+        _tell(instance, reason, count)
 
 
 def user_deleted(sender: object, instance: AbstractBaseUser, **_: object) -> None:
@@ -90,4 +90,4 @@ def setting_changed(setting: str, **_: object) -> None:
 
 def _tell(user: AbstractBaseUser, reason: Reason, count: int) -> None:
     if count:
-        signals.sessions_revoked.send_robust(RefreshToken, user=user, reason=reason, count=count)
+        signals.sessions_revoked.send(RefreshToken, user=user, reason=reason, count=count)

@@ -41,6 +41,9 @@ class RequestSession:
     claims: AccessClaims | None = None
     row: RefreshToken | None = None  # if it was read
     ended: str | None = None  # why the session that came along has ended: a `Reason`
+    told: Probe | None = None  # the probe that came along of which the site was told
+    telling: Probe | None = None  # that of this request
+    judged = False  # whether its tokens were judged, so that its probes are over
     accessed = False  # whether the response depends on the cookies
     created = False  # whether this request opened it
     flushed = False  # whether this request ended it
@@ -55,10 +58,12 @@ class RequestSession:
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        access, refresh, probed = cookies.read_all(
-            request, cookies.access_name(), cookies.refresh_name(), cookies.probe_name()
+        access, refresh, probed, told = cookies.read_all(
+            request, cookies.access_name(), cookies.refresh_name(), cookies.probe_name(), cookies.told_probe_name()
         )
-        return cls(access, refresh, probe.read(probed) if probed else None)
+        session = cls(access, refresh, probe.read(probed) if probed else None)
+        session.told = probe.read(told) if told else None
+        return session
 
     @classmethod
     def from_header(cls, access: str | None = None, refresh: str | None = None) -> RequestSession:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, wraps
 from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import models, router
+from django.db import models, router, transaction
 from django.db.models import F
 from django.db.models.base import ModelBase, ModelState
 from django.db.models.signals import post_init, pre_init
@@ -108,6 +108,22 @@ def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
     if not rows.update(**(values or {"password": F("password")})):
         return None
     return rows.get()
+
+
+def save_atomically(model: type[AbstractBaseUser]) -> None:
+    """Have a change of a user and what `post_save` does about it, such as ending sessions, commit together or not."""
+    save_base = model.save_base
+    if hasattr(save_base, "atomic"):
+        return
+
+    @wraps(save_base)
+    def saved(self: AbstractBaseUser, *args: Any, **kwargs: Any) -> None:
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using, savepoint=False):
+            save_base(self, *args, **kwargs)
+
+    saved.atomic = True  # type: ignore[attr-defined]
+    model.save_base = saved  # type: ignore[method-assign, assignment]
 
 
 def auth_hash(user: AbstractBaseUser) -> str:

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import TypeVar, cast
 
 from django import forms
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -70,12 +71,13 @@ def reauthenticate(request: Request, password: str) -> str:
     """
     throttle.hit(request, throttle.REAUTHENTICATION, request.user)
     row = request.tokens.row
-    right = row is not None and request.user.check_password(password)
-    kind = Kind.REAUTHENTICATED if right else Kind.REAUTHENTICATION_FAILED
-    SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
-    if row is None or not right:
+    session_id = request.tokens.session_id
+    if row is None or not request.user.check_password(password):
+        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATION_FAILED, session_id=session_id)
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
-    row.mark_authenticated()
+    with transaction.atomic():
+        row.mark_authenticated()
+        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
     throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 

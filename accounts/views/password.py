@@ -40,9 +40,10 @@ class PasswordChange(auth_views.PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        response = super().form_valid(form)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
         known_browsers.remember(self.request, response, form.user)
-        _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
         messages.success(self.request, _("Your password was changed. All other sessions were ended."))
         return response
 

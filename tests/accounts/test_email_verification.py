@@ -95,7 +95,7 @@ class TestAsk:
 
     def test_costs_the_same_whether_it_is_taken_or_not(self, here, bob, alice, django_assert_num_queries):
         for address in (NEW, "alice@example.org"):
-            with django_assert_num_queries(9):
+            with django_assert_num_queries(10):
                 email_verification.start(here, bob, address)
 
     def test_deletes_what_nobody_can_use_any_more(self, ask):

@@ -9,11 +9,13 @@ from uuid import uuid4
 import pytest
 from django.conf import settings as live_settings
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model, login
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
 from tests.proxy_models.models import Colleague
 from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.outage import failing_at
 from tokens import auth, signals, verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -435,6 +437,43 @@ class TestChangesOfAPerson:
         Colleague.objects.get().delete()
         assert name_on(visitor) == "nobody"
         assert RefreshToken.objects.get().reason == Reason.DELETED
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAChangeOfAPassword:
+    """As Django's own views save it."""
+
+    def test_and_its_revocations_are_all_or_nothing_whichever_statement_fails(self, visitor, bob):
+        for number in range(1, 99):
+            with failing_at(number) as failed:
+                response = copy_of(visitor).post("/change-password/", {"password": "another one"})
+            bob.refresh_from_db()
+            changed = bob.check_password("another one")
+            revoked = RefreshToken.objects.filter(reason=Reason.PASSWORD).exists()
+            assert (changed, revoked) == (response.status_code == 200,) * 2, (number, failed)
+            if changed:
+                break
+        assert number > 3
+
+    def test_is_undone_by_a_receiver_that_fails(self, visitor, bob):
+        def fail(**_):
+            raise RuntimeError
+
+        signals.sessions_revoked.connect(fail)
+        try:
+            bob.set_password("another one")
+            with pytest.raises(RuntimeError):
+                bob.save()
+        finally:
+            signals.sessions_revoked.disconnect(fail)
+        bob.refresh_from_db()
+        assert bob.check_password(PASSWORD) and RefreshToken.objects.get().is_live
+
+    def test_that_cannot_keep_this_browser_in_says_that_it_is_done(self, visitor, bob):
+        with mock.patch.object(auth.users, "from_db_or_none", side_effect=OperationalError):
+            assert visitor.post("/change-password/", {"password": "another one"}).status_code == 200
+        bob.refresh_from_db()
+        assert bob.check_password("another one") and not RefreshToken.objects.live().exists()
 
 
 class TestRow:

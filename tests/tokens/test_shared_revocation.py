@@ -7,6 +7,7 @@ from django.core.cache import caches
 from django.db.models.functions import Now
 
 from tests import valkey
+from tests.conftest import PASSWORD
 from tests.tokens.clock import elapse
 from tokens.models import RefreshToken
 from tokens.revocation import (
@@ -175,6 +176,13 @@ class TestOutage:
         assert browser_of_bob.post("/log-out/").status_code == 503
         row = RefreshToken.objects.get()
         assert row.is_live and row.changed_at is None
+
+    @pytest.mark.django_db(transaction=True)
+    def test_so_does_a_change_of_password(self, browser_of_bob, bob, redis):
+        redis.stop()
+        assert browser_of_bob.post("/change-password/", {"password": "another one"}).status_code == 503
+        bob.refresh_from_db()
+        assert bob.check_password(PASSWORD)
 
     def test_a_refresh_goes_on_and_sets_cookies_later(self, browser_of_bob, redis, name_on):
         elapse(EXPIRED, browser_of_bob)
