@@ -1,4 +1,4 @@
-"""Creating an account, without telling who has one: neither at once nor on the pages that follow. Mistyped addresses."""
+"""Creating an account, without telling who has one, neither at once nor later, and correcting what was mistyped."""
 
 import re
 
@@ -183,7 +183,7 @@ class TestAMistypedAddress:
 
     @pytest.mark.parametrize("reason", ["signed in before", "an hour later", "confirmed"])
     def test_is_not_when_others_may_sit_at_the_browser(self, sign_up, sign_in, reason):
-        browser, message = sign_up()
+        browser, _ = sign_up()
         if reason == "signed in before":
             sign_in(Client(), User.objects.get())
         elif reason == "an hour later":
