@@ -70,8 +70,10 @@ class SentForm:
 
 def sent_form(request: HttpRequest) -> SentForm | None:
     """Return the form that `request` sends, or None if it sends none of the site's."""
+    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+        return None
     browser = request.COOKIES.get(settings.CSRF_COOKIE_NAME)
-    if not browser or request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+    if not browser:
         return None
     try:
         body = request.body
@@ -79,4 +81,4 @@ def sent_form(request: HttpRequest) -> SentForm | None:
         return None
     if b"csrfmiddlewaretoken=" not in body:
         return None
-    return SentForm(b"\n".join((browser.encode(), request.get_full_path().encode(), body)))
+    return SentForm(b"\n".join((browser.encode(), request.build_absolute_uri().encode(), body)))
