@@ -19,7 +19,7 @@ for (const hint of document.querySelectorAll("[data-wait]")) {
   const tell = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
     button.disabled = left > 0;
-    hint.hidden = left <= 0;
+    hint.style.visibility = left > 0 ? "" : "hidden"; // nothing moves
     hint.textContent = hint.dataset.words.replace("{}", seconds.format(left));
     if (left > 0) setTimeout(tell, 1000);
   };

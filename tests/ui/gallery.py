@@ -94,7 +94,7 @@ def signed_up(page: Page) -> None:
 
 def opened(page: Page) -> None:
     """What can be unfolded."""
-    page.locator("main summary").click()
+    page.locator("main summary").press("Enter")
 
 
 OPEN = [
