@@ -19,12 +19,12 @@ from accounts.email.ownership import claim, find_owner
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
-from accounts.models.email_verification import EmailVerificationQuerySet
+from accounts.models.email_verification import LINK_LIFETIME, EmailVerificationQuerySet
 
 Kind = SecurityEvent.Kind
 RESEND_PAUSE = 60  # seconds: a mail that nobody has had time to look for is not replaced by another
 # Kept in the session of the browser that asked, which alone can answer by the code (ASVS 6.6.2): which verification,
-# and when. The row tells when the mail left, and only one that confirms something does.
+# and when. The row tells when the mail left, which depends on whether the email is taken.
 _SESSION_KEY = "verification"
 _NO_ID = str(UUID(int=0))  # no verification has this key
 
@@ -65,7 +65,7 @@ def start(request: HttpRequest, user: User, email: str) -> None:
 
 def seconds_to_resend(request: HttpRequest) -> int:
     """Return for how long this browser has to wait until the mail that it has asked for is sent once more."""
-    return max(_from_session(request)[1] + RESEND_PAUSE - int(time()), 0)
+    return max(RESEND_PAUSE - _seconds_since(request), 0)
 
 
 def correctable(request: HttpRequest) -> User | None:
@@ -74,7 +74,7 @@ def correctable(request: HttpRequest) -> User | None:
     Nobody has ever been signed in to it, and only for the lifetime of a link: others may use the browser later.
     """
     verification = for_browser(request)
-    if verification is None or request.user.is_authenticated or not verification.is_open:
+    if verification is None or request.user.is_authenticated or _seconds_since(request) > LINK_LIFETIME.seconds:
         return None
     user = verification.user
     return user if user.last_login is None and user.email_verified_at is None else None
@@ -86,7 +86,7 @@ def correct(request: HttpRequest, email: str, chosen: User | None = None) -> Non
     With `chosen` it gets the password of that user. Raise InvalidLink if it was confirmed, or used, this very moment.
     """
     with transaction.atomic():
-        _, user = _locked(EmailVerification.objects.open(), UUID(_from_session(request)[0]))
+        _, user = _locked(EmailVerification.objects.pending(), UUID(_from_session(request)[0]))
         if user.last_login or user.email_verified_at:
             raise InvalidLink
         user.email = email
@@ -261,6 +261,11 @@ def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
 
 def _is_for(verification: EmailVerification | None, user: User, email: str) -> bool:
     return verification is not None and (verification.user_id, verification.email) == (user.pk, email)
+
+
+def _seconds_since(request: HttpRequest) -> int:
+    """Return how long ago this browser asked for its verification."""
+    return int(time()) - _from_session(request)[1]
 
 
 def _from_session(request: HttpRequest) -> tuple[str, int]:

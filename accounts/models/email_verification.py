@@ -107,8 +107,3 @@ class EmailVerification(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
-
-    @property
-    def is_open(self) -> bool:
-        """Return whether a link can still confirm it."""
-        return self.confirmed_at is None and self.requested_at > timezone.now() - LINK_LIFETIME
