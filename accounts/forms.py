@@ -65,7 +65,7 @@ class UserEmailField(forms.EmailField):
 
 
 class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
-    """Ask for a new account without revealing which user names and emails are taken: only the mail tells its reader."""
+    """Ask for a new account without revealing which emails have one: only the mail tells its reader."""
 
     class Meta:
         model = User
@@ -80,7 +80,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
         _label_new_password(self.fields["password1"], self.fields["password2"])
 
     def validate_unique(self) -> None:
-        """Leave uniqueness to the insert, which follows the hash: an earlier query would reveal who has an account."""
+        """Leave uniqueness to the insert: a query would tell of the email as well, and of another moment."""
 
     def validate_password_for_user(self, user: User, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
         super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]

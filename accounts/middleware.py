@@ -1,4 +1,4 @@
-"""Redirect users who have to act first, and explain to users why a request was refused."""
+"""Redirect users who have to act first, explain why a request was refused, and answer repeated forms."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -6,8 +6,32 @@ from django.shortcuts import redirect, render
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
+from accounts.security.repeated_forms import SentForm, sent_form
 from accounts.security.throttle import Throttled
 from accounts.types import Request
+
+
+class RepeatedFormMiddleware(MiddlewareMixin):
+    """Answer a form that is sent twice as it was answered the first time (accounts/security/repeated_forms.py).
+
+    It stands outside of everything that sets a cookie of a browser, and answers even if what the first one did has
+    ended the session that both came with.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        form = sent_form(request)
+        if form is None:
+            return None
+        if not form.is_first():
+            return form.first_answer()
+        request.sent_form = form  # type: ignore[attr-defined]
+        return None
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        form: SentForm | None = getattr(request, "sent_form", None)
+        if form:
+            form.keep(response)
+        return response
 
 
 class EmailVerificationMiddleware(MiddlewareMixin):

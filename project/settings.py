@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "tokens.middleware.StrictCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.RepeatedFormMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -197,6 +198,7 @@ CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = COOKIES_SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "project.errors.csrf_failure"
 
 # Django's session signs nobody in; it is there for code that needs request.session.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"

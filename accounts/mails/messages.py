@@ -85,16 +85,6 @@ def _headers(mail: OutgoingMail) -> dict[str, str]:
     return {"Message-ID": f"<{name}@{urlsplit(base_url()).hostname}>", "Auto-Submitted": "auto-generated"}
 
 
-@mail_context("account_exists")
-def _account_exists(mail: OutgoingMail) -> Context:
-    return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
-
-
-@mail_context("username_taken")
-def _username_taken(mail: OutgoingMail) -> Context:
-    return {"link": absolute_url("signup")}
-
-
 @mail_context("password_reset")
 def _password_reset(mail: OutgoingMail) -> Context | None:
     """Return the link, even without a user: otherwise the cost would reveal who has an account.
@@ -130,6 +120,7 @@ def _email_confirm(mail: OutgoingMail) -> Context | None:
     }
 
 
+@mail_context("account_exists")
 @mail_context("email_taken")
 def _email_taken(mail: OutgoingMail) -> Context:
     return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}

@@ -80,11 +80,9 @@ class EmailVerification(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     # Without a constraint, requesting a verification while the user is being deleted makes neither of the two fail.
-    # A row without a user belongs to a sign-up that failed, so that attempts at the code get the same response.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),
-        null=True,
         on_delete=models.CASCADE,
         db_constraint=False,
         related_name="email_verifications",

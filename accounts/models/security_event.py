@@ -109,7 +109,6 @@ class SecurityEvent(models.Model):
         """List the kinds of events; the label is what users and the log read."""
 
         SIGNED_UP = "signed_up", _("Account created")
-        SIGN_UP_REPEATED = "sign_up_repeated", _("An account was asked for that is there already")
         SIGNED_IN = "signed_in", _("Signed in")
         SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
         SIGNED_OUT = "signed_out", _("Signed out")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack
+from secrets import token_hex
 from threading import Event, Thread
 from urllib.parse import urlencode
 
@@ -19,7 +20,6 @@ TITLE = "Signing in"
 NOTE = "Through the whole stack, on PostgreSQL. The crowd signs in over HTTP while Alice, signed in, opens pages."
 SLOTS = 2 * 64  # MiB: two hashes at a time (accounts/security/hashers.py)
 EVERY = 0.005  # seconds between two pages that are asked for
-SECRET = "a" * 32  # a CSRF cookie and its form field
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
@@ -69,21 +69,22 @@ def _beside(pages: Load, port: int, number: int) -> tuple[list[float], int]:
 
 
 def _sign_in(port: int, number: int) -> int:
-    """All at once, each from an address of their own."""
-    refused = 0
+    """All at once, each from an address of their own, and with a new form: one that was sent before costs nothing."""
+    refused, secret = 0, token_hex(16)  # a CSRF cookie and its form field
     with ExitStack() as stack:
         waiting = []
         for place in range(number):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
-            connection.sendall(form("/accounts/login/", f"__Host-csrftoken={SECRET}", f"198.51.{place}.1", body(place)))
+            fields = body(place, secret)
+            connection.sendall(form("/accounts/login/", f"__Host-csrftoken={secret}", f"198.51.{place}.1", fields))
             waiting.append(connection)
         for connection in waiting:
             refused += not connection.recv(65536).startswith(b"HTTP/1.1 302")
     return refused
 
 
-def body(place: int) -> str:
-    fields = {"username": f"person{place}", "password": people.PASSWORD, "csrfmiddlewaretoken": SECRET}
+def body(place: int, secret: str) -> str:
+    fields = {"username": f"person{place}", "password": people.PASSWORD, "csrfmiddlewaretoken": secret}
     return urlencode(fields)
 
 

@@ -29,7 +29,6 @@ FOLDER = Path(settings.BASE_DIR / "templates/mails")
 KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem != "base" and path.stem[0] != "_")
 ADDRESS = "2001:db8:85a3:1234:5678:8a2e:370:7334"
 FACTS = {  # what the callers give
-    "username_taken": {"name": "bob"},
     "username_changed": {"before": "bob", "after": "bobby"},
 }
 

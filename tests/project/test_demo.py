@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
@@ -143,6 +145,26 @@ class TestSite:
 
     def test_its_secret_is_for_its_owner_alone(self, demo):
         assert stat.S_IMODE((demo.data / "secret-key").stat().st_mode) == 0o600
+
+
+def test_safari_is_told_how_to_sign_in_and_can(demo, tmp_path):
+    """It keeps no Secure cookie of http://localhost, and neither does Python's jar."""
+
+    def sign_in(demo: Demo) -> tuple[int, str]:
+        safari, url = build_opener(HTTPCookieProcessor()), f"http://localhost:{demo.port}/accounts/login/"
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', safari.open(url).read().decode())[1]
+        fields = {"csrfmiddlewaretoken": token, "username": "bob", "password": demo.passwords["bob"]}
+        try:
+            response = safari.open(url, urlencode(fields).encode())
+        except HTTPError as refusal:
+            response = refusal
+        return response.status, response.read().decode()
+
+    status, page = sign_in(demo)
+    assert status == 403
+    assert "TOKENS_COOKIE_SECURE=false" in page
+    with running(tmp_path / "data", TOKENS_COOKIE_SECURE="false") as restarted:
+        assert "Hello, bob." in sign_in(restarted)[1]
 
 
 def test_a_second_run_starts_what_is_there_and_keeps_people_signed_in(tmp_path):
