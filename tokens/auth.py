@@ -33,17 +33,24 @@ class ClientInfo(TypedDict):
     ip_address: str | None
 
 
-def start(request: TokenRequest, user: AbstractBaseUser) -> RefreshToken:
+def start(request: TokenRequest, user: AbstractBaseUser, backend: str = "") -> RefreshToken:
     """Open a session of `user` and return its row. The session it replaces ends once the new cookies are set.
+
+    `backend` is the dotted path of the authentication backend that has let the user in.
 
     Raises RevokedToken if the user was deactivated, deleted or given another password meanwhile.
     """
     session = request.tokens
-    if session.created and session.claims:
-        _end_rows(request, {session.claims.sid}, Reason.REPLACED)
+    if session.created:
+        _discard(request, Reason.REPLACED)
     replacing = {claims.sid for claims in session.presented_claims()}
     row = RefreshToken.objects.start(
-        user, replacing, remember=session.remember, method=session.method, **_client_info(request)
+        user,
+        replacing,
+        remember=session.remember,
+        method=session.method,
+        backend=backend,
+        **_client_info(request),
     )
     _open(session, row)
     signals.session_started.send_robust(RefreshToken, request=request, row=row)
@@ -57,7 +64,7 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
     if user is None or not constant_time_compare(user.get_session_auth_hash(), session_hash):
         return
     old = RefreshToken.objects.on_primary().filter(pk=session.session_id).first()
-    kept = {"remember": old.remember, "name": old.name, "method": old.method} if old else {}
+    kept = {name: getattr(old, name) for name in ("remember", "name", "method", "backend")} if old else {}
     RefreshToken.objects.revoke_for([user], Reason.PASSWORD)
     try:
         _open(session, RefreshToken.objects.start(user, **kept, **_client_info(request)))
@@ -68,6 +75,8 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
 def end(request: TokenRequest) -> None:
     """End the session of `request`, by any authentic token that came along, however old, and delete its cookies."""
     session = request.tokens
+    if session.created:
+        _discard(request, Reason.SIGNED_OUT)
     sids = {claims.sid for claims in (*session.presented_claims(), session.claims) if claims}
     _end_rows(request, sids, Reason.SIGNED_OUT)
     session.clear()
@@ -134,6 +143,13 @@ def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
         if row.revoke(reason):
             row.reason = reason
             signals.session_ended.send_robust(RefreshToken, request=request, row=row)
+
+
+def _discard(request: TokenRequest, reason: Reason) -> None:
+    """End the session that this request opened and leave no row of it: no cookie will ever carry its tokens."""
+    sid = str(request.tokens.session_id)
+    _end_rows(request, {sid}, reason)
+    RefreshToken.objects.filter(pk=sid).delete()
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:

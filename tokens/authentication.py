@@ -59,7 +59,6 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
     and nothing more. Raises RevocationListUnavailable, and the database's errors.
     """
     session = request.tokens
-    session.accessed = True
     by_access = authenticate_access(session, fresh=fresh)
     if by_access.user is not None:
         return _accepted(request, by_access)

@@ -167,7 +167,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
             current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
-            if current is None or not current.is_active or current.password != user.password:
+            if current is None or current.password != user.password or not users.admitted(current, values["backend"]):
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             self._evict(self.for_user(current).exclude(pk__in=replacing))
             index = self._free_status_index() if conf.status_list else None
@@ -241,6 +241,7 @@ class RefreshToken(models.Model):
     probe_count = models.PositiveSmallIntegerField(_("probes"), default=0)
     remember = models.BooleanField(_("kept"), default=False)
     method = models.CharField(_("opened"), max_length=16, default=Method.OTHER)
+    backend = models.CharField(_("authentication backend"), max_length=200, blank=True)
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     browser = models.CharField(max_length=16, blank=True)  # a key of client.BROWSERS, for filters
@@ -353,7 +354,7 @@ class RefreshToken(models.Model):
 
     def _outdated(self) -> str | None:
         """Return why a change of the user has ended this session; None if it has not."""
-        if self.user is None or not self.user.is_active:
+        if self.user is None or not users.known(self.user, self.backend):
             return self.Reason.DEACTIVATED
         for position, good in enumerate(users.auth_hashes(self.user)):
             if constant_time_compare(self.auth_hash, good):
@@ -363,11 +364,12 @@ class RefreshToken(models.Model):
         return self.Reason.PASSWORD
 
 
-def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, object]:
+def _new_values(remember: bool = False, user_agent: str = "", backend: str = "", **about: Any) -> dict[str, object]:
     now = timezone.now()
     lifetime = conf.absolute_lifetime if remember else conf.browser_lifetime
     return {
         "remember": remember,
+        "backend": backend,
         "user_agent": user_agent,
         "browser": client.browser_of(user_agent),
         "jti": rotation.new_jti(now.timestamp()),

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, cast
 
-from django.contrib.auth import get_user_model
+from django.conf import settings
+from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models, router
@@ -108,6 +110,37 @@ def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
     if not rows.update(**(values or {"password": F("password")})):
         return None
     return rows.get()
+
+
+def admitted(user: AbstractBaseUser, path: str) -> bool:
+    """Return whether the backend `path` would let `user` in: an active one, unless it has a rule of its own.
+
+    No backend lets anybody in once it is gone from AUTHENTICATION_BACKENDS. Without a path it is not known which did.
+    """
+    if not path:
+        return user.is_active
+    if path not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    rule = getattr(load_backend(path), "user_can_authenticate", None)
+    return bool(rule(user)) if rule else True
+
+
+def known(user: AbstractBaseUser, path: str) -> bool:
+    """Return whether Django would find `user` at their next request, who was let in by the backend `path`.
+
+    A `get_user()` of its own is asked. Django's is known: it looks through the model's default manager.
+    """
+    if not admitted(user, path):
+        return False
+    backend = load_backend(path) if path else ModelBackend()
+    if type(backend).get_user is not ModelBackend.get_user or _manager_filters(type(user)):
+        return backend.get_user(user.pk) is not None
+    return True
+
+
+@cache
+def _manager_filters(model: type[AbstractBaseUser]) -> bool:
+    return type(model._default_manager).get_queryset is not models.Manager.get_queryset
 
 
 def auth_hash(user: AbstractBaseUser) -> str:

@@ -247,7 +247,7 @@ class TestPages:
     def test_no_cache_keeps_what_depends_on_cookies(self, bare, bob, signed_in):
         browser = signed_in(bob)
         old = copy_of(browser)
-        assert browser.get("/shared/").headers["Vary"] == "Cookie"
+        assert browser.get("/who/").headers["Vary"] == "Cookie"
         for _ in range(2):
             elapse(EXPIRED, browser, old)
             browser.get("/who/")

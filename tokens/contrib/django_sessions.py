@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
+from django.contrib.auth import BACKEND_SESSION_KEY, get_user
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import Error, router, transaction
@@ -28,10 +28,9 @@ from ..conf import conf
 from ..core.exceptions import RevokedToken
 from ..models import RefreshToken
 from ..revocation import get_revocation_list
-from ..session import OWNER, TokenRequest
+from ..session import OWNER, SIGN_IN_KEYS, TokenRequest
 
 Reason = RefreshToken.Reason
-SIGN_IN = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 DISTRUSTED = (Reason.ENDED, Reason.ADMIN, Reason.REUSED)
 logger = logging.getLogger("tokens")
 
@@ -136,6 +135,7 @@ def _started(request: TokenRequest, sid: UUID, old: SessionBase, user: AbstractB
             id=sid,
             method=RefreshToken.Method.MOVED,
             remember=_outlives_browser(old),
+            backend=old.get(BACKEND_SESSION_KEY),
             authenticated_at=None,
             user_agent=client.user_agent(request),
             ip_address=client.ip_address(request),
@@ -168,7 +168,8 @@ def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
         return
     request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete what another tab has set
     request.session = type(old)()
-    if kept := {name: value for name, value in old.items() if name not in SIGN_IN}:
+    request.session.tokens = request.tokens  # its class is that of `showing_sign_in`
+    if kept := {name: value for name, value in old.items() if name not in SIGN_IN_KEYS}:
         request.session.update(kept | {OWNER: str(row.user_id)})
 
 
