@@ -9,7 +9,9 @@ import logging
 from time import monotonic
 from typing import TypedDict
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import Error
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
@@ -18,12 +20,19 @@ from . import client, cookies, issuing, signals, users
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
-from .models import RefreshToken
+from .models import RefreshToken, expiry
 from .revocation import get_revocation_list
 from .session import RequestSession, TokenRequest
 
 Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
+
+
+class Length(TypedDict):
+    """How long a session lasts: until the browser closes, or `lifetime` seconds, or what the settings say."""
+
+    remember: bool
+    lifetime: float | None
 
 
 class ClientInfo(TypedDict):
@@ -47,7 +56,7 @@ def start(request: TokenRequest, user: AbstractBaseUser, backend: str = "") -> R
     row = RefreshToken.objects.start(
         user,
         replacing,
-        remember=session.remember,
+        **_length(request),
         method=session.method,
         backend=backend,
         **_client_info(request),
@@ -70,6 +79,19 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
         _open(session, RefreshToken.objects.start(user, **kept, **_client_info(request)))
     except RevokedToken:  # deactivated, or changed once more, this very moment
         session.clear()
+
+
+def follow_expiry(request: TokenRequest) -> None:
+    """Have a session that this request opened last as long as Django's: `set_expiry()` may come after `login()`."""
+    session = request.tokens
+    row, length = session.row, _length(request)
+    if not session.created or row is None:
+        return
+    expires_at = expiry(row.created_at, **length)
+    if (row.remember, row.expires_at) != (length["remember"], expires_at):
+        row.remember, row.expires_at = length["remember"], expires_at
+        row.save(update_fields=["remember", "expires_at"])
+        _open(session, row)
 
 
 def end(request: TokenRequest) -> None:
@@ -150,6 +172,16 @@ def _discard(request: TokenRequest, reason: Reason) -> None:
     sid = str(request.tokens.session_id)
     _end_rows(request, {sid}, reason)
     RefreshToken.objects.filter(pk=sid).delete()
+
+
+def _length(request: TokenRequest) -> Length:
+    """Return what was asked for, or what Django's own session says."""
+    session: SessionBase | None = getattr(request, "session", None)
+    if request.tokens.remember is not None or session is None:
+        return {"remember": bool(request.tokens.remember), "lifetime": None}
+    says = session.get("_session_expiry") or settings.is_overridden("SESSION_COOKIE_AGE")  # type: ignore[misc]
+    lifetime = session.get_expiry_age() if says else None
+    return {"remember": not session.get_expire_at_browser_close(), "lifetime": lifetime}
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:

@@ -29,7 +29,7 @@ from .conf import conf
 from .core.exceptions import InvalidKeys, RevocationListUnavailable
 from .models import RefreshToken
 from .revocation import get_revocation_list
-from .session import OWNER, RequestSession, TokenRequest, showing_sign_in
+from .session import OWNER, RequestSession, TokenRequest, show_sign_in
 
 logger = logging.getLogger("tokens")
 OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; not a bug
@@ -66,9 +66,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
     def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
         request.tokens = RequestSession.from_cookies(request)
         request.user = request.tokens.visitor = SimpleLazyObject(partial(_visitor, request))
-        if (session := getattr(request, "session", None)) is not None:
-            session.__class__ = showing_sign_in(type(session))
-            session.tokens = request.tokens
+        show_sign_in(request)
         # A weak reference: a request that refers to itself would have to wait for the garbage collector.
         request.auser = partial(_aloaded_visitor, proxy(request))  # type: ignore[assignment]
 
@@ -117,7 +115,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             return response
         session = getattr(request, "session", None)
         if session is not None and session.modified:
-            _read_session_hash(request, response)
+            _read_session(request, response)
         written = auth.write_cookies(request, response)
         if conf.adopt_sessions:
             _django_sessions().settle(request, response)
@@ -223,11 +221,12 @@ def _needs_fresh(request: TokenRequest) -> bool:
     )
 
 
-def _read_session_hash(request: TokenRequest, response: HttpResponseBase) -> None:
-    """Act on a hash that the view has left in Django's session.
+def _read_session(request: TokenRequest, response: HttpResponseBase) -> None:
+    """Act on what the view has left in Django's session: how long it lasts, or a hash.
 
-    It can only be from `update_session_auth_hash`: those of `login()` were taken out.
+    The hash can only be from `update_session_auth_hash`: those of `login()` were taken out.
     """
+    auth.follow_expiry(request)
     session_hash = request.session.pop(HASH_SESSION_KEY, None)
     if session_hash and response.status_code < 500:
         auth.cycle_after_password_change(request, session_hash)

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -111,8 +111,9 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
         """Create and return the row of a new session of `user`.
 
-        `about` gives remember, method, name, user_agent and ip_address, and `replacing` the ids of rows that are about
-        to end for it. `authenticated_at=None` says that nobody has signed in just now.
+        `about` gives remember, lifetime (seconds, if shorter than the settings say), method, backend, name, user_agent
+        and ip_address, and `replacing` the ids of rows that are about to end for it. `authenticated_at=None` says that
+        nobody has signed in just now.
 
         Under the lock that mass revocations share, which also stamps `last_login`, the user is read once more. Raises
         RevokedToken if they were deactivated, deleted or given another password since they were let in.
@@ -167,7 +168,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
             current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
-            if current is None or current.password != user.password or not users.admitted(current, values["backend"]):
+            if (
+                current is None
+                or current.password != user.password
+                or not users.admitted(current, str(values["backend"]))
+            ):
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             self._evict(self.for_user(current).exclude(pk__in=replacing))
             index = self._free_status_index() if conf.status_list else None
@@ -364,9 +369,16 @@ class RefreshToken(models.Model):
         return self.Reason.PASSWORD
 
 
-def _new_values(remember: bool = False, user_agent: str = "", backend: str = "", **about: Any) -> dict[str, object]:
+def expiry(start: datetime, remember: bool, lifetime: float | None) -> datetime:
+    """Return the absolute end of a session: by the settings, or after `lifetime` (seconds) if that is shorter."""
+    longest = conf.absolute_lifetime if remember else conf.browser_lifetime
+    return start + timedelta(seconds=longest if lifetime is None else min(longest, lifetime))
+
+
+def _new_values(
+    remember: bool = False, lifetime: float | None = None, user_agent: str = "", backend: str = "", **about: Any
+) -> dict[str, object]:
     now = timezone.now()
-    lifetime = conf.absolute_lifetime if remember else conf.browser_lifetime
     return {
         "remember": remember,
         "backend": backend,
@@ -376,6 +388,6 @@ def _new_values(remember: bool = False, user_agent: str = "", backend: str = "",
         "created_at": now,
         "last_used_at": now,
         "authenticated_at": now,
-        "expires_at": now + timedelta(seconds=lifetime),
+        "expires_at": expiry(now, remember, lifetime),
         **about,
     }

@@ -40,7 +40,7 @@ class RequestSession:
     """
 
     bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
-    remember = False
+    remember: bool | None = None  # None: what Django's session says (`set_expiry()`, SESSION_EXPIRE_AT_BROWSER_CLOSE)
     method: str = RefreshToken.Method.OTHER
     claims: AccessClaims | None = None
     row: RefreshToken | None = None  # if it was read
@@ -115,12 +115,18 @@ class RequestSession:
         self.outgoing = Outgoing(access, refresh, monotonic(), revocation_mark)
 
 
-@cache
-def showing_sign_in(store: type[SessionBase]) -> type[SessionBase]:
-    """Return a subclass of `store` that shows readers the three keys of Django's sign-ins, and stores none of them.
+def show_sign_in(request: TokenRequest) -> None:
+    """Have Django's session of `request` show readers the three keys of a sign-in; it stores none of them."""
+    session: Any = getattr(request, "session", None)
+    if session is not None:
+        store: type[SessionBase] = type(session)
+        session.__class__ = _showing(store)
+        session.tokens = request.tokens
 
-    It has the name of `store`, of which Django makes the salt of stored sessions.
-    """
+
+@cache
+def _showing(store: type[SessionBase]) -> type[SessionBase]:
+    """Return a subclass of `store` for `show_sign_in`, by the same name: that is in the salt of what is stored."""
 
     class Showing(store):  # type: ignore[misc, valid-type]
         tokens: RequestSession | None = None

@@ -55,11 +55,14 @@ def claims_of(user: AbstractBaseUser) -> dict[str, Claim]:
 def fields_from_claims(sub: str, claims: Mapping[str, Claim]) -> UserFields:
     """Return the fields that an access token tells of its user, with converted values.
 
-    The user is active: only a live session of an active user comes this far. Raises what `Field.to_python` raises.
+    The user is active, unless a backend lets in others: only a live session comes this far. Raises what
+    `Field.to_python` raises.
     """
     model = get_user_model()
     told = {name: claims[name] for name in conf.user_claims if name in claims}
-    known: dict[str, object] = {**told, model._meta.pk.attname: sub, "is_active": True}
+    known: dict[str, object] = {**told, model._meta.pk.attname: sub}
+    if _only_active(tuple(settings.AUTHENTICATION_BACKENDS)):
+        known["is_active"] = True
     fields = [field for field in model._meta.concrete_fields if field.attname in known]
     return {field.attname: field.to_python(known[field.attname]) for field in fields}
 
@@ -133,14 +136,10 @@ def known(user: AbstractBaseUser, path: str) -> bool:
     if not admitted(user, path):
         return False
     backend = load_backend(path) if path else ModelBackend()
-    if type(backend).get_user is not ModelBackend.get_user or _manager_filters(type(user)):
-        return backend.get_user(user.pk) is not None
-    return True
-
-
-@cache
-def _manager_filters(model: type[AbstractBaseUser]) -> bool:
-    return type(model._default_manager).get_queryset is not models.Manager.get_queryset
+    plain = type(get_user_model()._default_manager).get_queryset is models.Manager.get_queryset
+    if plain and type(backend).get_user is ModelBackend.get_user:
+        return True
+    return backend.get_user(user.pk) is not None
 
 
 def auth_hash(user: AbstractBaseUser) -> str:
@@ -168,6 +167,13 @@ def _is_observed(model: type[AbstractBaseUser]) -> bool:
 def _has_own_constructor(model: type[AbstractBaseUser]) -> bool:
     own_from_db = model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
     return own_from_db or model.__init__ is not models.Model.__init__
+
+
+@cache
+def _only_active(paths: tuple[str, ...]) -> bool:
+    """Return whether all these backends have Django's rule of whom to let in, which is active people."""
+    rules = (getattr(type(load_backend(path)), "user_can_authenticate", None) for path in paths)
+    return all(rule is ModelBackend.user_can_authenticate for rule in rules)
 
 
 def _plain(user: AbstractBaseUser, name: str) -> Claim:

@@ -1,4 +1,4 @@
-"""What other middlewares decide stands: they behave after TokenMiddleware as after Django's AuthenticationMiddleware."""
+"""What other middlewares decide stands, as it does after Django's AuthenticationMiddleware: side by side."""
 
 import pytest
 from django.conf import settings as site
@@ -6,6 +6,7 @@ from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.auth.views import LoginView
+from django.http import JsonResponse
 from django.test import Client
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
@@ -15,15 +16,48 @@ from tests.tokens import urls as pages
 from tests.tokens.clock import elapse
 from tokens import receivers
 from tokens.models import RefreshToken
+from tokens.session import SIGN_IN_KEYS
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 
 OURS, DJANGOS = "tokens.middleware.TokenMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"
 HERE = f"{__name__}."
 REMOTE = "django.contrib.auth.middleware."
-EXPIRED = 16 * 60
+EXPIRED, DAY = 16 * 60, 24 * 60 * 60
 
-urlpatterns = [path("sign-in/", LoginView.as_view(next_page="/who/"), name="login"), *pages.urlpatterns]
+
+def keys(request):
+    """What a package finds in the session, and in what is stored of it."""
+    session = request.session
+    found = [session.get(key) for key in SIGN_IN_KEYS if key in session]
+    return JsonResponse({"found": found, "user": auth.get_user(request).get_username()})
+
+
+async def keys_async(request):
+    session = request.session
+    found = [await session.aget(key) for key in SIGN_IN_KEYS if await session.ahas_key(key)]
+    return JsonResponse({"found": found, "user": (await auth.aget_user(request)).get_username()})
+
+
+class RememberingLoginView(LoginView):
+    """As Wagtail's: `set_expiry()` before the sign-in, or after it."""
+
+    def form_valid(self, form):
+        wanted = self.request.POST.get("expiry")
+        if wanted and "after" not in self.request.POST:
+            self.request.session.set_expiry(int(wanted))
+        response = super().form_valid(form)
+        if wanted and "after" in self.request.POST:
+            self.request.session.set_expiry(int(wanted))
+        return response
+
+
+urlpatterns = [
+    path("sign-in/", RememberingLoginView.as_view(next_page="/who/"), name="login"),
+    path("keys/", keys),
+    path("keys-async/", keys_async),
+    *pages.urlpatterns,
+]
 handler404 = pages.handler404
 
 
@@ -74,6 +108,16 @@ def tenant(get_response):
     return middleware
 
 
+def backend_in_header(get_response):
+    def middleware(request):
+        backend = request.session.get(auth.BACKEND_SESSION_KEY, "none")
+        response = get_response(request)
+        response.headers["Backend"] = backend
+        return response
+
+    return middleware
+
+
 def signs_in_or_out(get_response):
     def middleware(request):
         if "in" in request.GET:
@@ -104,6 +148,14 @@ def stack(request, settings):
 
 
 @pytest.fixture
+def ours(settings):
+    def ours(*names):
+        settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", OURS, *names]
+
+    return ours
+
+
+@pytest.fixture
 def remote(settings):
     settings.AUTHENTICATION_BACKENDS = [
         "django.contrib.auth.backends.RemoteUserBackend",
@@ -115,9 +167,9 @@ def name_on(client, url="/who/", **headers):
     return client.get(url, headers=headers).content.decode()
 
 
-def by_password(user):
+def by_password(user, **more):
     client = Client()
-    response = client.post("/sign-in/", {"username": user.username, "password": PASSWORD})
+    response = client.post("/sign-in/", {"username": user.username, "password": PASSWORD, **more})
     assert response.headers["Location"] == "/who/"
     return client
 
@@ -176,13 +228,6 @@ class TestSignsInOrOut:
 class TestRows:
     """Of sessions, for which Django's own have no such table."""
 
-    @pytest.fixture
-    def ours(self, settings):
-        def ours(*names):
-            settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", OURS, *names]
-
-        return ours
-
     def test_a_request_leaves_one_new_row_at_most(self, ours, alice, bob):
         ours(f"{HERE}signs_in_or_out")
         client = Client()
@@ -202,3 +247,55 @@ class TestRows:
         client = by_password(bob)
         elapse(EXPIRED, client)
         assert {"__Host-access", "__Host-refresh"} <= client.get("/who/").cookies.keys()
+
+
+class TestSession:
+    @pytest.mark.parametrize("url", ["/keys/", "/keys-async/"])
+    def test_readers_find_the_three_keys_of_a_sign_in(self, stack, bob, url):
+        stack()
+        client = by_password(bob)
+        expected = [str(bob.pk), site.AUTHENTICATION_BACKENDS[0], bob.get_session_auth_hash()]
+        assert client.get(url).json() == {"found": expected, "user": "bob"}
+        assert Client().get(url).json() == {"found": [], "user": ""}
+        client.post("/log-out/")
+        assert client.get(url).json() == {"found": [], "user": ""}
+
+    def test_a_middleware_that_looks_before_the_view_finds_them_too(self, stack, bob):
+        stack(f"{HERE}backend_in_header")
+        client = by_password(bob)
+        assert client.get("/who/").headers["Backend"] == site.AUTHENTICATION_BACKENDS[0]
+        assert Client().get("/who/").headers["Backend"] == "none"
+
+    def test_stores_none_of_them(self, ours, bob):
+        ours()
+        client = by_password(bob)
+        client.get("/keys/")
+        assert site.SESSION_COOKIE_NAME not in client.cookies
+
+
+class TestExpiry:
+    """How long a session lasts follows Django's own words."""
+
+    @pytest.mark.parametrize("when", [{}, {"after": ""}])
+    @pytest.mark.parametrize(("closes", "expiry", "kept", "lasts"), [
+        (False, None, True, 30 * DAY),
+        (True, None, False, DAY),
+        (True, 3 * DAY, True, 3 * DAY),
+        (False, 0, False, DAY),
+        (False, 99 * DAY, True, 30 * DAY),
+    ])  # fmt: skip
+    def test_of_a_session(self, ours, settings, bob, when, closes, expiry, kept, lasts):
+        ours()
+        settings.SESSION_EXPIRE_AT_BROWSER_CLOSE = closes
+        client = by_password(bob, **when, **({} if expiry is None else {"expiry": expiry}))
+        row = RefreshToken.objects.get()
+        assert (row.remember, (row.expires_at - row.created_at).total_seconds()) == (kept, lasts)
+        assert bool(client.cookies["__Host-refresh"]["max-age"]) is kept
+        assert name_on(client) == "bob"
+
+    def test_an_age_of_the_sites_own_counts(self, ours, settings, bob):
+        ours()
+        settings.SESSION_EXPIRE_AT_BROWSER_CLOSE, settings.SESSION_COOKIE_AGE = False, 2 * DAY
+        by_password(bob)
+        row = RefreshToken.objects.get()
+        assert (row.expires_at - row.created_at).total_seconds() == 2 * DAY

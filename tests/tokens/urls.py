@@ -145,6 +145,11 @@ def boom(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("in the view")
 
 
+@login_not_required
+def active(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user.is_active))
+
+
 def closed(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{request.user.get_username()} {request.method} {request.POST.get('text', '')}")
 
@@ -167,6 +172,7 @@ urlpatterns = [
     path("changes-meanwhile/", changes_meanwhile),
     path("rolls-back/", rolls_back),
     path("boom/", boom),
+    path("active/", active),
     path("closed/", closed),
     path("jwks/", jwks),
     path(".well-known/openid-configuration", metadata),

@@ -28,7 +28,7 @@ from ..conf import conf
 from ..core.exceptions import RevokedToken
 from ..models import RefreshToken
 from ..revocation import get_revocation_list
-from ..session import OWNER, SIGN_IN_KEYS, TokenRequest
+from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
 Reason = RefreshToken.Reason
 DISTRUSTED = (Reason.ENDED, Reason.ADMIN, Reason.REUSED)
@@ -168,7 +168,7 @@ def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
         return
     request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete what another tab has set
     request.session = type(old)()
-    request.session.tokens = request.tokens  # its class is that of `showing_sign_in`
+    show_sign_in(request)
     if kept := {name: value for name, value in old.items() if name not in SIGN_IN_KEYS}:
         request.session.update(kept | {OWNER: str(row.user_id)})
 
