@@ -222,10 +222,13 @@ def _needs_fresh(request: TokenRequest) -> bool:
 
 
 def _read_session(request: TokenRequest, response: HttpResponseBase) -> None:
-    """Act on what the view has left in Django's session: how long it lasts, or a hash.
+    """Act on what the view has done to Django's session: emptied it, said how long it lasts, or left a hash.
 
     The hash can only be from `update_session_auth_hash`: those of `login()` were taken out.
     """
+    tokens = request.tokens
+    if tokens.session_flushed and not (tokens.created or tokens.flushed):
+        auth.end(request)
     auth.follow_expiry(request)
     session_hash = request.session.pop(HASH_SESSION_KEY, None)
     if session_hash and response.status_code < 500:

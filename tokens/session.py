@@ -50,6 +50,7 @@ class RequestSession:
     accessed = False  # whether the response depends on the cookies
     created = False  # whether this request opened it
     flushed = False  # whether this request ended it
+    session_flushed = False  # whether it emptied Django's session, which there ends the sign-in
     adopted: SessionBase | None = None  # the Django session that it was taken over from
     outgoing: Outgoing | None = None
 
@@ -116,7 +117,10 @@ class RequestSession:
 
 
 def show_sign_in(request: TokenRequest) -> None:
-    """Have Django's session of `request` show readers the three keys of a sign-in; it stores none of them."""
+    """Have Django's session of `request` show the three keys of a sign-in, which it does not store.
+
+    Its `flush()` ends the sign-in.
+    """
     session: Any = getattr(request, "session", None)
     if session is not None:
         store: type[SessionBase] = type(session)
@@ -145,6 +149,16 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
             return await super().aget(key, default) if shown is None else shown
 
         has_key = __contains__
+
+        def flush(self) -> None:
+            super().flush()
+            if self.tokens:
+                self.tokens.session_flushed = True
+
+        async def aflush(self) -> None:
+            await super().aflush()
+            if self.tokens:
+                self.tokens.session_flushed = True
 
         async def ahas_key(self, key: str) -> bool:
             return await self.aget(key) is not None or await super().ahas_key(key)

@@ -118,6 +118,20 @@ def backend_in_header(get_response):
     return middleware
 
 
+def flushes(get_response):
+    def middleware(request):
+        response = get_response(request)
+        if "keep" in request.GET:
+            request.session["basket"] = "apples"
+        if "drop" in request.GET:
+            del request.session["basket"]
+        if "flush" in request.GET:
+            request.session.flush()
+        return response
+
+    return middleware
+
+
 def signs_in_or_out(get_response):
     def middleware(request):
         if "in" in request.GET:
@@ -265,6 +279,17 @@ class TestSession:
         client = by_password(bob)
         assert client.get("/who/").headers["Backend"] == site.AUTHENTICATION_BACKENDS[0]
         assert Client().get("/who/").headers["Backend"] == "none"
+
+    def test_to_flush_it_is_to_sign_out(self, stack, bob):
+        stack(f"{HERE}flushes")
+        client = by_password(bob)
+        assert [name_on(client), name_on(client, "/who/?flush"), name_on(client)] == ["bob", "bob", "nobody"]
+
+    def test_what_only_removes_its_own_key_signs_nobody_out(self, stack, bob):
+        stack(f"{HERE}flushes")
+        client = by_password(bob)
+        for url in ("/who/?keep", "/who/?drop"):
+            assert [name_on(client, url), name_on(client)] == ["bob", "bob"]
 
     def test_stores_none_of_them(self, ours, bob):
         ours()

@@ -129,6 +129,7 @@ def _started(request: TokenRequest, sid: UUID, old: SessionBase, user: AbstractB
             return row
         if RefreshToken.objects.on_primary().for_user(user).filter(reason__in=DISTRUSTED).exists():
             old.flush()
+            request.tokens.session_flushed = False
             return None
         row = RefreshToken.objects.start(
             user,
@@ -164,6 +165,7 @@ def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
     The old one is left as it is until the response leaves: one that fails must not sign anybody out.
     """
     request.tokens.adopted = old
+    vars(old).pop("tokens", None)  # what happens to it from now on is no sign-out
     if not _is_own():
         return
     request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete what another tab has set
