@@ -22,10 +22,12 @@ from .core.exceptions import InvalidToken
 from .core.jwt import Claim
 
 UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
+Load = Callable[[], AbstractBaseUser]
+LOAD = "_tokens_load"
 
 
 class UserVanished(ObjectDoesNotExist):
-    """The user's row was deleted behind Django's back while their access token was still good."""
+    """The session has ended, or its user was deleted behind Django's back, while the access token was still good."""
 
     silent_variable_failure = False  # or a template would show half a user
 
@@ -67,8 +69,11 @@ def fields_from_claims(sub: str, claims: Mapping[str, Claim]) -> UserFields:
     return {field.attname: field.to_python(known[field.attname]) for field in fields}
 
 
-def from_fields(fields: UserFields) -> AbstractBaseUser:
+def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     """Return an instance of the user model that knows `fields`, and loads the rest when it is asked for.
+
+    `load` returns the user as the session's own row has them, or raises UserVanished: whatever key the token names,
+    nobody but whom the session is of is ever shown or changed.
 
     The first assignment, save or other field loads the whole row, once; from then on it is an ordinary instance, and
     an outdated claim is never written. Each call builds an instance of its own, as a query would, so that `from_db`,
@@ -79,17 +84,18 @@ def from_fields(fields: UserFields) -> AbstractBaseUser:
     if _is_observed(model):
         user = model.from_db(using, tuple(fields), tuple(fields.values()))
         user.__class__ = _claimed(model)  # type: ignore[assignment]
+        vars(user)[LOAD] = load
         return user
     # The same without Model.__init__(), which takes a seventh of all the time that a signed-in request needs here.
     bare = object.__new__(_claimed(model))
     state = ModelState()
     state.adding, state.db = False, using
-    vars(bare).update(fields, _state=state)
+    vars(bare).update(fields, _state=state, **{LOAD: load})
     return bare
 
 
 def loaded(user: AbstractBaseUser) -> AbstractBaseUser:
-    """Return `user` with its row loaded. Raises UserVanished if there is none."""
+    """Return `user` with its row loaded. Raises UserVanished."""
     if isinstance(user, _claimed(get_user_model())):
         user.refresh_from_db()
     return user
@@ -194,15 +200,10 @@ def _claimed(model: type[AbstractBaseUser]) -> type[AbstractBaseUser]:
     fields = frozenset(name for field in model._meta.concrete_fields for name in (field.name, field.attname))
 
     def load(self: AbstractBaseUser) -> AbstractBaseUser:
+        row = vars(self)[LOAD]()
+        vars(self).update(vars(row))
+        del vars(self)[LOAD]
         self.__class__ = model
-        try:
-            names = [field.attname for field in model._meta.concrete_fields]
-            model.refresh_from_db(self, using=router.db_for_write(model), fields=names)
-        except Exception as error:
-            self.__class__ = _claimed(model)  # or it would be ordinary, and save the claims
-            if isinstance(error, model.DoesNotExist):
-                raise UserVanished("The user of a valid token has no row any more.") from None
-            raise
         return self
 
     def first_loading(name: str) -> Callable[..., object]:
