@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from time import time
 from typing import NamedTuple
 from uuid import uuid4
@@ -62,7 +63,7 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
     errors.
     """
     session = request.tokens
-    session.accessed, session.judged = True, judge
+    session.judged = judge
     by_access = authenticate_access(session, fresh=fresh, judge=judge)
     if by_access.user is not None:
         return _accepted(request, by_access)
@@ -203,7 +204,17 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
             replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None, mark
         )
     session.claims = current
-    return session.row.user if session.row else users.from_fields(user_fields)
+    return session.row.user if session.row else users.from_fields(user_fields, partial(_load_user, session, current))
+
+
+def _load_user(session: RequestSession, claims: AccessClaims) -> AbstractBaseUser:
+    """Return the user of a session by its own row, which may have ended since. Raises UserVanished."""
+    try:
+        row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+    except RevokedToken as error:
+        raise users.UserVanished("The session of a valid token has ended, or its user is gone.") from error
+    session.row = session.row or row
+    return row.live_user
 
 
 def _without_mark(session: RequestSession, claims: AccessClaims, judge: bool) -> AccessClaims | None:

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -114,8 +114,9 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
         """Create and return the row of a new session of `user`.
 
-        `about` gives remember, method, name, user_agent and ip_address, and `replacing` the ids of rows that are about
-        to end for it. `authenticated_at=None` says that nobody has signed in just now.
+        `about` gives remember, lifetime (seconds, if shorter than the settings say), method, backend, name, user_agent
+        and ip_address, and `replacing` the ids of rows that are about to end for it. `authenticated_at=None` says that
+        nobody has signed in just now.
 
         Under the lock that mass revocations share, which also stamps `last_login`, the user is read once more. Raises
         RevokedToken if they were deactivated, deleted or given another password since they were let in.
@@ -175,7 +176,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
             current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
-            if current is None or not current.is_active or current.password != user.password:
+            if (
+                current is None
+                or current.password != user.password
+                or not users.admitted(current, str(values["backend"]))
+            ):
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             self._evict(self.for_user(current).exclude(pk__in=replacing))
             index = self._free_status_index() if conf.status_list else None
@@ -250,6 +255,7 @@ class RefreshToken(models.Model):
     probe_count = models.PositiveSmallIntegerField(_("probes"), default=0)
     remember = models.BooleanField(_("kept"), default=False)
     method = models.CharField(_("opened"), max_length=16, default=Method.OTHER)
+    backend = models.CharField(_("authentication backend"), max_length=200, blank=True)
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     browser = models.CharField(max_length=16, blank=True)  # a key of client.BROWSERS, for filters
@@ -364,7 +370,7 @@ class RefreshToken(models.Model):
 
     def _outdated(self) -> str | None:
         """Return why a change of the user has ended this session; None if it has not."""
-        if self.user is None or not self.user.is_active:
+        if self.user is None or not users.known(self.user, self.backend):
             return self.Reason.DEACTIVATED
         for position, good in enumerate(users.auth_hashes(self.user)):
             if constant_time_compare(self.auth_hash, good):
@@ -379,17 +385,25 @@ Reason = RefreshToken.Reason
 DISTRUSTING = {Reason.ENDED, Reason.ADMIN, Reason.REUSED, Reason.DEACTIVATED}
 
 
-def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, object]:
+def expiry(start: datetime, remember: bool, lifetime: float | None) -> datetime:
+    """Return the absolute end of a session: by the settings, or after `lifetime` (seconds) if that is shorter."""
+    longest = conf.absolute_lifetime if remember else conf.browser_lifetime
+    return start + timedelta(seconds=longest if lifetime is None else min(longest, lifetime))
+
+
+def _new_values(
+    remember: bool = False, lifetime: float | None = None, user_agent: str = "", backend: str = "", **about: Any
+) -> dict[str, object]:
     now = timezone.now()
-    lifetime = conf.absolute_lifetime if remember else conf.browser_lifetime
     return {
         "remember": remember,
+        "backend": backend,
         "user_agent": user_agent,
         "browser": client.browser_of(user_agent),
         "jti": rotation.new_jti(now.timestamp()),
         "created_at": now,
         "last_used_at": now,
         "authenticated_at": now,
-        "expires_at": now + timedelta(seconds=lifetime),
+        "expires_at": expiry(now, remember, lifetime),
         **about,
     }

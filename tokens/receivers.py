@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
@@ -15,7 +16,7 @@ from .conf import conf
 from .core.exceptions import RevokedToken
 from .models import RefreshToken
 from .revocation import OldSessions, get_revocation_list
-from .session import OWNER, TokenRequest
+from .session import OWNER, SIGN_IN_KEYS, TokenRequest
 
 Reason = RefreshToken.Reason
 
@@ -28,12 +29,11 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
             "In tests, use tokens.testing.Client."
         )
     owners = {claims.sub for claims in request.tokens.presented_claims()} | {request.session.get(OWNER, str(user.pk))}
+    stored = {key: request.session.pop(key, "") for key in SIGN_IN_KEYS}
     try:
-        user.last_login = auth.start(request, user).created_at
+        user.last_login = auth.start(request, user, stored[BACKEND_SESSION_KEY]).created_at
     except RevokedToken:  # deactivated, deleted or given another password since it was checked
         request.user = AnonymousUser()
-    for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
-        request.session.pop(key, None)
     if owners != {str(user.pk)} or not request.session.keys():
         request.session.flush()
 
@@ -62,18 +62,21 @@ def user_saved(
     rows = RefreshToken.objects.for_user(instance)
     with transaction.atomic(using=router.db_for_write(RefreshToken), savepoint=False):
         user = users.lock_for_update(instance.pk)
+        paths = ["", *settings.AUTHENTICATION_BACKENDS]
+        admitting = [path for path in paths if user is not None and users.admitted(user, path)]
         if user is None or not user.is_active:
             OldSessions.objects.end(instance.pk)
-            reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
-        else:
+        closed = 0 if admitting == paths else rows.exclude(backend__in=admitting).revoke(Reason.DEACTIVATED)
+        changed = 0
+        if user is not None and admitting:
             old = password_upgrades.upgraded_from(instance)
             if old:
                 rows.carry_over(old, user)
-            good = list(users.auth_hashes(user))
-            reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
+            changed = rows.exclude(auth_hash__in=list(users.auth_hashes(user))).revoke(Reason.PASSWORD)
             if not old:
                 rows.bump()
-        _tell(instance, reason, count)
+        _tell(instance, Reason.DEACTIVATED, closed)
+        _tell(instance, Reason.PASSWORD, changed)
 
 
 def user_deleted(sender: object, instance: AbstractBaseUser, **_: object) -> None:

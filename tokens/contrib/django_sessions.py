@@ -28,10 +28,9 @@ from ..conf import conf
 from ..core.exceptions import RevokedToken
 from ..models import RefreshToken
 from ..revocation import OldSessions, get_revocation_list
-from ..session import OWNER, TokenRequest
+from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
 Reason = RefreshToken.Reason
-SIGN_IN = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 logger = logging.getLogger("tokens")
 
 
@@ -127,7 +126,7 @@ def _rehashed(old: SessionBase) -> SessionBase | None:
     if user is None or today not in set(users.auth_hashes(user)):
         return None
     copy = type(old)()
-    copy.update({**{name: old.get(name) for name in SIGN_IN}, HASH_SESSION_KEY: user.get_session_auth_hash()})
+    copy.update({**{name: old.get(name) for name in SIGN_IN_KEYS}, HASH_SESSION_KEY: user.get_session_auth_hash()})
     return copy
 
 
@@ -155,12 +154,14 @@ def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: Abs
             return row
         if OldSessions.objects.have_ended(user.pk):
             old.flush()
+            request.tokens.session_flushed = False
             return None
         row = RefreshToken.objects.start(
             user,
             id=ids[0],
             method=RefreshToken.Method.MOVED,
             remember=_outlives_browser(old),
+            backend=old.get(BACKEND_SESSION_KEY),
             authenticated_at=None,
             user_agent=client.user_agent(request),
             ip_address=client.ip_address(request),
@@ -192,11 +193,13 @@ def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
     The old one is left as it is until the response leaves: one that fails must not sign anybody out.
     """
     request.tokens.adopted = old
+    vars(old).pop("tokens", None)  # what happens to it from now on is no sign-out
     if not _is_own():
         return
     request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete what another tab has set
     request.session = type(old)()
-    if kept := {name: value for name, value in old.items() if name not in SIGN_IN}:
+    show_sign_in(request)
+    if kept := {name: value for name, value in old.items() if name not in SIGN_IN_KEYS}:
         request.session.update(kept | {OWNER: str(row.user_id)})
 
 

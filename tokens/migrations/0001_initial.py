@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 ('probe_count', models.PositiveSmallIntegerField(default=0, verbose_name='probes')),
                 ('remember', models.BooleanField(default=False, verbose_name='kept')),
                 ('method', models.CharField(default='other', max_length=16, verbose_name='opened')),
+                ('backend', models.CharField(blank=True, max_length=200, verbose_name='authentication backend')),
                 ('name', models.CharField(blank=True, max_length=60, verbose_name='name')),
                 ('user_agent', models.CharField(blank=True, max_length=300, verbose_name='browser')),
                 ('browser', models.CharField(blank=True, max_length=16)),
