@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -54,9 +55,10 @@ def span(text: str) -> timedelta:
 def _sessions(name: str | None, older_than: timedelta | None) -> RefreshTokenQuerySet:
     sessions: RefreshTokenQuerySet = RefreshToken.objects.on_primary().live().exclude(user=None)
     if name is not None:
-        person = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: name}).first()
-        if person is None:
-            raise CommandError(f"No user is called {name}.")
+        try:
+            person = get_user_model()._default_manager.get_by_natural_key(name)
+        except ObjectDoesNotExist:
+            raise CommandError(f"No user is called {name}.") from None
         sessions = sessions.for_user(person)
     if older_than is not None:
         sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
