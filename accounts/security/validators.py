@@ -29,10 +29,16 @@ def validate_deliverable(email: str) -> None:
     Before the @, Django's own validator accepts a dotless i, a Kelvin sign and a long s; after it, hosts that cannot be
     encoded.
     """
-    if not email.rpartition("@")[0].isascii():
-        raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
-    if not normalize_email(email).isascii():
+    if normalize_email(email).isascii():
+        return
+    if email.rpartition("@")[0].isascii():
         raise ValidationError(EmailValidator.message, code="invalid")
+    raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
+
+
+def may_become_link(text: str) -> bool:
+    """Return whether mail programs may make a link of `text`: it could be a host, a URL or an email."""
+    return any(sign in text for sign in ".:@")
 
 
 @deconstructible
@@ -66,7 +72,7 @@ class ScriptValidator(RegexValidator):
     regex = regex.compile(  # type: ignore[assignment]  # It is used as one of `re`.
         rf"\A(?!.*\p{{Default_Ignorable_Code_Point}})(?:{_NAMES})\Z"
     )
-    message = gettext_lazy("The letters of a user name are of one script, such as Latin or Greek.")
+    message = gettext_lazy("Please use letters of one script only, such as Latin or Greek.")
 
 
 class MaximumLengthValidator:
