@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.security.normalization import normalize_email, username_key
 from accounts.security.validators import validate_deliverable
@@ -25,6 +26,11 @@ class EmailField(models.EmailField):  # type: ignore[type-arg]
 
 class UsernameKeyField(models.CharField):  # type: ignore[type-arg]
     """Store what all spellings of a user name share. Databases fold letters each in its own way, SQLite only ASCII."""
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        """Have it compared as it is: by default, MariaDB and MySQL take é for e."""
+        collation = "utf8mb4_bin" if connection.vendor == "mysql" else None
+        return {**super().db_parameters(connection), "collation": collation}
 
     def pre_save(self, model_instance: Any, add: bool) -> str:
         key = username_key(model_instance.username)

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -61,6 +61,13 @@ def test_the_key_of_a_user_name_follows_it_and_folds_no_further(bob):
     assert not User.objects.by_login("bob").exists() and not User.objects.by_login("jurgen").exists()
     assert len({username_key(name) for name in ("\u0131", "i", "\u00e9", "e")}) == 4
     assert len(username_key("\u1ffc" * 150)) == User._meta.get_field("username_key").max_length
+
+
+def test_the_key_of_a_user_name_is_compared_as_it_is_by_every_database(monkeypatch):
+    key = User._meta.get_field("username_key")
+    assert key.db_parameters(connection)["collation"] is None
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    assert key.db_parameters(connection)["collation"] == "utf8mb4_bin"
 
 
 class TestAnEmail:
