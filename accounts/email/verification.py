@@ -19,7 +19,6 @@ from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import EmailVerificationQuerySet
-from accounts.security.normalization import username_key
 
 Kind = SecurityEvent.Kind
 # Kept in the session of the browser that asked, which alone can answer by the code (ASVS 6.6.2).
@@ -232,7 +231,7 @@ def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
         return False
     try:
         with transaction.atomic():
-            User.objects.filter(pk=user.pk).update(username=username, username_key=username_key(username))
+            User.objects.filter(pk=user.pk).update(username=username)
     except IntegrityError:
         return False
     SecurityEvent.objects.record(request, user, Kind.USERNAME_CHANGED)

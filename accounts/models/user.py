@@ -19,8 +19,20 @@ from accounts.security.normalization import normalize_login, normalize_password,
 from accounts.security.validators import ScriptValidator, UsernameValidator
 
 
+class UserQuerySet(models.QuerySet["User"]):
+    """Keep the key of a user name with the name."""
+
+    def update(self, **values: Any) -> int:
+        if "username" in values:
+            values["username_key"] = username_key(values["username"])
+        return super().update(**values)
+
+
 class UserManager(DjangoUserManager["User"]):
     """Create users and find them by what they type when they sign in."""
+
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
 
     def _create_user_object(self, username: str, email: str | None, password: str | None, **fields: object) -> "User":
         """Hash the password in the form in which `User.set_password` does."""
