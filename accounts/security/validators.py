@@ -55,9 +55,9 @@ _SCRIPTS = (
     "Arab Armn Beng Bopo Cyrl Deva Ethi Geor Grek Gujr Guru Hang Hani Hebr Hira Kana Khmr Knda Laoo Latn Mlym Mymr"
     " Orya Sinh Taml Telu Thaa Thai Tibt Latn+Hani+Hira+Kana Latn+Hani+Bopo Latn+Hani+Hang"
 )
-# One class of characters for each, so the pattern is linear.
+# One class of characters for each, so the pattern is linear. What is no letter is refused by UsernameValidator.
 _NAMES = "|".join(
-    "[-+._0-9" + "".join(rf"\p{{Script_Extensions={script}}}" for script in scripts.split("+")) + "]*"
+    r"[\W_0-9" + "".join(rf"\p{{Script_Extensions={script}}}" for script in scripts.split("+")) + "]*"
     for scripts in _SCRIPTS.split()
 )
 

@@ -122,7 +122,7 @@ class TestWhatIsTaken:
 
 
 class TestTheForm:
-    @pytest.mark.parametrize("name", ["ada@example.org", "", "x" * 151, "a\nb", "\u0628\u061f"])
+    @pytest.mark.parametrize("name", ["ada@example.org", "", "x" * 151, "a\nb"])
     def test_refuses_a_name_like(self, join, db, name):
         assert join(username=name).context["form"].errors.keys() == {"username"}
         assert not User.objects.exists()
