@@ -148,7 +148,7 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
 
 
 def _visitor(request: TokenRequest) -> Visitor:
-    """Return who is asking where nobody judges: before the view, at a sign-in, on a 404. Nothing is handed out there."""
+    """Return who is asking where nobody judges, and nothing is handed out: before the view, at a sign-in, on a 404."""
     tokens = request.tokens
     tokens.accessed = tokens.asked = True
     try:

@@ -6,7 +6,6 @@ in before has a bucket of its own, which no stranger can block. docs/reference/a
 """
 
 import logging
-import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
 
@@ -18,8 +17,8 @@ from django.utils.translation import ngettext_lazy
 
 from accounts.models import User
 from accounts.security import known_browsers, rate_limit
+from accounts.security.normalization import normalize_login
 from accounts.security.rate_limit import Bucket, Rate
-from accounts.security.validators import normalize_email_domain
 from accounts.signals import attempt_throttled
 from tokens import client
 
@@ -165,7 +164,7 @@ def account_key(login: str) -> User | str:
     Spellings that are equivalent for an existing account are equivalent for an unknown one, too. Otherwise a second
     spelling, tried at a bucket that is blocked, would reveal which of the two it is.
     """
-    return User.objects.by_login(_normalized(login)).first() or login
+    return User.objects.by_login(login).first() or login
 
 
 def _acquire(request: HttpRequest, limit: Limit, account: User | str, guess: str) -> int:
@@ -214,13 +213,8 @@ def _account_text(account: User | str) -> str:
     """Return the same text for all spellings of an account; a user and an unknown login never share one."""
     if isinstance(account, User):
         return f"person {account.pk}"
-    folded = normalize_email_domain(_normalized(account)).lower()  # as `by_login` folds
+    folded = normalize_login(account).lower()  # as `by_login` folds
     return f"text {folded}" if folded else ""
-
-
-def _normalized(typed: str) -> str:
-    """Return `typed` as user names are stored."""
-    return unicodedata.normalize("NFKC", typed).strip()
 
 
 def _visitor_network(request: HttpRequest) -> str:

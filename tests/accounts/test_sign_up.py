@@ -56,6 +56,21 @@ class TestSignUp:
         assert get_user(response.wsgi_request).is_anonymous
         assert SecurityEvent.objects.get().kind == SecurityEvent.Kind.SIGNED_UP
 
+    @pytest.mark.parametrize("name", ["b\u043eb", "\u1160\u1160", "bob\u1160", "\u03a9mega", "\uae40\u0442"])
+    def test_refuses_a_name_that_deceives(self, join, db, name):
+        assert join(username=name).context["form"].errors.keys() == {"username"}
+
+    @pytest.mark.parametrize(
+        "name", ["\u7530\u4e2d\u30bf\u30ed\u30fc.taro", "\uae40kim", "\u0438\u0432\u0430\u043d_1", "\u0661\u0662", "1"]
+    )
+    def test_takes_a_name_in_any_script(self, join, db, name):
+        assert join(username=name).status_code == 302
+
+    def test_shows_whose_address_it_is_nothing_that_a_stranger_typed(self, join, db):
+        join(username="www.win.example", email="victim@example.org")
+        [message] = mail.outbox
+        assert not any("www.win" in text for text in (message.body, message.alternatives[0].content))
+
 
 class TestATakenName:
     """Is no secret: the form says it, and the rest stays as typed."""

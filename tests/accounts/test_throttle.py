@@ -193,19 +193,23 @@ class TestOwner:
                 assert account_key(name) == key
 
     @pytest.mark.parametrize(
-        "name", [" bob", "\uff42\uff4f\uff42", "\u24d1ob", "bob@\uff45xample.org", "bob@example\u3002org"]
+        "name",
+        [
+            "bo\u200bb",
+            "\uff42\uff4f\uff42",
+            "\u24d1ob",
+            "bob@\uff45xample.org",
+            "bob@example\u3002org",
+            "Bob@example.org",
+        ],
     )
     def test_a_second_spelling_is_one_count_for_nobody_and_for_somebody_or_it_would_tell(self, bob, name):
-        nobodys = name.translate({ord("b"): "d", 0xFF42: "\uff44", 0x24D1: "\u24d3"})
+        nobodys = name.translate({ord("b"): "d", ord("B"): "D", 0xFF42: "\uff44", 0x24D1: "\u24d3"})
         assert "b" not in nobodys
         shut(visitor(), account_key("dod@example.org" if "@" in name else "dod"))
         shut(visitor("192.0.2.2"), account_key("bob"))
         assert not passes(visitor(), account_key(nobodys))
         assert not passes(visitor("192.0.2.2"), account_key(name))
-
-    def test_what_differs_for_the_database_is_two_counts_for_nobody_as_well(self, bob):
-        shut(visitor(), account_key("strasse"))
-        assert passes(visitor(), account_key("stra\u00dfe"))
 
     def test_nobodys_name_is_never_somebodys_count(self, bob):
         shut(visitor(), f"person {bob.pk}")

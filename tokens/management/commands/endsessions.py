@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -65,9 +66,10 @@ def _sessions(name: str | None, older_than: timedelta | None) -> RefreshTokenQue
 
 
 def _person(name: str) -> AbstractBaseUser:
-    person = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: name}).first()
-    if person is None:
-        raise CommandError(f"No user is called {name}.")
+    try:
+        person: AbstractBaseUser = get_user_model()._default_manager.get_by_natural_key(name)
+    except ObjectDoesNotExist:
+        raise CommandError(f"No user is called {name}.") from None
     return person
 
 
