@@ -107,7 +107,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
             transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
         return changed
 
-    def _committed(self, ids: list[object], using: str, changed_at: float) -> None:
+    def _committed(self, ids: Iterable[object], using: str, changed_at: float) -> None:
         get_revocation_list().mark(ids)
         if monotonic() - changed_at > OVERLAP / 2:  # others no longer read back to the time that these rows tell
             self.model.objects.using(using).filter(pk__in=ids).update(changed_at=Now())
