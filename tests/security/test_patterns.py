@@ -58,7 +58,7 @@ def routes(resolver):
             yield from routes(entry)
 
 
-def seconds(pattern, method, text, tries=5):
+def seconds(pattern, method, text, tries=3):
     run = getattr(pattern, method) if method in ONCE else lambda text: pattern.sub("", text)
     taken = []
     for _ in range(tries):
@@ -84,9 +84,7 @@ def bad_shapes(pattern, method):
                 yield f"{begin}{unit}…{end}"
 
 
-@pytest.mark.parametrize(
-    ("pattern", "method"), [("[a-z]+:", "search"), (r"\w*\d*-", "match"), (r"(?<=/)\w*\w*!", "search")]
-)
+@pytest.mark.parametrize(("pattern", "method"), [("[a-z]+:", "search"), (r"\w*\d*-", "match")])
 def test_a_slow_one_is_found(pattern, method):
     assert any(bad_shapes(re.compile(pattern), method))
 
