@@ -13,7 +13,7 @@ from tokens.conf import conf
 TOKENS = "tokens.middleware.TokenMiddleware"
 STRICT_COOKIES = "tokens.middleware.StrictCookiesMiddleware"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
-STATIC_FILES = "whitenoise.middleware.WhiteNoiseMiddleware"
+STATIC_FILES = "project.middleware.StaticFilesMiddleware"
 LOGIN_REQUIRED = "tokens.middleware.LoginRequiredMiddleware"
 REPEATED_FORMS = "accounts.middleware.RepeatedFormMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"

@@ -46,7 +46,7 @@ MIDDLEWARE = [
     "project.middleware.ClientIPMiddleware",
     "tokens.middleware.StrictCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.middleware.StaticFilesMiddleware",
     "accounts.middleware.RepeatedFormMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.middleware.LanguageMiddleware",

@@ -125,7 +125,6 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
     probes = _write_probes(session, response)
     if session.flushed:
         cookies.delete(response)
-        response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
     elif session.outgoing and _still_good(session, session.outgoing):
         issuing.write(session.outgoing, response)
         if session.created:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,7 +25,7 @@ from . import client, users
 from .conf import conf
 from .core import rotation
 from .core.exceptions import RevokedToken
-from .revocation import OldSessions, get_revocation_list, mark_dead
+from .revocation import OVERLAP, OldSessions, get_revocation_list, mark_dead
 from .signals import rows_revoked
 
 TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last used", and cheap
@@ -106,8 +107,13 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
             ids = list(rows.values_list("pk", flat=True))
             get_revocation_list().mark(ids)
             changed = self.using(using).update(changed_at=Now(), **values) if ids else 0
-            transaction.on_commit(partial(get_revocation_list().mark, ids), using=using, robust=True)
+            transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
         return changed
+
+    def _committed(self, ids: Iterable[object], using: str, changed_at: float) -> None:
+        get_revocation_list().mark(ids)
+        if monotonic() - changed_at > OVERLAP / 2:  # others no longer read back to the time that these rows tell
+            self.model.objects.using(using).filter(pk__in=ids).update(changed_at=Now())
 
 
 class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  # type: ignore[misc]

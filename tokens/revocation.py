@@ -29,8 +29,8 @@ from .conf import conf
 from .core.exceptions import RevocationListUnavailable
 from .signals import list_read
 
-OVERLAP = 60  # seconds that a transaction may take between its statement and its commit
-WHOLE_EVERY = 60  # seconds between two readings of the whole window, for transactions that took longer
+OVERLAP = 60  # seconds that a transaction may take between its statement and its commit, or it writes the time anew
+WHOLE_EVERY = 60  # seconds between two readings of the whole window, for processes that died before they did so
 
 PREFIX = "tokens:changed:"
 SENTINEL = "tokens:complete"

@@ -131,20 +131,25 @@ class TestSite:
         subject = "Subject: Choose a new password"  # a sign-in from a new browser is told as well
         [mail] = wait_for(lambda: [file for file in (demo.data / "mail").glob("*.eml") if subject in file.read_text()])
         assert f"http://localhost:{demo.port}/accounts/" in mail.read_text()
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (mail, mail.parent)] == [0o600, 0o700]
 
     def test_static_files_have_hashed_names_and_stay_in_the_browser(self, demo):
         sheet = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', Visitor(demo).get("/accounts/login/").text)[1]
         response = Visitor(demo).get(sheet)
         assert response.status == 200
         assert "immutable" in response.headers["Cache-Control"]
+        assert (demo.data / "static" / "staticfiles.json").exists()
+        assert Visitor(demo).get("/static/staticfiles.json").status == 404
 
     def test_nobody_in_front_can_claim_tls_and_the_server_tells_no_version(self, demo):
         response = Visitor(demo).get("/healthz", **{"X-Forwarded-Proto": "https"})
         assert "Strict-Transport-Security" not in response.headers
         assert not re.search(r"\d", response.headers["Server"])
 
-    def test_its_secret_is_for_its_owner_alone(self, demo):
-        assert stat.S_IMODE((demo.data / "secret-key").stat().st_mode) == 0o600
+    def test_what_it_writes_is_for_its_owner_alone(self, demo):
+        written = [demo.data, *demo.data.iterdir()]
+        assert {"secret-key", "db.sqlite3"} <= {path.name for path in written}
+        assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in written} == {0}
 
 
 def test_safari_is_told_how_to_sign_in_and_can(demo, tmp_path):

@@ -356,7 +356,7 @@ class TestEnd:
         old = copy_of(visitor)
         response = visitor.post("/log-out/")
         assert {response.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {0}
-        assert response.headers["Clear-Site-Data"] == '"cache"'
+        assert "Clear-Site-Data" not in response.headers  # with a full cache it takes browsers seconds
         assert [name_on(visitor), name_on(old)] == ["nobody", "nobody"]
         assert RefreshToken.objects.get().reason == Reason.SIGNED_OUT
         assert [name for name, _ in told] == ["session_started", "session_ended"]
