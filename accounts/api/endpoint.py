@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.api.problems import Problem, forbidden, too_many, unauthorized
+from accounts.api.problems import Problem, forbidden, try_later, unauthorized
 from accounts.email import policy as email_policy
 from accounts.security.throttle import Throttled
 from accounts.types import Request
@@ -46,7 +46,7 @@ def endpoint(**views: View) -> View:
         except TokenError as error:
             response = _problem(request, error).response()
         except Throttled as throttled:
-            response = too_many(throttled).response()
+            response = try_later(throttled).response()
         except (RevocationListUnavailable, *OUTAGES):
             response = _UNAVAILABLE.response()
         response.headers["Cache-Control"] = "no-store"

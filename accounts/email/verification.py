@@ -19,6 +19,7 @@ from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import EmailVerificationQuerySet
+from accounts.security import throttle
 
 Kind = SecurityEvent.Kind
 # Kept in the session of the browser that asked, which alone can answer by the code (ASVS 6.6.2).
@@ -132,7 +133,7 @@ def find_change(key: UUID, token: str) -> EmailVerification | None:
 
 
 def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
-    """Restore the previous email. Raise InvalidLink, or EmailTaken; then nothing has changed.
+    """Restore the previous email. Raise InvalidLink, EmailTaken or Throttled; then nothing has changed.
 
     EmailTaken means that the email had never been confirmed here, and that another account has confirmed it since.
 
@@ -142,6 +143,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     first owner out. Other requests made since are withdrawn, and the previous user name is restored unless another
     account has it by now.
     """
+    throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
     closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():

@@ -1,13 +1,16 @@
-"""Hash passwords with Argon2 without letting a burst of sign-ins exhaust the memory or slow down other pages."""
+"""Hash passwords with Argon2 without letting a burst of sign-ins exhaust the memory, slow down other pages or hold all
+threads."""
 
 import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore, get_native_id
+from threading import BoundedSemaphore, Lock, get_native_id
 from typing import TypeVar
+from weakref import WeakSet
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.http import HttpRequest
 
 Hashed = TypeVar("Hashed")
 
@@ -16,6 +19,35 @@ Hashed = TypeVar("Hashed")
 # without having allocated any memory.
 SLOTS = BoundedSemaphore(2)
 NICE = 10  # of 19: other busy threads get nine times as much of a core
+
+
+class HashQueue:
+    """Bound how many requests hash, or wait for it: each holds a thread until it is answered.
+
+    `places` is half of the threads of this process (project/server.py), so that the others answer everybody else. A
+    request takes a place before anything is hashed, which throttle.hit does, and leaves it when it is answered.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self._requests: WeakSet[HttpRequest] = WeakSet()
+        self._lock = Lock()
+
+    def take(self, request: HttpRequest, share: float) -> bool:
+        """Take a place, once for each request; return False if this `share` of all places is taken."""
+        with self._lock:
+            if len(self._requests - {request}) >= max(1, int(self.places * share)):
+                return False
+            self._requests.add(request)
+        return True
+
+    def leave(self, request: HttpRequest) -> None:
+        """Leave the place, if the request has one."""
+        with self._lock:
+            self._requests.discard(request)
+
+
+queue = HashQueue(places=32)
 
 
 class Argon2Hasher(Argon2PasswordHasher):

@@ -9,15 +9,16 @@ import logging
 import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
+from typing import NoReturn
 
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from accounts.models import User
-from accounts.security import known_browsers, rate_limit
+from accounts.security import hashers, known_browsers, rate_limit
 from accounts.security.rate_limit import Bucket, Rate
 from accounts.security.validators import normalize_email_domain
 from accounts.signals import attempt_throttled
@@ -27,7 +28,10 @@ logger = logging.getLogger("accounts")
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
+RETRY_AFTER = 5  # seconds, in which two cores make some fifty hashes
 _SALT = "accounts.security.throttle"
+# Of the places for requests that hash; the others are left to users who are signed in or hold a link from a mail.
+STRANGERS = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Limit:
     visitor: Rate | None = None  # attempts of one visitor at any account
     account: Rate | None = None  # attempts of any visitor at one account
     repeats: Rate | None = None  # attempts of one visitor that repeat a wrong one; None: they count like any other
+    hashing: float = 0.0  # the share of hashers.queue that these attempts may fill; 0 if nothing is hashed
 
 
 # A user who mistypes needs a few attempts, and one with several passwords a few more. NIST SP 800-63B §3.2.2 asks for
@@ -51,6 +56,7 @@ SIGN_IN = Limit(
     account=Rate(free=100, first=1, longest=60, window=DAY),
     # An app that goes on with the old password guesses nothing, but each time costs a hash.
     repeats=Rate(free=100, first=1, longest=10, window=HOUR),
+    hashing=STRANGERS,
 )
 
 # Each attempt costs a hash, a row and a mail. A school class that signs up together is one visitor.
@@ -58,6 +64,7 @@ SIGN_UP = Limit(
     "sign-up",
     visitor=Rate(free=50, first=5, longest=5 * 60, window=HOUR),
     account=Rate(free=5, first=60, longest=10 * 60, window=DAY),
+    hashing=STRANGERS,
 )
 
 # Each attempt sends a mail. A user whom a stranger's attempts block has received the mail that the stranger asked for.
@@ -81,7 +88,11 @@ REAUTHENTICATION = Limit(
     "reauthentication",
     visitor_and_account=Rate(free=5, first=10, longest=15 * 60, window=DAY),
     account=Rate(free=20, first=1, longest=60, window=DAY),
+    hashing=1.0,
 )
+
+# Only the reader of a mail gets as far as this, so nothing is counted; but it costs a hash.
+MAIL_LINK = Limit("mail link", hashing=1.0)
 
 # One guess in a million is right, and each code allows only a few. This limits those who request many codes.
 CODE = Limit(
@@ -98,8 +109,10 @@ class Throttled(ValidationError):
     """Report that there were too many attempts; `retry_after` is in whole seconds.
 
     Raised while a form is cleaned, it is an error of that form, which keeps what was typed. Elsewhere it is answered by
-    a page that says when to try again. Both have status 429 (accounts/middleware.py).
+    a page that says when to try again. Both have the same status (accounts/middleware.py).
     """
+
+    status = 429
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
@@ -112,6 +125,17 @@ class Throttled(ValidationError):
         return str(self.messages[0])
 
 
+class Overloaded(Throttled):
+    """Report that too many requests are hashing; unlike other attempts, it was not counted."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        self.retry_after = RETRY_AFTER
+        ValidationError.__init__(self, _OVERLOADED, code="overloaded")
+
+
+_OVERLOADED = gettext_lazy("We're very busy right now. Please try again in a few seconds.")
 _SECONDS = ngettext_lazy(
     "There were too many attempts. Please try again in %(n)d second.",
     "There were too many attempts. Please try again in %(n)d seconds.",
@@ -127,16 +151,16 @@ _MINUTES = ngettext_lazy(
 def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
     """Count an attempt before it is made, both at `account` and for the visitor. Raise Throttled.
 
+    An attempt that hashes takes a place in the queue first, which is left when the request is answered.
+
     `account` is the user, or what was typed if no account has that name (see `account_key`), so that the response does
     not reveal whether the account exists. A visitor who repeats the same wrong `guess` at the same account is only
     counted among the repeats.
     """
+    if limit.hashing and not hashers.queue.take(request, limit.hashing):
+        _refuse(request, "hashing", Overloaded())
     if seconds := _acquire(request, limit, account, guess):
-        attempt_throttled.send_robust(Limit, request=request, limit=limit.name)
-        logger.info("An attempt was throttled.", extra={"kind": "throttled", "limit": limit.name})
-        throttled = Throttled(seconds)
-        request.throttled = throttled  # type: ignore[attr-defined]  # The middleware needs it if a form catches it.
-        raise throttled
+        _refuse(request, limit.name, Throttled(seconds))
 
 
 def allows(form: BaseForm, request: HttpRequest, limit: Limit, account: User | str = "") -> bool:
@@ -166,6 +190,13 @@ def account_key(login: str) -> User | str:
     spelling, tried at a bucket that is blocked, would reveal which of the two it is.
     """
     return User.objects.by_login(_normalized(login)).first() or login
+
+
+def _refuse(request: HttpRequest, limit: str, throttled: Throttled) -> NoReturn:
+    attempt_throttled.send_robust(Limit, request=request, limit=limit)
+    logger.info("An attempt was throttled.", extra={"kind": "throttled", "limit": limit})
+    request.throttled = throttled  # type: ignore[attr-defined]  # The middleware needs it if a form catches it.
+    raise throttled
 
 
 def _acquire(request: HttpRequest, limit: Limit, account: User | str, guess: str) -> int:

@@ -91,6 +91,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     token_generator = reset_tokens
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        if not throttle.allows(form, self.request, throttle.MAIL_LINK):
+            return self.form_invalid(form)
         chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
         withdrawn = self.reset(chosen, token)
