@@ -1,7 +1,9 @@
 """Store the people who have an account."""
 
+import logging
+from functools import lru_cache
 from typing import Any, ClassVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
@@ -13,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models.email_verification import EmailVerification
 from accounts.security.validators import UsernameValidator, normalize_email_domain
+
+logger = logging.getLogger("accounts")
+MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
 
 
 class UserManager(DjangoUserManager["User"]):
@@ -112,13 +117,22 @@ class User(AbstractUser):
         self.password, self.password_changed_at = other.password, other.password_changed_at
 
     def check_password(self, raw_password: str) -> bool:
-        """Return whether this is the password. A hash that is out of date is upgraded, which changes no password."""
+        """Return whether this is the password. A hash that is out of date is upgraded, which changes no password.
+
+        No password fits a malformed hash, such as one that was cut short by an import: an error would reveal that the
+        account exists.
+        """
 
         def upgrade(raw_password: str) -> None:
             self.password = make_password(raw_password)
             self.save(update_fields=["password"])
 
-        return check_password(raw_password, self.password, upgrade)
+        try:
+            return check_password(raw_password, self.password, upgrade)
+        except MALFORMED:
+            make_password(raw_password)  # The response takes as long as that to a wrong password.
+            _log_malformed(self.pk)
+            return False
 
     @property
     def password_version(self) -> str:
@@ -132,3 +146,9 @@ class User(AbstractUser):
         Deactivated users may not, nor may those who were never meant to have a password.
         """
         return self.is_active and self.has_usable_password()
+
+
+@lru_cache(maxsize=10_000)
+def _log_malformed(key: UUID) -> None:
+    """Tell the operator, once in each process for each user."""
+    logger.error("A stored hash is malformed, so nobody can sign in by it.", extra={"user_id": str(key)})

@@ -3,10 +3,11 @@ threads."""
 
 import os
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore, Lock, get_native_id
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -18,6 +19,7 @@ Hashed = TypeVar("Hashed")
 # would only slow all three down. So a burst of sign-ins costs a process at most 128 MiB, and the rest of them wait
 # without having allocated any memory.
 SLOTS = BoundedSemaphore(2)
+MIN_SALT, MIN_DIGEST = 8, 4  # bytes (RFC 9106 §3.1)
 NICE = 10  # of 19: other busy threads get nine times as much of a core
 
 
@@ -56,6 +58,14 @@ class Argon2Hasher(Argon2PasswordHasher):
     time_cost = 3
     memory_cost = 64 * 1024  # KiB
     parallelism = 4
+
+    def decode(self, encoded: str) -> dict[str, Any]:
+        """Return the parts, and raise ValueError also where Argon2 would refuse the hash, and so without hashing."""
+        parts = super().decode(encoded)
+        digest = b64decode(parts["hash"] + "=" * (-len(parts["hash"]) % 4), validate=True)
+        if len(parts["salt"]) < MIN_SALT or len(digest) < MIN_DIGEST:
+            raise ValueError("The hash is cut short.")
+        return parts
 
     def encode(self, password: str, salt: str) -> str:
         return _hash_in_slot(super().encode, password, salt)

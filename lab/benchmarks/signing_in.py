@@ -17,7 +17,10 @@ from .report import Figure, Goal, Line, at_most, milli
 from .server import Server
 
 TITLE = "Signing in"
-NOTE = "Through the whole stack, on PostgreSQL. The crowd signs in over HTTP while Alice, signed in, opens pages. Who is turned away returns."
+NOTE = (
+    "Through the whole stack, on PostgreSQL. "
+    "The crowd signs in over HTTP, again after a 503, while Alice, signed in, opens pages."
+)
 SLOTS = 2 * 64  # MiB: two hashes at a time (accounts/security/hashers.py)
 RETRY_AFTER = 5  # seconds (accounts/security/throttle.py)
 EVERY = 0.005  # seconds between two pages that are asked for
