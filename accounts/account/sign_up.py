@@ -16,7 +16,7 @@ def sign_up(request: HttpRequest, user: User) -> None:
     """Save `user` (unsaved, with a hashed password) if its user name is free and its email is nobody's.
 
     In every case one mail tells the outcome, and only its reader learns it. Each outcome takes one search for the owner
-    of the email, one attempted insert, three rows and one commit, so its duration reveals nothing. Two users may sign
+    of the email, one attempted insert, three others and one commit, so its duration reveals nothing. Two users may sign
     up with the same email: it belongs to the one who confirms it. The browser always gets the page that asks for a
     code, and nobody has a code if no account was created.
     """
@@ -25,7 +25,7 @@ def sign_up(request: HttpRequest, user: User) -> None:
         owner = find_owner(user.email)
         made = _saved(user, owner)
         known = user if made else (owner.user if owner else None)
-        SecurityEvent.objects.record(request, known, Kind.SIGNED_UP if made else Kind.SIGN_UP_REPEATED)
+        SecurityEvent.objects.record_attempt(request, known, Kind.SIGNED_UP if made else Kind.SIGN_UP_REPEATED)
         verification = email_verification.create(request, user if made else None, user.email, user.username)
         if made:
             email_verification.send_link(request, verification)

@@ -7,7 +7,7 @@ in before has a bucket of its own, which no stranger can block. docs/reference/a
 
 import logging
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import NoReturn
 
@@ -43,6 +43,8 @@ class Limit:
     visitor: Rate | None = None  # attempts of one visitor at any account
     account: Rate | None = None  # attempts of any visitor at one account
     repeats: Rate | None = None  # attempts of one visitor that repeat a wrong one; None: they count like any other
+    site: Rate | None = None  # attempts of all visitors in browsers that the account does not know
+    mailbox: bool = False  # whether an account is counted by the mailbox that gets the mail
     hashing: float = 0.0  # the share of hashers.queue that these attempts may fill; 0 if nothing is hashed
 
 
@@ -62,6 +64,8 @@ SIGN_IN = Limit(
 # Each attempt costs a hash, a row and a mail. A school class that signs up together is one visitor.
 SIGN_UP = Limit(
     "sign-up",
+    mailbox=True,
+    site=Rate(free=1_000, first=1, longest=10, window=HOUR),
     visitor=Rate(free=50, first=5, longest=5 * 60, window=HOUR),
     account=Rate(free=5, first=60, longest=10 * 60, window=DAY),
     hashing=STRANGERS,
@@ -70,6 +74,8 @@ SIGN_UP = Limit(
 # Each attempt sends a mail. A user whom a stranger's attempts block has received the mail that the stranger asked for.
 RESET = Limit(
     "reset",
+    mailbox=True,
+    site=Rate(free=1_000, first=1, longest=2, window=HOUR),
     visitor_and_account=Rate(free=5, first=60, longest=HOUR, window=DAY),
     visitor=Rate(free=30, first=10, longest=10 * 60, window=HOUR),
     account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
@@ -78,6 +84,8 @@ RESET = Limit(
 # The same holds for the mail that verifies an email: anybody can enter a stranger's email as their own.
 RESEND = Limit(
     "resend",
+    mailbox=True,
+    site=Rate(free=1_000, first=1, longest=2, window=HOUR),
     visitor_and_account=Rate(free=3, first=60, longest=HOUR, window=DAY),
     visitor=Rate(free=30, first=10, longest=10 * 60, window=HOUR),
     account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
@@ -161,6 +169,8 @@ def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str
         _refuse(request, "hashing", Overloaded())
     if seconds := _acquire(request, limit, account, guess):
         _refuse(request, limit.name, Throttled(seconds))
+    if seconds := _acquire_site(request, limit, account):
+        _refuse(request, f"{limit.name}, whole site", Throttled(seconds))
 
 
 def allows(form: BaseForm, request: HttpRequest, limit: Limit, account: User | str = "") -> bool:
@@ -219,19 +229,41 @@ def _acquire(request: HttpRequest, limit: Limit, account: User | str, guess: str
     return 0
 
 
+def _acquire_site(request: HttpRequest, limit: Limit, account: User | str) -> int:
+    """Acquire the bucket of the whole site like `_acquire`, unless the account knows the browser; alert once an hour.
+
+    It is what remains against strangers who change account, address and mailbox with each attempt.
+    """
+    if _known_browser(request, account):
+        return 0
+    seconds = rate_limit.acquire(_bucket(limit, "site", limit.site, "all"))
+    if seconds and not rate_limit.acquire(_bucket(limit, "alert", Rate(1, HOUR, HOUR, HOUR), "all")):
+        logger.error("The limit of the whole site is reached.", extra={"kind": "site_throttled", "limit": limit.name})
+    return seconds
+
+
 def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[list[Bucket], list[Bucket]]:
     """Return the buckets of the account, and those of the visitor.
 
     A browser in which the account's owner has signed in before has a single bucket of its own instead.
     """
-    name, visitor = _account_text(account), _visitor_network(request)
-    browser = known_browsers.from_request(request)
-    if limit.visitor_and_account and browser and isinstance(account, User) and browser.knows(account):
+    name = _mailbox_text(account) if limit.mailbox else _account_text(account)
+    visitor, wider = _visitor_network(request), _visitor_network(request, prefix=48)
+    if limit.visitor_and_account and (browser := _known_browser(request, account)):
         return _bucket(limit, "browser", limit.visitor_and_account, browser.id, name), []
     return [
         *_bucket(limit, "visitor and account", limit.visitor_and_account, visitor, name),
         *_bucket(limit, "account", limit.account, name),
-    ], _bucket(limit, "visitor", limit.visitor, visitor)
+    ], [
+        *_bucket(limit, "visitor", limit.visitor, visitor),
+        *_bucket(limit, "wider network", _widened(limit.visitor), wider if wider != visitor else ""),
+    ]
+
+
+def _known_browser(request: HttpRequest, account: User | str) -> known_browsers.Browser | None:
+    """Return the browser of `request` if the owner of `account` has signed in with it before."""
+    browser = known_browsers.from_request(request)
+    return browser if browser and isinstance(account, User) and browser.knows(account) else None
 
 
 def _bucket(limit: Limit, kind: str, rate: Rate | None, *who: str) -> list[Bucket]:
@@ -249,12 +281,28 @@ def _account_text(account: User | str) -> str:
     return f"text {folded}" if folded else ""
 
 
+def _mailbox_text(account: User | str) -> str:
+    """Return the same text for all emails of one mailbox, whether or not they have accounts.
+
+    Many servers deliver `name+tag` to `name`, and a server that does not loses little by it. Dots stay: they are
+    ignored by few servers, and elsewhere `a.b` and `ab` are two people, who would share the pauses.
+    """
+    folded = normalize_email_domain(_normalized(account.email if isinstance(account, User) else account)).lower()
+    name, at, domain = folded.rpartition("@")
+    return f"mailbox {name.partition('+')[0] or name}{at}{domain}" if folded else _account_text(account)
+
+
 def _normalized(typed: str) -> str:
     """Return `typed` as user names are stored."""
     return unicodedata.normalize("NFKC", typed).strip()
 
 
-def _visitor_network(request: HttpRequest) -> str:
+def _widened(rate: Rate | None) -> Rate | None:
+    """Return the rate for all visitors of a /48 network, which may be one customer or many."""
+    return rate and replace(rate, free=8 * rate.free)
+
+
+def _visitor_network(request: HttpRequest, prefix: int = 64) -> str:
     """Return the visitor's IP address; of IPv6 its /64 network, within which one line can use any address.
 
     Return "" if the server does not know the address. To count all of those visitors as one would let anybody block the
@@ -266,4 +314,4 @@ def _visitor_network(request: HttpRequest) -> str:
     parsed = ip_address(client_ip)
     if isinstance(parsed, IPv4Address):
         return str(parsed)
-    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
+    return str(parsed.ipv4_mapped or ip_network((parsed, prefix), strict=False))
