@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
+from accounts.security import hashers
 from accounts.security.repeated_forms import SentForm, sent_form
 from accounts.security.throttle import Throttled
 from accounts.types import Request
@@ -52,20 +53,21 @@ class EmailVerificationMiddleware(MiddlewareMixin):
 class RefusalPagesMiddleware(MiddlewareMixin):
     """Explain why a request was refused, without losing what the user typed.
 
-    An attempt that is throttled gets status 429 and the time to wait: a page of its own, or the form with what was
-    typed. A request by the wrong method gets a page, too: Django's response has the header Allow (RFC 9110 §15.5.6) and
-    an empty body. Responses to machines stay as they are.
+    An attempt that is throttled gets status 429 or 503 and the time to wait: a page of its own, or the form with what
+    was typed. A request by the wrong method gets a page, too: Django's response has the header Allow (RFC 9110
+    §15.5.6) and an empty body. Responses to machines stay as they are.
     """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return render(request, "429.html", {"throttled": exception}) if isinstance(exception, Throttled) else None
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        hashers.queue.leave(request)
         throttled: Throttled | None = getattr(request, "throttled", None)
         if isinstance(response, HttpResponseNotAllowed) and not response.content:
             return self._not_allowed(request, response)
         if throttled and response.status_code == 200:
-            response.status_code = 429
+            response.status_code = throttled.status
             response.headers["Retry-After"] = str(throttled.retry_after)
         return response
 

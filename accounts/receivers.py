@@ -42,9 +42,10 @@ def record_end(request: HttpRequest, row: RefreshToken, **kwargs: object) -> Non
 
 @receiver(user_login_failed)
 def record_failure(credentials: dict[str, object], request: HttpRequest | None = None, **kwargs: object) -> None:
-    """Record a failed sign-in by one query and one row, whether or not the user exists: the time reveals nothing."""
+    """Record a failed sign-in by one query and one insert, whether or not the user exists: the time reveals nothing."""
     user = User.objects.by_login(str(credentials.get("username", ""))).first()
-    SecurityEvent.objects.record(request, user, Kind.SIGN_IN_FAILED)
+    with transaction.atomic():
+        SecurityEvent.objects.record_attempt(request, user, Kind.SIGN_IN_FAILED)
 
 
 @receiver(probe_sent)

@@ -20,6 +20,7 @@ from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import LINK_LIFETIME, EmailVerificationQuerySet
+from accounts.security import throttle
 
 Kind = SecurityEvent.Kind
 RESEND_PAUSE = 60  # seconds: a mail that nobody has had time to look for is not replaced by another
@@ -141,7 +142,7 @@ def find_change(key: UUID, token: str) -> EmailVerification | None:
 
 
 def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
-    """Restore the previous email. Raise InvalidLink, or EmailTaken; then nothing has changed.
+    """Restore the previous email. Raise InvalidLink, EmailTaken or Throttled; then nothing has changed.
 
     EmailTaken means that the email had never been confirmed here, and that another account has confirmed it since.
 
@@ -151,6 +152,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     first owner out. Other requests made since are withdrawn, and the previous user name is restored unless another
     account has it by now.
     """
+    throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
     closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():

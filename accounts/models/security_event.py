@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -100,6 +100,18 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
         if kind == SecurityEvent.Kind.COPY_TRIED:
             same = same.filter(session_id=session_id)
         return bool(same[:MAX_PER_HOUR].count() == MAX_PER_HOUR)
+
+    def record_attempt(
+        self, request: HttpRequest | None, user: models.Model | None, kind: "SecurityEvent.Kind"
+    ) -> None:
+        """Record what anybody can try at `user`; if that is nobody, keep no row, or strangers could fill the table.
+
+        Within a transaction the row is inserted all the same and then taken back, so that the time does not reveal who
+        has an account. It is logged and counted like any other.
+        """
+        savepoint = transaction.savepoint()
+        self.record(request, user, kind)
+        (transaction.savepoint_commit if user else transaction.savepoint_rollback)(savepoint)
 
 
 class SecurityEvent(models.Model):

@@ -1,8 +1,10 @@
 """Store the people who have an account."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any, ClassVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
@@ -26,6 +28,10 @@ class UserQuerySet(models.QuerySet["User"]):
         if "username" in values:
             values["username_key"] = username_key(values["username"])
         return super().update(**values)
+
+
+logger = logging.getLogger("accounts")
+MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
 
 
 class UserManager(DjangoUserManager["User"]):
@@ -154,7 +160,10 @@ class User(AbstractUser):
         """Return whether this is the password. A hash that is out of date is upgraded, which changes no password.
 
         It is tried in NFC, as it is set here; what was imported may have been hashed as it was typed. The second hash
-        is made only if that differs, and for users without a password just so, so its time reveals nothing.
+        is made only if that differs, and for users without a password just so, so its time reveals nothing. Nothing
+        fits a malformed hash, such as one that an import cut short: an error would reveal that the account exists.
+        No password fits a malformed hash, such as one that was cut short by an import: an error would reveal that the
+        account exists.
         """
 
         def upgrade(raw_password: str) -> None:
@@ -162,10 +171,18 @@ class User(AbstractUser):
             self.save(update_fields=["password"])
 
         forms = dict.fromkeys((normalize_password(raw_password), raw_password))
-        return any(check_password(form, self.password, upgrade) for form in forms)
+        return any(self._fits(form, upgrade) for form in forms)
 
     async def acheck_password(self, raw_password: str) -> bool:
         return await sync_to_async(self.check_password)(raw_password)
+
+    def _fits(self, raw_password: str, upgrade: Callable[[str], None]) -> bool:
+        try:
+            return check_password(raw_password, self.password, upgrade)
+        except MALFORMED:
+            make_password(raw_password)  # The response takes as long as that to a wrong password.
+            _log_malformed(self.pk)
+            return False
 
     @property
     def password_version(self) -> str:
@@ -179,3 +196,9 @@ class User(AbstractUser):
         Deactivated users may not, nor may those who were never meant to have a password.
         """
         return self.is_active and self.has_usable_password()
+
+
+@lru_cache(maxsize=10_000)
+def _log_malformed(key: UUID) -> None:
+    """Tell the operator, once in each process for each user."""
+    logger.error("A stored hash is malformed, so nobody can sign in by it.", extra={"user_id": str(key)})

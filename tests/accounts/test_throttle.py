@@ -109,6 +109,40 @@ class TestOneAccount:
         return [key.split(":", 2)[2] for key in cache._cache]
 
 
+class TestOneMailbox:
+    LIMIT = Limit("a limit", mailbox=True, account=Rate(free=3, first=10, longest=900, window=DAY))
+
+    def test_is_one_account_whatever_its_emails_are_and_whoever_has_an_account(self, db, django_user_model):
+        user = django_user_model.objects.create_user("ada", "ada+1@example.org")
+        accounts = (user, "ADA+2@example.org", "ada@EXAMPLE.org", "ada+3@example.org", "ada+@example.org")
+        assert [passes(visitor(), account, self.LIMIT) for account in accounts] == [True] * 3 + [False] * 2
+
+    @pytest.mark.parametrize("other", ["a.da@example.org", "ada@example.com", "+ada@example.org", "bob", "+@x.org"])
+    def test_is_nobody_elses(self, other):
+        shut(visitor(), "ada@example.org", self.LIMIT)
+        assert passes(visitor(), other, self.LIMIT)
+
+    @pytest.mark.parametrize("limit", [throttle.SIGN_UP, throttle.RESET, throttle.RESEND])
+    def test_gets_so_many_mails(self, limit):
+        tries = [passes(visitor(f"192.0.{n}.1"), f"ada+{n}@example.org", limit) for n in range(99)]
+        assert sum(tries) == limit.account.free
+
+
+class TestManyPlaces:
+    def test_of_one_ipv6_site_are_held_up_together(self):
+        places = [f"2001:db8:0:{n:x}::1" for n in range(41)]
+        assert [passes(visitor(place), f"user{n}") for n, place in enumerate(places)] == [True] * 40 + [False]
+        assert passes(visitor("2001:db8:1::1"), "bob")
+
+    def test_of_all_the_world_are_held_up_together_and_the_operator_is_told_once(self, caplog, bob):
+        limit = replace(LIMIT, site=Rate(free=3, first=10, longest=10, window=DAY))
+        own = remembering(visitor(), bob)
+        passed = [passes(visitor(f"192.0.{n}.1"), f"user{n}", limit) for n in range(6)]
+        assert passed == [True] * 3 + [False] * 3
+        assert [line.levelname for line in caplog.records if "whole site" in line.message] == ["ERROR"]
+        assert passes(own, bob, limit)
+
+
 class TestThePersonsOwnBrowser:
     pytestmark = pytest.mark.django_db
 
@@ -257,6 +291,7 @@ class TestTheDocument:
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in self.PAGE.splitlines()]
         table = {row[0]: row[1:] for row in rows if len(row) == 4}
         limits = [value for value in vars(throttle).values() if isinstance(value, Limit)]
+        limits.remove(throttle.MAIL_LINK)  # it counts nothing
         assert len(limits) == 7
         for limit in limits:
             paces = (limit.visitor_and_account, limit.visitor, limit.account)
@@ -264,6 +299,10 @@ class TestTheDocument:
 
     def test_so_is_that_of_repeats(self):
         assert f"That limit is {self.told(throttle.SIGN_IN.repeats)}." in self.PAGE
+
+    def test_so_are_those_of_the_whole_site(self):
+        for limit in (throttle.SIGN_UP, throttle.RESET, throttle.RESEND):
+            assert f"{limit.name} {self.told(limit.site)}" in self.PAGE
 
     def test_so_many_wrong_passwords_fit_in_a_day(self):
         limit = throttle.SIGN_IN
