@@ -31,6 +31,7 @@ class ClientInfo(TypedDict):
 
     user_agent: str
     ip_address: str | None
+    is_app: bool
 
 
 def start(request: TokenRequest, user: AbstractBaseUser) -> RefreshToken:
@@ -137,4 +138,8 @@ def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:
-    return {"user_agent": client.user_agent(request), "ip_address": client.ip_address(request)}
+    return {
+        "user_agent": client.user_agent(request),
+        "ip_address": client.ip_address(request),
+        "is_app": request.tokens.bearer,
+    }

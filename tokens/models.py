@@ -244,6 +244,7 @@ class RefreshToken(models.Model):
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     browser = models.CharField(max_length=16, blank=True)  # a key of client.BROWSERS, for filters
+    is_app = models.BooleanField(default=False)  # a program holds the tokens, in headers; else a browser, in cookies
     ip_address = models.GenericIPAddressField(_("address"), null=True, blank=True)
     created_at = models.DateTimeField(_("signed in"))
     last_used_at = models.DateTimeField(_("last seen"))

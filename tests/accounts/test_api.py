@@ -88,7 +88,7 @@ class TestLogin:
 
     def test_is_a_session_like_any_other(self, app, client, bob, sign_in):
         row = RefreshToken.objects.get()
-        assert (row.user, row.method, row.remember) == (bob, RefreshToken.Method.API, True)
+        assert (row.user, row.method, row.remember, row.is_app) == (bob, RefreshToken.Method.API, True, True)
         assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGNED_IN, session_id=row.pk).exists()
         sign_in(client, bob)
         assert row.pk in {session.row.pk for session in client.get("/accounts/sessions/").context["live"]}

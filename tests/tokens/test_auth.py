@@ -71,7 +71,7 @@ class TestStart:
         client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR=address)
         client.post("/log-in/", {"username": "bob", "password": PASSWORD})
         row = RefreshToken.objects.get()
-        assert (row.user, row.method) == (bob, Method.PASSWORD)
+        assert (row.user, row.method, row.is_app) == (bob, Method.PASSWORD, False)
         assert (row.user_agent, row.ip_address) == ("Lynx/2.9 (text)", recorded)
 
     def test_gives_a_day_and_cookies_of_the_browser_unless_kept(self, visitor):
