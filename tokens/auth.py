@@ -19,7 +19,6 @@ from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
 from .models import RefreshToken
-from .revocation import get_revocation_list
 from .session import RequestSession, TokenRequest
 
 Reason = RefreshToken.Reason
@@ -116,17 +115,14 @@ def _open(session: RequestSession, row: RefreshToken) -> None:
 def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
     """Return whether these tokens may still overwrite what the browser holds.
 
-    Tokens that leave late might be used, and confirmed, after the browser has settled on a sibling; and those whose row
-    has ended meanwhile might overwrite the cookies of the session that replaced it. The parent is still good.
+    Tokens that leave late might be used, and confirmed, after the browser has settled on a sibling; the parent is still
+    good. Those whose row has ended meanwhile, in this process or another, might overwrite the cookies of the session
+    that replaced it; and a transaction that was rolled back may have taken a new row along. The revocation list will
+    not do: it hears of another process up to a second late.
     """
-    if not session.created:
-        if monotonic() - outgoing.made_at > conf.confirm_after / 3:
-            record(TokenEvent.LATE, outgoing.access.sid)
-            return False
-        mark = get_revocation_list().entry(outgoing.access.sid, RefreshToken.objects.changed_within)
-        if mark is None or mark == outgoing.revocation_mark:
-            return True
-    # The row of a new session is read as well: a transaction that was rolled back may have taken it along.
+    if not session.created and monotonic() - outgoing.made_at > conf.confirm_after / 3:
+        record(TokenEvent.LATE, outgoing.access.sid)
+        return False
     return bool(RefreshToken.objects.on_primary().filter(pk=outgoing.access.sid).live().exists())
 
 

@@ -94,7 +94,6 @@ def authenticate_refresh(
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
-        mark = get_revocation_list().known(claims.sid)
         row, outcome = _decide(claims)
     except TokenError as error:
         return _rejected(session, error)
@@ -104,7 +103,7 @@ def authenticate_refresh(
     _touch(row)
     newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
     session.row, session.claims = row, issuing.access_for(row, newer or claims, new=True)
-    session.send(session.claims, newer, mark)
+    session.send(session.claims, newer)
     return Authentication(row.user)
 
 
@@ -166,8 +165,7 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool) -> Abstrac
     """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
     claims, user_fields = verification.verify(token)
     jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
-    mark = get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within)
-    if mark or fresh:
+    if get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within) or fresh:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
     # Only a settled generation makes it worth verifying the refresh token beside it.
     settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
@@ -180,9 +178,7 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool) -> Abstrac
         # What was confirmed is set again: an older response may have put a sibling into the jar meanwhile, and that
         # would be found stale only when this access token is over.
         refresh = session.refresh if claims.new and not current.new else None
-        session.send(
-            replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None, mark
-        )
+        session.send(replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None)
     session.claims = current
     return session.row.user if session.row else users.from_fields(user_fields)
 

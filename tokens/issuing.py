@@ -22,7 +22,6 @@ class Outgoing:
     access: AccessClaims
     refresh: RefreshClaims | None
     made_at: float  # by the monotonic clock
-    revocation_mark: object  # what the revocation list said of the row before they were made
 
 
 def root_refresh(row: RefreshToken) -> RefreshClaims:

@@ -93,8 +93,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         """Change these rows and tell everybody who holds access tokens of theirs to be out of date.
 
         Other processes read `changed_at`, by the database's clock. This one, or the cache that all share, is told the
-        ids before the change, or the change fails; and again after the commit, so that a request which read a row
-        between the two checks once more on its way out.
+        ids before the change, or the change fails; and again after the commit, as an entry's time counts from then.
         """
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):

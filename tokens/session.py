@@ -85,9 +85,6 @@ class RequestSession:
             except InvalidToken:
                 continue
 
-    def send(self, access: AccessClaims, refresh: RefreshClaims | None = None, revocation_mark: object = None) -> None:
-        """Have the response carry these tokens.
-
-        `revocation_mark` is what the revocation list said of the row before they were made.
-        """
-        self.outgoing = Outgoing(access, refresh, monotonic(), revocation_mark)
+    def send(self, access: AccessClaims, refresh: RefreshClaims | None = None) -> None:
+        """Have the response carry these tokens."""
+        self.outgoing = Outgoing(access, refresh, monotonic())
