@@ -94,7 +94,7 @@ def authenticate_refresh(
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
-        row, outcome = _decide(claims)
+        row, outcome = _decide(session, claims)
     except TokenError as error:
         return _rejected(session, error)
     if outcome is Outcome.STALE:
@@ -223,13 +223,16 @@ def _jti_beside(session: RequestSession) -> str | None:
         return ""
 
 
-def _decide(claims: RefreshClaims) -> tuple[RefreshToken, Outcome]:
+def _decide(session: RequestSession, claims: RefreshClaims) -> tuple[RefreshToken, Outcome]:
     """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
 
-    Raises RevokedToken.
+    Raises RevokedToken, and InvalidToken for a browser's token in a header and an app's in a cookie (RFC 9700 §2.2.2):
+    whoever got one out of a jar or out of an app may not go on with it where nothing of the other's protects it.
     """
     presented = Refresh(claims.gen, claims.jti)
     row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+    if row.is_app != session.bearer:
+        raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
     outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
     if outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
         return row, outcome
