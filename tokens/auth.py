@@ -19,7 +19,7 @@ from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
 from .models import RefreshToken
-from .session import RequestSession, TokenRequest
+from .session import REAUTHENTICATION_TIMEOUT, RequestSession, TokenRequest
 
 Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
@@ -98,6 +98,8 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
     elif session.outgoing and _still_good(session, session.outgoing):
         issuing.write(session.outgoing, response)
+        if session.reauthenticated and session.row:
+            cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
@@ -108,7 +110,8 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
 def _open(session: RequestSession, row: RefreshToken) -> None:
     refresh = issuing.root_refresh(row)
     session.row, session.claims = row, issuing.access_for(row, refresh, new=False)
-    session.created, session.flushed, session.ended = True, False, None
+    session.created = session.reauthenticated = True
+    session.flushed, session.ended = False, None
     session.send(session.claims, refresh)
 
 

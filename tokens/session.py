@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
-from . import cookies, probe, verification
+from . import cookies, issuing, probe, verification
 from .core.exceptions import InvalidToken
 from .core.jwt import AccessClaims, RefreshClaims
 from .issuing import Outgoing
@@ -19,6 +22,8 @@ from .probe import Probe
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
 
+# Long enough to finish a task, and short for somebody who finds an unlocked screen.
+REAUTHENTICATION_TIMEOUT = timedelta(minutes=10)
 OWNER = "_tokens_sub"  # the key in a Django session that says whose it is
 
 
@@ -44,21 +49,29 @@ class RequestSession:
     accessed = False  # whether the response depends on the cookies
     created = False  # whether this request opened it
     flushed = False  # whether this request ended it
+    reauthenticated = False  # whether the user has shown in this request who they are, at a sign-in too
     adopted: SessionBase | None = None  # the Django session that it was taken over from
     outgoing: Outgoing | None = None
 
-    def __init__(self, access: str | None = None, refresh: str | None = None, probe: Probe | None = None) -> None:
+    def __init__(
+        self,
+        access: str | None = None,
+        refresh: str | None = None,
+        probe: Probe | None = None,
+        reauth: str | None = None,
+    ) -> None:
         self.access = access
         self.refresh = refresh
         self.probe = probe
+        self.reauth = reauth
 
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        access, refresh, probed = cookies.read_all(
-            request, cookies.access_name(), cookies.refresh_name(), cookies.probe_name()
+        access, refresh, probed, reauth = cookies.read_all(
+            request, cookies.access_name(), cookies.refresh_name(), cookies.probe_name(), cookies.reauth_name()
         )
-        return cls(access, refresh, probe.read(probed) if probed else None)
+        return cls(access, refresh, probe.read(probed) if probed else None, reauth)
 
     @classmethod
     def from_header(cls, access: str | None = None, refresh: str | None = None) -> RequestSession:
@@ -71,6 +84,27 @@ class RequestSession:
     def session_id(self) -> UUID | None:
         """Return the id of this session's row; None for an anonymous visitor."""
         return UUID(self.claims.sid) if self.claims else None
+
+    @property
+    def is_reauthenticated(self) -> bool:
+        """Return whether the user has shown in this browser, within REAUTHENTICATION_TIMEOUT, who they are.
+
+        To be asked where the row was read (`fresh_session_required`). The row alone will not do: a copy of the jar
+        shares it, and only the browser that gave the password has the cookie.
+        """
+        row = self.row
+        if self.bearer or row is None or row.authenticated_at is None:
+            return False
+        recent = timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT
+        return recent and (self.reauthenticated or constant_time_compare(self.reauth or "", issuing.reauth_value(row)))
+
+    def mark_reauthenticated(self) -> None:
+        """Note that the user has just shown who they are. A silent refresh does not."""
+        assert self.row is not None and self.claims is not None  # noqa: S101  (the row was read)
+        self.row.mark_authenticated()
+        self.reauthenticated = True
+        if self.outgoing is None:
+            self.send(self.claims)  # the cookies leave together, or not at all
 
     def clear(self) -> None:
         """Go on as an anonymous visitor's."""
