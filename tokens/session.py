@@ -93,7 +93,7 @@ class RequestSession:
         shares it, and only the browser that gave the password has the cookie.
         """
         row = self.row
-        if self.bearer or row is None or row.authenticated_at is None:
+        if row is None or row.authenticated_at is None:
             return False
         recent = timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT
         return recent and (self.reauthenticated or constant_time_compare(self.reauth or "", issuing.reauth_value(row)))
