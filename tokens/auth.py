@@ -21,8 +21,7 @@ from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
 from .models import RefreshToken, expiry
-from .revocation import get_revocation_list
-from .session import RequestSession, TokenRequest
+from .session import REAUTHENTICATION_TIMEOUT, RequestSession, TokenRequest
 
 Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
@@ -40,6 +39,7 @@ class ClientInfo(TypedDict):
 
     user_agent: str
     ip_address: str | None
+    is_app: bool
 
 
 def start(request: TokenRequest, user: AbstractBaseUser, backend: str = "") -> RefreshToken:
@@ -127,6 +127,8 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         cookies.delete(response)
     elif session.outgoing and _still_good(session, session.outgoing):
         issuing.write(session.outgoing, response)
+        if session.reauthenticated and session.row:
+            cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
@@ -150,24 +152,22 @@ def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
 def _open(session: RequestSession, row: RefreshToken) -> None:
     refresh = issuing.root_refresh(row)
     session.row, session.claims = row, issuing.access_for(row, refresh, new=False)
-    session.created, session.flushed, session.ended = True, False, None
+    session.created = session.reauthenticated = True
+    session.flushed, session.ended = False, None
     session.send(session.claims, refresh)
 
 
 def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
     """Return whether these tokens may still overwrite what the browser holds.
 
-    Tokens that leave late might be used, and confirmed, after the browser has settled on a sibling; and those whose row
-    has ended meanwhile might overwrite the cookies of the session that replaced it. The parent is still good.
+    Tokens that leave late might be used, and confirmed, after the browser has settled on a sibling; the parent is still
+    good. Those whose row has ended meanwhile, in this process or another, might overwrite the cookies of the session
+    that replaced it; and a transaction that was rolled back may have taken a new row along. The revocation list will
+    not do: it hears of another process up to a second late.
     """
-    if not session.created:
-        if monotonic() - outgoing.made_at > conf.confirm_after / 3:
-            record(TokenEvent.LATE, outgoing.access.sid)
-            return False
-        mark = get_revocation_list().entry(outgoing.access.sid, RefreshToken.objects.changed_within)
-        if mark is None or mark == outgoing.revocation_mark:
-            return True
-    # The row of a new session is read as well: a transaction that was rolled back may have taken it along.
+    if not session.created and monotonic() - outgoing.made_at > conf.confirm_after / 3:
+        record(TokenEvent.LATE, outgoing.access.sid)
+        return False
     return bool(RefreshToken.objects.on_primary().filter(pk=outgoing.access.sid).live().exists())
 
 
@@ -197,4 +197,8 @@ def _length(request: TokenRequest) -> Length:
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:
-    return {"user_agent": client.user_agent(request), "ip_address": client.ip_address(request)}
+    return {
+        "user_agent": client.user_agent(request),
+        "ip_address": client.ip_address(request),
+        "is_app": request.tokens.bearer,
+    }

@@ -98,8 +98,7 @@ def authenticate_refresh(
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
-        mark = get_revocation_list().known(claims.sid)
-        row, outcome = _decide(claims, judge)
+        row, outcome = _decide(session, claims, judge)
     except TokenError as error:
         return _rejected(session, error)
     if outcome is Outcome.STALE:
@@ -114,7 +113,7 @@ def authenticate_refresh(
     _touch(row)
     newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
     session.row, session.claims = row, issuing.access_for(row, newer or claims, new=True)
-    session.send(session.claims, newer, mark)
+    session.send(session.claims, newer)
     return Authentication(row.user)
 
 
@@ -186,8 +185,7 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
     """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
     claims, user_fields = verification.verify(token)
     jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
-    mark = get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within)
-    if mark or fresh:
+    if get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within) or fresh:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
     # Only a settled generation makes it worth verifying the refresh token beside it.
     settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
@@ -200,9 +198,7 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
         # What was confirmed is set again: an older response may have put a sibling into the jar meanwhile, and that
         # would be found stale only when this access token is over.
         refresh = session.refresh if claims.new and not current.new else None
-        session.send(
-            replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None, mark
-        )
+        session.send(replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None)
     session.claims = current
     return session.row.user if session.row else users.from_fields(user_fields, partial(_load_user, session, current))
 
@@ -260,13 +256,17 @@ def _jti_beside(session: RequestSession) -> str | None:
         return ""
 
 
-def _decide(claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
+def _decide(session: RequestSession, claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
     """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
 
-    Nothing is, unless `judge`. Raises RevokedToken.
+    Unless `judge`, nothing is. Raises RevokedToken, and InvalidToken for a browser's token in a header and an app's in a
+    cookie (RFC 9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where nothing of the
+    other's protects it.
     """
     presented = Refresh(claims.gen, claims.jti)
     row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+    if row.is_app != session.bearer:
+        raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
     outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
     if not judge or outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
         return row, outcome

@@ -1,6 +1,7 @@
 """Sessions of clients without a cookie jar: tokens in the Authorization header and in the body (RFC 6750).
 
-Cookies are neither read nor set here. The rule of rotation is the same; a stale refresh token is reuse at once.
+Cookies are neither read nor set here. The rule of rotation is the same; a stale refresh token is reuse at once. A
+browser's refresh token is refused, and its access token only reads: `request.tokens.row.is_app` is for views to ask.
 """
 
 from __future__ import annotations

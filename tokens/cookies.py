@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.http import HttpRequest, HttpResponseBase
 
 from .conf import conf
@@ -22,6 +24,10 @@ def probe_name() -> str:
 def told_probe_name() -> str:
     """Return the name of the cookie that keeps the probe of which the site was told, while others follow it."""
     return "__Host-probe-told" if conf.cookie_secure else "probe-told"
+
+
+def reauth_name() -> str:
+    return "__Host-reauth" if conf.cookie_secure else "reauth"
 
 
 def read(request: HttpRequest, name: str) -> str | None:
@@ -54,9 +60,13 @@ def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_a
 
 
 def delete(response: HttpResponseBase) -> None:
-    """Delete both cookies."""
-    _unset(response, access_name())
-    _unset(response, refresh_name())
+    """Delete the cookies of a session."""
+    for name in (access_name(), refresh_name(), reauth_name()):
+        _unset(response, name)
+
+
+def write_reauth(response: HttpResponseBase, value: str, max_age: timedelta) -> None:
+    _set(response, reauth_name(), value, max_age=int(max_age.total_seconds()))
 
 
 def write_probe(response: HttpResponseBase, name: str, value: str, max_age: int) -> None:

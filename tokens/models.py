@@ -97,8 +97,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         """Change these rows and tell everybody who holds access tokens of theirs to be out of date.
 
         Other processes read `changed_at`, by the database's clock. This one, or the cache that all share, is told the
-        ids before the change, or the change fails; and again after the commit, so that a request which read a row
-        between the two checks once more on its way out.
+        ids before the change, or the change fails; and again after the commit, as an entry's time counts from then.
         """
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
@@ -265,6 +264,7 @@ class RefreshToken(models.Model):
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     browser = models.CharField(max_length=16, blank=True)  # a key of client.BROWSERS, for filters
+    is_app = models.BooleanField(default=False)  # a program holds the tokens, in headers; else a browser, in cookies
     ip_address = models.GenericIPAddressField(_("address"), null=True, blank=True)
     created_at = models.DateTimeField(_("signed in"))
     last_used_at = models.DateTimeField(_("last seen"))

@@ -75,10 +75,6 @@ class LocalRevocationList:
         entry = self._entries.get(sid)
         return entry if entry and now - entry.heard_at <= conf.access_lifetime + OVERLAP else None
 
-    def known(self, sid: str) -> Entry | None:
-        """Return the newest entry for the row `sid` that this process has heard of, without a query."""
-        return self._entries.get(sid)
-
     def mark(self, ids: Iterable[object]) -> None:
         """Enter rows that this process has just changed.
 
@@ -205,14 +201,6 @@ class SharedRevocationList:
         if self._lag:
             self._report(0.0)
         mark: str | None = found.get(PREFIX + sid)
-        return mark
-
-    def known(self, sid: str) -> str | None:
-        """Return the mark of the row `sid`, or None; None as well if the cache does not answer."""
-        try:
-            mark: str | None = self._cache.get(PREFIX + sid)
-        except Exception:
-            return None
         return mark
 
     def mark(self, ids: Iterable[object]) -> None:

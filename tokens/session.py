@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
-from . import cookies, probe, verification
+from . import cookies, issuing, probe, verification
 from .core.exceptions import InvalidToken, RevokedToken
 from .core.jwt import AccessClaims, RefreshClaims
 from .issuing import Outgoing
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
 
 SIGN_IN_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
+# Long enough to finish a task, and short for somebody who finds an unlocked screen.
+REAUTHENTICATION_TIMEOUT = timedelta(minutes=10)
 OWNER = "_tokens_sub"  # the key in a Django session that says whose it is
 
 
@@ -54,21 +59,34 @@ class RequestSession:
     created = False  # whether this request opened it
     flushed = False  # whether this request ended it
     session_flushed = False  # whether it emptied Django's session, which there ends the sign-in
+    reauthenticated = False  # whether the user has shown in this request who they are, at a sign-in too
     adopted: SessionBase | None = None  # the Django session that it was taken over from
     outgoing: Outgoing | None = None
 
-    def __init__(self, access: str | None = None, refresh: str | None = None, probe: Probe | None = None) -> None:
+    def __init__(
+        self,
+        access: str | None = None,
+        refresh: str | None = None,
+        probe: Probe | None = None,
+        reauth: str | None = None,
+    ) -> None:
         self.access = access
         self.refresh = refresh
         self.probe = probe
+        self.reauth = reauth
 
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        access, refresh, probed, told = cookies.read_all(
-            request, cookies.access_name(), cookies.refresh_name(), cookies.probe_name(), cookies.told_probe_name()
+        access, refresh, probed, told, reauth = cookies.read_all(
+            request,
+            cookies.access_name(),
+            cookies.refresh_name(),
+            cookies.probe_name(),
+            cookies.told_probe_name(),
+            cookies.reauth_name(),
         )
-        session = cls(access, refresh, probe.read(probed) if probed else None)
+        session = cls(access, refresh, probe.read(probed) if probed else None, reauth)
         session.told = probe.read(told) if told else None
         return session
 
@@ -100,6 +118,27 @@ class RequestSession:
             return None
         return self.row.backend if key == BACKEND_SESSION_KEY else self.row.live_user.get_session_auth_hash()
 
+    @property
+    def is_reauthenticated(self) -> bool:
+        """Return whether the user has shown in this browser, within REAUTHENTICATION_TIMEOUT, who they are.
+
+        To be asked where the row was read (`fresh_session_required`). The row alone will not do: a copy of the jar
+        shares it, and only the browser that gave the password has the cookie.
+        """
+        row = self.row
+        if row is None or row.authenticated_at is None:
+            return False
+        recent = timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT
+        return recent and (self.reauthenticated or constant_time_compare(self.reauth or "", issuing.reauth_value(row)))
+
+    def mark_reauthenticated(self) -> None:
+        """Note that the user has just shown who they are. A silent refresh does not."""
+        assert self.row is not None and self.claims is not None  # noqa: S101  (the row was read)
+        self.row.mark_authenticated()
+        self.reauthenticated = True
+        if self.outgoing is None:
+            self.send(self.claims)  # the cookies leave together, or not at all
+
     def clear(self) -> None:
         """Go on as an anonymous visitor's."""
         self.claims = self.row = self.outgoing = None
@@ -113,12 +152,9 @@ class RequestSession:
             except InvalidToken:
                 continue
 
-    def send(self, access: AccessClaims, refresh: RefreshClaims | None = None, revocation_mark: object = None) -> None:
-        """Have the response carry these tokens.
-
-        `revocation_mark` is what the revocation list said of the row before they were made.
-        """
-        self.outgoing = Outgoing(access, refresh, monotonic(), revocation_mark)
+    def send(self, access: AccessClaims, refresh: RefreshClaims | None = None) -> None:
+        """Have the response carry these tokens."""
+        self.outgoing = Outgoing(access, refresh, monotonic())
 
 
 def show_sign_in(request: TokenRequest) -> None:

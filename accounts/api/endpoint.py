@@ -77,6 +77,22 @@ def live_session_required(view: View) -> View:
     return checked
 
 
+def app_required(view: View) -> View:
+    """Require a live session of an app, for what a page would ask a browser's user to reauthenticate for.
+
+    A neighbour that a browser's access token was passed on to may read with it, and no more.
+    """
+
+    @live_session_required
+    @wraps(view)
+    def checked(request: Request, **kwargs: object) -> HttpResponse:
+        if request.tokens.row is None or not request.tokens.row.is_app:
+            raise forbidden("This token is a browser's. Sign in through the API to do this.")
+        return view(request, **kwargs)
+
+    return checked
+
+
 def staff_required(view: View) -> View:
     """Require a member of the staff, as the database has them now."""
 

@@ -8,7 +8,14 @@ from django.http import HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.account import sessions
-from accounts.api.endpoint import access_token_required, body, endpoint, live_session_required, staff_required
+from accounts.api.endpoint import (
+    access_token_required,
+    app_required,
+    body,
+    endpoint,
+    live_session_required,
+    staff_required,
+)
 from accounts.api.problems import Problem, unauthorized
 from accounts.email import policy as email_policy
 from accounts.models import SecurityEvent, User
@@ -67,7 +74,7 @@ def _logout(request: Request) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@live_session_required
+@app_required
 def _logout_everywhere(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     with transaction.atomic():
@@ -99,7 +106,7 @@ def _sessions(request: Request) -> HttpResponse:
     return JsonResponse({"sessions": [_session(session) for session in live]})
 
 
-@live_session_required
+@app_required
 def _end_session(request: Request, pk: UUID) -> HttpResponse:
     """End one of the user's sessions."""
     row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()

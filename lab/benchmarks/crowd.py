@@ -29,10 +29,11 @@ PEOPLE = """
         now(), now() - n % 1500 * interval '1 day', now() - n % 90 * interval '1 day'
     FROM generate_series(1, %(people)s) n"""
 SESSIONS = """
-    INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probes, persistent, method,
-        name, user_agent, ip_address, created_at, last_used_at, expires_at, changed_at, revoked_at, reason)
-    SELECT gen_random_uuid(), {PERSON}, n % 40 + 1, gen_random_uuid(), 0, repeat('0', 64), 0, n % 3 > 0,
-        CASE WHEN n % 40 = 7 THEN 'api' ELSE 'password' END, '', {BROWSER}, {ADDRESS}, began,
+    INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probe_count, remember, is_app,
+        method, name, browser, user_agent, ip_address, created_at, last_used_at, expires_at, changed_at,
+        revoked_at, reason)
+    SELECT gen_random_uuid(), {PERSON}, n % 40 + 1, gen_random_uuid(), 0, repeat('0', 64), 0, n % 3 > 0, n % 40 = 7,
+        CASE WHEN n % 40 = 7 THEN 'api' ELSE 'password' END, '', 'chrome', {BROWSER}, {ADDRESS}, began,
         least(now(), began + n % 20 * interval '1 day'),
         began + CASE WHEN n % 3 > 0 THEN 30 ELSE 1 END * interval '1 day', CASE WHEN n % 5 = 0 THEN began END,
         CASE WHEN n % 5 = 0 THEN began + interval '1 hour' END,

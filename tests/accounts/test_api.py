@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
-from tests.tokens.clock import age, elapse
+from tests.tokens.clock import age, elapse, jar
 from tests.tokens.outage import gone
 from tokens import verification
 from tokens.core import jwt
@@ -66,11 +66,11 @@ def pass_time(app, seconds):
     class Jar:
         cookies = Client().cookies
 
-    jar = Jar()
-    jar.cookies["__Host-access"], jar.cookies["__Host-refresh"] = app.access, app.refresh
+    held = Jar()
+    held.cookies["__Host-access"], held.cookies["__Host-refresh"] = app.access, app.refresh
     elapse(seconds)
-    age(jar, seconds)
-    app.access, app.refresh = jar.cookies["__Host-access"].value, jar.cookies["__Host-refresh"].value
+    age(held, seconds)
+    app.access, app.refresh = held.cookies["__Host-access"].value, held.cookies["__Host-refresh"].value
 
 
 def challenge(response):
@@ -88,7 +88,7 @@ class TestLogin:
 
     def test_is_a_session_like_any_other(self, app, client, bob, sign_in):
         row = RefreshToken.objects.get()
-        assert (row.user, row.method, row.remember) == (bob, RefreshToken.Method.API, True)
+        assert (row.user, row.method, row.remember, row.is_app) == (bob, RefreshToken.Method.API, True, True)
         assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.SIGNED_IN, session_id=row.pk).exists()
         sign_in(client, bob)
         assert row.pk in {session.row.pk for session in client.get("/accounts/sessions/").context["live"]}
@@ -153,6 +153,24 @@ class TestRefresh:
         assert RefreshToken.objects.get().reason == Reason.REUSED
         assert app.get("me").status_code == 401
 
+    def test_one_of_a_browser_is_refused_and_a_stale_one_is_no_reuse(self, client, bob, sign_in):
+        sign_in(client, bob)
+        first = jar(client)["refresh"]
+        for _ in range(3):
+            response = App().call("POST", "auth/refresh", first)
+            assert (response.status_code, challenge(response)) == (401, 'Bearer realm="sojourn", error="invalid_token"')
+            elapse(EXPIRED, client)
+            assert client.get("/accounts/sessions/").status_code == 200
+
+    def test_in_a_cookie_it_is_refused_and_a_stale_one_is_no_reuse(self, app):
+        browser = Client()
+        browser.cookies["__Host-refresh"] = app.refresh
+        for _ in range(3):
+            response = browser.get("/accounts/sessions/")
+            assert response.status_code == 302 and not jar(browser).get("access")
+            pass_time(app, EXPIRED)
+            assert app.renew().status_code == 200
+
     def test_an_access_token_is_none(self, app):
         assert app.call("POST", "auth/refresh", app.access).status_code == 401
         assert app.call("GET", "me", app.refresh).status_code == 401
@@ -210,6 +228,16 @@ class TestSessions:
         other.sign_in("bob")
         assert app.call("POST", "auth/logout-everywhere", app.access).json() == {"ended": 2}
         assert [app.get("me").status_code, other.get("me").status_code] == [401, 401]
+
+    def test_a_browsers_access_token_reads_and_ends_no_other(self, app, client, bob, sign_in):
+        sign_in(client, bob)
+        token = jar(client)["access"]
+        assert [App().call("GET", what, token).status_code for what in ("me", "sessions")] == [200, 200]
+        theirs = RefreshToken.objects.get(is_app=True).pk
+        for method, what in (("DELETE", f"sessions/{theirs}"), ("POST", "auth/logout-everywhere")):
+            response = App().call(method, what, token)
+            assert (response.status_code, response.json()["title"]) == (403, "forbidden")
+        assert RefreshToken.objects.live().count() == 2
 
     @pytest.mark.parametrize("kind", ["access", "refresh"])
     def test_logout_ends_by_either_token_however_old(self, app, kind):

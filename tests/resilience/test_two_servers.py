@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.resilience.browser import Browser
+from tests.resilience.browser import REFRESH, Browser
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -25,6 +25,31 @@ def test_an_ended_session_is_over_at_the_other_and_at_once_where_it_matters(inst
         f"{2 * PEOPLE} sessions ended at one server: over at the other after {min(lags):.2f} to {max(lags):.2f} s, "
         "at once on guarded pages"
     )
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_late_response_sets_no_cookies_of_a_session_that_was_ended_at_the_other(installed, request, tmp_path, kind):
+    sqlite = f"sqlite:///{tmp_path}/db.sqlite3"
+    url = sqlite if kind == "sqlite" else request.getfixturevalue("postgres_database")
+    site = installed(url, FAULTS_URLS="tests.resilience.urls")
+    [jar] = site.jars(1)
+    assert asyncio.run(late(site, site.serve().port, site.serve().port, jar)) == ("person0", {})
+
+
+async def late(site, here: int, there: int, jar: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Sign out at one server while the other refreshes. Return what its response says, and the cookies that it sets."""
+    refreshing, leaving = Browser(here, {REFRESH: jar[REFRESH]}), Browser(there, jar)
+    form = await leaving.get("/upload/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)[1]
+    response = asyncio.create_task(refreshing.get("/slow/?seconds=4"))
+    while not site.branches()["child"]:
+        await asyncio.sleep(0.05)
+    signed_out = await leaving.request("POST", "/log-out/", urlencode({"csrfmiddlewaretoken": token}))
+    assert signed_out.text == "bye" and not response.done()
+    answer = await response
+    for browser in (refreshing, leaving):
+        browser.close()
+    return answer.text, answer.cookies
 
 
 async def all_ends(here: int, there: int, people: list[list[dict[str, str]]]) -> list[float]:

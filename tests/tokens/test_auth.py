@@ -73,13 +73,14 @@ class TestStart:
         client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR=address)
         client.post("/log-in/", {"username": "bob", "password": PASSWORD})
         row = RefreshToken.objects.get()
-        assert (row.user, row.method) == (bob, Method.PASSWORD)
+        assert (row.user, row.method, row.is_app) == (bob, Method.PASSWORD, False)
         assert (row.user_agent, row.ip_address) == ("Lynx/2.9 (text)", recorded)
 
     def test_gives_a_day_and_cookies_of_the_browser_unless_kept(self, visitor):
         row = RefreshToken.objects.get()
         assert row.expires_at - row.created_at == timedelta(days=1)
-        assert set(visitor.cookies) - {live_settings.CSRF_COOKIE_NAME} == {"__Host-access", "__Host-refresh"}
+        named = {"__Host-access", "__Host-refresh", "__Host-reauth"}
+        assert set(visitor.cookies) - {live_settings.CSRF_COOKIE_NAME} == named
         assert {visitor.cookies[name]["max-age"] for name in ("__Host-access", "__Host-refresh")} == {""}
 
     def test_gives_thirty_days_and_a_refresh_cookie_that_stays_where_kept(self, bob, signed_in):

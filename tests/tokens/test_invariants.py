@@ -194,17 +194,23 @@ class TestInvariant5:
 
 
 class TestInvariant8:
-    """A good access token costs no query; a refresh one SELECT; a generation one UPDATE that changes a row."""
+    """A good access token costs no query; a refresh one SELECT; a generation one UPDATE that changes a row.
 
-    def test_a_refresh_costs_one_select(self, visitor, django_assert_num_queries):
+    A response that sets cookies looks at its row once more on the way out.
+    """
+
+    LOOK = "SELECT 1 "
+
+    def test_a_refresh_costs_one_select_and_a_look(self, visitor, django_assert_num_queries):
         elapse(EXPIRED, visitor)
-        with django_assert_num_queries(1) as queries:
+        with django_assert_num_queries(2) as queries:
             assert visitor.get("/closed/").content == b"bob GET "
         assert queries[0]["sql"].startswith("SELECT")
+        assert queries[1]["sql"].startswith(self.LOOK) and " JOIN " not in queries[1]["sql"]
 
     def test_a_refresh_after_an_hour_stamps_the_row_as_well(self, visitor, django_assert_num_queries):
         elapse(3700, visitor)
-        with django_assert_num_queries(2) as queries:
+        with django_assert_num_queries(3) as queries:
             visitor.get("/closed/")
         assert queries[1]["sql"].startswith("UPDATE")
 
@@ -212,9 +218,9 @@ class TestInvariant8:
         elapse(EXPIRED, visitor)
         visitor.get("/closed/")
         elapse(SETTLED, visitor)
-        with django_assert_num_queries(1) as queries:
+        with django_assert_num_queries(2) as queries:
             visitor.get("/closed/")
-        assert queries[0]["sql"].startswith("UPDATE")
+        assert queries[0]["sql"].startswith("UPDATE") and queries[1]["sql"].startswith(self.LOOK)
         with django_assert_num_queries(0):
             visitor.get("/closed/")
 

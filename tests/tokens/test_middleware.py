@@ -92,7 +92,7 @@ class TestUnavailable:
         browser = signed_in(bob)
         elapse(EXPIRED, browser)
         request.getfixturevalue("no_row_is_found")
-        response = browser.get("/changes-meanwhile/")
+        response = browser.get("/who/")
         assert response.content == b"bob" and not response.cookies
         assert name_on(browser) == "bob"
 

@@ -161,16 +161,7 @@ class TestMark:
                 assert known.entry(f"{name} {number}", table)
 
         together([lambda name=name: mark(name) for name in "abcd"])
-        assert all(known.known(f"{name} {number}") for name in "abcd" for number in range(200))
-
-
-class TestKnown:
-    def test_it_has_what_was_marked_or_read_and_never_asks(self, known, table):
-        assert known.known("a") is None
-        known.mark(["b"])
-        assert known.known("b")
-        known.entry("c", table)
-        assert known.known("a").change == CHANGED
+        assert all(known.entry(f"{name} {number}", table) for name in "abcd" for number in range(200))
 
 
 class TestForget:

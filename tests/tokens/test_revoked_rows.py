@@ -64,7 +64,7 @@ class TestChangedWithin:
 
     def test_another_process_hears_of_it_by_one_query_and_this_one_at_once(self, row, django_assert_num_queries):
         row.revoke(RefreshToken.Reason.ENDED)
-        assert local_revocation_list.known(str(row.pk))
+        assert local_revocation_list.entry(str(row.pk), lambda seconds: ())
         elsewhere = LocalRevocationList()
         with django_assert_num_queries(1):
             for _ in range(5):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.cache import cache_control
@@ -114,8 +115,8 @@ def waits(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 def ends_meanwhile(request: HttpRequest) -> HttpResponse:
-    """Somebody ends the session while the page is made."""
-    RefreshToken.objects.get(pk=request.tokens.session_id).revoke(RefreshToken.Reason.ENDED)
+    """Another process, of which this one has not heard yet, ends the session while the page is made."""
+    RefreshToken.objects.filter(pk=request.tokens.session_id).update(revoked_at=Now(), changed_at=Now())
     return who(request)
 
 

@@ -131,7 +131,7 @@ def here_of(user: Any) -> str:
 def sessions_of(user: Any) -> str:
     """Where else `user` is signed in, and was; the id of one that can be named and ended."""
     row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, ip_address="2001:db8:4f0:21::7")
-    row_of(user, PROGRAM, started=DAY, seen=HOUR, method="api", name="Backup")
+    row_of(user, PROGRAM, started=DAY, seen=HOUR, method="api", is_app=True, name="Backup")
     for days, reason in [(1, "signed_out"), (3, "ended"), (8, "replaced"), (12, "evicted"), (20, "reused")]:
         row_of(user, CHROME, started=(days + 2) * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason=reason)
     return str(row_of(user, IPHONE, started=9 * DAY, seen=3 * HOUR, ip_address="198.51.100.23").pk)

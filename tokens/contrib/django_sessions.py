@@ -27,7 +27,7 @@ from .. import client, cookies, issuing, signals, users
 from ..conf import conf
 from ..core.exceptions import RevokedToken
 from ..models import RefreshToken
-from ..revocation import OldSessions, get_revocation_list
+from ..revocation import OldSessions
 from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
 Reason = RefreshToken.Reason
@@ -181,10 +181,9 @@ def _outlives_browser(old: SessionBase) -> bool:
 def _hand_out(request: TokenRequest, row: RefreshToken) -> None:
     """Send a child of the row's first token, which the old key stands for: the browser never gets that itself."""
     tokens = request.tokens
-    mark = get_revocation_list().known(str(row.pk))
     refresh = issuing.next_refresh(row, issuing.root_refresh(row))
     tokens.row, tokens.claims, tokens.ended = row, issuing.access_for(row, refresh, new=True), None
-    tokens.send(tokens.claims, refresh, mark)
+    tokens.send(tokens.claims, refresh)
 
 
 def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:

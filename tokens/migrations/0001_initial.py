@@ -59,6 +59,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, max_length=60, verbose_name='name')),
                 ('user_agent', models.CharField(blank=True, max_length=300, verbose_name='browser')),
                 ('browser', models.CharField(blank=True, max_length=16)),
+                ('is_app', models.BooleanField(default=False)),
                 ('ip_address', models.GenericIPAddressField(blank=True, null=True, verbose_name='address')),
                 ('created_at', models.DateTimeField(verbose_name='signed in')),
                 ('last_used_at', models.DateTimeField(verbose_name='last seen')),
