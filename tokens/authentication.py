@@ -259,7 +259,7 @@ def _jti_beside(session: RequestSession) -> str | None:
 def _decide(session: RequestSession, claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
     """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
 
-    Unless `judge`, nothing is. Raises RevokedToken, and InvalidToken for a browser's token in a header and an app's in a
+    Unless `judge`, nothing is. Raises RevokedToken, and InvalidToken for a browser's token in a header or an app's in a
     cookie (RFC 9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where nothing of the
     other's protects it.
     """

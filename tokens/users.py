@@ -158,8 +158,8 @@ def known(user: AbstractBaseUser, path: str) -> bool:
     if not admitted(user, path):
         return False
     backend = load_backend(path) if path else ModelBackend()
-    plain = type(get_user_model()._default_manager).get_queryset is models.Manager.get_queryset
-    if plain and type(backend).get_user is ModelBackend.get_user:
+    hides_nobody = not get_user_model()._default_manager.all().query.has_filters()
+    if hides_nobody and type(backend).get_user is ModelBackend.get_user:
         return True
     return backend.get_user(user.pk) is not None
 

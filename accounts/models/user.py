@@ -20,6 +20,9 @@ from accounts.models.fields import EmailField, UsernameKeyField
 from accounts.security.normalization import normalize_login, normalize_password, username_key
 from accounts.security.validators import ScriptValidator, UsernameValidator
 
+logger = logging.getLogger("accounts")
+MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
+
 
 class UserQuerySet(models.QuerySet["User"]):
     """Keep the key of a user name with the name."""
@@ -28,10 +31,6 @@ class UserQuerySet(models.QuerySet["User"]):
         if "username" in values:
             values["username_key"] = username_key(values["username"])
         return super().update(**values)
-
-
-logger = logging.getLogger("accounts")
-MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
 
 
 class UserManager(DjangoUserManager["User"]):

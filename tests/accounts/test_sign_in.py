@@ -98,8 +98,8 @@ class TestFailures:
     ):
         for name, password, owner in people:
             hashes.clear()
-            # The person to count it for, to let in, to record it for; the record, in a savepoint of a transaction.
-            with django_assert_num_queries(8):
+            # The person to count it for, to let in, to record it for; the record and its count, in a savepoint.
+            with django_assert_num_queries(9):
                 post(client, name, password)
             assert len(hashes) == 1, name
             events = SecurityEvent.objects.values_list("kind", "user__username")
