@@ -3,12 +3,13 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
 from accounts.security import hashers
 from accounts.security.repeated_forms import SentForm, sent_form
-from accounts.security.throttle import Throttled
+from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throttled
 from accounts.types import Request
 
 
@@ -24,9 +25,19 @@ class RepeatedFormMiddleware(MiddlewareMixin):
         if form is None:
             return None
         if not form.is_first():
-            return form.first_answer()
+            return self._first_answer(request, form)
         request.sent_form = form  # type: ignore[attr-defined]
         return None
+
+    def _first_answer(self, request: HttpRequest, form: SentForm) -> HttpResponseBase | None:
+        """Wait in a place of the queue for hashes: copies of one form must not hold more threads than guesses may."""
+        if not hashers.queue.take(request, STRANGERS):
+            page = render_to_string("503.html")
+            return HttpResponse(page, status=Overloaded.status, headers={"Retry-After": str(RETRY_AFTER)})
+        try:
+            return form.first_answer()
+        finally:
+            hashers.queue.leave(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         form: SentForm | None = getattr(request, "sent_form", None)

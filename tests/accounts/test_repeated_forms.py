@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.security import repeated_forms
+from accounts.security import hashers, repeated_forms
 from tests.accounts.conftest import kinds, sent
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
@@ -185,3 +185,19 @@ class TestTheAnswer:
         form = FORMS["sign in"](visitor)
         assert [visitor.copy().send(form).status_code for _ in range(2)] == [302, 302]
         assert RefreshToken.objects.count() == 2
+
+    def test_is_waited_for_in_no_more_threads_than_guesses_may_hold(self, visitor, bob, rf, monkeypatch):
+        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))
+        form = FORMS["sign in"](visitor)
+        monkeypatch.setattr(repeated_forms.SentForm, "keep", lambda *args: None)  # it is still being made
+        visitor.copy().send(form)
+        others = [rf.get("/") for _ in range(8)]
+        for other in others:
+            hashers.queue.take(other, 1.0)
+        response = visitor.copy().send(form)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        monkeypatch.setattr(repeated_forms, "LONGEST_WAIT", 0.1)
+        for other in others:
+            hashers.queue.leave(other)
+        assert visitor.copy().send(form).status_code == 302
+        assert all(hashers.queue.take(other, 1.0) for other in others)  # whoever waited has left
