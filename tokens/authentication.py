@@ -161,7 +161,7 @@ def _tell(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> No
 def _accepted(request: TokenRequest, found: Authentication) -> Authentication:
     session = request.tokens
     session.ended = None
-    if session.claims and session.judged:
+    if session.claims and session.judged and (session.probe or session.told):
         withdraw_probe(request, session.claims.sid)
     return found
 

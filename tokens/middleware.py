@@ -255,7 +255,9 @@ def _vary_by_cookie(response: HttpResponseBase) -> None:
 
 def _keep_private(response: HttpResponseBase) -> None:
     """Keep a signed-in page out of shared caches. What the view itself said stands if that does so as well."""
-    said = {directive.strip() for directive in response.headers.get("Cache-Control", "").lower().split(",")}
+    said: set[str] = set()
+    if response.has_header("Cache-Control"):
+        said = {directive.strip() for directive in response.headers["Cache-Control"].lower().split(",")}
     if said.isdisjoint({"private", "no-store"}):
         response.headers["Cache-Control"] = "private, no-store"
 
