@@ -20,6 +20,7 @@ from accounts.security.rate_limit import Rate
 from accounts.security.throttle import Limit
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
+from tokens.models import RefreshToken
 from tokens.testing import Client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -145,6 +146,18 @@ class TestTheSameWrongPasswordAgain:
         assert [post(client, password=WRONG).status_code for _ in range(6)] == [200] * 4 + [429] * 2
         assert len(hashes) == 4
         assert post(client, password=PASSWORD).status_code == 302
+
+
+class TestTheRightPasswordAgainAndAgain:
+    def test_opens_sessions_at_a_pace_and_keeps_the_owners_browser_open(self, bob, monkeypatch, settings):
+        settings.TRUSTED_PROXIES = 1
+        rate = Rate(3, 5, 10, 600)
+        monkeypatch.setattr(throttle, "SIGNED_IN", Limit("right password", visitor_and_account=rate, account=rate))
+        own, *others = (at(f"192.0.2.{n}") for n in range(5))
+        assert [post(each, password=PASSWORD).status_code for each in (own, *others)] == [302] * 3 + [429] * 2
+        assert TestApi().log_in(PASSWORD).status_code == 429
+        assert RefreshToken.objects.count() == 3
+        assert post(own, password=PASSWORD).status_code == 302
 
 
 class TestNobodyLearnsWhoHasAnAccount:
