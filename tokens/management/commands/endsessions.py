@@ -5,11 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ...models import RefreshToken, RefreshTokenQuerySet
+from ...revocation import EVERYBODY, OldSessions
 from ..progress import counting
 
 AT_ONCE = 500  # sessions that end in one transaction
@@ -38,6 +41,8 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write(f"{sessions.count()} sessions would be ended.")
             return
+        if older_than is None:
+            OldSessions.objects.end(EVERYBODY if user is None else _person(user).pk)
         with counting(self, "sessions ended", total=sessions.count) as count:
             for ended in _by_age(sessions) if older_than else _by_person(sessions):
                 count(ended)
@@ -54,13 +59,18 @@ def span(text: str) -> timedelta:
 def _sessions(name: str | None, older_than: timedelta | None) -> RefreshTokenQuerySet:
     sessions: RefreshTokenQuerySet = RefreshToken.objects.on_primary().live().exclude(user=None)
     if name is not None:
-        person = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: name}).first()
-        if person is None:
-            raise CommandError(f"No user is called {name}.")
-        sessions = sessions.for_user(person)
+        sessions = sessions.for_user(_person(name))
     if older_than is not None:
         sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
     return sessions
+
+
+def _person(name: str) -> AbstractBaseUser:
+    try:
+        person: AbstractBaseUser = get_user_model()._default_manager.get_by_natural_key(name)
+    except ObjectDoesNotExist:
+        raise CommandError(f"No user is called {name}.") from None
+    return person
 
 
 def _by_person(sessions: RefreshTokenQuerySet) -> Iterator[int]:
