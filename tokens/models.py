@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from copy import copy
 from datetime import timedelta
 from functools import partial
@@ -31,6 +31,7 @@ TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "l
 KEPT_AFTER_END = timedelta(days=7)  # after that no token of a row can be good, and nobody asks for it any more
 PRUNED_AT_ONCE = 100
 PRUNED_WITHIN = timedelta(days=2)
+PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
 MAX_PROBES = 20  # a browser gives up on so many redirects, too
 STATUS_CANDIDATES = 32  # in a list that is half full, one sign-in in four thousand million goes without an index
 
@@ -57,6 +58,15 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         if ended:
             rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
         return ended
+
+    def revoke_of(self, keys: Collection[object], reason: str) -> int:
+        """End those of the users `keys` among these rows, also one whose sign-in is under way. Return how many ended.
+
+        Users are locked before rows, as everywhere.
+        """
+        with transaction.atomic(using=router.db_for_write(self.model)):
+            users.lock_all(keys)
+            return self.filter(user_id__in=keys).revoke(reason)
 
     def carry_over(self, old: str, user: AbstractBaseUser) -> int:
         """Keep the sessions that knew `user` by the password hash `old`: it is the same password, hashed anew."""
@@ -146,8 +156,10 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probe_count=0))
 
     def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str) -> int:
-        """End every session of these users, one user at a time in the order of their keys. Return how many ended."""
-        return sum(self._revoke_all(key, reason) for key in sorted(user.pk for user in people))
+        """End every session of these users, in the order of their keys. Return how many ended."""
+        keys = sorted(user.pk for user in people)
+        batches = (keys[start : start + PEOPLE_AT_ONCE] for start in range(0, len(keys), PEOPLE_AT_ONCE))
+        return sum(self.revoke_of(batch, reason) for batch in batches)
 
     def revoke_reused(self, row: RefreshToken) -> int:
         """End what a stolen token of `row` puts in danger (TOKENS_REUSE_REVOKES). Return how many sessions ended.
@@ -174,12 +186,6 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
                 user=current, auth_hash=users.auth_hash(current), status_index=index, **values
             )
         return row
-
-    def _revoke_all(self, key: object, reason: str) -> int:
-        with transaction.atomic(using=router.db_for_write(self.model)):
-            users.lock_for_update(key)
-            ended: int = self.filter(user_id=key).revoke(reason)
-        return ended
 
     def _free_status_index(self) -> int | None:
         """Return a free index of the status list; None if it is too full to find one among STATUS_CANDIDATES.

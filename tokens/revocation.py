@@ -67,8 +67,7 @@ class LocalRevocationList:
 
         A reading only adds entries, so none that began before the change can undo this.
         """
-        now = monotonic()
-        self._entries |= {str(sid): Entry(None, now) for sid in ids}
+        self._entries |= dict.fromkeys(map(str, ids), Entry(None, monotonic()))
 
     def forget(self) -> None:
         """Start anew, as a new process would."""
