@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Collection, Iterable
 from copy import copy
 from datetime import timedelta
@@ -24,7 +22,7 @@ from . import client, users
 from .conf import conf
 from .core import rotation
 from .core.exceptions import RevokedToken
-from .revocation import get_revocation_list
+from .revocation import free_status_index, get_revocation_list
 from .signals import rows_revoked
 
 TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last used", and cheap
@@ -33,9 +31,6 @@ PRUNED_AT_ONCE = 100
 PRUNED_WITHIN = timedelta(days=2)
 PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
 MAX_PROBES = 20  # a browser gives up on so many redirects, too
-STATUS_CANDIDATES = 32  # in a list that is half full, one sign-in in four thousand million goes without an index
-
-logger = logging.getLogger("tokens")
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
@@ -181,24 +176,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             if current is None or not current.is_active or current.password != user.password:
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             self._evict(self.for_user(current).exclude(pk__in=replacing))
-            index = self._free_status_index() if conf.status_list else None
+            index = free_status_index(self.on_primary(), current) if conf.status_list else None
             row: RefreshToken = self.create(
                 user=current, auth_hash=users.auth_hash(current), status_index=index, **values
             )
         return row
-
-    def _free_status_index(self) -> int | None:
-        """Return a free index of the status list; None if it is too full to find one among STATUS_CANDIDATES.
-
-        The index is random, so that neighbours learn nothing of the number and the order of sign-ins.
-        """
-        candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
-        rows = self.on_primary().filter(status_index__in=candidates)
-        taken = set(rows.values_list("status_index", flat=True))
-        free = next((index for index in candidates if index not in taken), None)
-        if free is None:
-            logger.warning("The status list is too full for a new session: raise TOKENS_STATUS_LIST.")
-        return free
 
     def _evict(self, sessions: RefreshTokenQuerySet) -> None:
         longest_idle = sessions.on_primary().live().order_by("-last_used_at")[conf.max_sessions - 1 :]
