@@ -8,9 +8,11 @@ from django.contrib.auth import forms as auth_forms
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from accounts.email.tokens import CODE_DIGITS
 from accounts.models import User
 from accounts.security import reauthentication, throttle
-from accounts.security.validators import normalize_email_domain, validate_ascii_mailbox, validate_password_length
+from accounts.security.normalization import normalize_code, normalize_email
+from accounts.security.validators import validate_deliverable, validate_password_length
 from accounts.types import Request
 from tokens.models import RefreshToken
 
@@ -48,6 +50,7 @@ class LoginForm(auth_forms.AuthenticationForm):
         account = throttle.account_key(self.cleaned_data["username"])
         throttle.hit(self.request, throttle.SIGN_IN, account, self.cleaned_data["password"])
         cleaned = super().clean()
+        throttle.hit(self.request, throttle.SIGNED_IN, self.get_user())
         throttle.reset(self.request, throttle.SIGN_IN, account)
         return cleaned
 
@@ -57,15 +60,15 @@ class UserEmailField(forms.EmailField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 254, **kwargs})
-        self.validators.append(validate_ascii_mailbox)
+        self.validators.append(validate_deliverable)
 
     def clean(self, value: object) -> str:
         """Return the email with its domain normalized."""
-        return normalize_email_domain(super().clean(value))
+        return normalize_email(super().clean(value))
 
 
 class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
-    """Ask for a new account without revealing which user names and emails are taken: only the mail tells its reader."""
+    """Ask for a new account without revealing which emails have one: only the mail tells its reader."""
 
     class Meta:
         model = User
@@ -80,7 +83,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
         _label_new_password(self.fields["password1"], self.fields["password2"])
 
     def validate_unique(self) -> None:
-        """Leave uniqueness to the insert, which follows the hash: an earlier query would reveal who has an account."""
+        """Leave uniqueness to the insert: a query would tell of the email as well, and of another moment."""
 
     def validate_password_for_user(self, user: User, password_field_name: str = "password1") -> None:  # noqa: S107 (a name)
         super().validate_password_for_user(user, password_field_name)  # type: ignore[misc]
@@ -203,13 +206,16 @@ class CodeForm(forms.Form):
 
     code = forms.CharField(
         label=_("The six digits from the mail"),
-        max_length=20,
+        max_length=50,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
 
     def clean_code(self) -> str:
-        """Return the code without the spaces that some people type and some mail programs add."""
-        return "".join(self.cleaned_data["code"].split())
+        """Return the six digits. Whatever else was typed costs no attempt."""
+        code = normalize_code(self.cleaned_data["code"])
+        if not (code.isdecimal() and len(code) == CODE_DIGITS):
+            raise forms.ValidationError(_("Please type the six digits from the mail."), code="no_code")
+        return code
 
 
 class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]

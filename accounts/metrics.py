@@ -9,9 +9,11 @@ from functools import partial
 
 from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from accounts.models import SecurityEvent
 from accounts.signals import attempt_throttled
 from tokens.signals import list_read, rows_revoked, session_started, token_event, token_verified
 
@@ -24,6 +26,7 @@ TOKEN_EVENTS = Counter(
 )
 SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or throttled.", ["outcome"])
 REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
+AT_NOBODY = Counter("sojourn_attempts_at_nobody", "Attempts at accounts that do not exist, by kind.", ["kind"])
 THROTTLED = Counter("sojourn_throttled", "Attempts that were throttled, by limit.", ["limit"])
 VERIFICATION = Histogram(
     "sojourn_verification_seconds",
@@ -55,6 +58,13 @@ def count_sign_in(**kwargs: object) -> None:
 def count_refusal(**kwargs: object) -> None:
     """Count a sign-in with wrong credentials."""
     SIGN_INS.labels("refused").inc()
+
+
+@receiver(post_save, sender=SecurityEvent)
+def count_attempt_at_nobody(instance: SecurityEvent, **kwargs: object) -> None:
+    """Count an attempt at no account, of which no row is kept."""
+    if instance.user_id is None and instance.actor_id is None:
+        AT_NOBODY.labels(instance.kind).inc()
 
 
 @receiver(attempt_throttled)

@@ -1,13 +1,49 @@
-"""Redirect users who have to act first, and explain to users why a request was refused."""
+"""Redirect users who have to act first, explain why a request was refused, and answer repeated forms."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
-from accounts.security.throttle import Throttled
+from accounts.security import hashers
+from accounts.security.repeated_forms import SentForm, sent_form
+from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throttled
 from accounts.types import Request
+
+
+class RepeatedFormMiddleware(MiddlewareMixin):
+    """Answer a form that is sent twice as it was answered the first time (accounts/security/repeated_forms.py).
+
+    It stands outside of everything that sets a cookie of a browser, and answers even if what the first one did has
+    ended the session that both came with.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        form = sent_form(request)
+        if form is None:
+            return None
+        if not form.is_first():
+            return self._first_answer(request, form)
+        request.sent_form = form  # type: ignore[attr-defined]
+        return None
+
+    def _first_answer(self, request: HttpRequest, form: SentForm) -> HttpResponseBase | None:
+        """Wait in a place of the queue for hashes: copies of one form must not hold more threads than guesses may."""
+        if not hashers.queue.take(request, STRANGERS):
+            page = render_to_string("503.html")
+            return HttpResponse(page, status=Overloaded.status, headers={"Retry-After": str(RETRY_AFTER)})
+        try:
+            return form.first_answer()
+        finally:
+            hashers.queue.leave(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        form: SentForm | None = getattr(request, "sent_form", None)
+        if form:
+            form.keep(response)
+        return response
 
 
 class EmailVerificationMiddleware(MiddlewareMixin):
@@ -28,20 +64,21 @@ class EmailVerificationMiddleware(MiddlewareMixin):
 class RefusalPagesMiddleware(MiddlewareMixin):
     """Explain why a request was refused, without losing what the user typed.
 
-    An attempt that is throttled gets status 429 and the time to wait: a page of its own, or the form with what was
-    typed. A request by the wrong method gets a page, too: Django's response has the header Allow (RFC 9110 §15.5.6) and
-    an empty body. Responses to machines stay as they are.
+    An attempt that is throttled gets status 429 or 503 and the time to wait: a page of its own, or the form with what
+    was typed. A request by the wrong method gets a page, too: Django's response has the header Allow (RFC 9110
+    §15.5.6) and an empty body. Responses to machines stay as they are.
     """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return render(request, "429.html", {"throttled": exception}) if isinstance(exception, Throttled) else None
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        hashers.queue.leave(request)
         throttled: Throttled | None = getattr(request, "throttled", None)
         if isinstance(response, HttpResponseNotAllowed) and not response.content:
             return self._not_allowed(request, response)
         if throttled and response.status_code == 200:
-            response.status_code = 429
+            response.status_code = throttled.status
             response.headers["Retry-After"] = str(throttled.retry_after)
         return response
 

@@ -1,5 +1,7 @@
 """Record events and send mails when `tokens` or Django signal something."""
 
+from datetime import datetime
+
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
 from django.db import transaction
@@ -20,14 +22,13 @@ Kind = SecurityEvent.Kind
 @receiver(session_started)
 def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
     """Record the sign-in, and write to the user if their account does not know the browser."""
-    if (
-        request
-        and row.user
-        and new_browser_alert.is_new_browser(request, row.user, row)
-        and new_browser_alert.can_notify(row.user)
-    ):
-        outbox.enqueue("new_browser", row.user, request, failures=new_browser_alert.recent_failures(row.user))
-    SecurityEvent.objects.record(request, row.user, Kind.SIGNED_IN, session_id=row.pk)
+    user = row.user
+    new = request and user and new_browser_alert.is_new_browser(request, user, row)
+    alerted = user if new and user and new_browser_alert.can_notify(user) else None
+    with transaction.atomic():
+        if alerted:
+            outbox.enqueue("new_browser", alerted, request, failures=new_browser_alert.recent_failures(alerted))
+        SecurityEvent.objects.record(request, user, Kind.SIGNED_IN, session_id=row.pk)
 
 
 @receiver(session_ended)
@@ -41,29 +42,31 @@ def record_end(request: HttpRequest, row: RefreshToken, **kwargs: object) -> Non
 
 @receiver(user_login_failed)
 def record_failure(credentials: dict[str, object], request: HttpRequest | None = None, **kwargs: object) -> None:
-    """Record a failed sign-in by one query and one row, whether or not the user exists: the time reveals nothing."""
+    """Record a failed sign-in by one query and one insert, whether or not the user exists: the time reveals nothing."""
     user = User.objects.by_login(str(credentials.get("username", ""))).first()
-    SecurityEvent.objects.record(request, user, Kind.SIGN_IN_FAILED)
+    with transaction.atomic():
+        SecurityEvent.objects.record_attempt(request, user, Kind.SIGN_IN_FAILED)
 
 
 @receiver(probe_sent)
-def record_stale_token(request: HttpRequest, row: RefreshToken, **kwargs: object) -> None:
+def record_stale_token(request: HttpRequest, row: RefreshToken, at: datetime, **kwargs: object) -> None:
     """Record that an old refresh token was used, which may turn out to be harmless."""
-    SecurityEvent.objects.record(request, row.user, Kind.COPY_TRIED, session_id=row.pk)
+    SecurityEvent.objects.record(request, row.user, Kind.COPY_TRIED, session_id=row.pk, created_at=at)
 
 
 @receiver(probe_answered)
-def withdraw_stale_token(sid: str, **kwargs: object) -> None:
-    """Withdraw what was recorded of an old refresh token, now that it turned out to be harmless."""
-    SecurityEvent.objects.filter(session_id=sid).withdraw()
+def withdraw_stale_token(sid: str, at: datetime, **kwargs: object) -> None:
+    """Withdraw what was recorded of this use of an old refresh token, now that it turned out to be harmless."""
+    SecurityEvent.objects.filter(session_id=sid, created_at=at).withdraw()
 
 
 @receiver(reuse_found)
 def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
     """Record that a refresh token was reused, and warn the user."""
-    SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
-    if row.user:
-        outbox.enqueue("reuse_found", row.user, request)
+    with transaction.atomic():
+        SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
+        if row.user:
+            outbox.enqueue("reuse_found", row.user, request)
 
 
 @receiver(post_save, sender=OutgoingMail)

@@ -13,8 +13,9 @@ from tokens.conf import conf
 TOKENS = "tokens.middleware.TokenMiddleware"
 STRICT_COOKIES = "tokens.middleware.StrictCookiesMiddleware"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
-STATIC_FILES = "whitenoise.middleware.WhiteNoiseMiddleware"
+STATIC_FILES = "project.middleware.StaticFilesMiddleware"
 LOGIN_REQUIRED = "tokens.middleware.LoginRequiredMiddleware"
+REPEATED_FORMS = "accounts.middleware.RepeatedFormMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 # The middleware that protects requests, and what each has to come before. Without any it may come anywhere.
@@ -24,8 +25,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "csp.middleware.CSPMiddleware": (STATIC_FILES,),
     # Rows, events and limits contain the visitor's IP address.
     "project.middleware.ClientIPMiddleware": (STATIC_FILES, TOKENS),
-    STRICT_COOKIES: (SESSIONS, "project.middleware.LanguageMiddleware", CSRF, TOKENS),  # all that read a cookie
-    STATIC_FILES: (SESSIONS, TOKENS),  # Files need no session.
+    STRICT_COOKIES: (REPEATED_FORMS, SESSIONS, "project.middleware.LanguageMiddleware", CSRF, TOKENS),  # read a cookie
+    STATIC_FILES: (REPEATED_FORMS, SESSIONS, TOKENS),  # Files need no session.
+    REPEATED_FORMS: (SESSIONS, CSRF, TOKENS),  # An answer is kept with all of its cookies.
     SESSIONS: (CSRF, "django.contrib.messages.middleware.MessageMiddleware"),
     "project.middleware.LanguageMiddleware": ("django.middleware.common.CommonMiddleware", CSRF, TOKENS),  # have texts
     "django.middleware.common.CommonMiddleware": (TOKENS,),

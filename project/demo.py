@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
         data = Path(options.data).absolute()
         generated = set_environment(data, options.port)
         load_django()
+        os.umask(0o077)  # The database and the mails are for the eyes of this user alone.
         make_folder(data)
         prepare(data, generated)
         serve(listeners, data, options.port)

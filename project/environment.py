@@ -91,7 +91,7 @@ def database(name: str) -> Parts:
     return _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
 
 
-def cache(name: str, default: str) -> Parts:
+def cache(name: str, default: str | None = None) -> Parts:
     """Return the settings of a cache."""
     return _url(name, Env.cache_url_config, Env.CACHE_SCHEMES, "redis://host:6379/0", default)
 

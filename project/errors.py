@@ -1,7 +1,12 @@
-"""Render the page for unexpected errors."""
+"""Render the pages for errors that Django itself notices."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.http.request import split_domain_port
+from django.shortcuts import render
 from django.template import loader
+
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -10,3 +15,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     It uses nothing else of the request, which may itself be broken.
     """
     return HttpResponseServerError(loader.render_to_string("500.html", {"request_id": getattr(request, "id", "")}))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Return Django's page for a form that may have been forged, which says what to do if the browser is Safari.
+
+    Browsers take http://localhost to be as good as https, and keep its `Secure` cookies. WebKit does not.
+    """
+    here, _ = split_domain_port(request.get_host())
+    refused = settings.COOKIES_SECURE and not request.is_secure() and settings.CSRF_COOKIE_NAME not in request.COOKIES
+    return render(request, "403_csrf.html", {"secure_cookies_refused": refused and here in LOCAL}, status=403)

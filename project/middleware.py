@@ -9,6 +9,7 @@ from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 
 class ResponseHeadersMiddleware(MiddlewareMixin):
@@ -81,3 +82,11 @@ class LanguageMiddleware(LocaleMiddleware):
             response.headers.setdefault("Cache-Control", "private")
         translation.deactivate()
         return response
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # it has no types
+    """Serve static files, but not the manifest, which lists those that only the admin's pages name."""
+
+    def add_file_to_dictionary(self, url: str, path: str, stat_cache: object = None) -> None:
+        if not url.endswith("/staticfiles.json"):
+            super().add_file_to_dictionary(url, path, stat_cache=stat_cache)

@@ -39,15 +39,17 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return listener
 
 
-def start_worker(worker: object) -> None:
-    """Ignore Ctrl-C in a worker, and start its mail worker.
+def start_worker(worker: Worker) -> None:
+    """Ignore Ctrl-C in a worker, leave half of its threads to requests that hash nothing, and start its mail worker.
 
     Ctrl-C reaches the workers, too, which would wait for open connections while the master stops them at once. Starting
     the mail worker here means that waiting mails need not wait for the first visitor.
     """
     from accounts.mails import worker as mails_worker  # The site is loaded by now.
+    from accounts.security import hashers
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hashers.queue.places = max(1, worker.cfg.threads // 2)
     mails_worker.start()
 
 

@@ -46,7 +46,8 @@ MIDDLEWARE = [
     "project.middleware.ClientIPMiddleware",
     "tokens.middleware.StrictCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.middleware.StaticFilesMiddleware",
+    "accounts.middleware.RepeatedFormMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -95,12 +96,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
-CACHES["default"]["OPTIONS"] = {
-    # Attempts are counted here (accounts/security/rate_limit.py). With Django's default of 300 entries they would evict
-    # each other. The timeouts are short because the site works without the server.
-    "LocMemCache": {"MAX_ENTRIES": 50_000},
-    "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
-}.get(CACHES["default"]["BACKEND"].rpartition(".")[2], {}) | CACHES["default"].get("OPTIONS", {})
+if env.is_set("REVOCATION_CACHE_URL"):
+    CACHES["revocation"] = env.cache("REVOCATION_CACHE_URL")
+    TOKENS_REVOCATION_CACHE = "revocation"
+for cache in CACHES.values():
+    cache["OPTIONS"] = {
+        # Attempts are counted here (accounts/security/rate_limit.py). With Django's default of 300 entries they would
+        # evict each other. The timeouts are short because the site works without the server.
+        "LocMemCache": {"MAX_ENTRIES": 50_000},
+        "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }.get(cache["BACKEND"].rpartition(".")[2], {}) | cache.get("OPTIONS", {})
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
@@ -171,8 +176,6 @@ if env.is_set("TOKENS_REVOCATION_LAG"):
     TOKENS_REVOCATION_LAG = env.seconds("TOKENS_REVOCATION_LAG")
 if env.is_set("TOKENS_REVOCATION_GRACE"):
     TOKENS_REVOCATION_GRACE = env.seconds("TOKENS_REVOCATION_GRACE")
-if env.is_set("TOKENS_REVOCATION_CACHE"):
-    TOKENS_REVOCATION_CACHE = env.text("TOKENS_REVOCATION_CACHE")
 if env.is_set("TOKENS_MAX_SESSIONS"):
     TOKENS_MAX_SESSIONS = env.whole("TOKENS_MAX_SESSIONS")
 if env.is_set("TOKENS_STATUS_LIST"):
@@ -195,6 +198,7 @@ CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = COOKIES_SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "project.errors.csrf_failure"
 
 # Django's session signs nobody in; it is there for code that needs request.session.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"

@@ -12,7 +12,7 @@ class TokensConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, password_upgrades, receivers
+        from . import checks, password_upgrades, receivers, users
 
         checks.register()
         # Signing in locks the user and stamps it. Django's receiver fails if the user is deleted at that very moment.
@@ -20,6 +20,7 @@ class TokensConfig(AppConfig):
         user_logged_in.connect(receivers.logged_in, dispatch_uid="tokens")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="tokens")
         password_upgrades.watch(get_user_model())
+        users.save_atomically(get_user_model())
         user_models = (model for model in apps.get_models() if issubclass(model, get_user_model()))  # proxies, too
         for model in user_models:
             post_save.connect(receivers.user_saved, sender=model, dispatch_uid="tokens")

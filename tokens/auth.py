@@ -9,20 +9,29 @@ import logging
 from time import monotonic
 from typing import TypedDict
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import Error
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import Error, router, transaction
 from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
-from . import client, cookies, issuing, signals, users
+from . import client, cookies, issuing, probe, signals, users
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
-from .models import RefreshToken
-from .session import RequestSession, TokenRequest
+from .models import RefreshToken, expiry
+from .session import REAUTHENTICATION_TIMEOUT, RequestSession, TokenRequest
 
 Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
+
+
+class Length(TypedDict):
+    """How long a session lasts: until the browser closes, or `lifetime` seconds, or what the settings say."""
+
+    remember: bool
+    lifetime: float | None
 
 
 class ClientInfo(TypedDict):
@@ -33,17 +42,24 @@ class ClientInfo(TypedDict):
     is_app: bool
 
 
-def start(request: TokenRequest, user: AbstractBaseUser) -> RefreshToken:
+def start(request: TokenRequest, user: AbstractBaseUser, backend: str = "") -> RefreshToken:
     """Open a session of `user` and return its row. The session it replaces ends once the new cookies are set.
+
+    `backend` is the dotted path of the authentication backend that has let the user in.
 
     Raises RevokedToken if the user was deactivated, deleted or given another password meanwhile.
     """
     session = request.tokens
-    if session.created and session.claims:
-        _end_rows(request, {session.claims.sid}, Reason.REPLACED)
+    if session.created:
+        _discard(request, Reason.REPLACED)
     replacing = {claims.sid for claims in session.presented_claims()}
     row = RefreshToken.objects.start(
-        user, replacing, remember=session.remember, method=session.method, **_client_info(request)
+        user,
+        replacing,
+        **_length(request),
+        method=session.method,
+        backend=backend,
+        **_client_info(request),
     )
     _open(session, row)
     signals.session_started.send_robust(RefreshToken, request=request, row=row)
@@ -57,7 +73,7 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
     if user is None or not constant_time_compare(user.get_session_auth_hash(), session_hash):
         return
     old = RefreshToken.objects.on_primary().filter(pk=session.session_id).first()
-    kept = {"remember": old.remember, "name": old.name, "method": old.method} if old else {}
+    kept = {name: getattr(old, name) for name in ("remember", "name", "method", "backend")} if old else {}
     RefreshToken.objects.revoke_for([user], Reason.PASSWORD)
     try:
         _open(session, RefreshToken.objects.start(user, **kept, **_client_info(request)))
@@ -65,9 +81,24 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
         session.clear()
 
 
+def follow_expiry(request: TokenRequest) -> None:
+    """Have a session that this request opened last as long as Django's: `set_expiry()` may come after `login()`."""
+    session = request.tokens
+    row, length = session.row, _length(request)
+    if not session.created or row is None:
+        return
+    expires_at = expiry(row.created_at, **length)
+    if (row.remember, row.expires_at) != (length["remember"], expires_at):
+        row.remember, row.expires_at = length["remember"], expires_at
+        row.save(update_fields=["remember", "expires_at"])
+        _open(session, row)
+
+
 def end(request: TokenRequest) -> None:
     """End the session of `request`, by any authentic token that came along, however old, and delete its cookies."""
     session = request.tokens
+    if session.created:
+        _discard(request, Reason.SIGNED_OUT)
     sids = {claims.sid for claims in (*session.presented_claims(), session.claims) if claims}
     _end_rows(request, sids, Reason.SIGNED_OUT)
     session.clear()
@@ -91,24 +122,38 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         return False
     if session.bearer:
         return False
-    if session.probe:
-        cookies.delete_probe(response)
+    probes = _write_probes(session, response)
     if session.flushed:
         cookies.delete(response)
-        response.headers["Clear-Site-Data"] = '"cache"'  # "cookies" would wipe the neighbours' on the whole domain
     elif session.outgoing and _still_good(session, session.outgoing):
         issuing.write(session.outgoing, response)
+        if session.reauthenticated and session.row:
+            cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
-        return bool(session.probe)
+        return probes
     return True
+
+
+def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
+    """Keep the probe of which the site has just been told, and delete what is over. Return whether there was any."""
+    probed = session.judged and session.probe is not None
+    answered = session.judged and session.told is not None and session.claims is not None
+    if probed:
+        cookies.delete_probe(response, cookies.probe_name())
+    if session.telling:
+        probe.write(response, cookies.told_probe_name(), session.telling)
+    elif answered:
+        cookies.delete_probe(response, cookies.told_probe_name())
+    return probed or answered or session.telling is not None
 
 
 def _open(session: RequestSession, row: RefreshToken) -> None:
     refresh = issuing.root_refresh(row)
     session.row, session.claims = row, issuing.access_for(row, refresh, new=False)
-    session.created, session.flushed, session.ended = True, False, None
+    session.created = session.reauthenticated = True
+    session.flushed, session.ended = False, None
     session.send(session.claims, refresh)
 
 
@@ -128,9 +173,27 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
     for row in RefreshToken.objects.on_primary().filter(pk__in=sids).live():
-        if row.revoke(reason):
-            row.reason = reason
-            signals.session_ended.send_robust(RefreshToken, request=request, row=row)
+        with transaction.atomic(using=router.db_for_write(RefreshToken)):
+            if row.revoke(reason):
+                row.reason = reason
+                signals.session_ended.send(RefreshToken, request=request, row=row)
+
+
+def _discard(request: TokenRequest, reason: Reason) -> None:
+    """End the session that this request opened and leave no row of it: no cookie will ever carry its tokens."""
+    sid = str(request.tokens.session_id)
+    _end_rows(request, {sid}, reason)
+    RefreshToken.objects.filter(pk=sid).delete()
+
+
+def _length(request: TokenRequest) -> Length:
+    """Return what was asked for, or what Django's own session says."""
+    session: SessionBase | None = getattr(request, "session", None)
+    if request.tokens.remember is not None or session is None:
+        return {"remember": bool(request.tokens.remember), "lifetime": None}
+    says = session.get("_session_expiry") or settings.is_overridden("SESSION_COOKIE_AGE")  # type: ignore[misc]
+    lifetime = session.get_expiry_age() if says else None
+    return {"remember": not session.get_expire_at_browser_close(), "lifetime": lifetime}
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from time import time
 from typing import NamedTuple
 from uuid import uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error, router
+from django.utils import timezone
 
 from . import issuing, signals, users, verification
 from .conf import conf
@@ -55,24 +58,25 @@ NOBODY = Authentication()
 def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = True) -> Authentication:
     """Return whose session the cookies of `request` continue, with new tokens on their way if they are due.
 
-    `fresh` reads the row even for a good access token. Unless `judge`, a stale refresh token means an anonymous visitor
-    and nothing more. Raises RevocationListUnavailable, and the database's errors.
+    `fresh` reads the row even for a good access token. Unless `judge`, tokens only tell who asks: none is handed out or
+    confirmed, and a stale one is told to the site without a probe. Raises RevocationListUnavailable, and the database's
+    errors.
     """
     session = request.tokens
-    session.accessed = True
-    by_access = authenticate_access(session, fresh=fresh)
+    session.judged = judge
+    by_access = authenticate_access(session, fresh=fresh, judge=judge)
     if by_access.user is not None:
         return _accepted(request, by_access)
     by_refresh = authenticate_refresh(request, judge=judge, dead=by_access.error)
     return _accepted(request, by_refresh) if by_refresh.user is not None else by_refresh
 
 
-def authenticate_access(session: RequestSession, *, fresh: bool = False) -> Authentication:
+def authenticate_access(session: RequestSession, *, fresh: bool = False, judge: bool = True) -> Authentication:
     """Return whose access token came along."""
     if session.access is None:
         return NOBODY
     try:
-        user = _user_of_access(session, session.access, fresh)
+        user = _user_of_access(session, session.access, fresh, judge)
     except TokenError as error:
         return _rejected(session, error)
     return Authentication(user) if user is not None else _rejected(session)
@@ -94,11 +98,17 @@ def authenticate_refresh(
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
-        row, outcome = _decide(session, claims)
+        row, outcome = _decide(session, claims, judge)
     except TokenError as error:
         return _rejected(session, error)
     if outcome is Outcome.STALE:
-        return detect_reuse(request, row, claims) if judge else _rejected(session)
+        if judge:
+            return detect_reuse(request, row, claims)
+        _tell(request, row, claims)
+        return _rejected(session)
+    if not judge:
+        session.row, session.claims = row, issuing.access_for(row, claims, new=True)
+        return Authentication(row.user)
     record(EVENTS[outcome], claims.sid)
     _touch(row)
     newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
@@ -125,23 +135,33 @@ def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims
     if row.probe_limit_reached(claims.jti):
         return _rejected(session)
     record(TokenEvent.PROBED, claims.sid)
-    if row.probe(claims.jti):
-        signals.probe_sent.send_robust(RefreshToken, request=request, row=row)
-    return Authentication(probe=Probe(claims.sid, claims.jti))
+    _tell(request, row, claims)
+    row.count_probe()
+    return Authentication(probe=session.telling or Probe(claims.sid, claims.jti))
 
 
 def withdraw_probe(request: TokenRequest, sid: str) -> None:
-    """Take back the probe that this request came with, if it brings something newer of the same row `sid`."""
-    probe = request.tokens.probe
-    if probe and probe.sid == sid and RefreshToken.objects.withdraw_probe(probe.sid, probe.jti):
+    """Take back the probes that this request came with, if it brings something newer of the same row `sid`."""
+    probes = [probe for probe in (request.tokens.probe, request.tokens.told) if probe and probe.sid == sid]
+    answered = [RefreshToken.objects.withdraw_probe(sid, jti) for jti in {probe.jti for probe in probes}]
+    if any(answered):
         record(TokenEvent.ANSWERED, sid)
-        signals.probe_answered.send_robust(RefreshToken, request=request, sid=sid)
+    for at in {datetime.fromisoformat(probe.at) for probe in probes if probe.at}:
+        signals.probe_answered.send_robust(RefreshToken, request=request, sid=sid, at=at)
+
+
+def _tell(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> None:
+    """Tell the site of a stale token, and this browser when, so that it alone can take that back."""
+    if row.note_stale(claims.jti):
+        at = timezone.now()
+        request.tokens.telling = Probe(claims.sid, claims.jti, at.isoformat())
+        signals.probe_sent.send_robust(RefreshToken, request=request, row=row, at=at)
 
 
 def _accepted(request: TokenRequest, found: Authentication) -> Authentication:
     session = request.tokens
     session.ended = None
-    if session.claims:
+    if session.claims and session.judged and (session.probe or session.told):
         withdraw_probe(request, session.claims.sid)
     return found
 
@@ -161,7 +181,7 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Authe
     return Authentication(error=error)
 
 
-def _user_of_access(session: RequestSession, token: str, fresh: bool) -> AbstractBaseUser | None:
+def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: bool) -> AbstractBaseUser | None:
     """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
     claims, user_fields = verification.verify(token)
     jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
@@ -169,24 +189,37 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool) -> Abstrac
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
     # Only a settled generation makes it worth verifying the refresh token beside it.
     settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
-    current = _without_mark(session, claims) if settled else claims
+    current = _without_mark(session, claims, judge) if settled else claims
     if current and session.row and session.row.version != claims.ver:
         current = issuing.reissue(current, session.row)
     if current is None:
         return None
-    if current is not claims:
+    if current is not claims and judge:
         # What was confirmed is set again: an older response may have put a sibling into the jar meanwhile, and that
         # would be found stale only when this access token is over.
         refresh = session.refresh if claims.new and not current.new else None
         session.send(replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None)
     session.claims = current
-    return session.row.user if session.row else users.from_fields(user_fields)
+    return session.row.user if session.row else users.from_fields(user_fields, partial(_load_user, session, current))
 
 
-def _without_mark(session: RequestSession, claims: AccessClaims) -> AccessClaims | None:
-    """Return `claims` without the mark of a new generation once that is confirmed; None if they count as expired."""
+def _load_user(session: RequestSession, claims: AccessClaims) -> AbstractBaseUser:
+    """Return the user of a session by its own row, which may have ended since. Raises UserVanished."""
+    try:
+        row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+    except RevokedToken as error:
+        raise users.UserVanished("The session of a valid token has ended, or its user is gone.") from error
+    session.row = session.row or row
+    return row.live_user
+
+
+def _without_mark(session: RequestSession, claims: AccessClaims, judge: bool) -> AccessClaims | None:
+    """Return `claims` without the mark of a new generation once that is confirmed; None if they count as expired.
+
+    Unless `judge`, they are taken as if they had come alone, which confirms nothing.
+    """
     born_with = Refresh(claims.gen, claims.rti)
-    beside = _jti_beside(session)
+    beside = _jti_beside(session) if judge else None
     row = session.row
     outcome = _decide_access(row, born_with, beside)
     if outcome is AccessOutcome.ASK_ROW:
@@ -223,18 +256,19 @@ def _jti_beside(session: RequestSession) -> str | None:
         return ""
 
 
-def _decide(session: RequestSession, claims: RefreshClaims) -> tuple[RefreshToken, Outcome]:
+def _decide(session: RequestSession, claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
     """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
 
-    Raises RevokedToken, and InvalidToken for a browser's token in a header and an app's in a cookie (RFC 9700 §2.2.2):
-    whoever got one out of a jar or out of an app may not go on with it where nothing of the other's protects it.
+    Unless `judge`, nothing is. Raises RevokedToken, and InvalidToken for a browser's token in a header or an app's in a
+    cookie (RFC 9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where nothing of the
+    other's protects it.
     """
     presented = Refresh(claims.gen, claims.jti)
     row = RefreshToken.objects.get_live(claims.sid, claims.sub)
     if row.is_app != session.bearer:
         raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
     outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
-    if outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
+    if not judge or outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
         return row, outcome
     confirmed = _confirm(claims.sid, presented)
     if confirmed is None:

@@ -34,7 +34,7 @@ def start(request: TokenRequest, user: AbstractBaseUser) -> Pair:
     request.tokens = RequestSession.from_header()
     request.tokens.method = RefreshToken.Method.API
     request.tokens.remember = True  # a client has no browser that closes
-    auth.start(request, user)
+    auth.start(request, user, getattr(user, "backend", ""))
     return _pair(request.tokens, "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
@@ -20,6 +21,7 @@ from .conf import conf
 from .core import jwt
 from .core.exceptions import InvalidKeys
 from .core.jwt import MAX_LENGTH, AccessClaims, Claim
+from .revocation import shared_revocation_list
 
 SPANS = (
     "TOKENS_ACCESS_LIFETIME",
@@ -42,7 +44,7 @@ def register() -> None:
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """Return E001-E009 and E011-E016: values that cannot work. Lifetimes are compared once each is a number."""
+    """Return E001-E009 and E011-E017: values that cannot work. Lifetimes are compared once each is a number."""
     return [
         *_names(),
         *(_spans() or _order()),
@@ -112,13 +114,13 @@ def check_middleware(**_: object) -> list[CheckMessage]:
 
 
 def check_deployment(**_: object) -> list[CheckMessage]:
-    """Return W001-W002, W004, W006-W008: settings that are fit for development only, or for a while."""
+    """Return W001-W002, W004, W006-W009: settings that are fit for development only, or for a while."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
         found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
     if not hasattr(settings, "TOKENS_ISSUER"):
         found.append(Warning("TOKENS_ISSUER is not set: give it the address of this site.", id="tokens.W002"))
-    return [*found, *_plain_address(), *_late(), *_readable_keys(), *_endless()]
+    return [*found, *_plain_address(), *_late(), *_readable_keys(), *_endless(), *_forgetful()]
 
 
 def _plain_address() -> Iterator[CheckMessage]:
@@ -159,6 +161,15 @@ def _endless() -> Iterator[CheckMessage]:
             "TOKENS_ADOPT_SESSIONS takes over sessions in signed cookies, which no server can end.",
             hint="Unset it as soon as SESSION_COOKIE_AGE has passed.",
             id="tokens.W008",
+        )
+
+
+def _forgetful() -> Iterator[CheckMessage]:
+    if conf.revocation_cache and not check_settings() and shared_revocation_list.may_lose_keys():
+        yield Warning(
+            "TOKENS_REVOCATION_CACHE names a cache that drops keys when it is full: what has ended would go on.",
+            hint="Give the list a Redis with maxmemory-policy noeviction. Until then every request reads its row.",
+            id="tokens.W009",
         )
 
 
@@ -219,6 +230,25 @@ def _cache() -> Iterator[CheckMessage]:
         yield Error("TOKENS_REVOCATION_CACHE has to name one of CACHES.", id="tokens.E011")
     if _is_private(conf.revocation_cache):
         yield Error("TOKENS_REVOCATION_CACHE names a cache that no other process sees.", id="tokens.E013")
+    elif conf.revocation_cache in settings.CACHES and not _has_own_server(conf.revocation_cache):
+        yield Error(
+            "TOKENS_REVOCATION_CACHE has to name a cache for this alone, on one server without any other cache: "
+            "whoever can fill that, by failed attempts to sign in for example, would keep sessions from ending.",
+            id="tokens.E017",
+        )
+
+
+def _has_own_server(alias: str) -> bool:
+    others = set().union(*(_servers(other) for other in settings.CACHES if other != alias))
+    return alias != "default" and len(_servers(alias)) == 1 and _servers(alias).isdisjoint(others)
+
+
+def _servers(alias: str) -> set[object]:
+    """Return where a cache is kept. The databases of one Redis share its memory, so they count as one."""
+    location = settings.CACHES[alias].get("LOCATION", "")
+    urls = re.split("[;,]", location) if isinstance(location, str) else location
+    parts = [(url, urlsplit(url)) for url in urls]
+    return {(part.hostname, part.port or 6379) if part.netloc else url.partition("?")[0] for url, part in parts if url}
 
 
 def _keys() -> Iterator[CheckMessage]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.http import HttpRequest, HttpResponseBase
 
 from .conf import conf
@@ -17,6 +19,15 @@ def refresh_name() -> str:
 
 def probe_name() -> str:
     return "__Host-probe" if conf.cookie_secure else "probe"
+
+
+def told_probe_name() -> str:
+    """Return the name of the cookie that keeps the probe of which the site was told, while others follow it."""
+    return "__Host-probe-told" if conf.cookie_secure else "probe-told"
+
+
+def reauth_name() -> str:
+    return "__Host-reauth" if conf.cookie_secure else "reauth"
 
 
 def read(request: HttpRequest, name: str) -> str | None:
@@ -49,17 +60,21 @@ def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_a
 
 
 def delete(response: HttpResponseBase) -> None:
-    """Delete both cookies."""
-    _unset(response, access_name())
-    _unset(response, refresh_name())
+    """Delete the cookies of a session."""
+    for name in (access_name(), refresh_name(), reauth_name()):
+        _unset(response, name)
 
 
-def write_probe(response: HttpResponseBase, value: str, max_age: int) -> None:
-    _set(response, probe_name(), value, max_age=max_age)
+def write_reauth(response: HttpResponseBase, value: str, max_age: timedelta) -> None:
+    _set(response, reauth_name(), value, max_age=int(max_age.total_seconds()))
 
 
-def delete_probe(response: HttpResponseBase) -> None:
-    _unset(response, probe_name())
+def write_probe(response: HttpResponseBase, name: str, value: str, max_age: int) -> None:
+    _set(response, name, value, max_age=max_age)
+
+
+def delete_probe(response: HttpResponseBase, name: str) -> None:
+    _unset(response, name)
 
 
 def _unset(response: HttpResponseBase, name: str) -> None:

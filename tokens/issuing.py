@@ -7,6 +7,7 @@ from time import time
 from uuid import uuid4
 
 from django.http import HttpResponseBase
+from django.utils.crypto import salted_hmac
 
 from . import cookies, users
 from .conf import conf
@@ -72,6 +73,15 @@ def write(outgoing: Outgoing, response: HttpResponseBase) -> None:
     access, refresh = signed(outgoing)
     max_age = outgoing.refresh.exp - int(time()) if outgoing.refresh and outgoing.refresh.remember else None
     cookies.write(response, access=access, refresh=refresh, max_age=max_age)
+
+
+def reauth_value(row: RefreshToken) -> str:
+    """Return what the browser holds in which the user of `row` last showed who they are, and no copy of an older jar.
+
+    Each reauthentication makes another, so that no earlier copy is good with it.
+    """
+    about = f"{row.pk} {row.authenticated_at.timestamp() if row.authenticated_at else None}"
+    return salted_hmac("tokens.reauth", about, algorithm="sha256").hexdigest()
 
 
 def _refresh(row: RefreshToken, generation: int, jti: str) -> RefreshClaims:

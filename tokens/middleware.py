@@ -20,7 +20,7 @@ from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import escape_leading_slashes
 
 from . import auth, cookies, probe, users
@@ -29,7 +29,7 @@ from .conf import conf
 from .core.exceptions import InvalidKeys, RevocationListUnavailable
 from .models import RefreshToken
 from .revocation import get_revocation_list
-from .session import OWNER, RequestSession, TokenRequest
+from .session import OWNER, RequestSession, TokenRequest, show_sign_in
 
 logger = logging.getLogger("tokens")
 OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; not a bug
@@ -65,7 +65,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
 
     def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
         request.tokens = RequestSession.from_cookies(request)
-        request.user = SimpleLazyObject(partial(_visitor, request))
+        request.user = request.tokens.visitor = SimpleLazyObject(partial(_visitor, request))
+        show_sign_in(request)
         # A weak reference: a request that refers to itself would have to wait for the garbage collector.
         request.auser = partial(_aloaded_visitor, proxy(request))  # type: ignore[assignment]
 
@@ -76,16 +77,22 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> HttpResponseBase | None:
+        """Judge what the cookies brought; the lazy `request.user` answers with it, wherever it has been put by now.
+
+        What another middleware has decided stands: a session that it started or ended, or a `request.user` of its own.
+        """
+        tokens = request.tokens
+        if tokens.created or tokens.flushed or tokens.bearer:
+            return None
         if getattr(view, "tokens_anonymous_only", False):
-            request.user = AnonymousUser()
-        elif request.method == "POST" and getattr(view, "tokens_starts_or_ends_session", False):
-            request.user = SimpleLazyObject(partial(_visitor, request, fresh=_needs_fresh(request, view)))
-        else:
+            vars(tokens.visitor).update(_setupfunc=AnonymousUser, _wrapped=empty)
+        elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
+            tokens.asked = True
             try:
-                found = authenticate(request, fresh=_needs_fresh(request, view))
+                found = authenticate(request, fresh=_needs_fresh(request))
                 if found.probe:
                     return probe.response(request, found.probe)
-                request.user = found.user or _take_over(request) or AnonymousUser()
+                _settle(tokens, found.user or _take_over(request) or AnonymousUser())
             except (RevocationListUnavailable, Error):
                 logger.exception("A request could not be authenticated.")
                 return _unavailable()
@@ -108,14 +115,14 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             return response
         session = getattr(request, "session", None)
         if session is not None and session.modified:
-            _read_session_hash(request, response)
+            _read_session(request, response)
         written = auth.write_cookies(request, response)
         if conf.adopt_sessions:
             _django_sessions().settle(request, response)
         if tokens.accessed or written:
             _vary_by_cookie(response)
-        if tokens.claims or written:
-            response.headers["Cache-Control"] = "private, no-store"
+        if written or (tokens.claims and (tokens.accessed or tokens.bearer or response.streaming)):
+            _keep_private(response)
         return response
 
 
@@ -140,13 +147,39 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
         return HttpResponseRedirect(resolve_url(self.get_login_url(view)))
 
 
-def _visitor(request: TokenRequest, fresh: bool = False) -> Visitor:
-    """Return who is asking where it is too late or too early to judge: on a 404, or at a sign-in or sign-out."""
+def _visitor(request: TokenRequest) -> Visitor:
+    """Return who is asking where nobody judges, and nothing is handed out: before the view, at a sign-in, on a 404."""
+    tokens = request.tokens
+    tokens.accessed = tokens.asked = True
     try:
-        return authenticate(request, fresh=fresh, judge=False).user or _take_over(request) or AnonymousUser()
+        return authenticate(request, fresh=_needs_fresh(request), judge=False).user or AnonymousUser()
     except (RevocationListUnavailable, Error):
         logger.exception("A request could not be authenticated.")
         return AnonymousUser()
+
+
+def _settle(tokens: RequestSession, user: Visitor) -> None:
+    """Have the lazy object that is `request.user`, or that another middleware has wrapped, answer as `user`.
+
+    It no longer refers to the request then, which would otherwise have to wait for the garbage collector. If a
+    middleware has looked at it before, it stays the same object for the same person, with what was set on it.
+    """
+    state = vars(tokens.visitor)
+    tokens.visitor = None
+    state["_setupfunc"] = partial(_seen, tokens, user)
+    seen = state["_wrapped"]
+    if seen is empty:
+        return
+    if seen.pk != user.pk:
+        state["_wrapped"] = user
+    elif tokens.row:  # of which it may say less, or what was true a moment ago
+        seen.__class__ = type(user)
+        vars(seen).update(vars(user))
+
+
+def _seen(tokens: RequestSession, user: Visitor) -> Visitor:
+    tokens.accessed = True
+    return user
 
 
 def _take_over(request: TokenRequest) -> AbstractBaseUser | None:
@@ -179,20 +212,29 @@ def _loaded_visitor(request: TokenRequest) -> Visitor:
 _aloaded_visitor = sync_to_async(_loaded_visitor)  # made once, as making one costs more than all else here
 
 
-def _needs_fresh(request: TokenRequest, view: View) -> bool:
+def _needs_fresh(request: TokenRequest) -> bool:
     """Return whether the view guards the account: then the row is read, and an ended session is out at once."""
     match = request.resolver_match
-    return getattr(view, "tokens_fresh_session_required", False) or (match is not None and "admin" in match.app_names)
+    return match is not None and (
+        getattr(match.func, "tokens_fresh_session_required", False) or "admin" in match.app_names
+    )
 
 
-def _read_session_hash(request: TokenRequest, response: HttpResponseBase) -> None:
-    """Act on a hash that the view has left in Django's session.
+def _read_session(request: TokenRequest, response: HttpResponseBase) -> None:
+    """Act on what the view has done to Django's session: emptied it, said how long it lasts, or left a hash.
 
-    It can only be from `update_session_auth_hash`: those of `login()` were taken out.
+    The hash can only be from `update_session_auth_hash`: those of `login()` were taken out.
     """
+    tokens = request.tokens
+    if tokens.session_flushed and not (tokens.created or tokens.flushed):
+        auth.end(request)
+    auth.follow_expiry(request)
     session_hash = request.session.pop(HASH_SESSION_KEY, None)
     if session_hash and response.status_code < 500:
-        auth.cycle_after_password_change(request, session_hash)
+        try:
+            auth.cycle_after_password_change(request, session_hash)
+        except (RevocationListUnavailable, Error):  # the password is changed, so only this browser has to sign in again
+            logger.exception("A browser could not be kept signed in after a change of its password.")
     _own_session(request)
 
 
@@ -209,6 +251,15 @@ def _vary_by_cookie(response: HttpResponseBase) -> None:
         patch_vary_headers(response, ("Cookie",))
     else:  # the usual case, in which setting the header is cheaper than parsing it
         response.headers["Vary"] = "Cookie"
+
+
+def _keep_private(response: HttpResponseBase) -> None:
+    """Keep a signed-in page out of shared caches. What the view itself said stands if that does so as well."""
+    said: set[str] = set()
+    if response.has_header("Cache-Control"):
+        said = {directive.strip() for directive in response.headers["Cache-Control"].lower().split(",")}
+    if said.isdisjoint({"private", "no-store"}):
+        response.headers["Cache-Control"] = "private, no-store"
 
 
 def _unavailable() -> HttpResponse:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, models, router, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -22,7 +23,7 @@ from . import client, users
 from .conf import conf
 from .core import rotation
 from .core.exceptions import RevokedToken
-from .revocation import free_status_index, get_revocation_list
+from .revocation import OVERLAP, OldSessions, free_status_index, get_revocation_list, mark_dead
 from .signals import rows_revoked
 
 TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last used", and cheap
@@ -49,24 +50,18 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 
     def revoke(self, reason: str) -> int:
         """End the live rows among these for ever, in one statement. Return how many were ended."""
+        if conf.adopt_sessions and reason in DISTRUSTING:
+            OldSessions.objects.end(*self.live().exclude(user=None).values_list("user_id", flat=True).distinct())
         ended = self.live()._change(revoked_at=Now(), reason=reason)
         if ended:
             rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
         return ended
 
-    def revoke_of(self, keys: Collection[object], reason: str) -> int:
-        """End those of the users `keys` among these rows, also one whose sign-in is under way. Return how many ended.
-
-        Users are locked before rows, as everywhere.
-        """
-        with transaction.atomic(using=router.db_for_write(self.model)):
-            users.lock_all(keys)
-            return self.filter(user_id__in=keys).revoke(reason)
-
     def carry_over(self, old: str, user: AbstractBaseUser) -> int:
         """Keep the sessions that knew `user` by the password hash `old`: it is the same password, hashed anew."""
         before = copy(user)
         before.password = old
+        OldSessions.objects.carry_over(user.pk, users.auth_hash(before), users.auth_hash(user))
         return self.live().filter(auth_hash__in=list(users.auth_hashes(before))).update(auth_hash=users.auth_hash(user))
 
     def bump(self) -> int:
@@ -107,16 +102,22 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
             ids = list(rows.values_list("pk", flat=True))
             get_revocation_list().mark(ids)
             changed = self.using(using).update(changed_at=Now(), **values) if ids else 0
-            transaction.on_commit(partial(get_revocation_list().mark, ids), using=using, robust=True)
+            transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
         return changed
+
+    def _committed(self, ids: Iterable[object], using: str, changed_at: float) -> None:
+        get_revocation_list().mark(ids)
+        if monotonic() - changed_at > OVERLAP / 2:  # others no longer read back to the time that these rows tell
+            self.model.objects.using(using).filter(pk__in=ids).update(changed_at=Now())
 
 
 class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  # type: ignore[misc]
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
         """Create and return the row of a new session of `user`.
 
-        `about` gives remember, method, name, user_agent and ip_address, and `replacing` the ids of rows that are about
-        to end for it. `authenticated_at=None` says that nobody has signed in just now.
+        `about` gives remember, lifetime (seconds, if shorter than the settings say), method, backend, name, user_agent
+        and ip_address, and `replacing` the ids of rows that are about to end for it. `authenticated_at=None` says that
+        nobody has signed in just now.
 
         Under the lock that mass revocations share, which also stamps `last_login`, the user is read once more. Raises
         RevokedToken if they were deactivated, deleted or given another password since they were let in.
@@ -126,7 +127,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         except IntegrityError:
             # Another sign-in took the same index of the status list at this very moment. There is no third try.
             row = self._insert(user, replacing, _new_values(**about))
-        self.prune()
+        if not conf.adopt_sessions:  # its rows are kept meanwhile, and this would walk past them
+            self.prune()
         return row
 
     def get_live(self, sid: str, sub: str) -> RefreshToken:
@@ -134,6 +136,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         rows = self.on_primary().select_related("user")
         row: RefreshToken | None = rows.filter(pk=sid, user=users.key_of(sub)).first()
         if row is None:
+            mark_dead(sid)
             raise RevokedToken(sid)
         row.check_live()
         return row
@@ -150,11 +153,20 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """Forget the probe of a token that turned out to be late. Return whether there was one to forget."""
         return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probe_count=0))
 
-    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str) -> int:
-        """End every session of these users, in the order of their keys. Return how many ended."""
+    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str, keeping: UUID | None = None) -> int:
+        """End every session of these users but `keeping`, in the order of their keys.
+
+        Return how many ended. Sessions that were not taken over yet are ended, but not counted.
+        """
         keys = sorted(user.pk for user in people)
-        batches = (keys[start : start + PEOPLE_AT_ONCE] for start in range(0, len(keys), PEOPLE_AT_ONCE))
-        return sum(self.revoke_of(batch, reason) for batch in batches)
+        rows, ended = self.exclude(pk=keeping), 0
+        for start in range(0, len(keys), PEOPLE_AT_ONCE):
+            batch = keys[start : start + PEOPLE_AT_ONCE]
+            with transaction.atomic(using=router.db_for_write(self.model)):
+                users.lock_all(batch)
+                OldSessions.objects.end(*batch)
+                ended += rows.filter(user_id__in=batch).revoke(reason)
+        return ended
 
     def revoke_reused(self, row: RefreshToken) -> int:
         """End what a stolen token of `row` puts in danger (TOKENS_REUSE_REVOKES). Return how many sessions ended.
@@ -173,9 +185,14 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
             current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
-            if current is None or not current.is_active or current.password != user.password:
+            if (
+                current is None
+                or current.password != user.password
+                or not users.admitted(current, str(values["backend"]))
+            ):
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
-            self._evict(self.for_user(current).exclude(pk__in=replacing))
+            alike = self.for_user(current).filter(is_app=values.get("is_app", False))  # apps evict no browsers
+            self._evict(alike.exclude(pk__in=replacing))
             index = free_status_index(self.on_primary(), current) if conf.status_list else None
             row: RefreshToken = self.create(
                 user=current, auth_hash=users.auth_hash(current), status_index=index, **values
@@ -183,8 +200,16 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         return row
 
     def _evict(self, sessions: RefreshTokenQuerySet) -> None:
-        longest_idle = sessions.on_primary().live().order_by("-last_used_at")[conf.max_sessions - 1 :]
-        if ids := list(longest_idle.values_list("pk", flat=True)):
+        # Whoever has the password may sign in as often as there are places, and must not evict a session in use that
+        # way. So those go first that were never used beyond their first token, the oldest of them first: the owner's
+        # newest sign-in stays. Of the others the longest idle goes. The stamp lags; where it cannot tell which is
+        # idle, the newest goes: a thief comes after the owner.
+        in_use_since = timezone.now() - TOUCHED_EVERY - timedelta(seconds=2 * conf.access_lifetime)
+        confirmed = Case(When(generation=1, then=0), default=1)
+        in_use = When(generation__gt=1, last_used_at__gt=in_use_since, then=Value(in_use_since))
+        kept_first = (confirmed.desc(), Case(in_use, default="last_used_at").desc(), "created_at")
+        evicted = sessions.on_primary().live().order_by(*kept_first)[conf.max_sessions - 1 :]
+        if ids := list(evicted.values_list("pk", flat=True)):
             self.filter(pk__in=ids).revoke(RefreshToken.Reason.EVICTED)
 
 
@@ -228,6 +253,7 @@ class RefreshToken(models.Model):
     probe_count = models.PositiveSmallIntegerField(_("probes"), default=0)
     remember = models.BooleanField(_("kept"), default=False)
     method = models.CharField(_("opened"), max_length=16, default=Method.OTHER)
+    backend = models.CharField(_("authentication backend"), max_length=200, blank=True)
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     browser = models.CharField(max_length=16, blank=True)  # a key of client.BROWSERS, for filters
@@ -305,6 +331,7 @@ class RefreshToken(models.Model):
         However the user was changed: a row that is found dead is revoked at that reading.
         """
         if self.revoked_at is not None:
+            mark_dead(str(self.pk))
             raise RevokedToken(str(self.pk), self.reason)
         if not self.is_live:
             raise RevokedToken(str(self.pk), self.Reason.EXPIRED)
@@ -316,13 +343,14 @@ class RefreshToken(models.Model):
         """End this session. Return whether it was this call that did."""
         return bool(RefreshToken.objects.filter(pk=self.pk).revoke(reason))
 
-    def probe(self, jti: str) -> bool:
-        """Count a probe of the stale token `jti`. Return whether it is the first since something newer answered one."""
-        rows = RefreshToken.objects.filter(pk=self.pk, revoked_at=None)
-        if rows.exclude(probed_jti=jti).update(probed_jti=jti, probe_count=1):
-            return True
-        rows.update(probe_count=F("probe_count") + 1)
-        return False
+    def note_stale(self, jti: str) -> bool:
+        """Note the stale token `jti`. Return whether it is the first time since something newer answered a probe."""
+        others = RefreshToken.objects.filter(pk=self.pk, revoked_at=None).exclude(probed_jti=jti)
+        return bool(others.update(probed_jti=jti, probe_count=0))
+
+    def count_probe(self) -> None:
+        """Count a probe of the stale token that was noted last."""
+        RefreshToken.objects.filter(pk=self.pk, revoked_at=None).update(probe_count=F("probe_count") + 1)
 
     def probe_limit_reached(self, jti: str) -> bool:
         """Return whether `jti` was probed so often that its bearer cannot be one that keeps cookies."""
@@ -341,7 +369,7 @@ class RefreshToken(models.Model):
 
     def _outdated(self) -> str | None:
         """Return why a change of the user has ended this session; None if it has not."""
-        if self.user is None or not self.user.is_active:
+        if self.user is None or not users.known(self.user, self.backend):
             return self.Reason.DEACTIVATED
         for position, good in enumerate(users.auth_hashes(self.user)):
             if constant_time_compare(self.auth_hash, good):
@@ -351,17 +379,30 @@ class RefreshToken(models.Model):
         return self.Reason.PASSWORD
 
 
-def _new_values(remember: bool = False, user_agent: str = "", **about: Any) -> dict[str, object]:
+Reason = RefreshToken.Reason
+# Whoever ends a session for one of these reasons may mean one that is still to be taken over: it is on no list.
+DISTRUSTING = {Reason.ENDED, Reason.ADMIN, Reason.REUSED, Reason.DEACTIVATED}
+
+
+def expiry(start: datetime, remember: bool, lifetime: float | None) -> datetime:
+    """Return the absolute end of a session: by the settings, or after `lifetime` (seconds) if that is shorter."""
+    longest = conf.absolute_lifetime if remember else conf.browser_lifetime
+    return start + timedelta(seconds=longest if lifetime is None else min(longest, lifetime))
+
+
+def _new_values(
+    remember: bool = False, lifetime: float | None = None, user_agent: str = "", backend: str = "", **about: Any
+) -> dict[str, object]:
     now = timezone.now()
-    lifetime = conf.absolute_lifetime if remember else conf.browser_lifetime
     return {
         "remember": remember,
+        "backend": backend,
         "user_agent": user_agent,
         "browser": client.browser_of(user_agent),
         "jti": rotation.new_jti(now.timestamp()),
         "created_at": now,
         "last_used_at": now,
         "authenticated_at": now,
-        "expires_at": now + timedelta(seconds=lifetime),
+        "expires_at": expiry(now, remember, lifetime),
         **about,
     }

@@ -7,7 +7,7 @@ something newer comes back with that. One that comes back with the same token ha
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -21,10 +21,14 @@ SALT = "tokens.probe"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The stale refresh token that a browser was sent back with."""
+    """The stale refresh token that a browser was sent back with.
+
+    `at` is when the site was told of it, which is how the site names what it made of that; empty if it was told before.
+    """
 
     sid: str
     jti: str
+    at: str = field(default="", compare=False)
 
 
 def read(value: str) -> Probe | None:
@@ -35,9 +39,14 @@ def read(value: str) -> Probe | None:
         return None
 
 
+def write(response: HttpResponseBase, name: str, probe: Probe) -> None:
+    """Set the cookie `name`, which a browser has LIFETIME to come back with."""
+    cookies.write_probe(response, name, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
+
+
 def response(request: HttpRequest, probe: Probe) -> HttpResponseBase:
     """Return a redirect to the same URL once more, with method and body (RFC 9110 §15.4.8)."""
     redirect = HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), preserve_request=True)
-    cookies.write_probe(redirect, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
+    write(redirect, cookies.probe_name(), probe)
     redirect.headers["Cache-Control"] = "private, no-store"
     return redirect

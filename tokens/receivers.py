@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
@@ -14,8 +15,8 @@ from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken
 from .models import RefreshToken
-from .revocation import get_revocation_list
-from .session import OWNER, TokenRequest
+from .revocation import OldSessions, get_revocation_list
+from .session import OWNER, SIGN_IN_KEYS, TokenRequest
 
 Reason = RefreshToken.Reason
 
@@ -28,12 +29,11 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
             "In tests, use tokens.testing.Client."
         )
     owners = {claims.sub for claims in request.tokens.presented_claims()} | {request.session.get(OWNER, str(user.pk))}
+    stored = {key: request.session.pop(key, "") for key in SIGN_IN_KEYS}
     try:
-        user.last_login = auth.start(request, user).created_at
+        user.last_login = auth.start(request, user, stored[BACKEND_SESSION_KEY]).created_at
     except RevokedToken:  # deactivated, deleted or given another password since it was checked
         request.user = AnonymousUser()
-    for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
-        request.session.pop(key, None)
     if owners != {str(user.pk)} or not request.session.keys():
         request.session.flush()
 
@@ -52,7 +52,7 @@ def user_saved(
     update_fields: Collection[str] | None,
     **_: object,
 ) -> None:
-    """End the sessions that a deactivation or another password makes invalid.
+    """End the sessions that a deactivation or another password makes invalid, in the transaction that saves it.
 
     The access tokens of the others are issued again if what they say of the user may have changed.
     """
@@ -60,19 +60,23 @@ def user_saved(
     if created or raw or (update_fields is not None and told.isdisjoint(update_fields)):
         return
     rows = RefreshToken.objects.for_user(instance)
-    with transaction.atomic(using=router.db_for_write(RefreshToken)):
+    with transaction.atomic(using=router.db_for_write(RefreshToken), savepoint=False):
         user = users.lock_for_update(instance.pk)
+        paths = ["", *settings.AUTHENTICATION_BACKENDS]
+        admitting = [path for path in paths if user is not None and users.admitted(user, path)]
         if user is None or not user.is_active:
-            reason, count = Reason.DEACTIVATED, rows.revoke(Reason.DEACTIVATED)
-        else:
+            OldSessions.objects.end(instance.pk)
+        closed = 0 if admitting == paths else rows.exclude(backend__in=admitting).revoke(Reason.DEACTIVATED)
+        changed = 0
+        if user is not None and admitting:
             old = password_upgrades.upgraded_from(instance)
             if old:
                 rows.carry_over(old, user)
-            good = list(users.auth_hashes(user))
-            reason, count = Reason.PASSWORD, rows.exclude(auth_hash__in=good).revoke(Reason.PASSWORD)
+            changed = rows.exclude(auth_hash__in=list(users.auth_hashes(user))).revoke(Reason.PASSWORD)
             if not old:
                 rows.bump()
-    _tell(instance, reason, count)
+        _tell(instance, Reason.DEACTIVATED, closed)
+        _tell(instance, Reason.PASSWORD, changed)
 
 
 def user_deleted(sender: object, instance: AbstractBaseUser, **_: object) -> None:
@@ -89,4 +93,4 @@ def setting_changed(setting: str, **_: object) -> None:
 
 def _tell(user: AbstractBaseUser, reason: Reason, count: int) -> None:
     if count:
-        signals.sessions_revoked.send_robust(RefreshToken, user=user, reason=reason, count=count)
+        signals.sessions_revoked.send(RefreshToken, user=user, reason=reason, count=count)

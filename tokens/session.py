@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
-from . import cookies, probe, verification
-from .core.exceptions import InvalidToken
+from . import cookies, issuing, probe, verification
+from .core.exceptions import InvalidToken, RevokedToken
 from .core.jwt import AccessClaims, RefreshClaims
 from .issuing import Outgoing
 from .models import RefreshToken
@@ -19,6 +25,9 @@ from .probe import Probe
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
 
+SIGN_IN_KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
+# Long enough to finish a task, and short for somebody who finds an unlocked screen.
+REAUTHENTICATION_TIMEOUT = timedelta(minutes=10)
 OWNER = "_tokens_sub"  # the key in a Django session that says whose it is
 
 
@@ -36,29 +45,50 @@ class RequestSession:
     """
 
     bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
-    remember = False
+    remember: bool | None = None  # None: what Django's session says (`set_expiry()`, SESSION_EXPIRE_AT_BROWSER_CLOSE)
     method: str = RefreshToken.Method.OTHER
     claims: AccessClaims | None = None
     row: RefreshToken | None = None  # if it was read
     ended: str | None = None  # why the session that came along has ended: a `Reason`
+    told: Probe | None = None  # the probe that came along of which the site was told
+    telling: Probe | None = None  # that of this request
+    judged = False  # whether its tokens were judged, so that its probes are over
+    visitor: Any = None  # the lazy `request.user`, until the view is known and with it who that is
+    asked = False  # whether anybody has asked yet who it is
     accessed = False  # whether the response depends on the cookies
     created = False  # whether this request opened it
     flushed = False  # whether this request ended it
+    session_flushed = False  # whether it emptied Django's session, which there ends the sign-in
+    reauthenticated = False  # whether the user has shown in this request who they are, at a sign-in too
     adopted: SessionBase | None = None  # the Django session that it was taken over from
     outgoing: Outgoing | None = None
 
-    def __init__(self, access: str | None = None, refresh: str | None = None, probe: Probe | None = None) -> None:
+    def __init__(
+        self,
+        access: str | None = None,
+        refresh: str | None = None,
+        probe: Probe | None = None,
+        reauth: str | None = None,
+    ) -> None:
         self.access = access
         self.refresh = refresh
         self.probe = probe
+        self.reauth = reauth
 
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        access, refresh, probed = cookies.read_all(
-            request, cookies.access_name(), cookies.refresh_name(), cookies.probe_name()
+        access, refresh, probed, told, reauth = cookies.read_all(
+            request,
+            cookies.access_name(),
+            cookies.refresh_name(),
+            cookies.probe_name(),
+            cookies.told_probe_name(),
+            cookies.reauth_name(),
         )
-        return cls(access, refresh, probe.read(probed) if probed else None)
+        session = cls(access, refresh, probe.read(probed) if probed else None, reauth)
+        session.told = probe.read(told) if told else None
+        return session
 
     @classmethod
     def from_header(cls, access: str | None = None, refresh: str | None = None) -> RequestSession:
@@ -70,7 +100,44 @@ class RequestSession:
     @property
     def session_id(self) -> UUID | None:
         """Return the id of this session's row; None for an anonymous visitor."""
+        self.accessed = True
         return UUID(self.claims.sid) if self.claims else None
+
+    def shown(self, key: str) -> str | None:
+        """Return what Django's session of this visitor would have under `key`, one of SIGN_IN_KEYS; None for nobody."""
+        self.accessed = True
+        if not self.asked and self.visitor is not None:
+            bool(self.visitor.pk)
+        if self.claims is None:
+            return None
+        if key == SESSION_KEY:
+            return self.claims.sub
+        try:
+            self.row = self.row or RefreshToken.objects.get_live(self.claims.sid, self.claims.sub)
+        except RevokedToken:
+            return None
+        return self.row.backend if key == BACKEND_SESSION_KEY else self.row.live_user.get_session_auth_hash()
+
+    @property
+    def is_reauthenticated(self) -> bool:
+        """Return whether the user has shown in this browser, within REAUTHENTICATION_TIMEOUT, who they are.
+
+        To be asked where the row was read (`fresh_session_required`). The row alone will not do: a copy of the jar
+        shares it, and only the browser that gave the password has the cookie.
+        """
+        row = self.row
+        if row is None or row.authenticated_at is None:
+            return False
+        recent = timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT
+        return recent and (self.reauthenticated or constant_time_compare(self.reauth or "", issuing.reauth_value(row)))
+
+    def mark_reauthenticated(self) -> None:
+        """Note that the user has just shown who they are. A silent refresh does not."""
+        assert self.row is not None and self.claims is not None  # noqa: S101  (the row was read)
+        self.row.mark_authenticated()
+        self.reauthenticated = True
+        if self.outgoing is None:
+            self.send(self.claims)  # the cookies leave together, or not at all
 
     def clear(self) -> None:
         """Go on as an anonymous visitor's."""
@@ -88,3 +155,57 @@ class RequestSession:
     def send(self, access: AccessClaims, refresh: RefreshClaims | None = None) -> None:
         """Have the response carry these tokens."""
         self.outgoing = Outgoing(access, refresh, monotonic())
+
+
+def show_sign_in(request: TokenRequest) -> None:
+    """Have Django's session of `request` show the three keys of a sign-in, which it does not store.
+
+    Its `flush()` ends the sign-in.
+    """
+    session: Any = getattr(request, "session", None)
+    if session is not None:
+        store: type[SessionBase] = type(session)
+        session.__class__ = _showing(store)
+        session.tokens = request.tokens
+
+
+@cache
+def _showing(store: type[SessionBase]) -> type[SessionBase]:
+    """Return a subclass of `store` for `show_sign_in`, by the same name: that is in the salt of what is stored."""
+
+    class Showing(store):  # type: ignore[misc, valid-type]
+        tokens: RequestSession | None = None
+
+        def __contains__(self, key: str) -> bool:
+            return self._shown(key) is not None or super().__contains__(key)
+
+        def __getitem__(self, key: str) -> Any:
+            return super().__getitem__(key) if (shown := self._shown(key)) is None else shown
+
+        def get(self, key: str, default: Any = None) -> Any:
+            return super().get(key, default) if (shown := self._shown(key)) is None else shown
+
+        async def aget(self, key: str, default: Any = None) -> Any:
+            shown = await sync_to_async(self._shown)(key) if key in SIGN_IN_KEYS else None
+            return await super().aget(key, default) if shown is None else shown
+
+        has_key = __contains__
+
+        def flush(self) -> None:
+            super().flush()
+            if self.tokens:
+                self.tokens.session_flushed = True
+
+        async def aflush(self) -> None:
+            await super().aflush()
+            if self.tokens:
+                self.tokens.session_flushed = True
+
+        async def ahas_key(self, key: str) -> bool:
+            return await self.aget(key) is not None or await super().ahas_key(key)
+
+        def _shown(self, key: str) -> str | None:
+            return self.tokens.shown(key) if key in SIGN_IN_KEYS and self.tokens else None
+
+    Showing.__name__, Showing.__qualname__, Showing.__module__ = store.__name__, store.__qualname__, store.__module__
+    return Showing

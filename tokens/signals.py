@@ -3,8 +3,9 @@
 `session_started(request, row)`: `login()` made a row.
 `session_ended(request, row)`: `logout()`, a new sign-in in the same browser, or an administrator: see `row.reason`.
 `sessions_revoked(user, reason, count)`: a change of the user ended sessions.
-`probe_sent(request, row)`: a stale token is probed for the first time.
-`probe_answered(request, sid)`: the browser had something newer; the stale request was only late.
+These two are sent inside the transaction: what a receiver writes commits with the end, and one that raises undoes it.
+`probe_sent(request, row, at)`: a stale token was used for the first time; `at`, a datetime, names this time.
+`probe_answered(request, sid, at)`: the same browser had something newer; that request was only late.
 `reuse_found(request, row, count)`: a refresh token was used that something newer had replaced. Sent once, however many
 requests saw it, after the revocation has committed; `count` sessions ended.
 

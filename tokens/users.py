@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache
+from functools import cache, wraps
 from typing import Any, cast
 
-from django.contrib.auth import get_user_model
+from django.conf import settings
+from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import connections, models, router
+from django.db import connections, models, router, transaction
 from django.db.models import F
 from django.db.models.base import ModelBase, ModelState
 from django.db.models.signals import post_init, pre_init
@@ -20,10 +22,12 @@ from .core.exceptions import InvalidToken
 from .core.jwt import Claim
 
 UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
+Load = Callable[[], AbstractBaseUser]
+LOAD = "_tokens_load"
 
 
 class UserVanished(ObjectDoesNotExist):
-    """The user's row was deleted behind Django's back while their access token was still good."""
+    """The session has ended, or its user was deleted behind Django's back, while the access token was still good."""
 
     silent_variable_failure = False  # or a template would show half a user
 
@@ -53,17 +57,23 @@ def claims_of(user: AbstractBaseUser) -> dict[str, Claim]:
 def fields_from_claims(sub: str, claims: Mapping[str, Claim]) -> UserFields:
     """Return the fields that an access token tells of its user, with converted values.
 
-    The user is active: only a live session of an active user comes this far. Raises what `Field.to_python` raises.
+    The user is active, unless a backend lets in others: only a live session comes this far. Raises what
+    `Field.to_python` raises.
     """
     model = get_user_model()
     told = {name: claims[name] for name in conf.user_claims if name in claims}
-    known: dict[str, object] = {**told, model._meta.pk.attname: sub, "is_active": True}
+    known: dict[str, object] = {**told, model._meta.pk.attname: sub}
+    if _only_active(tuple(settings.AUTHENTICATION_BACKENDS)):
+        known["is_active"] = True
     fields = [field for field in model._meta.concrete_fields if field.attname in known]
     return {field.attname: field.to_python(known[field.attname]) for field in fields}
 
 
-def from_fields(fields: UserFields) -> AbstractBaseUser:
+def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     """Return an instance of the user model that knows `fields`, and loads the rest when it is asked for.
+
+    `load` returns the user as the session's own row has them, or raises UserVanished: whatever key the token names,
+    nobody but whom the session is of is ever shown or changed.
 
     The first assignment, save or other field loads the whole row, once; from then on it is an ordinary instance, and
     an outdated claim is never written. Each call builds an instance of its own, as a query would, so that `from_db`,
@@ -74,17 +84,18 @@ def from_fields(fields: UserFields) -> AbstractBaseUser:
     if _is_observed(model):
         user = model.from_db(using, tuple(fields), tuple(fields.values()))
         user.__class__ = _claimed(model)  # type: ignore[assignment]
+        vars(user)[LOAD] = load
         return user
     # The same without Model.__init__(), which takes a seventh of all the time that a signed-in request needs here.
     bare = object.__new__(_claimed(model))
     state = ModelState()
     state.adding, state.db = False, using
-    vars(bare).update(fields, _state=state)
+    vars(bare).update(fields, _state=state, **{LOAD: load})
     return bare
 
 
 def loaded(user: AbstractBaseUser) -> AbstractBaseUser:
-    """Return `user` with its row loaded. Raises UserVanished if there is none."""
+    """Return `user` with its row loaded. Raises UserVanished."""
     if isinstance(user, _claimed(get_user_model())):
         user.refresh_from_db()
     return user
@@ -119,15 +130,63 @@ def lock_all(keys: Collection[object]) -> None:
         rows.update(password=F("password"))
 
 
+def save_atomically(model: type[AbstractBaseUser]) -> None:
+    """Have a change of a user and what `post_save` does about it, such as ending sessions, commit together or not."""
+    save_base = model.save_base
+    if hasattr(save_base, "atomic"):
+        return
+
+    @wraps(save_base)
+    def saved(self: AbstractBaseUser, *args: Any, **kwargs: Any) -> None:
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using, savepoint=False):
+            save_base(self, *args, **kwargs)
+
+    saved.atomic = True  # type: ignore[attr-defined]
+    model.save_base = saved  # type: ignore[method-assign, assignment]
+
+
+def admitted(user: AbstractBaseUser, path: str) -> bool:
+    """Return whether the backend `path` would let `user` in: an active one, unless it has a rule of its own.
+
+    No backend lets anybody in once it is gone from AUTHENTICATION_BACKENDS. Without a path it is not known which did.
+    """
+    if not path:
+        return user.is_active
+    if path not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    rule = getattr(load_backend(path), "user_can_authenticate", None)
+    return bool(rule(user)) if rule else True
+
+
+def known(user: AbstractBaseUser, path: str) -> bool:
+    """Return whether Django would find `user` at their next request, who was let in by the backend `path`.
+
+    A `get_user()` of its own is asked. Django's is known: it looks through the model's default manager.
+    """
+    if not admitted(user, path):
+        return False
+    backend = load_backend(path) if path else ModelBackend()
+    hides_nobody = not get_user_model()._default_manager.all().query.has_filters()
+    if hides_nobody and type(backend).get_user is ModelBackend.get_user:
+        return True
+    return backend.get_user(user.pk) is not None
+
+
 def auth_hash(user: AbstractBaseUser) -> str:
     """Return what a row keeps of the password: a hash of Django's session hash, which changes with the password."""
-    return _digest(user.get_session_auth_hash())
+    return digest(user.get_session_auth_hash())
 
 
 def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
     """Yield all values of `auth_hash` that are valid for `user`: the current, then those of SECRET_KEY_FALLBACKS."""
     yield auth_hash(user)
-    yield from map(_digest, user.get_session_auth_fallback_hash())
+    yield from map(digest, user.get_session_auth_fallback_hash())
+
+
+def digest(session_hash: str) -> str:
+    """Return the `auth_hash` that stands for one of Django's session hashes."""
+    return hashlib.sha256(session_hash.encode()).hexdigest()
 
 
 def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
@@ -146,6 +205,13 @@ def _has_own_constructor(model: type[AbstractBaseUser]) -> bool:
     return own_from_db or model.__init__ is not models.Model.__init__
 
 
+@cache
+def _only_active(paths: tuple[str, ...]) -> bool:
+    """Return whether all these backends have Django's rule of whom to let in, which is active people."""
+    rules = (getattr(type(load_backend(path)), "user_can_authenticate", None) for path in paths)
+    return all(rule is ModelBackend.user_can_authenticate for rule in rules)
+
+
 def _plain(user: AbstractBaseUser, name: str) -> Claim:
     field = user._meta.get_field(name)
     assert isinstance(field, models.Field)  # noqa: S101  (a column, says check E008)
@@ -154,25 +220,16 @@ def _plain(user: AbstractBaseUser, name: str) -> Claim:
     return plain
 
 
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
-
-
 @cache
 def _claimed(model: type[AbstractBaseUser]) -> type[AbstractBaseUser]:
     """Return a subclass that no app registry knows: whatever needs more than the claims first loads the row."""
     fields = frozenset(name for field in model._meta.concrete_fields for name in (field.name, field.attname))
 
     def load(self: AbstractBaseUser) -> AbstractBaseUser:
+        row = vars(self)[LOAD]()
+        vars(self).update(vars(row))
+        del vars(self)[LOAD]
         self.__class__ = model
-        try:
-            names = [field.attname for field in model._meta.concrete_fields]
-            model.refresh_from_db(self, using=router.db_for_write(model), fields=names)
-        except Exception as error:
-            self.__class__ = _claimed(model)  # or it would be ordinary, and save the claims
-            if isinstance(error, model.DoesNotExist):
-                raise UserVanished("The user of a valid token has no row any more.") from None
-            raise
         return self
 
     def first_loading(name: str) -> Callable[..., object]:

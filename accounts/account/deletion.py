@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,6 +17,8 @@ from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
+# An account that nobody uses and whose email may be somebody else's; events, which tell it, are kept twice as long.
+UNCONFIRMED_LIFETIME = timedelta(days=90)
 GRACE_PERIOD = timedelta(days=14)  # a user who learns of it by mail may be travelling
 # The personal fields in the row of a session, empty.
 ANONYMOUS_SESSION: dict[str, object] = {"name": "", "user_agent": "", "browser": "", "ip_address": None}
@@ -74,6 +77,33 @@ def delete(user: User) -> bool:
         person = User.objects.due_for_deletion().select_for_update().filter(pk=user.pk).first()
         if person:
             outbox.enqueue("account_deleted", None, to=person.email, language=person.language)
+            person.delete()
+    return person is not None
+
+
+def unconfirmed() -> QuerySet[User]:
+    """Return those who signed up, never confirmed an email, and have not signed in for UNCONFIRMED_LIFETIME.
+
+    Without the event of a sign-up a user was imported or invited, and stays.
+    """
+    begin = timezone.now() - UNCONFIRMED_LIFETIME
+    events = SecurityEvent.objects.filter(user=OuterRef("pk"), actor=None)
+    found = User.objects.filter(
+        Exists(events.filter(kind=Kind.SIGNED_UP)),
+        ~Exists(events.filter(kind__in=(Kind.EMAIL_CONFIRMED, Kind.EMAIL_CHANGED))),
+        ~Exists(RefreshToken.objects.live().filter(user=OuterRef("pk"))),
+        email_verified_at=None,
+        is_staff=False,
+        date_joined__lt=begin,
+    )
+    return found.exclude(last_login__gte=begin)
+
+
+def delete_unconfirmed(user: User) -> bool:
+    """Delete `user` if they are still one of the `unconfirmed`, and return whether they were. No mail is sent."""
+    with transaction.atomic():
+        person = unconfirmed().select_for_update(of=("self",)).filter(pk=user.pk).first()
+        if person:
             person.delete()
     return person is not None
 

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models.functions import Coalesce
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.account.geoip import location
 from accounts.account.user_agents import Device, describe
-from accounts.models import User
+from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
 
 _ENDED_LISTED_FOR = timedelta(days=30)  # how long a session stays in the list after it has ended
@@ -81,3 +83,12 @@ def ended(user: User) -> list[Session]:
     since = timezone.now() - _ENDED_LISTED_FOR
     rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", "expires_at"))
     return [Session(row) for row in rows.filter(over_at__gte=since).order_by("-over_at")[:_MAX_ENDED]]
+
+
+def end(request: HttpRequest, row: RefreshToken) -> bool:
+    """End a session of the user who asks, and record it; return whether it was this call that did."""
+    with transaction.atomic():
+        ended = row.revoke(RefreshToken.Reason.ENDED)
+        if ended:
+            SecurityEvent.objects.record(request, row.user, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk)
+    return ended

@@ -6,11 +6,15 @@ from functools import lru_cache
 from django.utils.translation import gettext as _
 from ua_parser import parse
 
+from accounts.security.validators import may_become_link
+
 # The names that the makers use; Mac OS X has been called macOS since 2016.
 _BROWSERS = {"HeadlessChrome": "Chrome"}
 _SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
+_WELL_KNOWN = frozenset({"Chrome", "Edge", "Firefox", "Opera", "Safari", "Samsung Internet"})
 _DESKTOPS = frozenset({"Windows", "Mac OS X", "Chrome OS", "Linux", "Ubuntu", "Debian", "Fedora", "FreeBSD"})
-_MAX_LENGTH = 40  # characters; the parts are quoted from the header, which clients choose freely
+# The parts are quoted from the header, which clients choose freely: they are cut, and none becomes a link in a mail.
+_MAX_LENGTH = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,12 @@ class Device:
             _("A browser on %(system)s") % {"system": self.system} if self.system else _("A browser we do not know")
         )
 
+    @property
+    def unquoted(self) -> "Device":
+        """Return this device by well-known names alone: any other may be a stranger's message."""
+        browser = self.browser if self.browser.rstrip(" 0123456789") in _WELL_KNOWN else ""
+        return Device(browser, "" if self.kind == "other" else self.system, self.kind)
+
 
 @lru_cache(maxsize=2048)
 def describe(user_agent: str) -> Device:
@@ -41,14 +51,18 @@ def describe(user_agent: str) -> Device:
     model = found.device.family if found.device else ""
     return Device(
         browser=_browser(browser.family, browser.major) if browser else "",
-        system=(model if family == "iOS" and model else _SYSTEMS.get(family, family))[:_MAX_LENGTH],
+        system=_quoted(model if family == "iOS" and model else _SYSTEMS.get(family, family)),
         kind=_kind(family, model, "Mobile" in user_agent),
     )
 
 
 def _browser(family: str, major: str | None) -> str:
     name = family.removeprefix("Mobile ").removesuffix(" Mobile")
-    return " ".join(filter(None, (_BROWSERS.get(name, name), major)))[:_MAX_LENGTH]
+    return _quoted(" ".join(filter(None, (_BROWSERS.get(name, name), major))))
+
+
+def _quoted(name: str) -> str:
+    return "" if may_become_link(name) else name[:_MAX_LENGTH]
 
 
 def _kind(system: str, model: str, mobile: bool) -> str:

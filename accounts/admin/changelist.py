@@ -9,6 +9,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from tokens.admin import OfferedChangeList, OfferedLookups
+
 # The rows that can be paged through: nobody reads more, and counting is slowest where an index is missing.
 MAX_LISTED = 2_000
 
@@ -59,7 +61,7 @@ class CappedPaginator(FirstPagePaginator):
         return min(number, MAX_LISTED)
 
 
-class IndexedChangeList(ChangeList):
+class IndexedChangeList(OfferedChangeList):
     """Refuse to sort by columns that offer no such link, and read no page twice."""
 
     def get_ordering_field(self, field_name: Any) -> Any:
@@ -73,7 +75,7 @@ class IndexedChangeList(ChangeList):
             self.result_list = self.paginator.first_page
 
 
-class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class LargeTableAdmin(OfferedLookups):
     """Administer a table of any size."""
 
     paginator: ClassVar[type[FirstPagePaginator]] = CappedPaginator

@@ -1,6 +1,7 @@
 """Export security events for a spreadsheet, as CSV (RFC 4180) that is streamed while it is read."""
 
 import csv
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -17,7 +18,8 @@ COLUMNS = (
 )
 
 # Spreadsheets treat cells that begin like this as formulas (OWASP: CSV Injection), and clients choose their User-Agent.
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where a comma is in decimals they split at semicolons, and a cell may begin in the middle of one of ours.
+_FORMULA = re.compile('(?:^|(?<=[;,|\t\r\n"]))(?=[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-])')
 _CHUNK_SIZE = 2_000
 
 
@@ -30,8 +32,7 @@ def download(events: "QuerySet[SecurityEvent]") -> StreamingHttpResponse:
 
 def cell(value: object) -> str:
     """Return `value` as text that no spreadsheet reads as a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_PREFIXES) else text
+    return "" if value is None else _FORMULA.sub("'", str(value))
 
 
 def _lines(events: "QuerySet[SecurityEvent]") -> Iterator[str]:

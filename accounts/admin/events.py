@@ -16,6 +16,7 @@ from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.filters import ActorFilter, DateRangeFilter, EventKindFilter
 from accounts.admin.mixins import ReadOnlyMixin, UserSearchMixin
 from accounts.models import OutgoingMail, SecurityEvent
+from tokens.admin import OfferedLookups
 
 
 @admin.register(SecurityEvent)
@@ -28,6 +29,8 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
     ordering = ("-created_at",)
     sortable_by = ("created_at",)
     session_field = "session_id"
+    # From the page of a user, and from the front page.
+    linked_lookups = ("user__id__exact", "created_at__gte", "created_at__lt")
     fields = ("created_at", "what", "user", "actor", "ip_address", "user_agent", "session_id")
     readonly_fields = ("what",)
 
@@ -67,7 +70,7 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
 
 
 @admin.register(OutgoingMail)
-class OutgoingMailAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class OutgoingMailAdmin(ReadOnlyMixin, OfferedLookups):
     """Show the mails that no mail server has accepted yet; normally there are none."""
 
     list_display = ("created_at", "kind", "to", "attempts", "due_at")

@@ -10,12 +10,13 @@ from django.http import HttpRequest
 
 from accounts.admin.mixins import CheckboxesMixin, CheckedSelectionMixin
 from accounts.models import SecurityEvent
+from tokens.admin import OfferedLookups
 
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, DjangoGroupAdmin):
+class GroupAdmin(CheckedSelectionMixin, CheckboxesMixin, OfferedLookups, DjangoGroupAdmin):
     """Administer groups, and record changes to them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

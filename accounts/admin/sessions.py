@@ -65,6 +65,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
     )
     readonly_fields = ("device", "header", "method_label", "reason_label")
+    linked_lookups = ("user__id__exact",)  # from the list of users
 
     @admin.display(description=_("as it calls itself"))
     def header(self, row: RefreshToken) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.api.problems import Problem, forbidden, too_many, unauthorized
+from accounts.api.problems import Problem, forbidden, try_later, unauthorized
 from accounts.email import policy as email_policy
 from accounts.security.throttle import Throttled
 from accounts.types import Request
@@ -46,7 +45,7 @@ def endpoint(**views: View) -> View:
         except TokenError as error:
             response = _problem(request, error).response()
         except Throttled as throttled:
-            response = too_many(throttled).response()
+            response = try_later(throttled).response()
         except (RevocationListUnavailable, *OUTAGES):
             response = _UNAVAILABLE.response()
         response.headers["Cache-Control"] = "no-store"
@@ -110,7 +109,7 @@ def staff_required(view: View) -> View:
 
 
 def body(request: Request, *names: str) -> list[str]:
-    """Return the strings `names` of the JSON object in the body. Raise Problem 400, 413 or 415."""
+    """Return the strings `names` of the JSON object in the body. Raise Problem 400, 411, 413 or 415."""
     if request.content_type != "application/json":
         raise Problem(415, "unsupported_media_type", "Send application/json.")
     try:
@@ -126,13 +125,16 @@ def body(request: Request, *names: str) -> list[str]:
 
 
 def _octets(request: Request) -> bytes:
-    """Return the body. Raise Problem 413 if it is too long."""
-    try:
-        if len(request.body) <= MAX_BODY:
-            return request.body
-    except RequestDataTooBig:
-        pass
-    raise Problem(413, "content_too_large", f"Send at most {MAX_BODY} bytes.")
+    """Return the body. Raise Problem 411 or 413 if it cannot be read or is too long.
+
+    By WSGI Django reads nothing of a chunked body, which has no Content-Length.
+    """
+    octets: bytes = request.read(MAX_BODY + 1)
+    if not octets and "Transfer-Encoding" in request.headers:
+        raise Problem(411, "length_required", "Send the header Content-Length.")
+    if len(octets) > MAX_BODY:
+        raise Problem(413, "content_too_large", f"Send at most {MAX_BODY} bytes.")
+    return octets
 
 
 def _view(request: Request, views: dict[str, View]) -> View:

@@ -42,6 +42,7 @@ def forbidden(detail: str = "Only members of the staff can do this.") -> Problem
     return Problem(403, "forbidden", detail)
 
 
-def too_many(throttled: Throttled) -> Problem:
-    """Return a 429: the same request may be tried again in `Retry-After` seconds."""
-    return Problem(429, "too_many_requests", throttled.sentence, Retry_After=str(throttled.retry_after))
+def try_later(throttled: Throttled) -> Problem:
+    """Return a 429 or 503: the same request may be tried again in `Retry-After` seconds."""
+    title = "too_many_requests" if throttled.status == 429 else "unavailable"
+    return Problem(throttled.status, title, throttled.sentence, Retry_After=str(throttled.retry_after))

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib.auth import authenticate
+from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
@@ -39,6 +40,7 @@ def _login(request: Request) -> HttpResponse:
         if user is not None:
             _check_staying(user)
             _check_confirmed(user)
+            throttle.hit(request, throttle.SIGNED_IN, user)
             pair = bearer.start(request, user)
             throttle.reset(request, throttle.SIGN_IN, account)
             return _pair(pair)
@@ -76,8 +78,9 @@ def _logout(request: Request) -> HttpResponse:
 @app_required
 def _logout_everywhere(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
-    ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
-    SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
+    with transaction.atomic():
+        ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
+        SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return JsonResponse({"ended": ended})
 
 
@@ -110,8 +113,7 @@ def _end_session(request: Request, pk: UUID) -> HttpResponse:
     row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()
     if row is None:
         raise Problem(404, "not_found", "You have no such session.")
-    if row.revoke(Reason.ENDED):
-        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session_id=row.pk)
+    sessions.end(request, row)
     return HttpResponse(status=204)
 
 

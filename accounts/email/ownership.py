@@ -42,6 +42,13 @@ def find_owner(email: str, *, other_than: User | None = None) -> Owner | None:
     return Owner(change.user, change) if change and change.user else None
 
 
+def has_confirmed(user: User, email: str) -> bool:
+    """Return whether `user` has confirmed `email`, which is theirs or was until a change that can still be undone."""
+    if email == user.email:
+        return user.email_verified_at is not None
+    return EmailVerification.objects.reserving(email).filter(user=user).exists()
+
+
 def claim(user: User, email: str) -> None:
     """Make `email` the confirmed email of `user`, who is locked and has just proved access to it. Raise EmailTaken.
 

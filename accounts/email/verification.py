@@ -6,6 +6,7 @@ The link or the code proves access to the mailbox. Neither signs anybody in.
 from collections.abc import Callable
 from functools import partial
 from secrets import token_urlsafe
+from time import time
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,11 +19,14 @@ from accounts.email.ownership import claim, find_owner
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
-from accounts.models.email_verification import EmailVerificationQuerySet
+from accounts.models.email_verification import LINK_LIFETIME, EmailVerificationQuerySet
+from accounts.security import throttle
 
 Kind = SecurityEvent.Kind
-# Kept in the session of the browser that asked, which alone can answer by the code (ASVS 6.6.2).
-_SESSION_KEY = "email_verification"
+RESEND_PAUSE = 60  # seconds: a mail that nobody has had time to look for is not replaced by another
+# Kept in the session of the browser that asked, which alone can answer by the code (ASVS 6.6.2): which verification,
+# and when. The row tells when the mail left, which depends on whether the email is taken.
+_SESSION_KEY = "verification"
 _NO_ID = str(UUID(int=0))  # no verification has this key
 
 
@@ -40,48 +44,59 @@ class Undone(NamedTuple):
 def start(request: HttpRequest, user: User, email: str) -> None:
     """Ask `email`, which is the user's own or is to replace it, to confirm that it is theirs.
 
-    This invalidates what was sent before. If another account has the email, only its owner is told.
+    This invalidates what was sent before, and lets the browser of `request` answer by the code. If another account has
+    the email, only its owner is told. Asking for the same again within RESEND_PAUSE has been done already.
     """
+    if seconds_to_resend(request) and _is_for(for_browser(request), user, email):
+        return
     with transaction.atomic():
-        verification = create(request, user, email, user.username)
+        EmailVerification.objects.filter(user=user).pending().delete()
+        previous_email = user.email if email != user.email else ""
+        verification = EmailVerification.objects.create(user=user, email=email, previous_email=previous_email)
+        EmailVerification.objects.prune()
         owner = find_owner(email, other_than=user)
         if owner:
-            owner.notify(request, "email_taken")
+            owner.notify(request, "email_taken" if previous_email else "account_exists")
         else:
-            send_link(request, verification)
-        if verification.previous_email:
+            _send_link(request, verification)
+        if previous_email:
             SecurityEvent.objects.record(request, user, Kind.EMAIL_CHANGE_ASKED)
+    request.session[_SESSION_KEY] = [str(verification.pk), int(time())]
 
 
-def create(request: HttpRequest, user: User | None, email: str, name: str) -> EmailVerification:
-    """Create a verification that the browser of `request` may answer by the code, and discard the one before.
+def seconds_to_resend(request: HttpRequest) -> int:
+    """Return for how long this browser has to wait until the mail that it has asked for is sent once more."""
+    return max(RESEND_PAUSE - _seconds_since(request), 0)
 
-    Without a `user` nobody can answer it: the account with this `name` and `email` was not created, and the browser
-    gets the same page as if it had been.
+
+def correctable(request: HttpRequest) -> User | None:
+    """Return whose mistyped email this browser may still correct: of the account that it has just asked for, or None.
+
+    Nobody has ever been signed in to it, and only for the lifetime of a link: others may use the browser later.
     """
-    before = (
-        EmailVerification.objects.filter(user=user)
-        if user
-        else EmailVerification.objects.filter(pk=_from_session(request)[0])
-    )
-    before.pending().delete()
-    previous_email = user.email if user and email != user.email else ""
-    verification = EmailVerification.objects.create(user=user, email=email, previous_email=previous_email)
-    EmailVerification.objects.prune()
-    request.session[_SESSION_KEY] = [str(verification.pk), name]
-    return verification
+    verification = for_browser(request)
+    if verification is None or request.user.is_authenticated or _seconds_since(request) > LINK_LIFETIME.seconds:
+        return None
+    user = verification.user
+    return user if user.last_login is None and user.email_verified_at is None else None
 
 
-def send_link(request: HttpRequest, verification: EmailVerification) -> None:
-    """Enqueue the mail with the link and the code."""
-    outbox.enqueue(
-        "email_confirm",
-        verification.user,
-        request,
-        to=verification.email,
-        verification=str(verification.pk),
-        stamp=stamp(verification),
-    )
+def correct(request: HttpRequest, email: str, chosen: User | None = None) -> None:
+    """Replace the email of the account that is `correctable`, and ask the new one; the account stays as it is.
+
+    With `chosen` it gets the password of that user. Raise InvalidLink if it was confirmed, or used, this very moment.
+    """
+    with transaction.atomic():
+        _, user = _locked(EmailVerification.objects.pending(), UUID(_from_session(request)[0]))
+        if user.last_login or user.email_verified_at:
+            raise InvalidLink
+        user.email = email
+        if chosen:
+            user.copy_password(chosen)
+        user.save(update_fields=["email", *(["password"] if chosen else [])])
+        SecurityEvent.objects.record(request, user, Kind.EMAIL_CHANGE_ASKED)
+        del request.session[_SESSION_KEY]  # or it might seem to have been asked already
+        start(request, user, email)
 
 
 def for_browser(request: HttpRequest) -> EmailVerification | None:
@@ -97,11 +112,6 @@ def for_browser(request: HttpRequest) -> EmailVerification | None:
 def pending_change(user: User) -> EmailVerification | None:
     """Return the requested change of the email of `user` that can still be confirmed, or None."""
     return EmailVerification.objects.open().filter(user=user).exclude(previous_email="").first()
-
-
-def requested_username(request: HttpRequest) -> str:
-    """Return the user name for which this browser asked for a verification."""
-    return _from_session(request)[1]
 
 
 def find_by_link(key: UUID, token: str) -> EmailVerification | None:
@@ -132,7 +142,7 @@ def find_change(key: UUID, token: str) -> EmailVerification | None:
 
 
 def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
-    """Restore the previous email. Raise InvalidLink, or EmailTaken; then nothing has changed.
+    """Restore the previous email. Raise InvalidLink, EmailTaken or Throttled; then nothing has changed.
 
     EmailTaken means that the email had never been confirmed here, and that another account has confirmed it since.
 
@@ -142,6 +152,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     first owner out. Other requests made since are withdrawn, and the previous user name is restored unless another
     account has it by now.
     """
+    throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
     closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():
@@ -192,6 +203,18 @@ def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification
     return verification
 
 
+def _send_link(request: HttpRequest, verification: EmailVerification) -> None:
+    """Enqueue the mail with the link and the code."""
+    outbox.enqueue(
+        "email_confirm",
+        verification.user,
+        request,
+        to=verification.email,
+        verification=str(verification.pk),
+        stamp=stamp(verification),
+    )
+
+
 def _locked(verifications: EmailVerificationQuerySet, key: UUID) -> tuple[EmailVerification, User]:
     """Return the verification with its user, locked and as stored in the table. Raise InvalidLink.
 
@@ -238,7 +261,16 @@ def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
     return True
 
 
-def _from_session(request: HttpRequest) -> tuple[str, str]:
-    """Return the id and the user name of this browser's verification."""
-    kept: tuple[str, str] = request.session.get(_SESSION_KEY, (_NO_ID, ""))
+def _is_for(verification: EmailVerification | None, user: User, email: str) -> bool:
+    return verification is not None and (verification.user_id, verification.email) == (user.pk, email)
+
+
+def _seconds_since(request: HttpRequest) -> int:
+    """Return how long ago this browser asked for its verification."""
+    return int(time()) - _from_session(request)[1]
+
+
+def _from_session(request: HttpRequest) -> tuple[str, int]:
+    """Return the id of this browser's verification, and when it asked for it."""
+    kept: tuple[str, int] = request.session.get(_SESSION_KEY, (_NO_ID, 0))
     return kept

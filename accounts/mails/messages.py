@@ -14,11 +14,13 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.account import recovery
 from accounts.account.user_agents import describe
+from accounts.email.ownership import has_confirmed
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails.outbox import absolute_url, base_url
 from accounts.models import EmailVerification, OutgoingMail, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 from accounts.security.reset_tokens import reset_tokens
+from accounts.security.validators import may_become_link
 
 Context = dict[str, object]
 ContextFunction = Callable[[OutgoingMail], Context | None]
@@ -58,6 +60,11 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
 
 
 def _template_context(mail: OutgoingMail) -> Context | None:
+    """Return what the templates show, or None if there is nothing to send.
+
+    Anybody can sign up with anybody's email. So a reader who has not confirmed theirs sees nothing that somebody typed:
+    no user name, and no browser of which a header alone tells. Nobody sees a name that would become a link.
+    """
     try:
         user = mail.user
     except User.DoesNotExist:
@@ -65,12 +72,16 @@ def _template_context(mail: OutgoingMail) -> Context | None:
     more = _context_functions[mail.kind](mail) if mail.kind in _context_functions else {}
     if more is None:
         return None
+    device = describe(mail.context.get("user_agent", ""))
+    owner = user if user and has_confirmed(user, mail.to) else None
+    names = [owner.username, *(mail.context.get(key, "") for key in ("before", "after"))] if owner else [""]
     return {
         "site": base_url(),
         "host": urlsplit(base_url()).hostname,
         "user": user,
+        "username": "" if any(map(may_become_link, names)) else names[0],
         "at": timezone.localtime(mail.created_at),
-        "device": describe(mail.context.get("user_agent", "")),
+        "device": device if owner else device.unquoted,
         **mail.context,
         **more,
     }
@@ -83,16 +94,6 @@ def _headers(mail: OutgoingMail) -> dict[str, str]:
     """
     name = uuid5(NAMESPACE_URL, f"{base_url()}/{mail.pk}/{mail.created_at.isoformat()}")
     return {"Message-ID": f"<{name}@{urlsplit(base_url()).hostname}>", "Auto-Submitted": "auto-generated"}
-
-
-@mail_context("account_exists")
-def _account_exists(mail: OutgoingMail) -> Context:
-    return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
-
-
-@mail_context("username_taken")
-def _username_taken(mail: OutgoingMail) -> Context:
-    return {"link": absolute_url("signup")}
 
 
 @mail_context("password_reset")
@@ -130,6 +131,7 @@ def _email_confirm(mail: OutgoingMail) -> Context | None:
     }
 
 
+@mail_context("account_exists")
 @mail_context("email_taken")
 def _email_taken(mail: OutgoingMail) -> Context:
     return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}

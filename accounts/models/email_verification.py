@@ -11,7 +11,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.security.validators import normalize_email_domain
+from accounts.models.fields import EmailField
+from accounts.security.normalization import normalize_email
 
 if TYPE_CHECKING:
     from accounts.models.user import User
@@ -42,9 +43,8 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
 
     def reserving(self, email: str) -> "EmailVerificationQuerySet":
         """Return the changes that can still restore `email` to whoever had confirmed it, the latest one first."""
-        email = normalize_email_domain(email)
         proved = self.changes().filter(previous_email_verified=True).alias(folded=Lower("previous_email"))
-        return proved.filter(folded=Lower(models.Value(email))).order_by("-confirmed_at")
+        return proved.filter(folded=Lower(models.Value(normalize_email(email)))).order_by("-confirmed_at")
 
     def restart(self) -> bool:
         """Restart the lifetime when the mail is sent; return whether there is still something to confirm."""
@@ -80,17 +80,15 @@ class EmailVerification(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     # Without a constraint, requesting a verification while the user is being deleted makes neither of the two fail.
-    # A row without a user belongs to a sign-up that failed, so that attempts at the code get the same response.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("person"),
-        null=True,
         on_delete=models.CASCADE,
         db_constraint=False,
         related_name="email_verifications",
     )
-    email = models.EmailField(_("e-mail address"))
-    previous_email = models.EmailField(_("the one before"), blank=True)
+    email = EmailField(_("e-mail address"))
+    previous_email = EmailField(_("the one before"), blank=True)
     # If so, no other account can take the previous email while the change can be undone.
     previous_email_verified = models.BooleanField(_("the one before was confirmed"), default=False)
     # The user name when the change was confirmed, which an undo restores as well.

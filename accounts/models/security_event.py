@@ -1,12 +1,12 @@
 """Store what happened to accounts; events are only ever added."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,7 @@ from accounts.account.user_agents import Device, describe
 from tokens import client
 
 EVENT_RETENTION = timedelta(days=180)  # long enough to investigate what is noticed late
+MAX_PER_HOUR = 60  # events of one kind that an account gets, whoever causes them: more would tell nothing new
 
 
 class AppendOnlyError(TypeError):
@@ -67,21 +68,50 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
         kind: "SecurityEvent.Kind",
         session_id: UUID | None = None,
         actor: models.Model | AnonymousUser | None = None,
-    ) -> "SecurityEvent":
-        """Record that `kind` happened to `user` (None if it is not known to whom).
+        created_at: datetime | None = None,
+    ) -> "SecurityEvent | None":
+        """Record that `kind` happened to `user` (None if it is not known to whom), unless that is full for this hour.
 
         `request` tells where it came from (None if it was no request), `session_id` is the id of the session that it
-        happened to or in, `actor` the user who did it. Normally that is `user`, and `actor` stays empty.
+        happened to or in, `actor` the user who did it. Normally that is `user`, and `actor` stays empty. `created_at`
+        is now unless given.
         """
+        if actor is None and self._is_full(user, kind, session_id):
+            return None
         event: SecurityEvent = self.create(
             user_id=user.pk if user else None,
             kind=kind,
+            created_at=created_at or timezone.now(),
             session_id=session_id,
             actor_id=actor.pk if actor and (not user or actor.pk != user.pk) else None,
             ip_address=client.ip_address(request) if request else None,
             user_agent=client.user_agent(request) if request else "",
         )
         return event
+
+    def _is_full(self, user: models.Model | AnonymousUser | None, kind: str, session_id: UUID | None) -> bool:
+        """Return whether `user` has MAX_PER_HOUR events of this kind already: rows that a request costs are bounded.
+
+        Each kind counts for itself, and old copies of each session, so that nobody hides one thing behind another. What
+        administrators do is never left out.
+        """
+        since = timezone.now() - timedelta(hours=1)
+        same = self.filter(user_id=user.pk if user else None, kind=kind, actor=None, created_at__gt=since)
+        if kind == SecurityEvent.Kind.COPY_TRIED:
+            same = same.filter(session_id=session_id)
+        return bool(same[:MAX_PER_HOUR].count() == MAX_PER_HOUR)
+
+    def record_attempt(
+        self, request: HttpRequest | None, user: models.Model | None, kind: "SecurityEvent.Kind"
+    ) -> None:
+        """Record what anybody can try at `user`; if that is nobody, keep no row, or strangers could fill the table.
+
+        Within a transaction the row is inserted all the same and then taken back, so that the time does not reveal who
+        has an account. It is logged and counted like any other.
+        """
+        savepoint = transaction.savepoint()
+        self.record(request, user, kind)
+        (transaction.savepoint_commit if user else transaction.savepoint_rollback)(savepoint)
 
 
 class SecurityEvent(models.Model):
@@ -91,7 +121,6 @@ class SecurityEvent(models.Model):
         """List the kinds of events; the label is what users and the log read."""
 
         SIGNED_UP = "signed_up", _("Account created")
-        SIGN_UP_REPEATED = "sign_up_repeated", _("An account was asked for that is there already")
         SIGNED_IN = "signed_in", _("Signed in")
         SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
         SIGNED_OUT = "signed_out", _("Signed out")

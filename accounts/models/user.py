@@ -1,8 +1,12 @@
 """Store the people who have an account."""
 
+import logging
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any, ClassVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -12,16 +16,38 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.email_verification import EmailVerification
-from accounts.security.validators import UsernameValidator, normalize_email_domain
+from accounts.models.fields import EmailField, UsernameKeyField
+from accounts.security.normalization import normalize_login, normalize_password, username_key
+from accounts.security.validators import ScriptValidator, UsernameValidator
+
+logger = logging.getLogger("accounts")
+MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    """Keep the key of a user name with the name."""
+
+    def update(self, **values: Any) -> int:
+        if "username" in values:
+            values["username_key"] = username_key(values["username"])
+        return super().update(**values)
 
 
 class UserManager(DjangoUserManager["User"]):
     """Create users and find them by what they type when they sign in."""
 
-    @classmethod
-    def normalize_email(cls, email: str | None) -> str:
-        """Return `email` as `by_login` looks it up, for users created by a command or in the admin."""
-        return normalize_email_domain(super().normalize_email(email))
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def _create_user_object(self, username: str, email: str | None, password: str | None, **fields: object) -> "User":
+        """Hash the password in the form in which `User.set_password` does."""
+        password = password and normalize_password(password)
+        user: User = super()._create_user_object(username, email, password, **fields)  # type: ignore[misc]
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the user with this name in any spelling, for commands."""
+        return self.get(username_key=username_key(username or ""))
 
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **fields: object
@@ -30,14 +56,16 @@ class UserManager(DjangoUserManager["User"]):
         return super().create_superuser(username, email, password, **{"email_verified_at": timezone.now(), **fields})
 
     def by_login(self, login: str) -> models.QuerySet["User"]:
-        """Return the users with this user name or email, ignoring case, the one to sign in first.
+        """Return the users with this user name or email in any spelling, the one to sign in first.
 
-        User names contain no "@" and emails do, so the text itself tells which of the two it is. The database folds the
-        case, with the same expression as the indexes. Of several users with the same email, the one who has confirmed
-        it comes first, then the oldest account.
+        User names contain no "@" and emails do, so the text itself tells which of the two it is. The case of emails is
+        folded by the expression of their index; those that mail can be sent to are ASCII, which every database folds
+        alike. Of several users with the same email, the one who has confirmed it comes first, then the oldest account.
         """
-        field = "email" if "@" in login else "username"
-        found = self.alias(folded=Lower(field)).filter(folded=Lower(models.Value(normalize_email_domain(login))))
+        login = normalize_login(login)
+        found: models.QuerySet[User] = self.filter(username_key=login)
+        if "@" in login:
+            found = self.alias(folded=Lower("email")).filter(folded=Lower(models.Value(login)))
         return found.order_by(models.F("email_verified_at").asc(nulls_last=True), "date_joined")
 
     def due_for_deletion(self) -> models.QuerySet["User"]:
@@ -55,11 +83,13 @@ class User(AbstractUser):
         _("user name"),
         max_length=150,
         unique=True,
-        validators=[UsernameValidator()],
+        validators=[UsernameValidator(), ScriptValidator()],
         help_text=_("Letters, digits and the signs . + - _"),
         error_messages={"unique": _("This user name is taken.")},
     )
-    email = models.EmailField(_("e-mail address"))
+    # At most twice as long as the name: “ß” becomes “ss”.
+    username_key = UsernameKeyField(max_length=300, editable=False)
+    email = EmailField(_("e-mail address"))
     email_verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
     # What stands for the password in links, codes and marks: unlike its hash, it stays when the same password is hashed
     # anew.
@@ -78,7 +108,7 @@ class User(AbstractUser):
         )
         constraints = (
             models.UniqueConstraint(
-                Lower("username"),
+                fields=("username_key",),
                 name="accounts_user_username_unique",
                 violation_error_message=_("This user name is taken."),
             ),
@@ -93,14 +123,28 @@ class User(AbstractUser):
         indexes = (models.Index(Lower("email"), name="accounts_user_email"),)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Whoever saves the password alone saves with it when it was changed."""
+        """Whoever saves the password alone saves with it when it was changed, and with the user name its key."""
         fields = kwargs.get("update_fields")
-        if fields is not None and "password" in fields:
-            kwargs["update_fields"] = {*fields, "password_changed_at"}
+        if fields is not None:
+            with_them = {"password": "password_changed_at", "username": "username_key"}
+            kwargs["update_fields"] = {*fields, *(with_them[name] for name in with_them.keys() & set(fields))}
         super().save(*args, **kwargs)
 
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Skip a user name that is not changed: it may be older than the rules for user names."""
+        same = not self._state.adding and User.objects.filter(pk=self.pk, username=self.username).exists()
+        super().clean_fields({*(exclude or ()), "username"} if same else exclude)
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """Check the key, which no form has, wherever the user name is checked."""
+        excluded = set(exclude or ())
+        if "username" not in excluded:
+            self.username_key = username_key(self.username)
+            excluded.discard("username_key")
+        super().validate_constraints(excluded)
+
     def set_password(self, raw_password: str | None) -> None:
-        super().set_password(raw_password)
+        super().set_password(raw_password and normalize_password(raw_password))
         self.password_changed_at = timezone.now()
 
     def set_unusable_password(self) -> None:
@@ -112,13 +156,32 @@ class User(AbstractUser):
         self.password, self.password_changed_at = other.password, other.password_changed_at
 
     def check_password(self, raw_password: str) -> bool:
-        """Return whether this is the password. A hash that is out of date is upgraded, which changes no password."""
+        """Return whether this is the password. A hash that is out of date is upgraded, which changes no password.
+
+        It is tried in NFC, as it is set here; what was imported may have been hashed as it was typed. The second hash
+        is made only if that differs, and for users without a password just so, so its time reveals nothing. Nothing
+        fits a malformed hash, such as one that an import cut short: an error would reveal that the account exists.
+        No password fits a malformed hash, such as one that was cut short by an import: an error would reveal that the
+        account exists.
+        """
 
         def upgrade(raw_password: str) -> None:
             self.password = make_password(raw_password)
             self.save(update_fields=["password"])
 
-        return check_password(raw_password, self.password, upgrade)
+        forms = dict.fromkeys((normalize_password(raw_password), raw_password))
+        return any(self._fits(form, upgrade) for form in forms)
+
+    async def acheck_password(self, raw_password: str) -> bool:
+        return await sync_to_async(self.check_password)(raw_password)
+
+    def _fits(self, raw_password: str, upgrade: Callable[[str], None]) -> bool:
+        try:
+            return check_password(raw_password, self.password, upgrade)
+        except MALFORMED:
+            make_password(raw_password)  # The response takes as long as that to a wrong password.
+            _log_malformed(self.pk)
+            return False
 
     @property
     def password_version(self) -> str:
@@ -132,3 +195,9 @@ class User(AbstractUser):
         Deactivated users may not, nor may those who were never meant to have a password.
         """
         return self.is_active and self.has_usable_password()
+
+
+@lru_cache(maxsize=10_000)
+def _log_malformed(key: UUID) -> None:
+    """Tell the operator, once in each process for each user."""
+    logger.error("A stored hash is malformed, so nobody can sign in by it.", extra={"user_id": str(key)})

@@ -22,15 +22,12 @@ class UsernameOrEmailBackend(ModelBackend):
     ) -> User | None:
         """Return the active user with these credentials, or None.
 
-        An unknown or inactive user, or one without a password or with another one, costs one query and one hash, so
-        that neither the response nor its time reveals which it was.
+        An unknown or inactive user, or one without a password or with another one, costs one query and the same hashes,
+        so that neither the response nor its time reveals which it was.
         """
         if username is None or password is None or len(password) > MAXIMUM_PASSWORD_LENGTH:
             return None
-        user = User.objects.by_login(username).first()
-        if user is None:
-            User().set_password(password)
-            return None
+        user = User.objects.by_login(username).first() or User()
         right = user.check_password(password)
         return user if right and self.user_can_authenticate(user) else None
 

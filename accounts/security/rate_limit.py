@@ -97,12 +97,12 @@ def acquire(buckets: Sequence[Bucket], uncounted: Sequence[Bucket] = ()) -> int:
 
     The `uncounted` must be open as well, but do not count the attempt.
     """
-    return _with_store(lambda store: _acquire(store, buckets, uncounted)) if buckets else 0
+    return with_store(lambda store: _acquire(store, buckets, uncounted)) if buckets else 0
 
 
 def was_tried(bucket: Bucket, digest: str) -> bool:
     """Return whether `digest` is among the latest that were tried at `bucket`."""
-    return digest in _with_store(lambda store: store.get(bucket.tried_key, ()))
+    return digest in with_store(lambda store: store.get(bucket.tried_key, ()))
 
 
 def remember_tried(bucket: Bucket, digest: str) -> None:
@@ -112,19 +112,19 @@ def remember_tried(bucket: Bucket, digest: str) -> None:
         tried = [digest, *store.get(bucket.tried_key, ())][:MAX_TRIED]
         store.set(bucket.tried_key, tried, bucket.rate.window)
 
-    _with_store(remember)
+    with_store(remember)
 
 
 def reset(buckets: Sequence[Bucket]) -> None:
     """Forget the attempts that were let through, and what was tried."""
     if keys := [key for bucket in buckets for key in (bucket.count_key, bucket.blocked_key, bucket.tried_key)]:
-        _with_store(lambda store: store.delete_many(keys))
+        with_store(lambda store: store.delete_many(keys))
 
 
 def release(buckets: Sequence[Bucket]) -> None:
     """Uncount one attempt in each of `buckets`."""
     for bucket in buckets:
-        _with_store(bucket.release)
+        with_store(bucket.release)
 
 
 def _acquire(store: BaseCache, buckets: Sequence[Bucket], uncounted: Sequence[Bucket]) -> int:
@@ -155,7 +155,7 @@ class _Outage:
     until = 0.0  # by the monotonic clock
 
 
-def _with_store(act: Callable[[BaseCache], Result]) -> Result:
+def with_store(act: Callable[[BaseCache], Result]) -> Result:
     """Call `act` with the shared cache, or with this process's own memory while the cache is unavailable.
 
     There is no better alternative: to let nobody sign in would let an outage of the cache close the site, and to count

@@ -1,7 +1,8 @@
 """Ask for the password again before anything that could harm the account.
 
 The row of a session records when its user last authenticated: at the sign-in, and at each reauthentication since.
-Activity does not count, and neither does a silent refresh.
+Activity does not count, and neither does a silent refresh. It counts in the browser that it was done in, which got a
+cookie for it, and not for whoever holds an older copy of its cookies.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from functools import wraps
 from typing import TypeVar, cast
 
 from django import forms
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,13 +24,10 @@ from accounts.security import throttle
 from accounts.security.validators import validate_password_length
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
-from tokens.models import RefreshToken
+from tokens.session import REAUTHENTICATION_TIMEOUT
 
 Kind = SecurityEvent.Kind
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
-
-# Long enough to finish a task, and short for somebody who finds an unlocked screen.
-REAUTHENTICATION_TIMEOUT = timedelta(minutes=10)
 
 
 def reauthentication_required(view: View) -> View:
@@ -50,7 +48,7 @@ def reauthentication_required(view: View) -> View:
     @sensitive_post_parameters()
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         form = ReauthenticationForm(request)
-        if not _is_recent(request.tokens.row) and not form.is_valid():
+        if not request.tokens.is_reauthenticated and not form.is_valid():
             return _page(request, form)
         if form.is_bound:
             if form.data[form.add_prefix("method")] != "POST":
@@ -69,13 +67,13 @@ def reauthenticate(request: Request, password: str) -> str:
     Attempts are recorded as events.
     """
     throttle.hit(request, throttle.REAUTHENTICATION, request.user)
-    row = request.tokens.row
-    right = row is not None and request.user.check_password(password)
-    kind = Kind.REAUTHENTICATED if right else Kind.REAUTHENTICATION_FAILED
-    SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
-    if row is None or not right:
+    session_id = request.tokens.session_id
+    if request.tokens.row is None or not request.user.check_password(password):
+        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATION_FAILED, session_id=session_id)
         raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
-    row.mark_authenticated()
+    with transaction.atomic():
+        request.tokens.mark_reauthenticated()
+        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
     throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 
@@ -104,10 +102,6 @@ class ReauthenticationForm(forms.Form):
     def clean_password(self) -> str:
         """Return the password, having reauthenticated the user by it."""
         return reauthenticate(self.request, self.cleaned_data["password"])
-
-
-def _is_recent(row: RefreshToken | None) -> bool:
-    return bool(row and row.authenticated_at and timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT)
 
 
 def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:

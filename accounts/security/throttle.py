@@ -6,20 +6,20 @@ in before has a bucket of its own, which no stranger can block. docs/reference/a
 """
 
 import logging
-import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address, ip_network
+from typing import NoReturn
 
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from accounts.models import User
-from accounts.security import known_browsers, rate_limit
+from accounts.security import hashers, known_browsers, rate_limit
+from accounts.security.normalization import normalize_login
 from accounts.security.rate_limit import Bucket, Rate
-from accounts.security.validators import normalize_email_domain
 from accounts.signals import attempt_throttled
 from tokens import client
 
@@ -27,7 +27,10 @@ logger = logging.getLogger("accounts")
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
+RETRY_AFTER = 5  # seconds, in which two cores make some fifty hashes
 _SALT = "accounts.security.throttle"
+# Of the places for requests that hash; the others are left to users who are signed in or hold a link from a mail.
+STRANGERS = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class Limit:
     visitor: Rate | None = None  # attempts of one visitor at any account
     account: Rate | None = None  # attempts of any visitor at one account
     repeats: Rate | None = None  # attempts of one visitor that repeat a wrong one; None: they count like any other
+    site: Rate | None = None  # attempts of all visitors in browsers that the account does not know
+    mailbox: bool = False  # whether an account is counted by the mailbox that gets the mail
+    hashing: float = 0.0  # the share of hashers.queue that these attempts may fill; 0 if nothing is hashed
 
 
 # A user who mistypes needs a few attempts, and one with several passwords a few more. NIST SP 800-63B §3.2.2 asks for
@@ -51,18 +57,32 @@ SIGN_IN = Limit(
     account=Rate(free=100, first=1, longest=60, window=DAY),
     # An app that goes on with the old password guesses nothing, but each time costs a hash.
     repeats=Rate(free=100, first=1, longest=10, window=HOUR),
+    hashing=STRANGERS,
+)
+
+# Counted when the password was right: each time costs a row, an event and perhaps a mail, and in the end evicts another
+# session. One visitor, such as a script that keeps no tokens, never fills the bucket that the account's owner shares.
+SIGNED_IN = Limit(
+    "right password",
+    visitor_and_account=Rate(free=20, first=10, longest=10 * 60, window=HOUR),
+    account=Rate(free=40, first=10, longest=60, window=HOUR),
 )
 
 # Each attempt costs a hash, a row and a mail. A school class that signs up together is one visitor.
 SIGN_UP = Limit(
     "sign-up",
+    mailbox=True,
+    site=Rate(free=1_000, first=1, longest=10, window=HOUR),
     visitor=Rate(free=50, first=5, longest=5 * 60, window=HOUR),
     account=Rate(free=5, first=60, longest=10 * 60, window=DAY),
+    hashing=STRANGERS,
 )
 
 # Each attempt sends a mail. A user whom a stranger's attempts block has received the mail that the stranger asked for.
 RESET = Limit(
     "reset",
+    mailbox=True,
+    site=Rate(free=1_000, first=1, longest=2, window=HOUR),
     visitor_and_account=Rate(free=5, first=60, longest=HOUR, window=DAY),
     visitor=Rate(free=30, first=10, longest=10 * 60, window=HOUR),
     account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
@@ -71,6 +91,8 @@ RESET = Limit(
 # The same holds for the mail that verifies an email: anybody can enter a stranger's email as their own.
 RESEND = Limit(
     "resend",
+    mailbox=True,
+    site=Rate(free=1_000, first=1, longest=2, window=HOUR),
     visitor_and_account=Rate(free=3, first=60, longest=HOUR, window=DAY),
     visitor=Rate(free=30, first=10, longest=10 * 60, window=HOUR),
     account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
@@ -81,7 +103,11 @@ REAUTHENTICATION = Limit(
     "reauthentication",
     visitor_and_account=Rate(free=5, first=10, longest=15 * 60, window=DAY),
     account=Rate(free=20, first=1, longest=60, window=DAY),
+    hashing=1.0,
 )
+
+# Only the reader of a mail gets as far as this, so nothing is counted; but it costs a hash.
+MAIL_LINK = Limit("mail link", hashing=1.0)
 
 # One guess in a million is right, and each code allows only a few. This limits those who request many codes.
 CODE = Limit(
@@ -98,8 +124,10 @@ class Throttled(ValidationError):
     """Report that there were too many attempts; `retry_after` is in whole seconds.
 
     Raised while a form is cleaned, it is an error of that form, which keeps what was typed. Elsewhere it is answered by
-    a page that says when to try again. Both have status 429 (accounts/middleware.py).
+    a page that says when to try again. Both have the same status (accounts/middleware.py).
     """
+
+    status = 429
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
@@ -112,6 +140,17 @@ class Throttled(ValidationError):
         return str(self.messages[0])
 
 
+class Overloaded(Throttled):
+    """Report that too many requests are hashing; unlike other attempts, it was not counted."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        self.retry_after = RETRY_AFTER
+        ValidationError.__init__(self, _OVERLOADED, code="overloaded")
+
+
+_OVERLOADED = gettext_lazy("We're very busy right now. Please try again in a few seconds.")
 _SECONDS = ngettext_lazy(
     "There were too many attempts. Please try again in %(n)d second.",
     "There were too many attempts. Please try again in %(n)d seconds.",
@@ -127,16 +166,18 @@ _MINUTES = ngettext_lazy(
 def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
     """Count an attempt before it is made, both at `account` and for the visitor. Raise Throttled.
 
+    An attempt that hashes takes a place in the queue first, which is left when the request is answered.
+
     `account` is the user, or what was typed if no account has that name (see `account_key`), so that the response does
     not reveal whether the account exists. A visitor who repeats the same wrong `guess` at the same account is only
     counted among the repeats.
     """
+    if limit.hashing and not hashers.queue.take(request, limit.hashing):
+        _refuse(request, "hashing", Overloaded())
     if seconds := _acquire(request, limit, account, guess):
-        attempt_throttled.send_robust(Limit, request=request, limit=limit.name)
-        logger.info("An attempt was throttled.", extra={"kind": "throttled", "limit": limit.name})
-        throttled = Throttled(seconds)
-        request.throttled = throttled  # type: ignore[attr-defined]  # The middleware needs it if a form catches it.
-        raise throttled
+        _refuse(request, limit.name, Throttled(seconds))
+    if seconds := _acquire_site(request, limit, account):
+        _refuse(request, f"{limit.name}, whole site", Throttled(seconds))
 
 
 def allows(form: BaseForm, request: HttpRequest, limit: Limit, account: User | str = "") -> bool:
@@ -165,7 +206,14 @@ def account_key(login: str) -> User | str:
     Spellings that are equivalent for an existing account are equivalent for an unknown one, too. Otherwise a second
     spelling, tried at a bucket that is blocked, would reveal which of the two it is.
     """
-    return User.objects.by_login(_normalized(login)).first() or login
+    return User.objects.by_login(login).first() or login
+
+
+def _refuse(request: HttpRequest, limit: str, throttled: Throttled) -> NoReturn:
+    attempt_throttled.send_robust(Limit, request=request, limit=limit)
+    logger.info("An attempt was throttled.", extra={"kind": "throttled", "limit": limit})
+    request.throttled = throttled  # type: ignore[attr-defined]  # The middleware needs it if a form catches it.
+    raise throttled
 
 
 def _acquire(request: HttpRequest, limit: Limit, account: User | str, guess: str) -> int:
@@ -188,19 +236,41 @@ def _acquire(request: HttpRequest, limit: Limit, account: User | str, guess: str
     return 0
 
 
+def _acquire_site(request: HttpRequest, limit: Limit, account: User | str) -> int:
+    """Acquire the bucket of the whole site like `_acquire`, unless the account knows the browser; alert once an hour.
+
+    It is what remains against strangers who change account, address and mailbox with each attempt.
+    """
+    if _known_browser(request, account):
+        return 0
+    seconds = rate_limit.acquire(_bucket(limit, "site", limit.site, "all"))
+    if seconds and not rate_limit.acquire(_bucket(limit, "alert", Rate(1, HOUR, HOUR, HOUR), "all")):
+        logger.error("The limit of the whole site is reached.", extra={"kind": "site_throttled", "limit": limit.name})
+    return seconds
+
+
 def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[list[Bucket], list[Bucket]]:
     """Return the buckets of the account, and those of the visitor.
 
     A browser in which the account's owner has signed in before has a single bucket of its own instead.
     """
-    name, visitor = _account_text(account), _visitor_network(request)
-    browser = known_browsers.from_request(request)
-    if limit.visitor_and_account and browser and isinstance(account, User) and browser.knows(account):
+    name = _mailbox_text(account) if limit.mailbox else _account_text(account)
+    visitor, wider = _visitor_network(request), _visitor_network(request, prefix=48)
+    if limit.visitor_and_account and (browser := _known_browser(request, account)):
         return _bucket(limit, "browser", limit.visitor_and_account, browser.id, name), []
     return [
         *_bucket(limit, "visitor and account", limit.visitor_and_account, visitor, name),
         *_bucket(limit, "account", limit.account, name),
-    ], _bucket(limit, "visitor", limit.visitor, visitor)
+    ], [
+        *_bucket(limit, "visitor", limit.visitor, visitor),
+        *_bucket(limit, "wider network", _widened(limit.visitor), wider if wider != visitor else ""),
+    ]
+
+
+def _known_browser(request: HttpRequest, account: User | str) -> known_browsers.Browser | None:
+    """Return the browser of `request` if the owner of `account` has signed in with it before."""
+    browser = known_browsers.from_request(request)
+    return browser if browser and isinstance(account, User) and browser.knows(account) else None
 
 
 def _bucket(limit: Limit, kind: str, rate: Rate | None, *who: str) -> list[Bucket]:
@@ -214,16 +284,27 @@ def _account_text(account: User | str) -> str:
     """Return the same text for all spellings of an account; a user and an unknown login never share one."""
     if isinstance(account, User):
         return f"person {account.pk}"
-    folded = normalize_email_domain(_normalized(account)).lower()  # as `by_login` folds
+    folded = normalize_login(account).lower()  # as `by_login` folds
     return f"text {folded}" if folded else ""
 
 
-def _normalized(typed: str) -> str:
-    """Return `typed` as user names are stored."""
-    return unicodedata.normalize("NFKC", typed).strip()
+def _mailbox_text(account: User | str) -> str:
+    """Return the same text for all emails of one mailbox, whether or not they have accounts.
+
+    Many servers deliver `name+tag` to `name`, and a server that does not loses little by it. Dots stay: they are
+    ignored by few servers, and elsewhere `a.b` and `ab` are two people, who would share the pauses.
+    """
+    folded = normalize_login(account.email if isinstance(account, User) else account).lower()
+    name, at, domain = folded.rpartition("@")
+    return f"mailbox {name.partition('+')[0] or name}{at}{domain}" if folded else _account_text(account)
 
 
-def _visitor_network(request: HttpRequest) -> str:
+def _widened(rate: Rate | None) -> Rate | None:
+    """Return the rate for all visitors of a /48 network, which may be one customer or many."""
+    return rate and replace(rate, free=8 * rate.free)
+
+
+def _visitor_network(request: HttpRequest, prefix: int = 64) -> str:
     """Return the visitor's IP address; of IPv6 its /64 network, within which one line can use any address.
 
     Return "" if the server does not know the address. To count all of those visitors as one would let anybody block the
@@ -235,4 +316,4 @@ def _visitor_network(request: HttpRequest) -> str:
     parsed = ip_address(client_ip)
     if isinstance(parsed, IPv4Address):
         return str(parsed)
-    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
+    return str(parsed.ipv4_mapped or ip_network((parsed, prefix), strict=False))

@@ -1,12 +1,14 @@
-"""Validate and normalize user names, emails and passwords."""
+"""Validate user names, emails and passwords."""
 
+import regex
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, RegexValidator
+from django.core.validators import EmailValidator, MaxLengthValidator, RegexValidator
 from django.utils.deconstruct import deconstructible
-from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+
+from accounts.security.normalization import normalize_email
 
 MAXIMUM_PASSWORD_LENGTH = 1024
 
@@ -21,25 +23,22 @@ validate_password_length = MaxLengthValidator(
 )
 
 
-def validate_ascii_mailbox(email: str) -> None:
-    """Raise ValidationError if the part before the @ is not ASCII, since no mail could be sent there.
+def validate_deliverable(email: str) -> None:
+    """Raise ValidationError if no mail could be sent to `email`: a part of it is not ASCII once it is normalized.
 
-    Django's own validator accepts a dotless i, a Kelvin sign and a long s.
+    Before the @, Django's own validator accepts a dotless i, a Kelvin sign and a long s; after it, hosts that cannot be
+    encoded.
     """
-    if not email.rpartition("@")[0].isascii():
-        raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
+    if normalize_email(email).isascii():
+        return
+    if email.rpartition("@")[0].isascii():
+        raise ValidationError(EmailValidator.message, code="invalid")
+    raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
 
 
-def normalize_email_domain(email: str) -> str:
-    """Return `email` with its domain as mail servers write it, so that one mailbox has one spelling.
-
-    “bob@Bücher.example” becomes “bob@xn--bcher-kva.example”. A domain that cannot be encoded stays as it is.
-    """
-    mailbox, at, host = email.rpartition("@")
-    try:
-        return f"{mailbox}{at}{punycode(host).lower()}" if at else email
-    except UnicodeError:
-        return email
+def may_become_link(text: str) -> bool:
+    """Return whether mail programs may make a link of `text`: it could be a host, a URL or an email."""
+    return any(sign in text for sign in ".:@")
 
 
 @deconstructible
@@ -48,6 +47,32 @@ class UsernameValidator(RegexValidator):
 
     regex = r"^[\w.+-]+\Z"
     message = gettext_lazy("A user name has only letters, digits and the signs . + - _ in it.")
+
+
+# The scripts in everyday use (Unicode, UAX #31, table 5), and those that are written together: Japanese, Chinese and
+# Korean with Latin letters. Elsewhere a second script is there to deceive: a Cyrillic o looks like a Latin one.
+_SCRIPTS = (
+    "Arab Armn Beng Bopo Cyrl Deva Ethi Geor Grek Gujr Guru Hang Hani Hebr Hira Kana Khmr Knda Laoo Latn Mlym Mymr"
+    " Orya Sinh Taml Telu Thaa Thai Tibt Latn+Hani+Hira+Kana Latn+Hani+Bopo Latn+Hani+Hang"
+)
+# One class of characters for each, so the pattern is linear. What is no letter is refused by UsernameValidator.
+_NAMES = "|".join(
+    r"[\W_0-9" + "".join(rf"\p{{Script_Extensions={script}}}" for script in scripts.split("+")) + "]*"
+    for scripts in _SCRIPTS.split()
+)
+
+
+@deconstructible
+class ScriptValidator(RegexValidator):
+    """Refuse letters that cannot be seen, and scripts that are not written together.
+
+    This is the level “highly restrictive” of Unicode's security mechanisms (UTS #39 §5.2).
+    """
+
+    regex = regex.compile(  # type: ignore[assignment]  # It is used as one of `re`.
+        rf"\A(?!.*\p{{Default_Ignorable_Code_Point}})(?:{_NAMES})\Z"
+    )
+    message = gettext_lazy("Please use letters of one script only, such as Latin or Greek.")
 
 
 class MaximumLengthValidator:

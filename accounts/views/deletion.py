@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -22,10 +23,11 @@ def delete(request: Request) -> HttpResponse:
     if request.method != "POST":
         return _page(request, is_last=deletion.is_last_superuser(request.user))
     try:
-        deletion_due_at = deletion.schedule(request, request.user)
+        with transaction.atomic():
+            deletion_due_at = deletion.schedule(request, request.user)
+            logout(request)
     except deletion.LastSuperuser:
         return _page(request, is_last=True)
-    logout(request)
     messages.success(
         request,
         _("You are signed out, and your account will be deleted on %(day)s. To keep it, sign in before that day.")

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.account import sign_up
 from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
 from accounts.forms import CodeForm, EmailForm
@@ -32,9 +31,12 @@ def verify(request: Request) -> HttpResponse:
         return redirect_to_login(request.path)
     if verification is None and request.user.email_verified_at:
         return redirect("home")
-    if "again" in request.POST:
-        return _send_again(request, verification)
-    form = CodeForm(request.POST or None)
+    if "again" in request.POST and _sent_again(request, verification):
+        return redirect("email_verify")
+    other = _correction(request)
+    if other and other.is_valid() and throttle.allows(other, request, throttle.RESEND, other.cleaned_data["email"]):
+        return _corrected_response(request, other.cleaned_data["email"])
+    form = CodeForm(request.POST if "code" in request.POST else None)
     if verification and form.is_valid() and throttle.allows(form, request, throttle.CODE, verification.email):
         try:
             confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
@@ -44,8 +46,14 @@ def verify(request: Request) -> HttpResponse:
             form.add_error("code", _("This code is wrong, too old, or was tried too often. You can have a new one."))
         except EmailTaken:
             return email_taken(request)
-    email = verification.email if verification else request.user.email
-    return render(request, "accounts/email_verify.html", {"form": form, "verification": verification, "address": email})
+    context = {
+        "form": form,
+        "other": other,
+        "verification": verification,
+        "address": verification.email if verification else request.user.email,
+        "wait": email_verification.seconds_to_resend(request) if verification else 0,
+    }
+    return render(request, "accounts/email_verify.html", context)
 
 
 @reauthentication_required
@@ -61,16 +69,31 @@ def change(request: Request) -> HttpResponse:
     return redirect("email_verify")
 
 
-def _send_again(request: Request, verification: EmailVerification | None) -> HttpResponse:
-    """Send the same mail again to the same recipient, or this browser's first one."""
+def _sent_again(request: Request, verification: EmailVerification | None) -> bool:
+    """Send the same mail again to the same recipient, or this browser's first one; return whether it may have one."""
     email = verification.email if verification else request.user.email
-    throttle.hit(request, throttle.RESEND, email)
-    if verification is None:
-        email_verification.start(request, request.user, email)
-    elif verification.user:
-        email_verification.start(request, verification.user, email)
-    else:
-        sign_up.tell_again(request, email, email_verification.requested_username(request))
+    if verification is None or not email_verification.seconds_to_resend(request):
+        try:
+            throttle.hit(request, throttle.RESEND, email)
+        except throttle.Throttled as throttled:
+            messages.error(request, throttled.sentence)
+            return False
+        email_verification.start(request, verification.user if verification else request.user, email)
+    messages.success(request, _("We have written to %(address)s.") % {"address": email})
+    return True
+
+
+def _correction(request: Request) -> EmailForm | None:
+    """Return the form for another email, if the account of this browser can still have one without a password."""
+    user = email_verification.correctable(request)
+    return EmailForm(request.POST if "email" in request.POST else None, user=user) if user else None
+
+
+def _corrected_response(request: Request, email: str) -> HttpResponse:
+    try:
+        email_verification.correct(request, email)
+    except email_verification.InvalidLink:  # It was confirmed, or signed in to, this very moment.
+        return redirect("login")
     messages.success(request, _("We have written to %(address)s.") % {"address": email})
     return redirect("email_verify")
 

@@ -68,13 +68,14 @@ def link_page(
             return redirect(name, key=key, token=TOKEN_IN_SESSION)
         if verification is None or request.method != "POST":
             return render(request, f"accounts/{name}.html", {"verification": verification})
-        request.session.pop(name)
         try:
-            return done(request, act(request, key, given))
+            response = done(request, act(request, key, given))
         except email_verification.InvalidLink:  # Another click was faster.
-            return render(request, f"accounts/{name}.html")
+            response = render(request, f"accounts/{name}.html")
         except EmailTaken:
-            return email_taken(request)
+            response = email_taken(request)
+        request.session.pop(name, None)
+        return response
 
     return page
 

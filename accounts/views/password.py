@@ -40,9 +40,10 @@ class PasswordChange(auth_views.PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        response = super().form_valid(form)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
         known_browsers.remember(self.request, response, form.user)
-        _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
         messages.success(self.request, _("Your password was changed. All other sessions were ended."))
         return response
 
@@ -62,7 +63,7 @@ class PasswordReset(auth_views.PasswordResetView):
     form_class = PasswordResetForm
 
     def form_valid(self, form: auth_forms.PasswordResetForm) -> HttpResponse:
-        """Enqueue the mail with one query, two rows and one commit, whether or not the account exists.
+        """Enqueue the mail with one query, two inserts and one commit, whether or not the account exists.
 
         The token is made when the mail is sent.
         """
@@ -71,7 +72,7 @@ class PasswordReset(auth_views.PasswordResetView):
             return self.form_invalid(form)
         user = account if isinstance(account, User) else None
         with transaction.atomic():
-            SecurityEvent.objects.record(self.request, user, Kind.RESET_ASKED)
+            SecurityEvent.objects.record_attempt(self.request, user, Kind.RESET_ASKED)
             outbox.enqueue("password_reset", user if user and user.can_reset_password else None, self.request)
         return redirect(self.get_success_url())
 
@@ -91,6 +92,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     token_generator = reset_tokens
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        if not throttle.allows(form, self.request, throttle.MAIL_LINK):
+            return self.form_invalid(form)
         chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
         withdrawn = self.reset(chosen, token)

@@ -25,8 +25,9 @@ def profile(request: Request) -> HttpResponse:
     form = ProfileForm(request.POST if request.method == "POST" else None, instance=request.user)
     if not form.is_valid():
         return render(request, "accounts/profile.html", {"form": form})
-    form.save()
-    SecurityEvent.objects.record(request, request.user, Kind.PROFILE_CHANGED)
+    with transaction.atomic():
+        form.save()
+        SecurityEvent.objects.record(request, request.user, Kind.PROFILE_CHANGED)
     messages.success(request, _("Your profile was saved."))
     return redirect("profile")
 

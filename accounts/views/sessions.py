@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -65,9 +66,10 @@ def end_others(request: Request) -> HttpResponse:
         return _render_confirmation(
             request, "sessions_end_others", others=[session for session in live if not session.is_current]
         )
-    others = RefreshToken.objects.for_user(request.user).exclude(pk=request.tokens.session_id)
-    count = others.live().revoke(RefreshToken.Reason.ENDED)
-    SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
+    reason, current = RefreshToken.Reason.ENDED, request.tokens.session_id
+    with transaction.atomic():
+        count = RefreshToken.objects.revoke_for([request.user], reason, keeping=current)
+        SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
     messages.success(
         request,
         ngettext("%(n)d other session was ended.", "%(n)d other sessions were ended.", count) % {"n": count},
@@ -81,9 +83,10 @@ def end_all(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     if request.method != "POST":
         return _render_confirmation(request, "sessions_end_all")
-    RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
-    SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
-    return _sign_out(request, _("All your sessions were ended, this one too."))
+    with transaction.atomic():
+        RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
+        SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
+        return _sign_out(request, _("All your sessions were ended, this one too."))
 
 
 @fresh_session_required
@@ -110,8 +113,7 @@ def _get_own_session(request: Request, pk: UUID) -> RefreshToken:
 def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
         return _render_confirmation(request, "session_end", session=sessions.Session(row))
-    if request.method == "POST" and row.revoke(RefreshToken.Reason.ENDED):
-        SecurityEvent.objects.record(request, request.user, Kind.SESSION_ENDED, session_id=row.pk)
+    if request.method == "POST" and sessions.end(request, row):
         messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
     else:
         messages.info(request, _("This session was over already."))

@@ -7,6 +7,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.decorators import method_decorator
@@ -53,9 +54,10 @@ class SignIn(LoginView):
     def require_verification(self, user: User) -> HttpResponse:
         """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
         throttle.hit(self.request, throttle.RESEND, user.email)
-        if self.request.user.is_authenticated:
-            logout(self.request)
-        email_verification.start(self.request, user, user.email)
+        with transaction.atomic():
+            if self.request.user.is_authenticated:
+                logout(self.request)
+            email_verification.start(self.request, user, user.email)
         return redirect("email_verify")
 
     def get_redirect_url(self) -> str:

@@ -3,11 +3,14 @@
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from accounts.account.sign_up import UsernameTaken
 from accounts.account.sign_up import sign_up as make_account
+from accounts.email.verification import InvalidLink
 from accounts.forms import SignUpForm
 from accounts.security import throttle
 from accounts.types import Request
@@ -18,11 +21,14 @@ from accounts.types import Request
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: Request) -> HttpResponse:
-    """Create an account; a valid form gets the same response whether or not the account exists already."""
+    """Create an account; the response is the same whether or not the email has one already."""
     if request.user.is_authenticated:
         return redirect("home")
     form = SignUpForm(request.POST or None)
-    if not (form.is_valid() and throttle.allows(form, request, throttle.SIGN_UP, form.cleaned_data["email"])):
-        return render(request, "accounts/sign_up.html", {"form": form})
-    make_account(request, form.save(commit=False))
-    return redirect("email_verify")
+    if form.is_valid() and throttle.allows(form, request, throttle.SIGN_UP, form.cleaned_data["email"]):
+        try:
+            make_account(request, form.save(commit=False), form.cleaned_data["password1"])
+            return redirect("email_verify")
+        except (UsernameTaken, InvalidLink):
+            form.add_error("username", _("This user name is taken."))
+    return render(request, "accounts/sign_up.html", {"form": form})

@@ -22,9 +22,9 @@ KEY = "md5(({number})::text)::uuid"  # of person number so many: as random as th
 PERSON = KEY.format(number="(n * 7919::bigint) % %(people)s + 1")
 
 PEOPLE = """
-    INSERT INTO accounts_user (id, username, email, first_name, last_name, password, language, is_active, is_staff,
-        is_superuser, password_changed_at, date_joined, last_login)
-    SELECT {NEW}, 'person' || n, 'person' || n || '@example.org', 'Ada' || n % 500, 'Byron' || n % 3000,
+    INSERT INTO accounts_user (id, username, username_key, email, first_name, last_name, password, language, is_active,
+        is_staff, is_superuser, password_changed_at, date_joined, last_login)
+    SELECT {NEW}, 'person' || n, 'person' || n, 'person' || n || '@example.org', 'Ada' || n % 500, 'Byron' || n % 3000,
         '!' || md5(n::text), 'en', n % 50 > 0, n % 10000 = 0, false,
         now(), now() - n % 1500 * interval '1 day', now() - n % 90 * interval '1 day'
     FROM generate_series(1, %(people)s) n"""

@@ -21,10 +21,10 @@ PEOPLE_EACH = 2  # sign-ins of a person
 DRAWN = 2_000  # of each kind of write
 ROUNDS = 24  # of confirmations, each of every twentieth sign-in
 PEOPLE = """
-    INSERT INTO accounts_user (id, username, email, password, is_superuser, first_name, last_name, is_staff, is_active,
-        date_joined, password_changed_at, language)
-    SELECT md5(n::text)::uuid, 'person' || n, 'person' || n || '@example.org', repeat('x', 97), false, '', '',
-        false, true, now(), now(), 'en'
+    INSERT INTO accounts_user (id, username, username_key, email, password, is_superuser, first_name, last_name,
+        is_staff, is_active, date_joined, password_changed_at, language)
+    SELECT md5(n::text)::uuid, 'person' || n, 'person' || n, 'person' || n || '@example.org', repeat('x', 97), false,
+        '', '', false, true, now(), now(), 'en'
     FROM generate_series(1, %s) n"""
 ROWS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probe_count, remember, is_app,

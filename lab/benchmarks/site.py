@@ -3,9 +3,10 @@
 import os
 
 from project.settings import *  # noqa: F403
-from project.settings import MIDDLEWARE
+from project.settings import MIDDLEWARE, STORAGES
 
 ROOT_URLCONF = "lab.benchmarks.site_urls"
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 if os.environ.get("BENCHMARKS_SESSIONS"):
     INSTEAD = {

@@ -7,9 +7,9 @@ from typing import Any
 from django.http import QueryDict
 from django.utils import timezone
 
-from accounts.security.reauthentication import REAUTHENTICATION_TIMEOUT
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
+from tokens.session import REAUTHENTICATION_TIMEOUT
 
 QUESTION = "Is it you?"
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
-from accounts.models import SecurityEvent
+from accounts.models import SecurityEvent, security_event
 from accounts.models.security_event import EVENT_RETENTION, AppendOnlyError
 from tests.accounts.conftest import FIREFOX
 from tests.tokens.clock import copy_of, elapse
@@ -149,12 +149,87 @@ def test_an_old_copy_that_was_tried_and_not_answered_stays_in_the_history(stale,
     assert str(Kind.COPY_TRIED.label) in browser.get(ACTIVITY).content.decode()
 
 
-def test_a_late_request_of_ones_own_leaves_nothing_in_the_history(stale, bob):
+def test_late_requests_of_ones_own_leave_nothing_in_the_history(stale, bob):
     browser, old = stale
-    browser.cookies["__Host-probe"] = old.get("/").cookies["__Host-probe"].value
+    for response in [copy_of(old).get("/") for _ in range(3)]:
+        browser.cookies.update(response.cookies)
     assert tried(bob) == 1
     assert browser.get("/").context["user"] == bob
     assert tried(bob) == 0
+
+
+def test_a_late_request_of_ones_own_takes_no_event_of_a_thief_along(stale, bob):
+    browser, oldest = stale
+    old = copy_of(browser)
+    for _ in range(2):
+        elapse(EXPIRED, browser, old, oldest)
+        browser.get("/")
+    copy_of(oldest).get("/")
+    for late in (oldest, old):  # with the thief's token, and with another
+        browser.cookies.update(late.get("/").cookies)
+        assert browser.get("/").context["user"] == bob
+        assert tried(bob) == 1
+
+
+WHERE_NOBODY_JUDGES = {
+    "a page that is not there": lambda client: client.get("/nowhere/"),
+    "an empty form to sign in": lambda client: client.post("/accounts/login/", {}),
+}
+
+
+@pytest.mark.parametrize("where", WHERE_NOBODY_JUDGES)
+class TestWhereNobodyJudges:
+    def test_nobody_is_given_anything(self, stale, bob, where):
+        browser, _ = stale
+        RefreshToken.objects.all().bump()  # so that the access token is out of date as well
+        for seconds in (3 * 60, EXPIRED):  # its generation would be confirmed; it would be refreshed
+            elapse(seconds, browser)
+            before = RefreshToken.objects.values().get()
+            response = WHERE_NOBODY_JUDGES[where](browser)
+            assert b"Sign out" in response.content
+            assert not {"__Host-access", "__Host-refresh"} & response.cookies.keys()
+            assert RefreshToken.objects.values().get() == before
+
+    def test_an_old_copy_leaves_its_event_unless_its_own_browser_has_something_newer(self, stale, bob, where):
+        browser, old = stale
+        for _ in range(3):
+            response = WHERE_NOBODY_JUDGES[where](old)
+            assert response.status_code in (200, 404)
+        assert tried(bob) == 1 and RefreshToken.objects.get().probe_count == 0
+        assert b"Sign out" not in response.content
+        browser.cookies["__Host-probe-told"] = old.cookies["__Host-probe-told"].value
+        browser.get("/")
+        assert tried(bob) == 0
+
+
+class TestABound:
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr(security_event, "MAX_PER_HOUR", 3)
+
+    def test_on_the_events_of_two_old_copies_that_are_shown_in_turn_which_hide_no_other_session(self, stale, bob):
+        browser, oldest = stale
+        old = copy_of(browser)
+        for _ in range(2):
+            elapse(EXPIRED, browser, old, oldest)
+            browser.get("/")
+        for _ in range(3):
+            for copy in (oldest, old):
+                assert copy_of(copy).get("/").status_code == 307
+        assert tried(bob) == 3
+        SecurityEvent.objects.record(None, bob, Kind.COPY_TRIED, session_id=uuid4())
+        assert tried(bob) == 4
+
+    def test_on_those_of_each_kind_for_each_account_and_hour_but_not_on_what_administrators_do(self, alice, bob, clock):
+        def happens(kind, times, person=bob, **about):
+            made = [SecurityEvent.objects.record(None, person, kind, session, **about) for _ in range(times)]
+            return len(list(filter(None, made)))
+
+        session = uuid4()
+        for kind in Kind:
+            assert [happens(kind, 5), happens(kind, 5, actor=alice), happens(kind, 1, alice)] == [3, 5, 1]
+        clock.shift(60 * 60 + 1)
+        assert happens(Kind.SIGNED_IN, 5) == 3
 
 
 def test_nothing_else_can_be_withdrawn(stale):

@@ -72,6 +72,13 @@ class TestPeople:
         carol.refresh_from_db()
         assert carol.check_password("chosen by herself")
 
+    def test_keep_a_name_that_is_older_than_the_rules_and_get_none_that_breaks_them(self, admin, bob):
+        bob.username = "b\u043eb"
+        bob.save()
+        assert self.save(admin, bob, first_name="Bob").status_code == 302
+        page = self.save(admin, bob, username="b\u043ebby")
+        assert page.context["adminform"].form.errors.keys() == {"username"}
+
     @pytest.mark.parametrize("clash", [{"username": "BOB"}, {"email": "BOB@EXAMPLE.ORG"}])
     def test_two_alike_are_refused(self, admin, bob, clash):
         User.objects.update(email_verified_at=timezone.now())

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.email import verification as email_verification
-from accounts.email.ownership import EmailTaken, claim, find_owner
+from accounts.email.ownership import EmailTaken, claim, find_owner, has_confirmed
 from accounts.models import EmailVerification, User
 from accounts.models.email_verification import UNDO_LIFETIME
 from tests.accounts.mail_contents import link_in
@@ -50,6 +50,15 @@ def follow(message):
     """Open the link of a mail in a new browser, and press the button."""
     browser = Client()
     return browser.post(browser.get(link_in(message, "accounts/email")).headers["Location"], follow=True)
+
+
+class TestHasConfirmed:
+    def test_is_said_of_the_email_now_and_of_those_before_and_nobody_else_is_greeted_by_name(self, bob, eve, change):
+        assert "Hello bob," in change().body  # to the one before
+        User.objects.filter(pk=bob.pk).update(email_verified_at=None)
+        bob.refresh_from_db()
+        whose = {(user, email): has_confirmed(user, email) for user in (bob, eve) for email in (BOBS, NEW, eve.email)}
+        assert {pair for pair, proved in whose.items() if proved} == {(bob, BOBS), (eve, eve.email)}
 
 
 class TestFindOwner:
@@ -106,11 +115,11 @@ class TestAThief:
         bob.refresh_from_db()
         assert (bob.email, bob.check_password(PASSWORD)) == (BOBS, False)
 
-    def test_makes_no_second_account_with_the_address_afterwards(self, bob, change, committing):
+    def test_gets_nowhere_with_a_second_account_made_afterwards(self, bob, change, committing):
         told = change()
         warned = self.sign_up(committing, "mallory")
         assert (warned.to, warned.subject) == ([BOBS], "Your e-mail address was asked for")
-        assert not User.objects.filter(username="mallory").exists()
+        assert User.objects.get(username="mallory").email_verified_at is None
         assert link_in(warned, "accounts/email") == link_in(told, "accounts/email")
         self.assert_undone(told, bob)
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
+from accounts.email.verification import RESEND_PAUSE
 from accounts.mails import outbox, worker
 from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, CODE_TRIES, LINK_LIFETIME, RETENTION, UNDO_LIFETIME
@@ -93,14 +94,23 @@ class TestAsk:
         assert "/confirm/" not in ask("ALICE@example.org").body
         assert sent() == [("email_taken", ["alice@example.org"])]
 
-    def test_costs_the_same_whether_it_is_taken_or_not(self, here, bob, alice, django_assert_num_queries):
+    def test_costs_the_same_whether_it_is_taken_or_not(self, browser_of, bob, alice, django_assert_num_queries):
         for address in (NEW, "alice@example.org"):
-            with django_assert_num_queries(9):
-                email_verification.start(here, bob, address)
+            with django_assert_num_queries(10):
+                email_verification.start(browser_of(bob), bob, address)
 
-    def test_deletes_what_nobody_can_use_any_more(self, ask):
+    def test_is_done_already_in_the_browser_that_asked_for_the_same_just_now(self, ask, bob, browser_of, clock):
+        ask()
+        for request, mails in ((here := browser_of(bob), 2), (here, 2)):
+            ask(request=request)
+            assert len(sent()) == mails
+        clock.shift(RESEND_PAUSE)
+        ask(request=here)
+        assert len(sent()) == 3
+
+    def test_deletes_what_nobody_can_use_any_more(self, ask, alice):
         old, young = (
-            EmailVerification.objects.create(email=NEW, requested_at=timezone.now() - age)
+            EmailVerification.objects.create(user=alice, email=NEW, requested_at=timezone.now() - age)
             for age in (RETENTION, UNDO_LIFETIME)
         )
         ask()

@@ -29,7 +29,6 @@ FOLDER = Path(settings.BASE_DIR / "templates/mails")
 KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem != "base" and path.stem[0] != "_")
 ADDRESS = "2001:db8:85a3:1234:5678:8a2e:370:7334"
 FACTS = {  # what the callers give
-    "username_taken": {"name": "bob"},
     "username_changed": {"before": "bob", "after": "bobby"},
 }
 
@@ -37,16 +36,16 @@ FACTS = {  # what the callers give
 @pytest.fixture
 def written(bob, rf):
     """`written(kind)`: the message that Bob gets, asked for by Firefox."""
-    User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now())
+    User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now(), email_verified_at=timezone.now())
 
-    def written(kind, request=True, **facts):
+    def written(kind, request=True, user_agent=FIREFOX, **facts):
         if kind in ("email_confirm", "email_changed", "email_reserved"):
             moment = None if kind == "email_confirm" else timezone.now()
             proof = bob.email_verifications.create(
                 email="new@example.org", previous_email=bob.email, confirmed_at=moment
             )
             facts |= {"verification": str(proof.pk), "stamp": stamp(proof)}
-        asked = rf.post("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR=ADDRESS) if request else None
+        asked = rf.post("/", headers={"user-agent": user_agent}, REMOTE_ADDR=ADDRESS) if request else None
         outbox.enqueue(kind, bob, asked, **{**FACTS.get(kind, {}), **facts})
         message = mail_messages.compose(OutgoingMail.objects.latest("pk"))
         assert message
@@ -116,6 +115,15 @@ class TestEveryMail:
         assert message.subject == before
         assert message.message().keys().count("Bcc") == 0
         assert ADDRESS not in message.body + html(message)
+
+    @pytest.mark.parametrize("confirmed", [True, False])
+    def test_repeats_no_link_and_to_strangers_nothing_that_somebody_typed(self, kind, written, bob, confirmed):
+        name = "www.evil.example" if confirmed else "evil"
+        about = {"username": name} if confirmed else {"username": name, "email_verified_at": None}
+        User.objects.filter(pk=bob.pk).update(**about)
+        facts = {"before": name, "after": name, "by_administrator": True}
+        message = written(kind, user_agent=f"{name}/1 CFNetwork/1", **facts)
+        assert "evil" not in message.subject + message.body + html(message)
 
 
 def test_a_mail_is_of_two_parts_the_plain_one_first_and_asks_for_no_answer(written):

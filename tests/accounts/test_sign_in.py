@@ -63,7 +63,13 @@ def people(bob):
     """Name and password of those who do not get in, and whose history has it."""
     User.objects.create_user("inactive", "inactive@example.org", PASSWORD, is_active=False)
     User.objects.create_user("unusable", "unusable@example.org", None)
+    start, salt, digest = bob.password.rsplit("$", 2)
+    stored = ("x", start[:20], start, f"{start}${salt}", f"{start}${salt}$", f"{start}${salt[:5]}${digest}")
+    stored += (f"{start}${salt}${digest[:-2]}", f"{start}${salt}${digest[:5]}", "pbkdf2_sha256$1", "argon2$")
+    for place, password in enumerate(stored):
+        User.objects.create(username=f"cut{place}", email=f"cut{place}@example.org", password=password)
     return [
+        *((f"cut{place}", PASSWORD, f"cut{place}") for place in range(len(stored))),
         ("nobody", PASSWORD, None),
         ("nobody@example.org", PASSWORD, None),
         ("bob", "not the password", "bob"),
@@ -92,11 +98,19 @@ class TestFailures:
     ):
         for name, password, owner in people:
             hashes.clear()
-            with django_assert_num_queries(4):  # the person to count it for, to let in, to record it for; the record
+            # The person to count it for, to let in, to record it for; the record and its count, in a savepoint.
+            with django_assert_num_queries(9):
                 post(client, name, password)
             assert len(hashes) == 1, name
-            event = SecurityEvent.objects.first()
-            assert (event.kind, event.user and event.user.username) == (Kind.SIGN_IN_FAILED, owner)
+            events = SecurityEvent.objects.values_list("kind", "user__username")
+            assert list(events) == ([(Kind.SIGN_IN_FAILED, owner)] if owner else [])  # no row about nobody
+            SecurityEvent.objects.all()._raw_delete("default")
+
+    def test_a_malformed_hash_is_told_to_the_operator_once(self, people, client, caplog):
+        for _ in range(3):
+            post(client, "cut1", PASSWORD)
+        key = str(User.objects.get(username="cut1").pk)
+        assert [line.user_id for line in caplog.records if "malformed" in line.message] == [key]
 
     def test_a_password_of_more_than_1024_characters_is_refused_before_it_is_hashed(self, client, hashes, db):
         User.objects.create_user("long", "long@example.org", "y" * 1024)

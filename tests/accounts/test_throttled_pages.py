@@ -13,13 +13,16 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
+from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import OutgoingMail, SecurityEvent, User
-from accounts.security import throttle
+from accounts.security import hashers, throttle
 from accounts.security.rate_limit import Rate
+from accounts.security.reset_tokens import reset_tokens
 from accounts.security.throttle import Limit
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
+from tokens.models import RefreshToken
 from tokens.testing import Client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -133,7 +136,7 @@ class TestTheSameWrongPasswordAgain:
         with CaptureQueriesContext(connection) as queries:
             answers = {str(plain(post(client, password=WRONG))) for _ in range(3)}
             assert answers == {str(plain(post(client)))}
-        assert (len(queries), len(hashes)) == (4 * 4, 4)
+        assert (len(queries), len(hashes)) == (4 * 9, 4)
 
     def test_passes_no_shut_bucket_or_it_would_tell_what_was_tried(self, client, bob):
         post(client, password=WRONG)
@@ -145,6 +148,18 @@ class TestTheSameWrongPasswordAgain:
         assert [post(client, password=WRONG).status_code for _ in range(6)] == [200] * 4 + [429] * 2
         assert len(hashes) == 4
         assert post(client, password=PASSWORD).status_code == 302
+
+
+class TestTheRightPasswordAgainAndAgain:
+    def test_opens_sessions_at_a_pace_and_keeps_the_owners_browser_open(self, bob, monkeypatch, settings):
+        settings.TRUSTED_PROXIES = 1
+        rate = Rate(3, 5, 10, 600)
+        monkeypatch.setattr(throttle, "SIGNED_IN", Limit("right password", visitor_and_account=rate, account=rate))
+        own, *others = (at(f"192.0.2.{n}") for n in range(5))
+        assert [post(each, password=PASSWORD).status_code for each in (own, *others)] == [302] * 3 + [429] * 2
+        assert TestApi().log_in(PASSWORD).status_code == 429
+        assert RefreshToken.objects.count() == 3
+        assert post(own, password=PASSWORD).status_code == 302
 
 
 class TestNobodyLearnsWhoHasAnAccount:
@@ -166,7 +181,7 @@ class TestNobodyLearnsWhoHasAnAccount:
             costs.add((len(queries), len(hashes)))
         assert len(before) == len(after) == 1
         assert "WAIT" in after.pop()
-        assert costs == {(4 * FREE + 1, FREE)}
+        assert costs == {(9 * FREE + 1, FREE)}
 
     def test_nor_by_asking_for_a_new_password(self, people, committing):
         answers = set()
@@ -189,6 +204,7 @@ class TestNobodyLearnsWhoHasAnAccount:
                 with committing():
                     shown.append(plain(Client().post(SIGN_UP, fields)))
             answers.add(re.sub(r"ada\d", "", str((shown, len(hashes)))))
+            User.objects.filter(username__startswith="ada").delete()
         assert len(answers) == 1
 
 
@@ -323,3 +339,65 @@ def test_people_sign_in_without_the_cache_and_guesses_are_counted(client, bob, r
     redis.stop()
     assert guess(client, FREE + 1) == [200] * FREE + [429]
     sign_in(at("192.0.2.1"), User.objects.create_user("carol", "carol@example.org", PASSWORD))
+
+
+class TestAQueueForHashes:
+    """Requests that hash hold at most half of the threads, so that guesses keep nobody waiting for a page."""
+
+    @pytest.fixture
+    def crowd(self, rf, monkeypatch):
+        """`crowd(share)`: so many of the places are taken by others."""
+        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))
+        others = [rf.get("/") for _ in range(8)]
+        return lambda share: all(hashers.queue.take(each, 1.0) for each in others[: int(8 * share)])
+
+    def ways(self, bob, sign_in):
+        """Every way to have something hashed: what share leaves no place, what was typed, and how to send it."""
+        own, reset, link = Client(), Client(), urlsafe_base64_encode(str(bob.pk).encode())
+        sign_in(own, bob)
+        new = reset.get(f"{RESET}{link}/{reset_tokens.make_token(bob)}/").headers["Location"]
+        passwords = {"new_password1": NEW, "new_password2": NEW}
+        names = {"username": "ada", "email": "ada@example.org"}
+        yield throttle.STRANGERS, "bob", lambda: post(Client(), password=PASSWORD)
+        yield throttle.STRANGERS, "unavailable", lambda: TestApi().log_in(password=PASSWORD)
+        yield throttle.STRANGERS, "ada", lambda: Client().post(SIGN_UP, names | {"password1": NEW, "password2": NEW})
+        yield 1.0, "new_password1", lambda: reset.post(new, passwords)
+        yield (
+            1.0,
+            "old_password",
+            lambda: own.post("/accounts/password/change/", passwords | {"old_password": PASSWORD}),
+        )
+        yield (
+            1.0,
+            "proof-password",
+            lambda: own.post("/accounts/sessions/end-others/", {"proof-method": "POST", "proof-password": PASSWORD}),
+        )
+
+    def test_turns_the_rest_away_at_once_uncounted_with_what_was_typed(self, bob, sign_in, crowd, hashes):
+        for share, typed, send in self.ways(bob, sign_in):
+            RefreshToken.objects.update(authenticated_at=None)
+            hashers.queue = hashers.HashQueue(places=8)
+            crowd(share)
+            hashes.clear()
+            before = dict(cache._cache)
+            response = send()
+            page = response.content.decode()
+            assert (response.status_code, response.headers["Retry-After"], typed in page) == (503, "5", True), page
+            assert PASSWORD not in page and NEW not in page
+            assert not hashes
+            assert cache._cache == before
+        assert not User.objects.filter(username="ada")
+
+    def test_gives_the_place_back_however_the_request_ends(self, bob, sign_in, crowd, hashes):
+        for _, _, send in self.ways(bob, sign_in):
+            hashers.queue = hashers.HashQueue(places=8)
+            assert send().status_code < 400
+            assert not hashers.queue._requests
+        assert TestApi().log_in().status_code == 401
+        assert not hashers.queue._requests
+
+    def test_keeps_a_quarter_for_people_who_are_signed_in(self, bob, sign_in, crowd):
+        *_, (_, _, confirm) = self.ways(bob, sign_in)
+        crowd(throttle.STRANGERS)
+        assert post(Client(), password=PASSWORD).status_code == 503
+        assert confirm().status_code == 302

@@ -49,6 +49,28 @@ class TestAccounts:
         User.objects.filter(pk=bob.pk).update(deletion_due_at=timezone.now() - MOMENT)
         return bob
 
+    def test_that_nobody_confirmed_or_used_go_after_90_days(self, db, alice):
+        old, recent = timezone.now() - deletion.UNCONFIRMED_LIFETIME - MOMENT, timezone.now() - timedelta(days=89)
+        kept = {
+            "recent": {"date_joined": recent},
+            "used": {"last_login": recent},
+            "confirmed": {"email_verified_at": old},
+            "staff": {"is_staff": True},
+            "imported": {},
+            "invited": {},
+            "was confirmed": {},
+        }
+        for name, changes in (("forgotten", {}), ("long ago", {"last_login": old}), *kept.items()):
+            user = User.objects.create(username=name, **{"date_joined": old, **changes})
+            actor = alice if name == "invited" else None
+            if name != "imported":
+                SecurityEvent.objects.create(user=user, kind=Kind.SIGNED_UP, actor=actor)
+            if name == "was confirmed":
+                event(user, kind=Kind.EMAIL_CONFIRMED)
+        assert tidy()[0] == "2 unconfirmed accounts deleted."
+        assert {*User.objects.values_list("username", flat=True)} == {"alice", *kept}
+        assert not mail.outbox
+
     def test_go_when_their_grace_is_over_and_no_sooner(self, due, alice, client, committing):
         User.objects.filter(pk=alice.pk).update(deletion_due_at=timezone.now() + timedelta(minutes=1))
         outbox.enqueue("password_changed", due)
@@ -139,6 +161,7 @@ class TestHistory:
 def test_the_docs_name_the_times():
     page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()
     assert f"**For {deletion.GRACE_PERIOD.days} days** nothing is lost." in page
+    assert f"neither confirmed nor used for {deletion.UNCONFIRMED_LIFETIME.days} days" in page
     assert page.count(f"{EVENT_RETENTION.days} days") == 3
     assert page.count(f"for {RETENTION.days} days") == page.count(f"older than {RETENTION.days};") == 1
 
@@ -160,10 +183,11 @@ class TestLeftovers:
     def test_mails_and_proofs_of_addresses_go(self, bob, alice):
         for user in (bob, alice, None):
             outbox.enqueue("password_changed", user, to="x@example.org")
+        for user in (bob, alice):
             EmailVerification.objects.create(user=user, email="x@example.org")
         vanish(bob)
         assert tidy() == ["1 email verifications of deleted users deleted.", "1 mails to deleted users deleted."]
-        assert set(EmailVerification.objects.values_list("user", flat=True)) == {alice.pk, None}
+        assert set(EmailVerification.objects.values_list("user", flat=True)) == {alice.pk}
         assert set(OutgoingMail.objects.values_list("user", flat=True)) == {alice.pk, None}
 
     def test_old_proofs_of_addresses_go(self, bob):

@@ -48,7 +48,7 @@ def test_a_key_for_an_algorithm_that_is_not_configured_is_none(issuer, neighbour
     other, own = keys.generate_jwk("EdDSA", keys.NEXT), keys.generate_jwk("ES256")
     issuer.ring = keys.parse_jwks({"keys": [other, own]})
     assert [neighbour.get("/me", issuer.access()).status for neighbour in neighbours] == [200, 200]
-    issuer.ring = keys.parse_jwks(keys.rotate_jwks({"keys": [other, own]}))
+    issuer.ring = keys.parse_jwks(keys.rotate_jwks({"keys": [other, own]}, 0))
     assert issuer.ring.current.alg == "EdDSA"
     assert [neighbour.get("/me", issuer.access()).status for neighbour in neighbours] == [401, 401]
 

@@ -113,8 +113,8 @@ class TestLag:
 
     def test_of_the_shared_list_too(self, bob, client, read, settings):
         with valkey.running() as server:
-            settings.CACHES = {"default": valkey.backend(server)}
-            settings.TOKENS_REVOCATION_CACHE = "default"
+            settings.CACHES = {**settings.CACHES, "list": valkey.backend(server)}
+            settings.TOKENS_REVOCATION_CACHE = "list"
             client.force_login(bob)
             client.get("/")
             assert read("revocation_lag_seconds")["shared"] == 0

@@ -92,6 +92,15 @@ def test_the_longest_cookies_pass_both_ways(front):
     assert json.loads(body)["Cookie"] == "; ".join(COOKIES)
 
 
+def test_several_cookie_headers_become_one(front):
+    with closing(HTTPSConnection("localhost", front.https, context=front.tls, timeout=30)) as connection:
+        connection.putrequest("GET", "/")
+        for cookie in ("a=1", "b=2"):
+            connection.putheader("Cookie", cookie)
+        connection.endheaders()
+        assert json.loads(connection.getresponse().read())["Cookie"] == "a=1; b=2"
+
+
 def test_plain_http_is_sent_to_https(front):
     with closing(HTTPConnection("127.0.0.1", front.http, timeout=30)) as connection:
         connection.request("GET", "/accounts/login/?next=/", headers={"Host": "example.org"})
@@ -131,6 +140,7 @@ class TestLog:
             assert re.match(rule.replace("(?<", "(?P<"), path), path
 
     def test_no_line_can_be_forged(self, front):
+        front.ask("/%FF%C3%A9")  # with no UTF-8 in it this would fail to decode
         front.ask("/%0A%7B%22status%22:%22200%22%7D")
         wait_until(lambda: any("\n" in line["page"] for line in front.logged()))
 

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.once
 ROOT = Path(settings.BASE_DIR)
 DRAWING = (ROOT / "docs/explanation/architecture.md").read_text().partition("```mermaid\n")[2].partition("\n```")[0]
 NOT_DRAWN = {"__init__", "migrations", "locale"}
-# These import nothing of the project, so models may use them.
-LEAVES = ("accounts.account.user_agents", "accounts.security.validators")
+# These import nothing else of the project, so models may use them.
+LEAVES = ("accounts.account.user_agents", "accounts.security.normalization", "accounts.security.validators")
 
 
 def storeys(app):

@@ -4,6 +4,10 @@ import asyncio
 import subprocess
 import sys
 
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.core.asgi import get_asgi_application
+
 from tests.conftest import PASSWORD
 from tests.tokens.clock import elapse
 from tokens.testing import AsyncClient
@@ -38,3 +42,18 @@ def test_the_journey_is_the_same(transactional_db, bob):
     elapse(16 * 60, client)
     response = asyncio.run(client.get("/"))
     assert b"Hello, bob." in response.content and "__Host-refresh" in response.cookies
+
+
+@pytest.mark.parametrize(("padding", "status"), [(b"", 200), (b" " * 20_000, 413)])
+def test_the_api_reads_a_chunked_body_and_not_too_much_of_it(transactional_db, bob, padding, status):
+    async def chunked():
+        headers = {b"host": b"testserver", b"content-type": b"application/json", b"transfer-encoding": b"chunked"}
+        scope = {"type": "http", "method": "POST", "path": "/api/auth/login", "query_string": b""}
+        site = ApplicationCommunicator(get_asgi_application(), {**scope, "headers": list(headers.items())})
+        for part in (b'{"username": "bob", "pass', padding, f'word": "{PASSWORD}"}}'.encode()):
+            await site.send_input({"type": "http.request", "body": part, "more_body": not part.endswith(b"}")})
+        start, _ = await site.receive_output(30), await site.receive_output(30)
+        await site.wait(30)
+        return start["status"]
+
+    assert asyncio.run(chunked()) == status

@@ -87,14 +87,19 @@ def elapse(seconds: float, *pages: Page) -> None:
         page.context.add_cookies([{**cookies[name], "value": jar.cookies[name].value} for name in TOKENS])
 
 
-def test_sign_up_confirm_sign_in_stay_signed_in_post_and_sign_out(another, smtp):
-    page = another()
+def sign_up(page: Page) -> None:
     page.goto("/accounts/signup/")
     page.get_by_label("User name").fill("carol")
     page.get_by_label("E-mail").fill("carol@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("The same once more").fill(PASSWORD)
-    press(page, "Create the account")
+    page.get_by_role("button", name="Create the account").dblclick()
+    expect(page.get_by_label("The six digits from the mail")).to_be_visible()
+
+
+def test_sign_up_confirm_sign_in_stay_signed_in_post_and_sign_out(another, smtp):
+    page = another()
+    sign_up(page)
     page.get_by_label("The six digits from the mail").fill(code_in(smtp.to("carol@example.org")[-1]))
     press(page, "Confirm")
     expect(page.get_by_role("status")).to_contain_text("carol@example.org is confirmed")
@@ -199,8 +204,49 @@ def test_a_stolen_account_comes_back_by_the_old_mailbox(another, signed_in, smtp
     expect(owner.get_by_role("heading", name="Hello, bob.")).to_be_visible()
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_a_double_click_acts_once(another, smtp, script):
+    page = another(java_script_enabled=script)
+    sign_up(page)
+    [message] = smtp.to("carol@example.org")
+    page.get_by_label("The six digits from the mail").fill(code_in(message))
+    page.get_by_role("button", name="Confirm").dblclick()
+    expect(page.get_by_role("status")).to_contain_text("carol@example.org is confirmed")
+
+
 class TestScripts:
     """What the small scripts add to pages that work without them."""
+
+    def test_a_form_can_be_sent_again_once_the_page_has_stayed_or_come_back(self, another):
+        page, sent = another(), []
+        page.clock.install()
+        page.goto("/accounts/login/")
+        page.on("request", lambda request: request.method == "POST" and sent.append(request))
+        page.route("**/login/", lambda route: route.fulfill(status=204))  # the page stays, as after a download
+        page.get_by_label("User name or e-mail").fill("bob")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        for again in (
+            lambda: None,
+            lambda: page.clock.fast_forward(10_000),
+            lambda: page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"),
+        ):
+            before = len(sent)
+            again()
+            for _ in range(2):
+                press(page, "Sign in")
+            page.wait_for_timeout(50)
+            assert len(sent) == before + 1
+
+    def test_a_mail_can_be_had_again_after_a_countdown(self, another, smtp):
+        page = another()
+        page.clock.install()
+        sign_up(page)
+        hint, button = page.locator("[data-wait]"), page.get_by_role("button", name="Send it again")
+        expect(hint).to_have_text(re.compile(r"in \d\d seconds\.$"))
+        expect(button).to_be_disabled()
+        page.clock.fast_forward(61_000)
+        expect(hint).to_be_hidden()
+        expect(button).to_be_enabled()
 
     def test_an_eye_shows_the_password_until_it_is_pressed_again_or_the_form_goes(self, another):
         page = another()

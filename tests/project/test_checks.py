@@ -15,6 +15,7 @@ ROOT = Path(configured.BASE_DIR)
 GONE = object()
 SITE = configured.MIDDLEWARE
 LOCMEM = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+FILES = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "/no/such/folder"}
 COMMON = {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"}
 SMTP = {"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend", "EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
 
@@ -36,6 +37,7 @@ FIRES = {
     "tokens.E014": {"TOKENS_STATUS_LIST": 7},
     "tokens.E015": {"TOKENS_STATUS_LIST": 8},
     "tokens.E016": {"TOKENS_ADOPT_SESSIONS": True},
+    "tokens.E017": {"TOKENS_REVOCATION_CACHE": "default", "CACHES": {"default": FILES}},
     "tokens.W001": {"TOKENS_COOKIE_SECURE": False},
     "tokens.W002": {"TOKENS_ISSUER": GONE},
     "tokens.W003": {"TOKENS_USER_CLAIMS": ["username", "first_name", "last_name"]},
@@ -44,6 +46,7 @@ FIRES = {
     "tokens.W006": {"TOKENS_REVOCATION_LAG": 900},
     "tokens.W007": {"TOKENS_KEYS": "/etc/passwd"},
     "tokens.W008": {"TOKENS_ADOPT_SESSIONS": configured.SESSION_COOKIE_NAME},
+    "tokens.W009": {"TOKENS_REVOCATION_CACHE": "list", "CACHES": {**LOCMEM, "list": FILES}},
     "project.E001": {"MIDDLEWARE": SITE[::-1]},
     "project.E002": {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"), "TRUSTED_PROXIES": 0},
     "project.W001": {"TRUSTED_PROXIES": 0},

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
@@ -129,20 +131,45 @@ class TestSite:
         subject = "Subject: Choose a new password"  # a sign-in from a new browser is told as well
         [mail] = wait_for(lambda: [file for file in (demo.data / "mail").glob("*.eml") if subject in file.read_text()])
         assert f"http://localhost:{demo.port}/accounts/" in mail.read_text()
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (mail, mail.parent)] == [0o600, 0o700]
 
     def test_static_files_have_hashed_names_and_stay_in_the_browser(self, demo):
         sheet = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', Visitor(demo).get("/accounts/login/").text)[1]
         response = Visitor(demo).get(sheet)
         assert response.status == 200
         assert "immutable" in response.headers["Cache-Control"]
+        assert (demo.data / "static" / "staticfiles.json").exists()
+        assert Visitor(demo).get("/static/staticfiles.json").status == 404
 
     def test_nobody_in_front_can_claim_tls_and_the_server_tells_no_version(self, demo):
         response = Visitor(demo).get("/healthz", **{"X-Forwarded-Proto": "https"})
         assert "Strict-Transport-Security" not in response.headers
         assert not re.search(r"\d", response.headers["Server"])
 
-    def test_its_secret_is_for_its_owner_alone(self, demo):
-        assert stat.S_IMODE((demo.data / "secret-key").stat().st_mode) == 0o600
+    def test_what_it_writes_is_for_its_owner_alone(self, demo):
+        written = [demo.data, *demo.data.iterdir()]
+        assert {"secret-key", "db.sqlite3"} <= {path.name for path in written}
+        assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in written} == {0}
+
+
+def test_safari_is_told_how_to_sign_in_and_can(demo, tmp_path):
+    """It keeps no Secure cookie of http://localhost, and neither does Python's jar."""
+
+    def sign_in(demo: Demo) -> tuple[int, str]:
+        safari, url = build_opener(HTTPCookieProcessor()), f"http://localhost:{demo.port}/accounts/login/"
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', safari.open(url).read().decode())[1]
+        fields = {"csrfmiddlewaretoken": token, "username": "bob", "password": demo.passwords["bob"]}
+        try:
+            response = safari.open(url, urlencode(fields).encode())
+        except HTTPError as refusal:
+            response = refusal
+        return response.status, response.read().decode()
+
+    status, page = sign_in(demo)
+    assert status == 403
+    assert "TOKENS_COOKIE_SECURE=false" in page
+    with running(tmp_path / "data", TOKENS_COOKIE_SECURE="false") as restarted:
+        assert "Hello, bob." in sign_in(restarted)[1]
 
 
 def test_a_second_run_starts_what_is_there_and_keeps_people_signed_in(tmp_path):

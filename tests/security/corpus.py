@@ -13,7 +13,7 @@ from tests.security.forging import Real, base64url, forged
 __all__ = ["ACCESS", "OURS", "PROBE", "REFRESH", "STRAY", "headers", "pair"]
 
 ACCESS, REFRESH, PROBE = "__Host-access", "__Host-refresh", "__Host-probe"
-OURS = (ACCESS, REFRESH, PROBE)
+OURS = (ACCESS, REFRESH, PROBE, f"{PROBE}-told", "__Host-reauth")
 
 # One value, in all of our cookies.
 VALUES: dict[str, str | bytes] = {

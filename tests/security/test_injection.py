@@ -46,6 +46,13 @@ class TestHeaders:
         assert answer.status in (0, 400, 403, 501)
         assert b"HTTP/1.1 " not in answer.body
 
+    def test_a_chunked_body_is_read_or_refused_for_what_it_is(self, server):
+        """gunicorn could read it, but Django does not ask for more than a Content-Length announces."""
+        head = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost:%d\r\nConnection: close\r\n" % server.port
+        chunked = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+        answer = server.raw(head + chunked)
+        assert (answer.status, b"length_required" in answer.body) == (411, True)
+
 
 ESCAPES = "\r\n2026-01-01 CRITICAL forged \x1b[31mred\x1b[0m\x07\u2028"
 

@@ -9,6 +9,7 @@ from tests.conftest import PASSWORD
 from tests.security.corpus import ACCESS, PROBE, REFRESH
 from tests.security.forging import part
 from tests.tokens.clock import jar
+from tokens import issuing
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -26,7 +27,8 @@ class TestReplay:
 
     @pytest.fixture
     def client(self, client, bob, real):
-        client.cookies.load({ACCESS: real.access, REFRESH: real.refresh})
+        reauth = issuing.reauth_value(RefreshToken.objects.get(user=bob))
+        client.cookies.load({ACCESS: real.access, REFRESH: real.refresh, "__Host-reauth": reauth})
         return client
 
     def dead(self, opens, loot):

@@ -12,6 +12,7 @@ from tests.third_party import run
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ["allauth", "debug_toolbar", "drf", "hijack", "impersonate", "loginas", "oauth2", "otp", "sesame"]
 
 
 def test_the_document_names_the_settings_that_are_tried():
@@ -57,6 +58,6 @@ def test_a_site_on_djangos_sessions_moves_over_and_nobody_is_signed_out(take):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["allauth", "debug_toolbar", "drf", "hijack", "loginas"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_beside_a_package(take, package):
     take(package)

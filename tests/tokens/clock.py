@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from tokens import cookies, verification
+from tokens import cookies, issuing, verification
 from tokens.conf import conf
 from tokens.core import jwt
 from tokens.models import RefreshToken
@@ -15,8 +15,12 @@ from tokens.models import RefreshToken
 
 def elapse(seconds: float, *clients: Any) -> None:
     """Moves every row, and the tokens in the jars of `clients`, back by `seconds`."""
-    gone = timedelta(seconds=seconds)
+    gone, moved = timedelta(seconds=seconds), {}
     for row in RefreshToken.objects.all():
+        before = issuing.reauth_value(row)
+        if row.authenticated_at:
+            row.authenticated_at -= gone
+        moved[before] = issuing.reauth_value(row)
         RefreshToken.objects.filter(pk=row.pk).update(
             jti=_earlier(str(row.jti), seconds),
             created_at=F("created_at") - gone,
@@ -26,6 +30,8 @@ def elapse(seconds: float, *clients: Any) -> None:
         )
     for client in clients:
         age(client, seconds)
+        if (held := client.cookies.get(cookies.reauth_name())) and held.value in moved:
+            client.cookies[cookies.reauth_name()] = moved[held.value]
 
 
 def age(client: Any, seconds: float) -> None:

@@ -76,7 +76,7 @@ def visit(client, path):
 client = Client()
 assert visit(client, "/who/") == "nobody"
 assert visit(client, "/in/") == "in"
-assert sorted(client.cookies) == ["__Host-access", "__Host-refresh"], client.cookies
+assert sorted(client.cookies) == ["__Host-access", "__Host-reauth", "__Host-refresh"], client.cookies
 row = RefreshToken.objects.get()
 assert row.user == zoe
 assert visit(client, "/who/") == "zoe"

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 
+from tests import valkey
 from tokens import checks
 from tokens.core import keyfile
 from tokens.core import keys as signing_keys
@@ -160,6 +161,28 @@ def test_a_list_for_all_in_a_cache_of_one_or_none(settings, cache, wanted):
     assert ids(checks.check_settings()) == [wanted]
 
 
+REDIS = "django.core.cache.backends.redis.RedisCache"
+
+
+@pytest.mark.parametrize(
+    ("location", "wanted"),
+    [
+        ("redis://other/0", []),
+        ("redis://localhost:6379/1", ["tokens.E017"]),  # another database of the same server
+        ("unix:///run/redis.sock?db=2", ["tokens.E017"]),
+        (["redis://other", "redis://replica"], ["tokens.E017"]),
+        ("redis://other,redis://replica", ["tokens.E017"]),
+    ],
+)
+def test_a_list_beside_what_strangers_fill_or_on_several_servers(settings, location, wanted):
+    taken = {"default": "redis://:password@localhost/0", "pages": "unix:///run/redis.sock", "local": ""}
+    settings.CACHES = {
+        alias: {"BACKEND": REDIS, "LOCATION": place} for alias, place in {**taken, "list": location}.items()
+    }
+    settings.TOKENS_REVOCATION_CACHE = "list"
+    assert ids(checks.check_settings()) == wanted
+
+
 @pytest.mark.parametrize("size", [8, 2**31])
 def test_a_status_list_that_neighbours_can_verify(status_list, settings, size):
     settings.TOKENS_STATUS_LIST = size
@@ -206,6 +229,14 @@ class TestCheckDeployment:
         settings.TOKENS_ADOPT_SESSIONS = name
         assert ids(checks.check_deployment()) == wanted
 
+    @pytest.mark.parametrize(("policy", "wanted"), [("noeviction", []), ("volatile-lru", ["tokens.W009"])])
+    def test_a_redis_that_evicts(self, settings, policy, wanted):
+        with valkey.running() as server:
+            server.client().config_set("maxmemory-policy", policy)
+            settings.CACHES = {**settings.CACHES, "list": valkey.backend(server)}
+            settings.TOKENS_REVOCATION_CACHE = "list"
+            assert ids(checks.check_deployment()) == wanted
+
 
 class TestCheckOrder:
     @pytest.mark.parametrize(("lifetime", "fits"), [(900, False), (901, True), (30 * 86400, True), (30 * 86401, False)])
@@ -233,8 +264,8 @@ class TestIds:
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
         assert sorted(written) == sorted(
             {wanted for *_, wanted in WRONG}
-            | {"E003", "E010", "E011", "E012", "E013"}
-            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007", "W008"}
+            | {"E003", "E010", "E011", "E012", "E013", "E017"}
+            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007", "W008", "W009"}
         )
 
 

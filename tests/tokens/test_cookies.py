@@ -125,11 +125,12 @@ class TestWrite:
 
 
 class TestDelete:
-    def test_both_go_with_the_attributes_that_they_were_set_with(self):
+    def test_all_go_with_the_attributes_that_they_were_set_with(self):
         response = HttpResponse()
         cookies.delete(response)
         gone = '""; expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Max-Age=0; Path=/; SameSite=Lax; Secure'
         assert sorted(morsel.OutputString() for morsel in response.cookies.values()) == [
             f"__Host-access={gone}",
+            f"__Host-reauth={gone}",
             f"__Host-refresh={gone}",
         ]

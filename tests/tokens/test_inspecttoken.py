@@ -113,7 +113,7 @@ class TestAGoodToken:
         kid = keys["keys"][1]["kid"]
         assert line(inspect(token)[0], "signature") == f"by our key {kid} (current)"
         settings.TOKENS_KEYS = str(tmp_path / "rotated.json")
-        keyfile.write(tmp_path / "rotated.json", signing_keys.rotate_jwks(keys))
+        keyfile.write(tmp_path / "rotated.json", signing_keys.rotate_jwks(keys, now=0))
         assert line(inspect(token)[0], "signature") == f"by our key {kid} (previous)"
 
 

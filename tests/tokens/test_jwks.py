@@ -1,9 +1,12 @@
 """Keys from a JWK Set: what is taken, what is refused and why, and their life from next to previous."""
 
+from contextlib import suppress
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
+from django.core.management import call_command
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from tests.security.forging import members
@@ -68,9 +71,10 @@ class TestParseJwks:
 
     def test_no_private_member_is_ever_public(self, made):
         for alg in ("RS256", "ES256", "EdDSA"):
-            [shown] = ring_of(made[alg]).public()
+            [shown] = ring_of(made[alg] | {"key_ops": ["sign"], "since": 0}).public()
             assert not PRIVATE_MEMBERS & shown.keys()
-            assert shown.keys() >= {"kid", "alg", "use", "kty"} and "state" not in shown
+            assert shown.keys() >= {"kid", "alg", "use", "kty"}
+            assert not {"state", "since", "key_ops"} & shown.keys()
         assert ring_of(made["HS256"]).public() == []
 
     @pytest.mark.parametrize("jwks", [None, {}, {"keys": []}, {"keys": {}}, {"keys": ["key"]}], ids=repr)
@@ -88,7 +92,12 @@ class TestParseJwks:
             ("An algorithm is none of HS256, RS256, ES256, EdDSA.", hs256 | {"alg": "none"}),
             ("An algorithm is none of HS256, RS256, ES256, EdDSA.", without(hs256, "alg")),
             ("A key for EdDSA is not of the type OKP.", es256 | {"alg": "EdDSA"}),
+            ("An algorithm is none of HS256, RS256, ES256, EdDSA.", hs256 | {"alg": ["HS256"]}),
             ("A key is not for signatures.", es256 | {"use": "enc"}),
+            ("A key's key_ops does not have sign.", es256 | {"key_ops": ["verify"]}),
+            ("A key's key_ops does not have verify.", without(es256, "d") | {"key_ops": []}),
+            ("A key's key_ops does not have sign and verify.", hs256 | {"key_ops": ["sign"]}),
+            ("A key's since is not a number of seconds.", es256 | {"since": "today"}),
             ("A key for ES256 cannot be read.", es256 | {"x": "broken"}),
             ("A key for ES256 cannot be read.", without(es256, "crv")),
             ("An HMAC key is shorter than 32 bytes.", hs256 | {"k": base64url(bytes(31))}),
@@ -114,6 +123,13 @@ class TestParseJwks:
                 ring_of(*entries)
             assert str(caught.value) == sentence
 
+    @pytest.mark.parametrize("value", [None, True, 0, -1.5, "", "\0é", [], [[]], {}, {"a": {}}], ids=repr)
+    def test_no_member_of_another_type_is_an_error_of_another_kind(self, made, value):
+        for entry in made.values():
+            for name in entry:
+                with suppress(InvalidKeys):
+                    ring_of(entry | {name: value})
+
     def test_a_public_key_cannot_be_used_as_an_hmac_secret(self, made):
         ring = ring_of(made["RS256"])
         forged = replace(ring.current, alg="HS256", secret=ring.public()[0]["n"].encode(), public=None)
@@ -126,7 +142,7 @@ class TestRotateAndRetire:
         keys = {"keys": [generate_jwk("EdDSA", NEXT), generate_jwk("EdDSA")]}
         first = parse_jwks(keys)
         token = refresh_token(ring=first)
-        keys = rotate_jwks(keys)
+        keys = rotate_jwks(keys, 0)
         second = parse_jwks(keys)
         assert reread(token, second) == REFRESH
         assert second.current.kid in {key["kid"] for key in first.public()}  # was known before its first use
@@ -135,7 +151,7 @@ class TestRotateAndRetire:
 
     def test_nothing_signs_that_was_never_published(self, made):
         with pytest.raises(InvalidKeys, match="no next key"):
-            rotate_jwks({"keys": [made["ES256"]]})
+            rotate_jwks({"keys": [made["ES256"]]}, 0)
 
     def test_only_a_previous_key_is_retired(self, made):
         with pytest.raises(InvalidKeys, match="No previous key"):
@@ -156,7 +172,7 @@ class TestOnASite:
         browser = signed_in(bob, remember="on")
         signed_with = {members(jar(browser)["access"], 0)["kid"]}
         for _ in range(3):
-            keyfile.write(file, rotate_jwks(keyfile.read(file)))
+            keyfile.write(file, rotate_jwks(keyfile.read(file), 0))
             assert name_on(browser) == "bob"
             elapse(16 * 60, browser)
             assert name_on(browser) == "bob"
@@ -165,15 +181,20 @@ class TestOnASite:
             signed_with.add(kid)
         assert len(signed_with) == 4
 
-    def test_a_key_that_was_taken_out_is_not_remembered(self, file, bob, signed_in, name_on):
-        browser = signed_in(bob)
+    def test_a_key_that_was_replaced_is_not_remembered_and_the_new_one_signs_at_once(
+        self, file, bob, signed_in, name_on
+    ):
+        browser, before = signed_in(bob, remember="on"), keyfile.read(file)["keys"]
         assert name_on(browser) == "bob"
-        keyfile.write(file, {"keys": [generate_jwk("ES256")]})
-        assert name_on(browser) == "nobody"
+        call_command("tokenkeys", "replace", stdout=StringIO())
+        assert name_on(browser) == "nobody"  # with the refresh token too
+        again = signed_in(bob)
+        assert name_on(again) == "bob"
+        assert members(jar(again)["access"], 0)["kid"] not in {key["kid"] for key in before}
 
     def test_a_broken_file_changes_nothing_but_the_log(self, file, bob, signed_in, name_on, caplog):
         browser = signed_in(bob)
-        for content in ("", '{"keys": [{"alg": "none"}]}'):
+        for content in ("", "[" * 10**5, '{"keys": [{"alg": "none"}]}', '{"keys": [{"alg": []}]}'):
             file.write_text(content)
             assert name_on(browser) == "bob"
         file.unlink()
@@ -189,7 +210,7 @@ class TestOnASite:
         assert response.headers["Cache-Control"] == "public, max-age=300"
         again = Client().get("/jwks/", headers={"if-none-match": response.headers["ETag"]})
         assert again.status_code == 304
-        keyfile.write(file, rotate_jwks(keyfile.read(file)))
+        keyfile.write(file, rotate_jwks(keyfile.read(file), 0))
         assert Client().get("/jwks/").headers["ETag"] != response.headers["ETag"]
 
     def test_the_largest_signature_leaves_room_in_a_cookie(self, settings, tmp_path, bob, signed_in, made):

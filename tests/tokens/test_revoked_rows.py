@@ -1,12 +1,14 @@
 """The revocation list against the rows themselves, by the database's clock."""
 
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from django.db.models.functions import Now
 
+from tokens import models
 from tokens.models import RefreshToken
-from tokens.revocation import LocalRevocationList, local_revocation_list
+from tokens.revocation import OVERLAP, LocalRevocationList, local_revocation_list
 
 
 @pytest.fixture
@@ -49,6 +51,16 @@ class TestChangedWithin:
         row.revoke(RefreshToken.Reason.ENDED)
         [(key, ended_at)] = RefreshToken.objects.changed_within(60)
         assert ended_at >= bumped_at
+
+    def test_a_transaction_that_took_long_tells_it_when_it_commits(
+        self, row, monkeypatch, django_capture_on_commit_callbacks
+    ):
+        with django_capture_on_commit_callbacks(execute=True):
+            row.revoke(RefreshToken.Reason.ENDED)
+            self.changed(row, OVERLAP + 5)
+            monkeypatch.setattr(models, "monotonic", lambda: monotonic() + OVERLAP + 5)
+            assert self.within(OVERLAP) == []
+        assert self.within(5) == [row.pk]
 
     def test_another_process_hears_of_it_by_one_query_and_this_one_at_once(self, row, django_assert_num_queries):
         row.revoke(RefreshToken.Reason.ENDED)

@@ -24,7 +24,7 @@ class TestClient:
         client.cookies["flavour"] = "oat"
         client.force_login(bob)
         assert RefreshToken.objects.live().get().user == bob
-        assert set(client.cookies) >= {"__Host-access", "__Host-refresh", "flavour"}
+        assert set(client.cookies) >= {"__Host-access", "__Host-refresh", "__Host-reauth", "flavour"}
         assert who(client) == "bob"
 
     def test_login_tells_whether_it_let_in(self, bob):

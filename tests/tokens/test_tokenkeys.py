@@ -14,6 +14,8 @@ from tokens.core import keys as signing_keys
 from tokens.core.exceptions import InvalidKeys
 from tokens.middleware import TokenMiddleware
 
+HOUR, WEEK = 3600, 7 * 24 * 3600
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -34,6 +36,17 @@ def tokenkeys(path):
     return tokenkeys
 
 
+@pytest.fixture
+def pass_time(path):
+    """Let time pass, by writing the file's own times back."""
+
+    def pass_time(seconds):
+        aged = [key | {"since": key["since"] - seconds} for key in keyfile.read(path)["keys"]]
+        keyfile.write(path, {"keys": aged})
+
+    return pass_time
+
+
 class TestCommand:
     @pytest.mark.parametrize("alg", ["HS256", "ES256"])
     def test_create_makes_a_current_and_a_next_key_for_its_owners_eyes(self, tokenkeys, path, alg):
@@ -48,19 +61,48 @@ class TestCommand:
             tokenkeys("create", "ES256")
         assert path.read_bytes() == before
 
-    def test_rotate_moves_each_key_on(self, tokenkeys):
+    def test_rotate_moves_each_key_on(self, tokenkeys, pass_time):
         (following, _, _), (current, _, _) = tokenkeys("create", "EdDSA")
+        pass_time(HOUR)
         lines = tokenkeys("rotate")
         assert [line[2] for line in lines] == ["next", "current", "previous"]
         assert [line[0] for line in lines[1:]] == [following, current]
         assert tokenkeys("list") == lines
 
-    def test_retire_drops_a_previous_key_and_no_other(self, tokenkeys):
+    def test_retire_drops_a_previous_key_and_no_other(self, tokenkeys, pass_time):
         _, (current, _, _) = tokenkeys("create", "EdDSA")
         with pytest.raises(CommandError, match="No previous key"):
             tokenkeys("retire", "--", current)
-        tokenkeys("rotate")
+        tokenkeys("rotate", "--force")
+        pass_time(WEEK + HOUR)
         assert [line[2] for line in tokenkeys("retire", "--", current)] == ["next", "current"]
+
+    def test_neither_is_done_before_it_is_safe_unless_forced(self, tokenkeys, path, pass_time):
+        _, (current, _, _) = tokenkeys("create", "EdDSA")
+        pass_time(HOUR - 60)
+        with pytest.raises(CommandError, match=r"Safe from \d{4}-\d\d-\d\d \d\d:\d\d UTC: until then other services"):
+            tokenkeys("rotate")
+        tokenkeys("rotate", "--force")
+        pass_time(HOUR)
+        [_, _, (second, _, _), _] = tokenkeys("rotate")
+        pass_time(WEEK - 60)
+        for kid in (current, second):
+            with pytest.raises(CommandError, match="people may hold tokens"):
+                tokenkeys("retire", "--", kid)
+        pass_time(60)
+        tokenkeys("retire", "--", current)
+        path.write_text(path.read_text().replace('"since"', '"note"'))
+        with pytest.raises(CommandError, match="doesn't say since when the key is next"):
+            tokenkeys("rotate")
+
+    def test_replace_leaves_no_key_of_before_and_a_link_a_link(self, tokenkeys, path):
+        target = path.with_name("target.json")
+        path.symlink_to(target)
+        before = tokenkeys("create", "EdDSA")
+        after = tokenkeys("replace")
+        assert [line[1:] for line in after] == [line[1:] for line in before]
+        assert not {line[0] for line in after} & {line[0] for line in before}
+        assert path.is_symlink() and len(keyfile.read(target)["keys"]) == 2
 
     def test_check_says_what_is_wrong(self, tokenkeys, path):
         tokenkeys("create", "ES256")
@@ -74,14 +116,14 @@ class TestCommand:
             tokenkeys("create", "--dry-run", "ES256")
         tokenkeys("create", "ES256")
         before = path.read_bytes()
-        *states, last = tokenkeys("rotate", "--dry-run")
+        *states, last = tokenkeys("rotate", "--force", "--dry-run")
         assert [state[2] for state in states] == ["next", "current", "previous"]
         assert " ".join(last).startswith("Nothing was written")
         assert path.read_bytes() == before
-        tokenkeys("rotate")
+        tokenkeys("rotate", "--force")
         [previous] = [line[0] for line in tokenkeys("list") if line[2] == "previous"]
         before = path.read_bytes()
-        assert len(tokenkeys("retire", "--dry-run", "--", previous)) == 3
+        assert len(tokenkeys("retire", "--force", "--dry-run", "--", previous)) == 3
         assert path.read_bytes() == before
 
     def test_without_a_file_it_asks_for_one(self):

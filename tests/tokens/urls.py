@@ -7,7 +7,7 @@ from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.cache import cache_control
 
@@ -83,8 +83,17 @@ def machine(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @cache_control(public=True, max_age=3600)
-def shared(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("a page for everybody")
+def shared(request: HttpRequest) -> HttpResponseBase:
+    """A page for everybody, which may look who that is, or do so later."""
+    if "look" in request.GET:
+        return who(request)
+    return StreamingHttpResponse(iter("abc")) if "stream" in request.GET else HttpResponse("the same for all")
+
+
+@login_not_required
+@cache_control(private=True, max_age=60)
+def kept(request: HttpRequest) -> HttpResponse:
+    return who(request)
 
 
 @login_not_required
@@ -137,6 +146,11 @@ def boom(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("in the view")
 
 
+@login_not_required
+def active(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user.is_active))
+
+
 def closed(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{request.user.get_username()} {request.method} {request.POST.get('text', '')}")
 
@@ -151,6 +165,7 @@ urlpatterns = [
     path("change-password/", change_password),
     path("machine/", machine),
     path("shared/", shared),
+    path("kept/", kept),
     path("basket/", basket),
     path("slow/", slow),
     path("waits/", waits),
@@ -158,6 +173,7 @@ urlpatterns = [
     path("changes-meanwhile/", changes_meanwhile),
     path("rolls-back/", rolls_back),
     path("boom/", boom),
+    path("active/", active),
     path("closed/", closed),
     path("jwks/", jwks),
     path(".well-known/openid-configuration", metadata),

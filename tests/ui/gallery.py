@@ -3,6 +3,7 @@
 `python -m tests.ui.screenshots` makes the pictures. A page that is not here fails tests/ui/test_gallery.py.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ Act = Callable[[Page], None]
 NEW = "another battery horse"
 COMMON = "password"
 NOBODYS = "00000000-0000-4000-8000-000000000000"
+NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,25 @@ def until_throttled(act: Act) -> Act:
 
 
 def forged(page: Page) -> None:
+    """A form whose token is another one."""
+    page.evaluate("document.querySelector('main [name=csrfmiddlewaretoken]').value = 'x'.repeat(64)")
+    sent(email="carol@example.org")(page)
+
+
+def as_by_safari(page: Page) -> None:
     """A form without the cookie that belongs to it."""
     page.context.clear_cookies()
     sent(email="carol@example.org")(page)
+
+
+def signed_up(page: Page) -> None:
+    """A name of its own each time, as a second browser would be told that it is taken."""
+    sent(username=f"newcomer{next(NUMBERS)}", email="newcomer@example.org", password1=NEW, password2=NEW)(page)
+
+
+def opened(page: Page) -> None:
+    """What can be unfolded."""
+    page.locator("main summary").press("Enter")
 
 
 OPEN = [
@@ -87,11 +105,7 @@ OPEN = [
         "/accounts/signup/",
         act=sent(username="bob marsh", email="bob@example", password1=COMMON, password2=COMMON),
     ),
-    Picture(
-        "signed-up",
-        "/accounts/signup/",
-        act=sent(username="newcomer", email="newcomer@example.org", password1=NEW, password2=NEW),
-    ),
+    Picture("signed-up", "/accounts/signup/", act=one_after_another(signed_up, opened)),
     Picture("sign-in", "/accounts/login/"),
     Picture("sign-in-errors", "/accounts/login/", act=sent(username="carol", password="is it this?")),
     Picture(
@@ -175,15 +189,16 @@ TROUBLE = [
     Picture("400", "/trouble/400/", status=400),
     Picture("403", "/admin/", who="bob", status=403),
     Picture("csrf", "/accounts/password/reset/", status=403, act=forged),
+    Picture("csrf-safari", "/accounts/password/reset/", status=403, act=as_by_safari),
     Picture("404-visitor", "/no/such/", status=404),
     Picture("404", "/no/such/", who="bob", status=404),
     Picture("405", "/accounts/logout/", who="bob", status=405),
     Picture(
         "429",
-        "/accounts/email/verify/",
+        "/accounts/username/",
         who="erin",
         status=429,
-        act=one_after_another(pressed("Send me the mail"), until_throttled(pressed("Send it again"))),
+        act=until_throttled(sent(username="alice")),
     ),
     Picture("500", "/trouble/500/", status=500),
     Picture("503", "/trouble/503/", status=503),

@@ -56,11 +56,12 @@ async function focused() {
   return element === document.body ? "" : element.name || element.className;
 }
 
-// Each by how much of the window, and what it was, from where to where.
+// Each by how much of the window, and what it was, from where to where; but for what somebody has just unfolded.
 async function shifts() {
   const found = [];
   const told = ({ value, sources }) => [value, sources.map(moved)];
-  new PerformanceObserver((list) => found.push(...list.getEntries().map(told))).observe({ type: "layout-shift", buffered: true });
+  const unasked = (list) => list.getEntries().filter((shift) => !shift.hadRecentInput);
+  new PerformanceObserver((list) => found.push(...unasked(list).map(told))).observe({ type: "layout-shift", buffered: true });
   await rendered();
   return found;
 }

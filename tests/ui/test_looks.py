@@ -44,6 +44,7 @@ PURPOSES = {
     "password-change": ["username", "current-password", "new-password", "new-password"],
     "proof": ["username", "current-password"],
     "email-asked": ["one-time-code"],
+    "signed-up": ["one-time-code", "email"],
     "email": ["email"],
     "user-name": ["username"],
     "profile": ["given-name", "family-name"],

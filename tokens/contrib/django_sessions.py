@@ -27,11 +27,10 @@ from .. import client, cookies, issuing, signals, users
 from ..conf import conf
 from ..core.exceptions import RevokedToken
 from ..models import RefreshToken
-from ..session import OWNER, TokenRequest
+from ..revocation import OldSessions
+from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
 Reason = RefreshToken.Reason
-SIGN_IN = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
-DISTRUSTED = (Reason.ENDED, Reason.ADMIN, Reason.REUSED)
 logger = logging.getLogger("tokens")
 
 
@@ -45,7 +44,7 @@ def resume(request: TokenRequest) -> AbstractBaseUser | None:
         return None
     old = _store(request, key)
     try:
-        row = _row(request, _id(key), old)
+        row = _row(request, _ids(key), old)
     except RevokedToken:
         return None
     if row is None:
@@ -90,55 +89,86 @@ def _store(request: TokenRequest, key: str) -> SessionBase:
     return store
 
 
-def _id(key: str) -> UUID:
-    """Return the id of the one row that the session of this key can become."""
-    return UUID(bytes=salted_hmac("tokens.adoption", key, algorithm="sha256").digest()[:16], version=4)
+def _ids(key: str) -> list[UUID]:
+    """Return the id of the one row that the session of this key can become, then those by SECRET_KEY_FALLBACKS."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [
+        UUID(bytes=salted_hmac("tokens.adoption", key, secret, algorithm="sha256").digest()[:16], version=4)
+        for secret in secrets
+    ]
 
 
-def _row(request: TokenRequest, sid: UUID, old: SessionBase) -> RefreshToken | None:
-    """Return the row that `old` has become, perhaps at this moment. Raises RevokedToken."""
-    stub: Any = SimpleNamespace(session=old)
+def _row(request: TokenRequest, ids: list[UUID], old: SessionBase) -> RefreshToken | None:
+    """Return the row that `old` has become, perhaps at this moment. Raises RevokedToken.
+
+    None in a browser that has held somebody else's tokens since: they have ended, and nobody else takes their place.
+    """
+    stub: Any = SimpleNamespace(session=_rehashed(old) or old)
     user = get_user(stub)  # Django itself checks the backend and the hash
-    if isinstance(user, AbstractBaseUser):
-        return _found(sid) or _started(request, sid, old, user)
-    return None if old.session_key else _found(sid)
+    is_known = isinstance(user, AbstractBaseUser)
+    row = _found(ids) if is_known or old.session_key is None else None
+    owner = row.user if row else user
+    if not isinstance(owner, AbstractBaseUser):
+        return None
+    if any(claims.sub != str(owner.pk) for claims in request.tokens.presented_claims()):
+        old.flush()
+        return None
+    return row or _started(request, ids, old, owner)
 
 
-def _found(sid: UUID) -> RefreshToken | None:
+def _rehashed(old: SessionBase) -> SessionBase | None:
+    """Return a copy of `old` with today's hash, if it has one that the same password had before it was hashed anew."""
+    key, known = old.get(SESSION_KEY), old.get(HASH_SESSION_KEY)
+    if not key or not known:
+        return None
+    today = OldSessions.objects.hash_of_today(key, users.digest(known))
+    user = users.from_db_or_none(users.key_of(key)) if today else None
+    if user is None or today not in set(users.auth_hashes(user)):
+        return None
+    copy = type(old)()
+    copy.update({**{name: old.get(name) for name in SIGN_IN_KEYS}, HASH_SESSION_KEY: user.get_session_auth_hash()})
+    return copy
+
+
+def _found(ids: list[UUID]) -> RefreshToken | None:
     """Return the row, if there is one.
 
     Raises RevokedToken if it has ended, or if a browser has settled on a token of it: then the key is dead.
     """
-    row: RefreshToken | None = RefreshToken.objects.on_primary().select_related("user").filter(pk=sid).first()
+    row: RefreshToken | None = RefreshToken.objects.on_primary().select_related("user").filter(pk__in=ids).first()
     if row is not None:
         row.check_live()
         if row.generation > 1 or time() - row.created_at.timestamp() > conf.idle_lifetime:
-            raise RevokedToken(str(sid))
+            raise RevokedToken(str(row.pk))
     return row
 
 
-def _started(request: TokenRequest, sid: UUID, old: SessionBase, user: AbstractBaseUser) -> RefreshToken | None:
-    """Return a new row, or that of another tab if it was first.
+def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: AbstractBaseUser) -> RefreshToken | None:
+    """Return a new row, or that of another tab if it was first. None if all old sessions of the user have ended.
 
-    None if the user has ended sessions since the site moved: old sessions are on no list, so "all others" meant these
-    too. Raises RevokedToken.
+    Raises RevokedToken.
     """
     with transaction.atomic(using=router.db_for_write(RefreshToken)):
         users.lock_for_update(user.pk)
-        if row := _found(sid):
+        if row := _found(ids):
             return row
-        if RefreshToken.objects.on_primary().for_user(user).filter(reason__in=DISTRUSTED).exists():
+        if OldSessions.objects.have_ended(user.pk):
             old.flush()
+            request.tokens.session_flushed = False
             return None
         row = RefreshToken.objects.start(
             user,
-            id=sid,
+            id=ids[0],
             method=RefreshToken.Method.MOVED,
             remember=_outlives_browser(old),
+            backend=old.get(BACKEND_SESSION_KEY),
             authenticated_at=None,
             user_agent=client.user_agent(request),
             ip_address=client.ip_address(request),
         )
+    if OldSessions.objects.have_ended(user.pk):  # an end of everybody's sessions takes no lock
+        row.revoke(Reason.ADMIN)
+        return None
     signals.session_started.send_robust(RefreshToken, request=request, row=row)
     return row
 
@@ -162,11 +192,13 @@ def _go_on(request: TokenRequest, old: SessionBase, row: RefreshToken) -> None:
     The old one is left as it is until the response leaves: one that fails must not sign anybody out.
     """
     request.tokens.adopted = old
+    vars(old).pop("tokens", None)  # what happens to it from now on is no sign-out
     if not _is_own():
         return
     request.COOKIES.pop(conf.adopt_sessions, None)  # or Django would delete what another tab has set
     request.session = type(old)()
-    if kept := {name: value for name, value in old.items() if name not in SIGN_IN}:
+    show_sign_in(request)
+    if kept := {name: value for name, value in old.items() if name not in SIGN_IN_KEYS}:
         request.session.update(kept | {OWNER: str(row.user_id)})
 
 
@@ -174,7 +206,7 @@ def _end(request: TokenRequest, response: HttpResponseBase, key: str) -> None:
     tokens = request.tokens
     if tokens.adopted is None or tokens.created:  # signed in or out beside it, or after it
         reason = Reason.SIGNED_OUT if tokens.flushed else Reason.REPLACED
-        RefreshToken.objects.filter(pk=_id(key)).revoke(reason)
+        RefreshToken.objects.filter(pk__in=_ids(key)).revoke(reason)
         if _is_own() and tokens.adopted is None:
             return  # Django has done it
     old = tokens.adopted or _store(request, key)

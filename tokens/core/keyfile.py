@@ -61,17 +61,18 @@ def read(path: Path) -> JwkSet:
     """Return the decoded file. Raises OSError, or InvalidKeys if it is not JSON."""
     try:
         decoded: JwkSet = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidKeys("The file is not JSON.") from None
     return decoded
 
 
 def write(path: Path, keys: JwkSet) -> None:
-    """Replace the file with `keys`, completely or not at all, readable by its owner only.
+    """Replace the file with `keys`, completely or not at all, readable by its owner only. A link stays one.
 
     Raises InvalidKeys or OSError, and has changed nothing then.
     """
     parse_jwks(keys)
+    path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
     try:
         with os.fdopen(handle, "w") as file:

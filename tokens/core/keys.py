@@ -3,6 +3,7 @@
 A key has one algorithm; a token's own `alg` only has to agree (RFC 8725 §3.1). In a set each key has `kid`, `alg`,
 `use` and a `state`: `next` is published and does not sign yet, `current` signs (exactly one), `previous` verifies until
 the last token it signed has expired. So a key is known to every neighbour before its first use, and after its last.
+`since` is the time (Unix, seconds) at which it entered that state.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ KINDS = {"HS256": "oct", "RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 HMAC_LEAST = 32  # bytes: as long as the hash (RFC 7518 §3.2)
 RSA_LEAST = 2048  # bits (RFC 7518 §3.3)
 RSA_NEW = 3072  # bits: 128 bits of security (NIST SP 800-57)
+SPREAD = 3600  # seconds until everybody knows a new set: servers reload in one minute, neighbours and caches in ten
 
 Jwk = dict[str, Any]  # decoded JSON
 JwkSet = dict[str, list[Jwk]]
@@ -132,39 +134,69 @@ def generate_jwk(alg: str, state: str = CURRENT) -> Jwk:
     return {"kid": thumbprint(members), "alg": alg, "use": "sig", "state": state, **members}
 
 
-def rotate_jwks(jwks: JwkSet) -> JwkSet:
+def generate_jwks(alg: str, now: int) -> JwkSet:
+    """Return a new set for `alg`: a current key, and the next one."""
+    return {"keys": [generate_jwk(alg, state) | {"since": now} for state in (NEXT, CURRENT)]}
+
+
+def rotate_jwks(jwks: JwkSet, now: int) -> JwkSet:
     """Return the set after one step: next becomes current, current previous, and there is a new next.
 
     Raises InvalidKeys if the set is invalid or has no next key: a key that was never published must not sign.
     """
     current = parse_jwks(jwks).current
-    if not any(entry.get("state") == NEXT for entry in jwks["keys"]):
-        raise InvalidKeys("There is no next key yet: publish one before it signs.")
-    after = {NEXT: CURRENT, CURRENT: PREVIOUS}
-    moved = [entry | {"state": after.get(_state(entry, alone=False), PREVIOUS)} for entry in jwks["keys"]]
-    return {"keys": [generate_jwk(current.alg, NEXT), *moved]}
+    following(jwks)
+    after = {NEXT: {"state": CURRENT, "since": now}, CURRENT: {"state": PREVIOUS, "since": now}}
+    moved = [entry | after.get(_state(entry, alone=False), {}) for entry in jwks["keys"]]
+    return {"keys": [generate_jwk(current.alg, NEXT) | {"since": now}, *moved]}
 
 
 def retire_jwk(jwks: JwkSet, kid: str) -> JwkSet:
     """Return the set without the key `kid`. Raises InvalidKeys unless it is there, as a previous key."""
-    if not any(_kid(entry) == kid and entry.get("state") == PREVIOUS for entry in jwks["keys"]):
-        raise InvalidKeys(f"No previous key has the kid {kid}.")
-    return {"keys": [entry for entry in jwks["keys"] if _kid(entry) != kid]}
+    retired = previous(jwks, kid)
+    return {"keys": [entry for entry in jwks["keys"] if entry is not retired]}
+
+
+def following(jwks: JwkSet) -> Jwk:
+    """Return the next key. Raises InvalidKeys if there is none."""
+    for entry in jwks["keys"]:
+        if entry.get("state") == NEXT:
+            return entry
+    raise InvalidKeys("There is no next key yet: publish one before it signs.")
+
+
+def previous(jwks: JwkSet, kid: str) -> Jwk:
+    """Return the previous key `kid`. Raises InvalidKeys if there is none."""
+    for entry in jwks["keys"]:
+        if _kid(entry) == kid and entry.get("state") == PREVIOUS:
+            return entry
+    raise InvalidKeys(f"No previous key has the kid {kid}.")
 
 
 def _key(entry: Jwk) -> Key:
     alg, kty = entry.get("alg"), entry.get("kty")
-    if alg not in KINDS:
+    if not isinstance(alg, str) or alg not in KINDS:
         raise InvalidKeys(f"An algorithm is none of {', '.join(KINDS)}.")
     if kty != KINDS[alg]:
         raise InvalidKeys(f"A key for {alg} is not of the type {KINDS[alg]}.")
     if entry.get("use", "sig") != "sig":
         raise InvalidKeys("A key is not for signatures.")
+    if not isinstance(entry.get("since", 0), int):
+        raise InvalidKeys("A key's since is not a number of seconds.")
     try:
         made = _algorithm(alg).from_jwk(entry)
-    except (jwt.InvalidKeyError, ValueError, TypeError, KeyError):
+    except Exception:  # the libraries below have an error of their own for each type that JSON can hold
         raise InvalidKeys(f"A key for {alg} cannot be read.") from None
+    _check_operations(entry)
     return _hmac(entry, made) if alg == "HS256" else _pair(entry, made)
+
+
+def _check_operations(entry: Jwk) -> None:
+    """Raise InvalidKeys if `key_ops` (RFC 7517 §4.3) forbids what the key is for. A public half needs no mention."""
+    needed = ("sign", "verify") if entry["kty"] == "oct" else ("sign" if "d" in entry else "verify",)
+    allowed = entry.get("key_ops", needed)
+    if not isinstance(allowed, (list, tuple)) or not all(operation in allowed for operation in needed):
+        raise InvalidKeys(f"A key's key_ops does not have {' and '.join(needed)}.")
 
 
 def _hmac(entry: Jwk, secret: bytes) -> Key:

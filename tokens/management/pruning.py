@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from django.db import connections, transaction
 from django.utils import timezone
 
+from ..conf import conf
 from ..models import KEPT_AFTER_END, RefreshToken, RefreshTokenQuerySet
 
 FEWEST, MOST = 100, 2_000  # rows in one transaction
@@ -16,11 +17,15 @@ AIM = 0.01  # seconds that one may take: nobody waits longer for its locks
 
 
 def old() -> RefreshTokenQuerySet:
-    """Return the rows that no token can be good for any more."""
+    """Return the rows that no token can be good for any more.
+
+    One that was taken over from an old session stays while the site moves: whoever has that session's key could use it
+    once more.
+    """
     rows: RefreshTokenQuerySet = RefreshToken.objects.on_primary().filter(
         expires_at__lt=timezone.now() - KEPT_AFTER_END
     )
-    return rows
+    return rows.exclude(method=RefreshToken.Method.MOVED) if conf.adopt_sessions else rows
 
 
 def batches() -> Iterator[int]:

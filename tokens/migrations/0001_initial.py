@@ -32,6 +32,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='OldSessions',
+            fields=[
+                ('sub', models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('old_hash', models.CharField(max_length=64)),
+                ('new_hash', models.CharField(max_length=64)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='RefreshToken',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -43,6 +55,7 @@ class Migration(migrations.Migration):
                 ('probe_count', models.PositiveSmallIntegerField(default=0, verbose_name='probes')),
                 ('remember', models.BooleanField(default=False, verbose_name='kept')),
                 ('method', models.CharField(default='other', max_length=16, verbose_name='opened')),
+                ('backend', models.CharField(blank=True, max_length=200, verbose_name='authentication backend')),
                 ('name', models.CharField(blank=True, max_length=60, verbose_name='name')),
                 ('user_agent', models.CharField(blank=True, max_length=300, verbose_name='browser')),
                 ('browser', models.CharField(blank=True, max_length=16)),

@@ -42,7 +42,8 @@ class Command(BaseCommand):
     """Carry out each task, or say what it would do."""
 
     help = (
-        "Delete the accounts whose grace period is over, the rows that are past their retention (events: "
+        "Delete the accounts whose grace period is over, those that were neither confirmed nor used for "
+        f"{deletion.UNCONFIRMED_LIFETIME.days} days, the rows that are past their retention (events: "
         f"{EVENT_RETENTION.days} days), and what deleted users left behind. Run it once a day; it can be interrupted "
         "at any time and run again."
     )
@@ -67,6 +68,10 @@ def _tasks() -> list[Task]:
     """
     return [
         Task("accounts", "deleted", User.objects.due_for_deletion(), lambda users: sum(map(deletion.delete, users))),
+        Task(
+            *("unconfirmed accounts", "deleted", deletion.unconfirmed()),
+            lambda users: sum(map(deletion.delete_unconfirmed, users)),
+        ),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
         Task("old email verifications", "deleted", _old_email_verifications(), _delete),
         Task("events of deleted users", "anonymised", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),

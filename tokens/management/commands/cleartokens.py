@@ -1,6 +1,8 @@
 from django.core.management.base import BaseCommand, CommandParser
 
+from ...conf import conf
 from ...models import KEPT_AFTER_END
+from ...revocation import OldSessions
 from .. import pruning
 from ..progress import counting
 
@@ -18,6 +20,8 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write(f"{pruning.old().count()} sessions would be deleted.")
             return
+        if not conf.adopt_sessions:
+            OldSessions.objects.all().delete()
         with counting(self, "sessions deleted", total=lambda: pruning.old().count()) as count:
             for deleted in pruning.batches():
                 count(deleted)

@@ -5,11 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ...models import PEOPLE_AT_ONCE, RefreshToken
+from ... import users
+from ...models import PEOPLE_AT_ONCE, RefreshToken, RefreshTokenQuerySet
+from ...revocation import EVERYBODY, OldSessions
 from ..progress import counting
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -38,16 +43,16 @@ class Command(BaseCommand):
             sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
         people = get_user_model()._base_manager.using(sessions.db)
         if user is not None:
-            people = people.filter(**{get_user_model().USERNAME_FIELD: user})
-            if not people.exists():
-                raise CommandError(f"No user is called {user}.")
+            people = people.filter(pk=_person(user).pk)
         found = sessions.filter(user__in=people)
         if options["dry_run"]:
             self.stdout.write(f"{found.count()} sessions would be ended.")
             return
+        if older_than is None:
+            OldSessions.objects.end(EVERYBODY if user is None else _person(user).pk)
         with counting(self, "sessions ended", total=found.count) as count:
             for keys in _batches(people):
-                count(sessions.revoke_of(keys, RefreshToken.Reason.ADMIN))
+                count(_end(sessions, keys))
 
 
 def span(text: str) -> timedelta:
@@ -56,6 +61,21 @@ def span(text: str) -> timedelta:
         raise ArgumentTypeError(f"{text!r} is not a time span: write 90m, 12h or 30d")
     number, unit = found.groups()
     return timedelta(**{UNITS[unit]: int(number)})
+
+
+def _person(name: str) -> AbstractBaseUser:
+    try:
+        person: AbstractBaseUser = get_user_model()._default_manager.get_by_natural_key(name)
+    except ObjectDoesNotExist:
+        raise CommandError(f"No user is called {name}.") from None
+    return person
+
+
+def _end(sessions: RefreshTokenQuerySet, keys: list[Any]) -> int:
+    """End those of the users `keys`, under the lock that sign-ins take: none that is under way escapes."""
+    with transaction.atomic(using=sessions.db):
+        users.lock_all(keys)
+        return sessions.filter(user_id__in=keys).revoke(RefreshToken.Reason.ADMIN)
 
 
 def _batches(people: QuerySet[Any]) -> Iterator[list[Any]]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ...conf import conf
 from ...core import keyfile
 from ...core import keys as jwks
 from ...core.exceptions import InvalidKeys
@@ -12,7 +15,8 @@ from ...core.exceptions import InvalidKeys
 
 class Command(BaseCommand):
     help = (
-        "Makes, lists, rotates, retires and checks the keys that sign tokens (TOKENS_KEYS). Never shows a private one."
+        "Makes, lists, rotates, retires, replaces and checks the keys that sign tokens (TOKENS_KEYS). "
+        "Never shows a private one."
     )
     requires_system_checks: list[str] = []  # noqa: RUF012  (it mends what they complain of)
 
@@ -25,9 +29,12 @@ class Command(BaseCommand):
         rotate = verbs.add_parser("rotate", help="next becomes current, current previous, and there is a new next")
         retire = verbs.add_parser("retire", help="drop a previous key, once the last token it signed has expired")
         retire.add_argument("kid", help="its id; write `--` before one that begins with a hyphen")
+        replace = verbs.add_parser("replace", help="after a leak: new keys at once, and everyone signs in again")
         verbs.add_parser("check", help="say whether the file can be used")
-        for verb in (create, rotate, retire):
+        for verb in (create, rotate, retire, replace):
             verb.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+        for verb in (rotate, retire):
+            verb.add_argument("--force", action="store_true", help="do it though people may have to sign in again")
 
     def handle(self, *args: object, verb: str, file: str | None, **options: object) -> None:
         name = file or getattr(settings, "TOKENS_KEYS", "")
@@ -41,7 +48,7 @@ class Command(BaseCommand):
     def _create(self, path: Path, alg: str, dry_run: bool = False, **_: object) -> None:
         if path.exists():
             raise CommandError(f"{path} is there already.")
-        self._write(path, {"keys": [jwks.generate_jwk(alg, jwks.NEXT), jwks.generate_jwk(alg)]}, dry_run)
+        self._write(path, jwks.generate_jwks(alg, int(time())), dry_run)
 
     def _list(self, path: Path, **_: object) -> None:
         self._show(keyfile.read(path))
@@ -58,12 +65,35 @@ class Command(BaseCommand):
         for entry, key in zip(keys["keys"], ring.verifying.values(), strict=True):
             self.stdout.write(f"{key.kid}  {key.alg:<5}  {entry.get('state', jwks.CURRENT)}")
 
-    def _rotate(self, path: Path, dry_run: bool = False, **_: object) -> None:
-        self._write(path, jwks.rotate_jwks(keyfile.read(path)), dry_run)
+    def _rotate(self, path: Path, dry_run: bool = False, force: bool = False, **_: object) -> None:
+        keys = keyfile.read(path)
+        rotated = jwks.rotate_jwks(keys, int(time()))
+        if not force:
+            _wait_for(jwks.following(keys), jwks.SPREAD, "other services and servers may not know the next key")
+        self._write(path, rotated, dry_run)
 
-    def _retire(self, path: Path, kid: str, dry_run: bool = False, **_: object) -> None:
-        self._write(path, jwks.retire_jwk(keyfile.read(path), kid), dry_run)
+    def _retire(self, path: Path, kid: str, dry_run: bool = False, force: bool = False, **_: object) -> None:
+        keys = keyfile.read(path)
+        jwks.parse_jwks(keys)
+        if not force:
+            lifetime = max(conf.idle_lifetime, conf.browser_lifetime) + jwks.SPREAD
+            _wait_for(jwks.previous(keys, kid), lifetime, "people may hold tokens that this key signed")
+        self._write(path, jwks.retire_jwk(keys, kid), dry_run)
+
+    def _replace(self, path: Path, dry_run: bool = False, **_: object) -> None:
+        alg = jwks.parse_jwks(keyfile.read(path)).current.alg
+        self._write(path, jwks.generate_jwks(alg, int(time())), dry_run)
 
     def _check(self, path: Path, **_: object) -> None:
         count = len(jwks.parse_jwks(keyfile.read(path)).verifying)
         self.stdout.write(f"{path} can be used: {count} keys.")
+
+
+def _wait_for(entry: jwks.Jwk, seconds: float, reason: str) -> None:
+    """Raise CommandError unless the key has been in its state for so long."""
+    if "since" not in entry:
+        raise CommandError(f"The file doesn't say since when the key is {entry['state']}: {reason}. --force does it.")
+    safe_at = entry["since"] + seconds
+    if time() < safe_at:
+        until = datetime.fromtimestamp(safe_at, UTC)
+        raise CommandError(f"Safe from {until:%Y-%m-%d %H:%M} UTC: until then {reason}. --force does it now.")

@@ -1,0 +1,104 @@
+"""The backend that let somebody in is asked whenever the row is read, as Django asks it at each request."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import UserManager
+
+from tests.tokens.clock import elapse
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
+
+DJANGOS = "django.contrib.auth.backends.ModelBackend"
+ALL_USERS = "django.contrib.auth.backends.AllowAllUsersModelBackend"
+BANS = f"{__name__}.BansBackend"
+
+
+class BansBackend(ModelBackend):
+    banned = frozenset()
+
+    def get_user(self, user_id):
+        return None if user_id in self.banned else super().get_user(user_id)
+
+
+@pytest.fixture
+def banned(monkeypatch):
+    monkeypatch.setattr(BansBackend, "banned", set())
+    return BansBackend.banned
+
+
+@pytest.fixture
+def let_in(settings):
+    """`let_in(user, backend)`: a browser in which that backend has let `user` in."""
+    settings.AUTHENTICATION_BACKENDS = [DJANGOS, BANS, ALL_USERS]
+
+    def let_in(user, backend):
+        client = Client()
+        client.force_login(user, backend)
+        return client
+
+    return let_in
+
+
+def reason():
+    return RefreshToken.objects.get().reason
+
+
+def test_a_ban_ends_the_session_when_the_row_is_read(let_in, banned, bob, name_on):
+    client = let_in(bob, BANS)
+    banned.add(bob.pk)
+    assert name_on(client, "/guarded/") == "nobody"
+    assert reason() == RefreshToken.Reason.DEACTIVATED
+    banned.clear()
+    assert name_on(client) == "nobody"
+
+
+def test_a_ban_is_no_matter_to_whom_another_backend_let_in(let_in, banned, bob, name_on):
+    client = let_in(bob, DJANGOS)
+    banned.add(bob.pk)
+    assert name_on(client, "/guarded/") == "bob"
+
+
+def test_a_backend_that_is_gone_from_the_settings_takes_its_sessions_along(let_in, settings, bob, name_on):
+    client = let_in(bob, BANS)
+    settings.AUTHENTICATION_BACKENDS = [DJANGOS]
+    elapse(16 * 60, client)
+    assert name_on(client) == "nobody"
+    assert reason() == RefreshToken.Reason.DEACTIVATED
+
+
+def test_people_whom_the_default_manager_does_not_show_are_nobody(let_in, monkeypatch, bob, name_on):
+    class Undeleted(UserManager):
+        def get_queryset(self):
+            return super().get_queryset().exclude(first_name="deleted")
+
+    client = let_in(bob, DJANGOS)
+    hiding = Undeleted()
+    hiding.model = get_user_model()
+    monkeypatch.setattr(get_user_model()._meta, "default_manager", hiding)
+    assert name_on(client, "/guarded/") == "bob"
+    get_user_model()._base_manager.filter(pk=bob.pk).update(first_name="deleted")
+    assert name_on(client, "/guarded/") == "nobody"
+
+
+class TestInactive:
+    def test_is_let_in_by_the_backend_for_all_and_stays(self, let_in, bob, name_on):
+        bob.is_active = False
+        bob.save()
+        client = let_in(bob, ALL_USERS)
+        assert [name_on(client), name_on(client, "/guarded/")] == ["bob", "bob"]
+        elapse(16 * 60, client)
+        assert name_on(client) == "bob"
+
+    def test_a_token_does_not_say_that_they_are_active(self, let_in, bob):
+        bob.is_active = False
+        bob.save()
+        assert let_in(bob, ALL_USERS).get("/active/").content == b"False"
+
+    def test_ends_the_sessions_of_those_backends_that_would_not_let_them_in(self, let_in, bob, name_on):
+        by_django, by_all = let_in(bob, DJANGOS), let_in(bob, ALL_USERS)
+        bob.is_active = False
+        bob.save()
+        assert [name_on(by_django, "/guarded/"), name_on(by_all, "/guarded/")] == ["nobody", "bob"]
