@@ -172,7 +172,7 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
-    for row in RefreshToken.objects.on_primary().filter(pk__in=sids).live():
+    for row in RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live():
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
             if row.revoke(reason):
                 row.reason = reason

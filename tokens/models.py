@@ -162,6 +162,9 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
 
         Return how many ended. Sessions that were not taken over yet are ended, but not counted.
         """
+        people = list(people)
+        for user in people:
+            users.load_before_end(user)
         return sum(self._revoke_all(key, reason, keeping) for key in sorted(user.pk for user in people))
 
     def revoke_reused(self, row: RefreshToken) -> int:
