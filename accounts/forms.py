@@ -50,6 +50,7 @@ class LoginForm(auth_forms.AuthenticationForm):
         account = throttle.account_key(self.cleaned_data["username"])
         throttle.hit(self.request, throttle.SIGN_IN, account, self.cleaned_data["password"])
         cleaned = super().clean()
+        throttle.hit(self.request, throttle.SIGNED_IN, self.get_user())
         throttle.reset(self.request, throttle.SIGN_IN, account)
         return cleaned
 

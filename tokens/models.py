@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, models, router, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -190,7 +190,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
                 or not users.admitted(current, str(values["backend"]))
             ):
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
-            self._evict(self.for_user(current).exclude(pk__in=replacing))
+            alike = self.for_user(current).filter(is_app=values.get("is_app", False))  # apps evict no browsers
+            self._evict(alike.exclude(pk__in=replacing))
             index = self._free_status_index() if conf.status_list else None
             row: RefreshToken = self.create(
                 user=current, auth_hash=users.auth_hash(current), status_index=index, **values
@@ -218,8 +219,16 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         return free
 
     def _evict(self, sessions: RefreshTokenQuerySet) -> None:
-        longest_idle = sessions.on_primary().live().order_by("-last_used_at")[conf.max_sessions - 1 :]
-        if ids := list(longest_idle.values_list("pk", flat=True)):
+        # Whoever has the password may sign in as often as there are places, and must not evict a session in use that
+        # way. So those go first that were never used beyond their first token, the oldest of them first: the owner's
+        # newest sign-in stays. Of the others the longest idle goes. The stamp lags; where it cannot tell which is
+        # idle, the newest goes: a thief comes after the owner.
+        in_use_since = timezone.now() - TOUCHED_EVERY - timedelta(seconds=2 * conf.access_lifetime)
+        confirmed = Case(When(generation=1, then=0), default=1)
+        in_use = When(generation__gt=1, last_used_at__gt=in_use_since, then=Value(in_use_since))
+        kept_first = (confirmed.desc(), Case(in_use, default="last_used_at").desc(), "created_at")
+        evicted = sessions.on_primary().live().order_by(*kept_first)[conf.max_sessions - 1 :]
+        if ids := list(evicted.values_list("pk", flat=True)):
             self.filter(pk__in=ids).revoke(RefreshToken.Reason.EVICTED)
 
 

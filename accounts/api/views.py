@@ -40,6 +40,7 @@ def _login(request: Request) -> HttpResponse:
         if user is not None:
             _check_staying(user)
             _check_confirmed(user)
+            throttle.hit(request, throttle.SIGNED_IN, user)
             pair = bearer.start(request, user)
             throttle.reset(request, throttle.SIGN_IN, account)
             return _pair(pair)

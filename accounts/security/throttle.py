@@ -60,6 +60,14 @@ SIGN_IN = Limit(
     hashing=STRANGERS,
 )
 
+# Counted when the password was right: each time costs a row, an event and perhaps a mail, and in the end evicts another
+# session. One visitor, such as a script that keeps no tokens, never fills the bucket that the account's owner shares.
+SIGNED_IN = Limit(
+    "right password",
+    visitor_and_account=Rate(free=20, first=10, longest=10 * 60, window=HOUR),
+    account=Rate(free=40, first=10, longest=60, window=HOUR),
+)
+
 # Each attempt costs a hash, a row and a mail. A school class that signs up together is one visitor.
 SIGN_UP = Limit(
     "sign-up",

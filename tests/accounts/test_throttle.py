@@ -292,13 +292,17 @@ class TestTheDocument:
         table = {row[0]: row[1:] for row in rows if len(row) == 4}
         limits = [value for value in vars(throttle).values() if isinstance(value, Limit)]
         limits.remove(throttle.MAIL_LINK)  # it counts nothing
-        assert len(limits) == 7
+        assert len(limits) == 8
         for limit in limits:
             paces = (limit.visitor_and_account, limit.visitor, limit.account)
             assert table[limit.name] == [self.told(pace) for pace in paces], limit.name
 
     def test_so_is_that_of_repeats(self):
         assert f"That limit is {self.told(throttle.SIGN_IN.repeats)}." in self.PAGE
+
+    def test_one_visitor_with_the_right_password_leaves_room_for_the_owner(self):
+        limit = throttle.SIGNED_IN
+        assert self.in_a_day(limit.visitor_and_account) / 24 < limit.account.free
 
     def test_so_are_those_of_the_whole_site(self):
         for limit in (throttle.SIGN_UP, throttle.RESET, throttle.RESEND):

@@ -150,6 +150,18 @@ class TestTheSameWrongPasswordAgain:
         assert post(client, password=PASSWORD).status_code == 302
 
 
+class TestTheRightPasswordAgainAndAgain:
+    def test_opens_sessions_at_a_pace_and_keeps_the_owners_browser_open(self, bob, monkeypatch, settings):
+        settings.TRUSTED_PROXIES = 1
+        rate = Rate(3, 5, 10, 600)
+        monkeypatch.setattr(throttle, "SIGNED_IN", Limit("right password", visitor_and_account=rate, account=rate))
+        own, *others = (at(f"192.0.2.{n}") for n in range(5))
+        assert [post(each, password=PASSWORD).status_code for each in (own, *others)] == [302] * 3 + [429] * 2
+        assert TestApi().log_in(PASSWORD).status_code == 429
+        assert RefreshToken.objects.count() == 3
+        assert post(own, password=PASSWORD).status_code == 302
+
+
 class TestNobodyLearnsWhoHasAnAccount:
     @pytest.fixture
     def people(self, bob):

@@ -162,6 +162,40 @@ class TestStart:
         assert [name_on(first), name_on(second)] == ["bob", "nobody"]
         assert list(RefreshToken.objects.exclude(reason="").values_list("reason", flat=True)) == [Reason.EVICTED]
 
+    def test_lets_no_session_in_use_go_however_often_a_thief_signs_in(self, bob, settings):
+        """The owner's stamp lags, and the thief's is newer."""
+        rows = {}
+        for name, generation, used, created in (
+            ("idle", 2, 180, 1500),
+            ("owner's", 2, 70, 500),
+            ("thief's", 2, 1, 60),
+            ("left at once", 1, 20, 20),
+            ("newest", 1, 0, 0),
+        ):
+            row, now = RefreshToken.objects.start(bob), timezone.now()
+            row.generation, rows[row.pk] = generation, name
+            row.last_used_at, row.created_at = now - timedelta(minutes=used), now - timedelta(minutes=created)
+            row.save(update_fields=["generation", "last_used_at", "created_at"])
+
+        def left(limit):
+            settings.TOKENS_MAX_SESSIONS = limit
+            RefreshToken.objects.start(bob)
+            live = set(RefreshToken.objects.live().values_list("pk", flat=True))
+            assert len(live) == limit
+            return [name for pk, name in rows.items() if pk in live]
+
+        assert left(5) == ["idle", "owner's", "thief's", "newest"]
+        assert [left(4) for _ in range(20)] == [["idle", "owner's", "thief's"]] * 20
+        assert [left(3), left(2)] == [["owner's", "thief's"], ["owner's"]]
+
+    def test_lets_browsers_go_for_browsers_and_apps_for_apps(self, bob, settings):
+        settings.TOKENS_MAX_SESSIONS = 2
+        for is_app in (False, False, True, True, True, False):
+            RefreshToken.objects.start(bob, is_app=is_app)
+        rows = RefreshToken.objects.order_by("created_at").values_list("is_app", "reason")
+        gone = Reason.EVICTED
+        assert list(rows) == [(False, gone), (False, ""), (True, gone), (True, ""), (True, ""), (False, "")]
+
     def test_lets_nobody_go_for_one_that_is_replaced(self, bob, signed_in, settings):
         settings.TOKENS_MAX_SESSIONS = 2
         signed_in(bob)
