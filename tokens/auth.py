@@ -76,7 +76,8 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
     kept = {name: getattr(old, name) for name in ("remember", "name", "method", "backend")} if old else {}
     RefreshToken.objects.revoke_for([user], Reason.PASSWORD)
     try:
-        _open(session, RefreshToken.objects.start(user, **kept, **_client_info(request)))
+        lifetime = _length(request)["lifetime"]
+        _open(session, RefreshToken.objects.start(user, **kept, lifetime=lifetime, **_client_info(request)))
     except RevokedToken:  # deactivated, or changed once more, this very moment
         session.clear()
 
