@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime, timedelta
@@ -25,17 +23,15 @@ from . import client, users
 from .conf import conf
 from .core import rotation
 from .core.exceptions import RevokedToken
-from .revocation import OVERLAP, OldSessions, get_revocation_list, mark_dead
+from .revocation import OVERLAP, OldSessions, free_status_index, get_revocation_list, mark_dead
 from .signals import rows_revoked
 
 TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last used", and cheap
 KEPT_AFTER_END = timedelta(days=7)  # after that no token of a row can be good, and nobody asks for it any more
 PRUNED_AT_ONCE = 100
 PRUNED_WITHIN = timedelta(days=2)
+PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
 MAX_PROBES = 20  # a browser gives up on so many redirects, too
-STATUS_CANDIDATES = 32  # in a list that is half full, one sign-in in four thousand million goes without an index
-
-logger = logging.getLogger("tokens")
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
@@ -158,14 +154,21 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probe_count=0))
 
     def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str, keeping: UUID | None = None) -> int:
-        """End every session of these users but `keeping`, one user at a time in the order of their keys.
+        """End every session of these users but `keeping`, in the order of their keys.
 
         Return how many ended. Sessions that were not taken over yet are ended, but not counted.
         """
-        people = list(people)
-        for user in people:
+        for user in (people := list(people)):
             users.load_before_end(user)
-        return sum(self._revoke_all(key, reason, keeping) for key in sorted(user.pk for user in people))
+        keys = sorted(user.pk for user in people)
+        rows, ended = self.exclude(pk=keeping), 0
+        for start in range(0, len(keys), PEOPLE_AT_ONCE):
+            batch = keys[start : start + PEOPLE_AT_ONCE]
+            with transaction.atomic(using=router.db_for_write(self.model)):
+                users.lock_all(batch)
+                OldSessions.objects.end(*batch)
+                ended += rows.filter(user_id__in=batch).revoke(reason)
+        return ended
 
     def revoke_reused(self, row: RefreshToken) -> int:
         """End what a stolen token of `row` puts in danger (TOKENS_REUSE_REVOKES). Return how many sessions ended.
@@ -192,31 +195,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
                 raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
             alike = self.for_user(current).filter(is_app=values.get("is_app", False))  # apps evict no browsers
             self._evict(alike.exclude(pk__in=replacing))
-            index = self._free_status_index() if conf.status_list else None
+            index = free_status_index(self.on_primary(), current) if conf.status_list else None
             row: RefreshToken = self.create(
                 user=current, auth_hash=users.auth_hash(current), status_index=index, **values
             )
         return row
-
-    def _revoke_all(self, key: object, reason: str, keeping: UUID | None) -> int:
-        with transaction.atomic(using=router.db_for_write(self.model)):
-            users.lock_for_update(key)
-            OldSessions.objects.end(key)
-            ended: int = self.filter(user_id=key).exclude(pk=keeping).revoke(reason)
-        return ended
-
-    def _free_status_index(self) -> int | None:
-        """Return a free index of the status list; None if it is too full to find one among STATUS_CANDIDATES.
-
-        The index is random, so that neighbours learn nothing of the number and the order of sign-ins.
-        """
-        candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
-        rows = self.on_primary().filter(status_index__in=candidates)
-        taken = set(rows.values_list("status_index", flat=True))
-        free = next((index for index in candidates if index not in taken), None)
-        if free is None:
-            logger.warning("The status list is too full for a new session: raise TOKENS_STATUS_LIST.")
-        return free
 
     def _evict(self, sessions: RefreshTokenQuerySet) -> None:
         # Whoever has the password may sign in as often as there are places, and must not evict a session in use that

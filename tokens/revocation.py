@@ -5,24 +5,30 @@ The revocation list has the ids of rows that changed lately.
 An access token is good until it expires, so something must catch those whose session has ended meanwhile. The list
 does, without a query for each request. An entry is never a verdict: it sends the request to the row.
 
+Neighbours have the status list instead (`contrib.status_list`); a new session gets its index here.
+
 Each process holds a list of its own, or all share one in a cache (TOKENS_REVOCATION_CACHE).
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from operator import methodcaller
 from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache
 from django.db import Error, models, router
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from .conf import conf
@@ -31,6 +37,9 @@ from .signals import list_read
 
 OVERLAP = 60  # seconds that a transaction may take between its statement and its commit, or it writes the time anew
 WHOLE_EVERY = 60  # seconds between two readings of the whole window, for processes that died before they did so
+
+STATUS_CANDIDATES = 32  # in a list that is half full, one sign-in in four thousand million goes without an index
+STATUS_MARGIN = 300  # seconds beyond an access lifetime that an ended session is listed: clocks differ
 
 PREFIX = "tokens:changed:"
 SENTINEL = "tokens:complete"
@@ -80,8 +89,7 @@ class LocalRevocationList:
 
         A reading only adds entries, so none that began before the change can undo this.
         """
-        now = monotonic()
-        self._entries |= {str(sid): Entry(None, now) for sid in ids}
+        self._entries |= dict.fromkeys(map(str, ids), Entry(None, monotonic()))
 
     def forget(self) -> None:
         """Start anew, as a new process would."""
@@ -292,6 +300,30 @@ shared_revocation_list = SharedRevocationList()
 def get_revocation_list() -> LocalRevocationList | SharedRevocationList:
     """Return the list in the shared cache if TOKENS_REVOCATION_CACHE names one, else that of this process."""
     return shared_revocation_list if conf.revocation_cache else local_revocation_list
+
+
+def free_status_index(rows: models.QuerySet[Any], user: AbstractBaseUser) -> int | None:
+    """Return an index of the status list that no session among `rows` holds; None if there is none for `user`.
+
+    The index is random, so that neighbours learn nothing of the number and the order of sign-ins. What is over gives
+    its index back, when no list that says so can be in use any more. Nobody holds more than twice TOKENS_MAX_SESSIONS.
+    """
+    candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
+    since = Now() - timedelta(seconds=2 * conf.access_lifetime + STATUS_MARGIN)
+    is_over = Q(revoked_at__isnull=False, changed_at__lt=since) | Q(expires_at__lt=since)
+    if rows.filter(user=user, status_index__isnull=False).exclude(is_over).count() >= 2 * conf.max_sessions:
+        return None
+    drawn = rows.filter(status_index__in=candidates).annotate(is_over=is_over)
+    holders = dict(drawn.values_list("status_index", "is_over"))
+    for index in candidates:
+        if index not in holders:
+            return index
+    for index in candidates:
+        if holders[index]:
+            rows.filter(status_index=index).update(status_index=None)
+            return index
+    logger.warning("The status list is too full for a new session: raise TOKENS_STATUS_LIST.")
+    return None
 
 
 def mark_dead(sid: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
@@ -49,6 +50,7 @@ def main() -> None:
         show_writes()
         for fillfactor in (100, 90, 80):
             show_hot(fillfactor)
+        show_end()
 
 
 def fill(rows: int) -> None:
@@ -111,6 +113,14 @@ def show_hot(fillfactor: int) -> None:
 
 
 COUNTED = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'tokens_refreshtoken'"
+
+
+def show_end() -> None:
+    from django.core.management import call_command
+
+    began = perf_counter()
+    call_command("endsessions", "--all")
+    print(f"The end of all, in {perf_counter() - began:,.0f} s.")
 
 
 def asked(statement: str, *values: Any) -> list[Any]:

@@ -29,6 +29,8 @@ path = "/auth/login"
 payload = {{ username = "{name}", password = "{password}" }}
 extract_selector = "/{member}"
 """
+# Given to a browser's access token, which schemathesis does not have (test_api.py has).
+TO_BROWSERS = {("DELETE", "/sessions/{id}", "403"), ("POST", "/auth/logout-everywhere", "403")}
 TROUBLE = {"411", "413", "429", "503"}  # answers that nobody is asked for here
 
 
@@ -95,7 +97,7 @@ def test_every_answer_is_one_that_the_document_names_and_each_of_these_is_given(
     ]
     given = set().union(*(run.answers() for run in signed_in))
     given |= Run(tmp_path, server.port, "").answers()
-    assert documented() - given == set()
+    assert documented() - given == TO_BROWSERS
 
 
 def test_is_openapi():

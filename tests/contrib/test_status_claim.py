@@ -3,17 +3,19 @@
 import json
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from itertools import chain, repeat
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from tests.security.forging import altered, part
 from tests.tokens.clock import elapse, jar
 from tests.tokens.kinds import ACCESS, ISSUER, KEY, access_token, cause, read
 from tests.tokens.racing import together
-from tokens import models, verification
+from tokens import revocation, verification
 from tokens.core import keys
 from tokens.models import RefreshToken
 from tokens.revocation import local_revocation_list
@@ -21,6 +23,7 @@ from tokens.revocation import local_revocation_list
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
 Reason = RefreshToken.Reason
+OVER = 2 * 15 * 60 + 300  # seconds after an end during which some list may say so
 EXPIRED = 16 * 60  # seconds after which an access token is over
 SENTENCE = "The claim `status` is not an entry of this site's status list."
 
@@ -70,9 +73,15 @@ def dice(monkeypatch):
             drawn.left = getattr(drawn, "left", None) or chain(places, repeat(places[-1]))
             return next(drawn.left)
 
-        monkeypatch.setattr(models.secrets, "randbelow", draw)
+        monkeypatch.setattr(revocation.secrets, "randbelow", draw)
 
     return dice
+
+
+def age(seconds):
+    """Move the ends of all rows back."""
+    ago = timedelta(seconds=seconds)
+    RefreshToken.objects.update(changed_at=F("changed_at") - ago, expires_at=F("expires_at") - ago)
 
 
 def claim_of(browser):
@@ -99,7 +108,7 @@ class TestAtSignIn:
         assert len(drawn) == 40  # each has its own
         assert max(drawn) - min(drawn) > 512  # fails once in 2^34
 
-    def test_it_costs_one_query_more(self, status_list, bob, settings):
+    def test_it_costs_two_queries_more(self, status_list, bob, settings):
         def cost():
             with CaptureQueriesContext(connection) as queries:
                 RefreshToken.objects.start(bob)
@@ -107,13 +116,43 @@ class TestAtSignIn:
 
         kept = cost()
         settings.TOKENS_STATUS_LIST = 0
-        assert kept == cost() + 1
+        assert kept == cost() + 2
 
-    def test_an_index_that_is_taken_goes_to_nobody_else_even_after_its_end(self, status_list, bob, dice):
+    @pytest.mark.parametrize("ago", [0, OVER - 20])
+    def test_an_index_that_is_taken_goes_to_nobody_else_while_a_list_may_say_that_it_ended(
+        self, status_list, bob, dice, ago
+    ):
         dice(3)
         RefreshToken.objects.start(bob).revoke(Reason.ENDED)
+        age(ago)
         dice(3, 700)
         assert RefreshToken.objects.start(bob).status_index == 700
+
+    @pytest.mark.parametrize("end", [lambda row: row.revoke(Reason.ENDED), lambda row: age(24 * 3600)])
+    def test_what_is_over_gives_its_index_back(self, status_list, bob, alice, dice, end):
+        dice(3)
+        old = RefreshToken.objects.start(bob)
+        end(old)
+        age(OVER + 20)
+        assert RefreshToken.objects.start(alice).status_index == 3
+        old.refresh_from_db()
+        assert old.status_index is None
+
+    def test_a_free_index_goes_before_one_that_was_given_back(self, status_list, bob, dice):
+        dice(3)
+        RefreshToken.objects.start(bob).revoke(Reason.ENDED)
+        age(24 * 3600)
+        dice(3, 700)
+        assert RefreshToken.objects.start(bob).status_index == 700
+
+    def test_one_person_does_not_fill_the_list(self, status_list, bob, alice, settings):
+        settings.TOKENS_MAX_SESSIONS = 2
+        for _ in range(6):
+            RefreshToken.objects.start(bob).revoke(Reason.SIGNED_OUT)
+        assert RefreshToken.objects.filter(status_index__isnull=False).count() == 4
+        assert RefreshToken.objects.start(alice).status_index is not None
+        age(OVER + 20)
+        assert RefreshToken.objects.start(bob).status_index is not None
 
     def test_a_list_without_room_turns_nobody_away(self, status_list, bob, signed_in, name_on, dice, caplog):
         dice(3)
@@ -143,7 +182,7 @@ def test_sign_ins_of_the_same_moment_share_no_place_and_never_fail(status_list, 
             drawn.person = number
             return RefreshToken.objects.start(people[number]).status_index
 
-        monkeypatch.setattr(models.secrets, "randbelow", draw)
+        monkeypatch.setattr(revocation.secrets, "randbelow", draw)
         got = together([lambda number=number, start=start: start(number) for number in range(6)])
         assert len(set(got)) == 6 and None not in got
         assert first in got

@@ -57,11 +57,14 @@ class TestEndSessions:
         assert say("endsessions", "--dry-run", *words) == "0 sessions would be ended."
 
     @pytest.mark.parametrize("words", [["--all"], ["--older-than", "0m"]])
-    def test_a_few_at_a_time_and_all_of_them(self, bob, alice, monkeypatch, words):
-        monkeypatch.setattr(endsessions, "AT_ONCE", 2)
-        for person in (bob, bob, bob, alice, alice):
+    def test_by_one_statement_for_some_people_at_a_time(self, bob, alice, django_user_model, monkeypatch, words):
+        monkeypatch.setattr(endsessions, "PEOPLE_AT_ONCE", 2)
+        carol = django_user_model.objects.create_user("carol", "carol@example.org")
+        for person in (bob, bob, alice, alice, carol):
             RefreshToken.objects.start(person)
-        assert say("endsessions", *words) == "5 sessions ended."
+        with CaptureQueriesContext(connection) as queries:
+            assert say("endsessions", *words) == "5 sessions ended."
+        assert sum(query["sql"].startswith('UPDATE "tokens_refreshtoken"') for query in queries) == 2
         assert not RefreshToken.objects.live().exists()
 
     @pytest.mark.parametrize("words", [[], ["--older-than", "soon"], ["--all", "--user", "bob"]])

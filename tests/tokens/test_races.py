@@ -1,8 +1,10 @@
 """Real connections that race for one row. What decides is the row count of one conditional UPDATE."""
 
 import threading
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 
 from tests.conftest import PASSWORD
@@ -93,6 +95,24 @@ class TestStart:
             answer, _ = together([lambda f=form: type(client)().post("/log-in/", f).status_code, person.delete])
             assert answer in (200, 401)
         assert not RefreshToken.objects.live().exists()
+
+    def test_none_that_is_under_way_escapes_the_end_of_all(self, bob):
+        """Bob has no session yet: nothing but the lock tells of the one that he is about to have."""
+        inserted, ended = threading.Event(), threading.Event()
+
+        def start():
+            with transaction.atomic():
+                RefreshToken.objects.start(bob)
+                inserted.set()
+                ended.wait(0.5)
+
+        def end():
+            inserted.wait(10)
+            call_command("endsessions", "--all", stdout=StringIO())
+            ended.set()
+
+        together([start, end])
+        assert RefreshToken.objects.get().reason == Reason.ADMIN
 
 
 class TestRevoke:

@@ -79,12 +79,14 @@ def person(name: str, first: str = "", last: str = "", **about: Any) -> Any:
 
 def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any) -> dict[str, str]:
     """The cookies of a real sign-in, whose row is `about` something. A proof of tomorrow is a fresh one all day."""
+    from tokens import cookies, issuing
     from tokens.models import RefreshToken
     from tokens.testing import Client
 
     client, before = Client(), set(RefreshToken.objects.values_list("pk", flat=True))
     client.force_login(user)
-    RefreshToken.objects.exclude(pk__in=before).update(
+    row = RefreshToken.objects.exclude(pk__in=before)
+    row.update(
         **{
             "ip_address": "203.0.113.7",
             "method": "password",
@@ -93,6 +95,7 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
         },
         **about,
     )
+    client.cookies[cookies.reauth_name()] = issuing.reauth_value(row.get())
     return {name: morsel.value for name, morsel in client.cookies.items()}
 
 

@@ -25,11 +25,9 @@ from ..core.jwt import status_uri, write
 from ..core.keys import KeyRing, base64url
 from ..decorators import anonymous_only
 from ..models import RefreshToken
+from ..revocation import STATUS_MARGIN
 
 STATUS_LIST = "statuslist+jwt"  # §5.1
-MARGIN = (
-    300  # seconds that an ended session stays in the list beyond an access lifetime: clocks differ, requests take time
-)
 
 
 @require_safe
@@ -47,7 +45,7 @@ def status_list(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=501)
     lifetime = conf.access_lifetime
     token = write_status_list(
-        ended_indexes(lifetime + MARGIN),
+        ended_indexes(lifetime + STATUS_MARGIN),
         size=conf.status_list,
         now=time(),
         lifetime=lifetime,

@@ -8,14 +8,15 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ...models import RefreshToken, RefreshTokenQuerySet
+from ... import users
+from ...models import PEOPLE_AT_ONCE, RefreshToken, RefreshTokenQuerySet
 from ...revocation import EVERYBODY, OldSessions
 from ..progress import counting
 
-AT_ONCE = 500  # sessions that end in one transaction
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -37,15 +38,21 @@ class Command(BaseCommand):
     def handle(self, *args: object, user: str | None, older_than: timedelta | None, **options: object) -> None:
         if user is None and older_than is None and not options["all"]:
             raise CommandError("Say whose: --user NAME, --all or --older-than 30d.")
-        sessions = _sessions(user, older_than)
+        sessions = RefreshToken.objects.on_primary().live()
+        if older_than is not None:
+            sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
+        people = get_user_model()._base_manager.using(sessions.db)
+        if user is not None:
+            people = people.filter(pk=_person(user).pk)
+        found = sessions.filter(user__in=people)
         if options["dry_run"]:
-            self.stdout.write(f"{sessions.count()} sessions would be ended.")
+            self.stdout.write(f"{found.count()} sessions would be ended.")
             return
         if older_than is None:
             OldSessions.objects.end(EVERYBODY if user is None else _person(user).pk)
-        with counting(self, "sessions ended", total=sessions.count) as count:
-            for ended in _by_age(sessions) if older_than else _by_person(sessions):
-                count(ended)
+        with counting(self, "sessions ended", total=found.count) as count:
+            for keys in _batches(people):
+                count(_end(sessions, keys))
 
 
 def span(text: str) -> timedelta:
@@ -56,15 +63,6 @@ def span(text: str) -> timedelta:
     return timedelta(**{UNITS[unit]: int(number)})
 
 
-def _sessions(name: str | None, older_than: timedelta | None) -> RefreshTokenQuerySet:
-    sessions: RefreshTokenQuerySet = RefreshToken.objects.on_primary().live().exclude(user=None)
-    if name is not None:
-        sessions = sessions.for_user(_person(name))
-    if older_than is not None:
-        sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
-    return sessions
-
-
 def _person(name: str) -> AbstractBaseUser:
     try:
         person: AbstractBaseUser = get_user_model()._default_manager.get_by_natural_key(name)
@@ -73,25 +71,17 @@ def _person(name: str) -> AbstractBaseUser:
     return person
 
 
-def _by_person(sessions: RefreshTokenQuerySet) -> Iterator[int]:
-    """End them under each user's lock, so that no sign-in that is under way escapes."""
-    people = (
-        get_user_model()._default_manager.using(sessions.db).filter(pk__in=sessions.values("user_id")).order_by("pk")
-    )
-    for batch in _batches(people):
-        for person in people.filter(pk__in=batch):
-            yield RefreshToken.objects.revoke_for([person], RefreshToken.Reason.ADMIN)
+def _end(sessions: RefreshTokenQuerySet, keys: list[Any]) -> int:
+    """End those of the users `keys`, under the lock that sign-ins take: none that is under way escapes."""
+    with transaction.atomic(using=sessions.db):
+        users.lock_all(keys)
+        return sessions.filter(user_id__in=keys).revoke(RefreshToken.Reason.ADMIN)
 
 
-def _by_age(sessions: RefreshTokenQuerySet) -> Iterator[int]:
-    """End a few at a time: none that is just beginning is among them."""
-    for batch in _batches(sessions.order_by("pk")):
-        yield sessions.filter(pk__in=batch).revoke(RefreshToken.Reason.ADMIN)
-
-
-def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
-    """Yield their keys, in order; a row that is not changed is not met twice."""
-    keys = list(rows.values_list("pk", flat=True)[:AT_ONCE])
-    while keys:
-        yield keys
-        keys = list(rows.filter(pk__gt=keys[-1]).values_list("pk", flat=True)[:AT_ONCE])
+def _batches(people: QuerySet[Any]) -> Iterator[list[Any]]:
+    """Yield the keys of all, in order: somebody without a session may be about to get one."""
+    keys = people.order_by("pk").values_list("pk", flat=True)
+    batch = list(keys[:PEOPLE_AT_ONCE])
+    while batch:
+        yield batch
+        batch = list(keys.filter(pk__gt=batch[-1])[:PEOPLE_AT_ONCE])
