@@ -40,9 +40,13 @@ class RepeatedFormMiddleware(MiddlewareMixin):
             hashers.queue.leave(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Keep the answer if the form did something: the view was reached, and that is followed by a redirect."""
         form: SentForm | None = getattr(request, "sent_form", None)
-        if form:
+        view = getattr(request, "reached_view", None)
+        if form and view and response.status_code in (302, 303) and not getattr(view, "repeatable", False):
             form.keep(response)
+        elif form:
+            form.forget()
         return response
 
 
@@ -68,6 +72,10 @@ class RefusalPagesMiddleware(MiddlewareMixin):
     was typed. A request by the wrong method gets a page, too: Django's response has the header Allow (RFC 9110
     §15.5.6) and an empty body. Responses to machines stay as they are.
     """
+
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
+        """Note that no middleware has refused the request: this one is the last."""
+        request.reached_view = view  # type: ignore[attr-defined]
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return render(request, "429.html", {"throttled": exception}) if isinstance(exception, Throttled) else None

@@ -76,7 +76,8 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
     kept = {name: getattr(old, name) for name in ("remember", "name", "method", "backend")} if old else {}
     RefreshToken.objects.revoke_for([user], Reason.PASSWORD)
     try:
-        _open(session, RefreshToken.objects.start(user, **kept, **_client_info(request)))
+        lifetime = _length(request)["lifetime"]
+        _open(session, RefreshToken.objects.start(user, **kept, lifetime=lifetime, **_client_info(request)))
     except RevokedToken:  # deactivated, or changed once more, this very moment
         session.clear()
 
@@ -172,7 +173,7 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
-    for row in RefreshToken.objects.on_primary().filter(pk__in=sids).live():
+    for row in RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live():
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
             if row.revoke(reason):
                 row.reason = reason

@@ -158,6 +158,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
 
         Return how many ended. Sessions that were not taken over yet are ended, but not counted.
         """
+        for user in (people := list(people)):
+            users.load_before_end(user)
         keys = sorted(user.pk for user in people)
         rows, ended = self.exclude(pk=keeping), 0
         for start in range(0, len(keys), PEOPLE_AT_ONCE):

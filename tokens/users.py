@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from functools import cache, wraps
 from typing import Any, cast
 
@@ -99,6 +100,16 @@ def loaded(user: AbstractBaseUser) -> AbstractBaseUser:
     if isinstance(user, _claimed(get_user_model())):
         user.refresh_from_db()
     return user
+
+
+def load_before_end(user: AbstractBaseUser | None) -> None:
+    """Load `user`, whose session this request is about to end: its row tells nobody of them afterwards.
+
+    A view may still ask, and so may a receiver of `user_logged_out`.
+    """
+    if user is not None:
+        with suppress(UserVanished):  # another request was first
+            loaded(user)
 
 
 def from_db_or_none(key: object) -> AbstractBaseUser | None:

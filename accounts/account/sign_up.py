@@ -19,22 +19,13 @@ def sign_up(request: HttpRequest, user: User, password: str) -> None:
     the mail tells, and only to its owner. So the statements, their duration and all that follows are the same.
     """
     user.language = get_language() or ""
-    with transaction.atomic():
-        if not _saved(user):
-            _sign_up_again(request, user, password)
-        else:
-            SecurityEvent.objects.record(request, user, SecurityEvent.Kind.SIGNED_UP)
-            email_verification.start(request, user, user.email)
-
-
-def _saved(user: User) -> bool:
-    """Save the user, and return whether the user name was free: the unique index decides."""
     try:
         with transaction.atomic():
             user.save()
-    except IntegrityError:
-        return False
-    return True
+            SecurityEvent.objects.record(request, user, SecurityEvent.Kind.SIGNED_UP)
+            email_verification.start(request, user, user.email)
+    except IntegrityError:  # The unique index of user names decides.
+        _sign_up_again(request, user, password)
 
 
 def _sign_up_again(request: HttpRequest, user: User, password: str) -> None:

@@ -78,16 +78,9 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
         """
         if actor is None and self._is_full(user, kind, session_id):
             return None
-        event: SecurityEvent = self.create(
-            user_id=user.pk if user else None,
-            kind=kind,
-            created_at=created_at or timezone.now(),
-            session_id=session_id,
-            actor_id=actor.pk if actor and (not user or actor.pk != user.pk) else None,
-            ip_address=client.ip_address(request) if request else None,
-            user_agent=client.user_agent(request) if request else "",
-        )
-        return event
+        actor_id = actor.pk if actor and (not user or actor.pk != user.pk) else None
+        when = created_at or timezone.now()
+        return self._add(request, user, kind, session_id=session_id, actor_id=actor_id, created_at=when)
 
     def _is_full(self, user: models.Model | AnonymousUser | None, kind: str, session_id: UUID | None) -> bool:
         """Return whether `user` has MAX_PER_HOUR events of this kind already: rows that a request costs are bounded.
@@ -106,12 +99,29 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
     ) -> None:
         """Record what anybody can try at `user`; if that is nobody, keep no row, or strangers could fill the table.
 
-        Within a transaction the row is inserted all the same and then taken back, so that the time does not reveal who
-        has an account. It is logged and counted like any other.
+        Within a transaction the row is inserted all the same and then taken back, as is one too many of an account, so
+        that the time does not reveal who has one. It is logged and counted like any other.
         """
+        kept = not self._is_full(user, kind, None) and user is not None
         savepoint = transaction.savepoint()
-        self.record(request, user, kind)
-        (transaction.savepoint_commit if user else transaction.savepoint_rollback)(savepoint)
+        self._add(request, user, kind)
+        (transaction.savepoint_commit if kept else transaction.savepoint_rollback)(savepoint)
+
+    def _add(
+        self,
+        request: HttpRequest | None,
+        user: models.Model | AnonymousUser | None,
+        kind: "SecurityEvent.Kind",
+        **about: object,
+    ) -> "SecurityEvent":
+        event: SecurityEvent = self.create(
+            user_id=user.pk if user else None,
+            kind=kind,
+            ip_address=client.ip_address(request) if request else None,
+            user_agent=client.user_agent(request) if request else "",
+            **about,
+        )
+        return event
 
 
 class SecurityEvent(models.Model):

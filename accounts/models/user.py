@@ -1,7 +1,7 @@
 """Store the people who have an account."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
@@ -28,9 +28,17 @@ class UserQuerySet(models.QuerySet["User"]):
     """Keep the key of a user name with the name."""
 
     def update(self, **values: Any) -> int:
-        if "username" in values:
+        if "username" in values and "username_key" not in values:
             values["username_key"] = username_key(values["username"])
         return super().update(**values)
+
+    def bulk_update(self, objs: Iterable["User"], fields: Iterable[str], batch_size: int | None = None) -> int:
+        objs, fields = list(objs), set(fields)
+        if "username" in fields:
+            fields.add("username_key")
+            for user in objs:
+                user.username_key = username_key(user.username)
+        return super().bulk_update(objs, fields, batch_size)
 
 
 class UserManager(DjangoUserManager["User"]):

@@ -6,8 +6,10 @@ cookies. Each view of a form has a CSRF token of its own, so the same body from 
 
 import pickle
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import sleep
+from typing import TypeVar
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -16,6 +18,9 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
 from accounts.security.rate_limit import with_store
+from tokens.conf import conf
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 KEPT_FOR = 60  # seconds
 LONGEST_WAIT = 10  # seconds for the first answer, if that is still being made
@@ -45,12 +50,13 @@ class SentForm:
         return with_store(lambda store: store.add(self.key, _PENDING, KEPT_FOR))
 
     def keep(self, response: HttpResponseBase) -> None:
-        """Keep the answer if the form did something: that is always followed by a redirect."""
-        if response.status_code in (302, 303):
-            answer = self.cipher.encrypt(pickle.dumps((dict(response.items()), response.cookies)))
-            with_store(lambda store: store.set(self.key, answer, KEPT_FOR))
-        else:
-            with_store(lambda store: store.delete(self.key))
+        """Keep the answer, but not until the browser may have settled on newer tokens than those that it brings."""
+        answer = self.cipher.encrypt(pickle.dumps((dict(response.items()), response.cookies)))
+        with_store(lambda store: store.set(self.key, answer, min(KEPT_FOR, conf.confirm_after / 2)))
+
+    def forget(self) -> None:
+        """Let the form be sent again: it did nothing, or may as well be done twice."""
+        with_store(lambda store: store.delete(self.key))
 
     def first_answer(self) -> HttpResponseBase | None:
         """Wait for the first answer and return it, or None if the form did nothing and may as well be sent again."""
@@ -66,6 +72,12 @@ class SentForm:
         response = HttpResponse(status=302, headers=headers)
         response.cookies = cookies
         return response
+
+
+def repeatable(view: View) -> View:
+    """Keep no answers of a view that may as well run twice: anybody could fill the cache with them."""
+    view.repeatable = True  # type: ignore[attr-defined]
+    return view
 
 
 def sent_form(request: HttpRequest) -> SentForm | None:

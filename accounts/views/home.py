@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 
 from accounts.models import User
 from accounts.security import sign_out_notices
+from accounts.security.repeated_forms import repeatable
 from accounts.types import Request
 
 
@@ -21,6 +22,7 @@ def home(request: Request) -> HttpResponse:
     return render(request, "welcome.html", {"notice": sign_out_notices.notice(request.tokens.ended)})
 
 
+@repeatable
 @login_not_required
 @require_POST
 def choose_language(request: Request) -> HttpResponse:

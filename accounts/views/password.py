@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
@@ -40,10 +41,13 @@ class PasswordChange(auth_views.PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         with transaction.atomic():
-            response = super().form_valid(form)
-            _tell(self.request, form.user, Kind.PASSWORD_CHANGED)
-        known_browsers.remember(self.request, response, form.user)
+            chosen.save(update_fields=["password"])
+            update_session_auth_hash(self.request, chosen)
+            _tell(self.request, chosen, Kind.PASSWORD_CHANGED)
+        response = redirect(self.get_success_url())
+        known_browsers.remember(self.request, response, chosen)
         messages.success(self.request, _("Your password was changed. All other sessions were ended."))
         return response
 

@@ -20,6 +20,7 @@ from accounts.email import verification as email_verification
 from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import known_browsers, sign_out_notices, throttle
+from accounts.security.repeated_forms import repeatable
 from accounts.types import Request
 from tokens.decorators import fresh_session_required, starts_or_ends_session
 from tokens.models import RefreshToken
@@ -76,6 +77,7 @@ class SignIn(LoginView):
         return super().get_context_data(notice=sign_out_notices.notice(self.request.tokens.ended), **kwargs)
 
 
+@repeatable
 @login_not_required  # A browser whose session has ended meanwhile gets the same response.
 @starts_or_ends_session
 @never_cache

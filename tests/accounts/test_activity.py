@@ -4,13 +4,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
 from accounts.models import SecurityEvent, security_event
 from accounts.models.security_event import EVENT_RETENTION, AppendOnlyError
-from tests.accounts.conftest import FIREFOX
+from tests.accounts.conftest import FIREFOX, statements
 from tests.tokens.clock import copy_of, elapse
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -230,6 +232,14 @@ class TestABound:
             assert [happens(kind, 5), happens(kind, 5, actor=alice), happens(kind, 1, alice)] == [3, 5, 1]
         clock.shift(60 * 60 + 1)
         assert happens(Kind.SIGNED_IN, 5) == 3
+
+    def test_on_what_strangers_try_which_does_not_show_in_what_it_costs(self, bob):
+        """Or the statements would tell, once an account has all that it gets, that there is one."""
+        for person in (bob, bob, bob, bob, None):
+            with CaptureQueriesContext(connection) as queries:
+                SecurityEvent.objects.record_attempt(None, person, Kind.SIGN_IN_FAILED)
+            assert [verb for verb, _ in statements(queries)] == ["SELECT", "SAVEPOINT", "INSERT"]
+        assert SecurityEvent.objects.filter(kind=Kind.SIGN_IN_FAILED).count() == 3
 
 
 def test_nothing_else_can_be_withdrawn(stale):

@@ -170,6 +170,30 @@ class TestTheAnswer:
         assert [visitor.send(form).status_code for _ in range(2)] == [200, 200]
         assert kinds() == ["sign_in_failed"] * 2
 
+    def test_is_not_kept_if_the_view_was_not_reached(self, visitor, bob):
+        """What stood in the way may be gone when the browser goes back to the form."""
+        form = own("/accounts/profile/", first_name="Robert")(visitor)
+        User.objects.update(deletion_due_at=timezone.now())
+        assert visitor.send(form).headers["Location"] == "/accounts/keep/"
+        User.objects.update(deletion_due_at=None)
+        visitor.send(form)
+        bob.refresh_from_db()
+        assert bob.first_name == "Robert"
+
+    @pytest.mark.parametrize("url", ["/accounts/language/", "/accounts/logout/"])
+    def test_is_not_kept_of_what_anybody_may_do_as_often_as_they_like(self, visitor, db, url):
+        _, fields = visitor.fill_in(LOGIN, language="de")
+        assert visitor.send((url, fields)).status_code == 302
+        assert not [key for key in cache._cache if ":form:" in key]
+
+    def test_is_not_kept_until_the_browser_has_settled_on_newer_tokens(self, visitor, bob, clock, settings):
+        settings.TOKENS_CONFIRM_AFTER = 20
+        form = FORMS["sign in"](visitor)
+        visitor.copy().send(form)
+        clock.shift(11)
+        visitor.copy().send(form)
+        assert RefreshToken.objects.count() == 2
+
     def test_is_kept_for_a_minute_and_for_nobody_who_reads_the_cache(self, visitor, bob, clock):
         form = FORMS["sign in"](visitor)
         tokens = [visitor.copy().send(form).cookies["__Host-refresh"].value]

@@ -250,6 +250,15 @@ class TestEnds:
         assert copy.get("/who/").content == b"nobody"
         assert not RefreshToken.objects.for_user(bob).exists()
 
+    @either_way
+    def test_nor_does_it_end_them_where_only_an_expired_one_is_left(self, alice, bob, old, signed_in):
+        browser = signed_in(alice)
+        browser.cookies[OLD] = old(bob).cookies[OLD].value
+        elapse(1000, browser)
+        del browser.cookies["__Host-refresh"]
+        assert browser.get("/who/").content == b"nobody"
+        assert RefreshToken.objects.for_user(alice).live().exists()
+
 
 class TestRehashed:
     """The same password hashed anew ends no old session, however often; another password does."""

@@ -407,6 +407,11 @@ class TestEnd:
         assert RefreshToken.objects.live().count() == 1
         assert elsewhere.get("/who/").content == b"bob"
 
+    @pytest.mark.parametrize("everywhere", [{}, {"everywhere": ""}])
+    def test_the_request_that_does_it_may_still_ask_who_it_was(self, visitor, everywhere, name_on):
+        assert visitor.post("/goodbye/", everywhere).content == b"bob@example.org"
+        assert name_on(visitor) == "nobody"
+
     def test_without_a_sign_in_it_is_no_error(self, db):
         assert Client().post("/log-out/").content == b"bye"
 

@@ -315,6 +315,9 @@ class TestExpiry:
         client = by_password(bob, **when, **({} if expiry is None else {"expiry": expiry}))
         row = RefreshToken.objects.get()
         assert (row.remember, (row.expires_at - row.created_at).total_seconds()) == (kept, lasts)
+        client.post("/change-password/", {"password": "another horse battery"})
+        row = RefreshToken.objects.live().get()
+        assert (row.remember, (row.expires_at - row.created_at).total_seconds()) == (kept, lasts)
         assert bool(client.cookies["__Host-refresh"]["max-age"]) is kept
         assert name_on(client) == "bob"
 

@@ -67,6 +67,17 @@ def log_out(request: HttpRequest) -> HttpResponse:
     return HttpResponse("bye")
 
 
+@login_not_required
+def goodbye(request: HttpRequest) -> HttpResponse:
+    """Ends the session, or all of them, and asks afterwards for something of the person that no token says."""
+    person = request.user
+    if "everywhere" in request.POST:
+        RefreshToken.objects.revoke_for([person], RefreshToken.Reason.ENDED)
+    else:
+        auth.logout(request)
+    return HttpResponse(person.email)
+
+
 def change_password(request: HttpRequest) -> HttpResponse:
     """As Django's PasswordChangeView does it: the person is saved first, the session told afterwards."""
     request.user.set_password(request.POST["password"])
@@ -162,6 +173,7 @@ urlpatterns = [
     path("address/", address),
     path("log-in/", log_in, name="login"),
     path("log-out/", log_out),
+    path("goodbye/", goodbye),
     path("change-password/", change_password),
     path("machine/", machine),
     path("shared/", shared),

@@ -111,7 +111,7 @@ def _row(request: TokenRequest, ids: list[UUID], old: SessionBase) -> RefreshTok
     if not isinstance(owner, AbstractBaseUser):
         return None
     if any(claims.sub != str(owner.pk) for claims in request.tokens.presented_claims()):
-        old.flush()
+        _discard(request, old)
         return None
     return row or _started(request, ids, old, owner)
 
@@ -153,8 +153,7 @@ def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: Abs
         if row := _found(ids):
             return row
         if OldSessions.objects.have_ended(user.pk):
-            old.flush()
-            request.tokens.session_flushed = False
+            _discard(request, old)
             return None
         row = RefreshToken.objects.start(
             user,
@@ -171,6 +170,12 @@ def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: Abs
         return None
     signals.session_started.send_robust(RefreshToken, request=request, row=row)
     return row
+
+
+def _discard(request: TokenRequest, old: SessionBase) -> None:
+    """Empty an old session that nobody may go on in, which signs nobody out: the tokens of this request stay."""
+    old.flush()
+    request.tokens.session_flushed = False
 
 
 def _outlives_browser(old: SessionBase) -> bool:
