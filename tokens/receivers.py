@@ -38,9 +38,7 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
         request.session.flush()
 
 
-def logged_out(
-    sender: object, request: TokenRequest, user: AbstractBaseUser | None = None, **_: object
-) -> None:
+def logged_out(sender: object, request: TokenRequest, user: AbstractBaseUser | None = None, **_: object) -> None:
     """End the session at `logout()`. A request that never passed the middleware has none."""
     if hasattr(request, "tokens"):
         users.load_before_end(user)
