@@ -12,7 +12,18 @@ from tests.third_party import run
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ["allauth", "debug_toolbar", "drf", "hijack", "impersonate", "loginas", "oauth2", "otp", "sesame"]
+PACKAGES = [
+    "allauth",
+    "channels",
+    "debug_toolbar",
+    "drf",
+    "hijack",
+    "impersonate",
+    "loginas",
+    "oauth2",
+    "otp",
+    "sesame",
+]
 
 
 def test_the_document_names_the_settings_that_are_tried():
