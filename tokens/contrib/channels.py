@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
 from time import monotonic
@@ -80,6 +81,7 @@ class Socket:
         self._claims = request.tokens.claims
         self._entry: object = None  # of the revocation list, for which the row was read
         self._checked_at = self._read_at = monotonic()
+        self._leaving = False  # whether one of the two has closed it
         self._closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._incoming: asyncio.Future[Message] | None = None
 
@@ -89,16 +91,19 @@ class Socket:
         while not self._closed.done():
             self._incoming = self._incoming or asyncio.ensure_future(self._receive())
             waiting: set[asyncio.Future[Any]] = {self._incoming, self._closed}
-            done, _ = await asyncio.wait(waiting, timeout=self._check_every, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, timeout=self._check_every, return_when=asyncio.FIRST_COMPLETED)
+            message = self._incoming.result() if self._incoming.done() else None
+            self._leaving |= message is not None and message["type"] == "websocket.disconnect"
             await self._check()
-            if self._incoming in done and not self._closed.done():
-                message, self._incoming = self._incoming.result(), None
+            if message and not self._closed.done():
+                self._incoming = None
                 return message
         return {"type": "websocket.disconnect", "code": self._closed.result()}
 
     async def send(self, message: Message) -> None:
         """Send a message, unless the session has ended."""
         await self._end_if_flushed()
+        self._leaving |= message["type"] == "websocket.close"
         await self._check()
         if not self._closed.done():
             await self._send(message)
@@ -112,14 +117,15 @@ class Socket:
     async def _check(self) -> None:
         """Close the socket if the session has ended. Asks as seldom as the revocation list allows."""
         now = monotonic()
-        if self._request.tokens.claims is None or self._closed.done():
+        if self._leaving or self._closed.done() or self._request.tokens.claims is None:
             return
         if now - self._checked_at >= min(conf.revocation_lag, self._check_every):
             self._checked_at = now
             code = await database_sync_to_async(self._verdict)(now)
             if code and not self._closed.done():
                 self._closed.set_result(code)
-                await self._send({"type": "websocket.close", "code": code})
+                with suppress(OSError):  # the browser has just gone
+                    await self._send({"type": "websocket.close", "code": code})
 
     def _verdict(self, now: float) -> int | None:
         """Return the code to close the socket with; None as long as it may stay open."""
