@@ -25,16 +25,13 @@ EXPIRED = 16 * 60
 
 
 class Echo(AsyncWebsocketConsumer):
-    """Says who somebody is, and notes what it heard."""
-
-    left: list[int]
-
-    async def connect(self):
-        self.left = self.scope["left"]
-        await self.accept()
+    """Says who somebody is, and notes what it hears."""
 
     async def receive(self, text_data=None, bytes_data=None):
-        if text_data == "leave":
+        self.scope["heard"].append(text_data)
+        if text_data == "later":
+            await self.scope["event"].wait()
+        elif text_data == "leave":
             await logout(self.scope)
         elif text_data == "enter":
             await login(self.scope, self.scope["user"])
@@ -43,7 +40,7 @@ class Echo(AsyncWebsocketConsumer):
         await self.send(f"{text_data} {user.get_username() or 'nobody'}")
 
     async def disconnect(self, code):
-        self.left.append(code)
+        self.scope["heard"].append(code)
 
 
 class Open:
@@ -51,9 +48,10 @@ class Open:
 
     def __init__(self, client, check_every):
         header = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
-        self.left = []
+        self.heard, self.event = [], asyncio.Event()
         headers = [(b"host", b"testserver"), (b"cookie", header.encode())]
-        scope = {"type": "websocket", "path": "/ws/", "query_string": b"", "headers": headers, "left": self.left}
+        scope = {"type": "websocket", "path": "/ws/", "query_string": b"", "headers": headers}
+        scope |= {"heard": self.heard, "event": self.event}
         self.application = ApplicationCommunicator(AuthMiddlewareStack(Echo.as_asgi(), check_every), scope)
 
     async def says(self, text):
@@ -81,7 +79,7 @@ async def ended_elsewhere(**about):
     await RefreshToken.objects.aupdate(revoked_at=Now(), changed_at=Now(), reason="ended", **about)
 
 
-def test_a_good_access_token_says_who_it_is_and_nothing_else_does(bob, signed_in):
+def test_a_good_access_token_says_who_it_is_and_nothing_else_does(bob, signed_in, name_on):
     async def meet(client):
         async with socket(client) as opened:
             return await opened.says("hello")
@@ -89,11 +87,15 @@ def test_a_good_access_token_says_who_it_is_and_nothing_else_does(bob, signed_in
     client = signed_in(bob)
     expired, forged = copy_of(client), copy_of(client)
     elapse(EXPIRED, expired)
+    unconfirmed = copy_of(expired)
+    assert name_on(unconfirmed) == "bob"
+    elapse(130, unconfirmed)
     refresh_only = copy_of(client)
     del refresh_only.cookies["__Host-access"]
     forged.cookies["__Host-access"] = client.cookies["__Host-access"].value[:-8] + "AAAAAAAA"
     rows = list(RefreshToken.objects.values())
-    assert asyncio.run(meet(client)) == "hello bob"
+    for good in (client, unconfirmed):
+        assert asyncio.run(meet(good)) == "hello bob"
     for other in (expired, refresh_only, forged):
         assert asyncio.run(meet(other)) == "hello nobody"
     assert list(RefreshToken.objects.values()) == rows
@@ -108,10 +110,23 @@ def test_a_socket_outlives_its_access_token_and_not_its_session(bob, signed_in, 
             await sync_to_async(elapse)(EXPIRED)
             said = [await opened.says("still")]
             await ended_elsewhere()
-            said += [await opened.says("again"), opened.left]
+            said += [await opened.says("again"), opened.heard]
         return said
 
-    assert asyncio.run(talk(signed_in(bob))) == ["still bob", ENDED, [ENDED]]
+    assert asyncio.run(talk(signed_in(bob))) == ["still bob", ENDED, ["still", ENDED]]
+
+
+def test_nothing_is_sent_to_a_session_that_has_ended(bob, signed_in):
+    async def wait(client):
+        async with socket(client) as opened:
+            await opened.application.send_input({"type": "websocket.receive", "text": "later"})
+            while not opened.heard:
+                await asyncio.sleep(0)
+            await ended_elsewhere()
+            opened.event.set()
+            return await opened.hears(), await opened.application.receive_nothing()
+
+    assert asyncio.run(wait(signed_in(bob))) == (ENDED, True)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +141,7 @@ def test_a_silent_socket_is_closed_when_its_row_says_so(bob, signed_in, change):
     async def wait(client):
         async with socket(client, check_every=0.05) as opened:
             await RefreshToken.objects.aupdate(**change)
-            return await opened.hears(), opened.left
+            return await opened.hears(), opened.heard
 
     assert asyncio.run(wait(signed_in(bob))) == (ENDED, [ENDED])
 
@@ -157,9 +172,9 @@ def test_an_outage_closes_no_socket_before_it_would_answer_no_request(bob, signe
             monkeypatch.setattr(RefreshTokenManager, "get_live", gone)
             said = [await opened.says("hello")]
             monkeypatch.setattr(local_revocation_list, "entry", unknown)
-            return [*said, await opened.says("again"), opened.left]
+            return [*said, await opened.says("again"), opened.heard]
 
-    assert asyncio.run(talk(signed_in(bob))) == ["hello bob", TRY_AGAIN_LATER, [TRY_AGAIN_LATER]]
+    assert asyncio.run(talk(signed_in(bob))) == ["hello bob", TRY_AGAIN_LATER, ["hello", TRY_AGAIN_LATER]]
 
 
 def test_log_out_ends_the_session_and_log_in_is_refused(bob, signed_in):
