@@ -118,12 +118,14 @@ def check_middleware(**_: object) -> list[CheckMessage]:
 def check_packages(**_: object) -> list[CheckMessage]:
     """Return W013-W014: packages that look for sign-ins in what Django's sessions store."""
     found: list[CheckMessage] = []
-    if apps.is_installed("allauth.headless") and "app" in getattr(settings, "HEADLESS_CLIENTS", ("browser", "app")):
+    ours = f"{__package__}.contrib.allauth.TokenStrategy"
+    serves_apps = apps.is_installed("allauth.headless") and "app" in getattr(settings, "HEADLESS_CLIENTS", ("app",))
+    if serves_apps and getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != ours:
         found.append(
             Warning(
                 "allauth.headless signs apps in by a Django session that holds the sign-in, and there is none: "
                 "every later request of an app is answered with 401.",
-                hint='Set HEADLESS_CLIENTS = ("browser",), and give apps bearer tokens (tokens.bearer).',
+                hint=f'Set HEADLESS_TOKEN_STRATEGY = "{ours}", or HEADLESS_CLIENTS = ("browser",).',
                 id="tokens.W013",
             )
         )

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = [
     "allauth",
+    "allauth_apps",
     "allauth_headless",
     "channels",
     "debug_toolbar",
