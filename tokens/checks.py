@@ -10,6 +10,7 @@ from stat import S_IROTH
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
@@ -40,6 +41,7 @@ def register() -> None:
     register_check(check_length, Tags.security)
     register_check(check_order, Tags.security)
     register_check(check_middleware, Tags.security)
+    register_check(check_packages, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)
 
 
@@ -111,6 +113,31 @@ def check_middleware(**_: object) -> list[CheckMessage]:
             id="tokens.E010",
         )
     ]
+
+
+def check_packages(**_: object) -> list[CheckMessage]:
+    """Return W013-W014: packages that look for sign-ins in what Django's sessions store."""
+    found: list[CheckMessage] = []
+    ours = f"{__package__}.contrib.allauth.TokenStrategy"
+    serves_apps = apps.is_installed("allauth.headless") and "app" in getattr(settings, "HEADLESS_CLIENTS", ("app",))
+    if serves_apps and getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != ours:
+        found.append(
+            Warning(
+                "allauth.headless signs apps in by a Django session that holds the sign-in, and there is none: "
+                "every later request of an app is answered with 401.",
+                hint=f'Set HEADLESS_TOKEN_STRATEGY = "{ours}", or HEADLESS_CLIENTS = ("browser",).',
+                id="tokens.W013",
+            )
+        )
+    if apps.is_installed("allauth.usersessions"):
+        found.append(
+            Warning(
+                "allauth.usersessions lists and ends Django's sessions, which hold no sign-in here.",
+                hint="Take it out of INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
+                id="tokens.W014",
+            )
+        )
+    return found
 
 
 def check_deployment(**_: object) -> list[CheckMessage]:
