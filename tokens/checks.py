@@ -108,7 +108,7 @@ def check_middleware(**_: object) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "tokens.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
+            f"{__package__}.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
             "instead of AuthenticationMiddleware.",
             id="tokens.E010",
         )
