@@ -55,7 +55,8 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
     def revoke(self, reason: str) -> int:
         """End the live rows among these for ever, in one statement. Return how many were ended."""
         if conf.adopt_sessions and reason in DISTRUSTING:
-            OldSessions.objects.end(*self.live().exclude(user=None).values_list("user_id", flat=True).distinct())
+            people = self.on_primary().live().exclude(user=None)
+            OldSessions.objects.end(*people.values_list("user_id", flat=True).distinct())
         ended = self.live()._change(revoked_at=Now(), reason=reason)
         if ended:
             rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
@@ -102,8 +103,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
             # One order for all, or two of these could deadlock.
-            rows = self.using(using).select_for_update(of=("self",)).order_by("pk")
-            ids = list(rows.values_list("pk", flat=True))
+            ids = list(users.locking(self.using(using)).order_by("pk").values_list("pk", flat=True))
             get_revocation_list().mark(ids)
             changed = self.using(using).update(changed_at=Now(), **values) if ids else 0
             transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)

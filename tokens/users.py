@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models import F
 from django.db.models.base import ModelBase, ModelState
 from django.db.models.signals import post_init, pre_init
@@ -23,6 +23,7 @@ from .core.jwt import Claim
 
 UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
 Load = Callable[[], AbstractBaseUser]
+Rows = TypeVar("Rows", bound="models.QuerySet[Any]")
 LOAD = "_tokens_load"
 
 
@@ -121,6 +122,20 @@ def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
     return rows.get()
 
 
+def locking(rows: Rows, *, skip_locked: bool = False) -> Rows:
+    """Return `rows` so that reading them, in a transaction, locks them on the database that is written.
+
+    Rows that they are joined with stay free, and those that another transaction has locked are left out if `skip_locked`
+    says so: each where the database can do that.
+    """
+    locked = rows.select_for_update()
+    features = connections[locked.db].features
+    return locked.select_for_update(
+        of=("self",) if features.has_select_for_update_of else (),
+        skip_locked=skip_locked and features.has_select_for_update_skip_locked,
+    )
+
+
 def save_atomically(model: type[AbstractBaseUser]) -> None:
     """Have a change of a user and what `post_save` does about it, such as ending sessions, commit together or not."""
     save_base = model.save_base
@@ -153,15 +168,16 @@ def admitted(user: AbstractBaseUser, path: str) -> bool:
 def known(user: AbstractBaseUser, path: str) -> bool:
     """Return whether Django would find `user` at their next request, who was let in by the backend `path`.
 
-    A `get_user()` of its own is asked. Django's is known: it looks through the model's default manager.
+    A `get_user()` of its own is asked. Django's is known: it looks through the model's default manager, and would ask a
+    replica, which may not have heard of them yet.
     """
     if not admitted(user, path):
         return False
     backend = load_backend(path) if path else ModelBackend()
-    hides_nobody = not get_user_model()._default_manager.all().query.has_filters()
-    if hides_nobody and type(backend).get_user is ModelBackend.get_user:
-        return True
-    return backend.get_user(user.pk) is not None
+    if type(backend).get_user is not ModelBackend.get_user:
+        return backend.get_user(user.pk) is not None
+    people = get_user_model()._default_manager.using(router.db_for_write(type(user), instance=user))
+    return not people.query.has_filters() or people.filter(pk=user.pk).exists()
 
 
 def auth_hash(user: AbstractBaseUser) -> str:

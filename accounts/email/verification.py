@@ -21,6 +21,7 @@ from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import LINK_LIFETIME, EmailVerificationQuerySet
 from accounts.security import throttle
+from tokens.users import locking
 
 Kind = SecurityEvent.Kind
 RESEND_PAUSE = 60  # seconds: a mail that nobody has had time to look for is not replaced by another
@@ -220,7 +221,7 @@ def _locked(verifications: EmailVerificationQuerySet, key: UUID) -> tuple[EmailV
 
     On SQLite the transaction itself is the lock: it began as one that writes.
     """
-    user = User.objects.select_for_update(of=("self",)).filter(email_verifications=key, is_active=True).first()
+    user = locking(User.objects.filter(email_verifications=key, is_active=True)).first()
     verification = verifications.filter(pk=key).first()
     if user is None or verification is None:
         raise InvalidLink
