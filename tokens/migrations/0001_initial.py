@@ -22,14 +22,6 @@ def fill(apps: Any, schema_editor: Any) -> None:
         schema_editor.execute("ALTER TABLE tokens_refreshtoken RESET (fillfactor)")
 
 
-def index_whole_columns(apps: Any, schema_editor: Any) -> None:
-    """Make whole indexes where Django makes none of those with a condition: the revocation list is read every second."""
-    if not schema_editor.connection.features.supports_partial_indexes:
-        model = apps.get_model("tokens", "RefreshToken")
-        for index in [index for index in model._meta.indexes if index.condition]:
-            schema_editor.add_index(model, models.Index(fields=index.fields, name=index.name))
-
-
 class Migration(migrations.Migration):
 
     initial = True
@@ -88,5 +80,4 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunPython(leave_room, fill),
-        migrations.RunPython(index_whole_columns, migrations.RunPython.noop),
     ]
