@@ -125,8 +125,8 @@ def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
 def locking(rows: Rows, *, skip_locked: bool = False) -> Rows:
     """Return `rows` so that reading them, in a transaction, locks them on the database that is written.
 
-    Rows that they are joined with stay free, and those that another transaction has locked are left out if `skip_locked`
-    says so: each where the database can do that.
+    Rows that they are joined with stay free and, with `skip_locked`, those that another transaction has locked are left
+    out: both where the database can do it.
     """
     locked = rows.select_for_update()
     features = connections[locked.db].features

@@ -16,7 +16,6 @@ from django.utils import timezone
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
-from tokens.users import locking
 
 # An account that nobody uses and whose email may be somebody else's; events, which tell it, are kept twice as long.
 UNCONFIRMED_LIFETIME = timedelta(days=90)
@@ -103,7 +102,7 @@ def unconfirmed() -> QuerySet[User]:
 def delete_unconfirmed(user: User) -> bool:
     """Delete `user` if they are still one of the `unconfirmed`, and return whether they were. No mail is sent."""
     with transaction.atomic():
-        person = locking(unconfirmed()).filter(pk=user.pk).first()
+        person = unconfirmed().select_for_update().filter(pk=user.pk).first()
         if person:
             person.delete()
     return person is not None

@@ -21,7 +21,6 @@ from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import LINK_LIFETIME, EmailVerificationQuerySet
 from accounts.security import throttle
-from tokens.users import locking
 
 Kind = SecurityEvent.Kind
 RESEND_PAUSE = 60  # seconds: a mail that nobody has had time to look for is not replaced by another
@@ -221,7 +220,8 @@ def _locked(verifications: EmailVerificationQuerySet, key: UUID) -> tuple[EmailV
 
     On SQLite the transaction itself is the lock: it began as one that writes.
     """
-    user = locking(User.objects.filter(email_verifications=key, is_active=True)).first()
+    owners = User.objects.filter(pk__in=EmailVerification.objects.filter(pk=key).values("user_id"), is_active=True)
+    user = owners.select_for_update().first()
     verification = verifications.filter(pk=key).first()
     if user is None or verification is None:
         raise InvalidLink

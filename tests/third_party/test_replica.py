@@ -36,7 +36,7 @@ def test_nothing_is_decided_by_a_replica_that_lags(servers, tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-B", "-m", "tests.third_party.run", "replica", tmp_path],
         cwd=ROOT,
-        env=os.environ | dict(zip(("default", "replica"), servers, strict=True)),
+        env=os.environ | dict(zip(("PRIMARY", "REPLICA"), servers, strict=True)),
         capture_output=True,
         text=True,
         timeout=100,

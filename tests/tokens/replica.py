@@ -1,9 +1,10 @@
-"""A router as in Django's documentation: reads go to a replica, which is none of the databases here."""
+"""Routers: one as in Django's documentation, whose replica is none of the databases here, and one that cannot work."""
 
 import sys
 from pathlib import Path
 
 import django.db
+from django.contrib.auth.base_user import AbstractBaseUser
 
 import tokens
 
@@ -22,3 +23,10 @@ class Router:
         while frame.f_back and frame.f_code.co_filename.startswith(ORM):
             frame = frame.f_back
         return "a replica" if frame.f_code.co_filename.startswith(TOKENS) else None
+
+
+class UsersElsewhere:
+    """Keep users in a database of their own."""
+
+    def db_for_write(self, model: type, **hints: object) -> str | None:
+        return "people" if issubclass(model, AbstractBaseUser) else None

@@ -10,8 +10,8 @@ SETTINGS = """
 import os
 
 DATABASES = {
-    alias: {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres", "HOST": os.environ[alias]}
-    for alias in ("default", "replica")
+    alias: {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres", "HOST": host}
+    for alias, host in (("default", os.environ["PRIMARY"]), ("replica", os.environ["REPLICA"]))
 }
 DATABASE_ROUTERS = ["tests.third_party.walks.replica.PrimaryReplicaRouter"]
 TOKENS_REVOCATION_LAG = 0
