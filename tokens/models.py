@@ -345,6 +345,11 @@ class RefreshToken(models.Model):
         if reason := self._outdated():
             self.revoke(reason)
             raise RevokedToken(str(self.pk), reason)
+        if not (known := users.known(self.live_user, self.backend)):
+            mark_dead(str(self.pk))
+            if known is False:
+                self.revoke(self.Reason.DEACTIVATED)
+            raise RevokedToken(str(self.pk), self.Reason.DEACTIVATED)
 
     def revoke(self, reason: str) -> bool:
         """End this session. Return whether it was this call that did."""
@@ -376,7 +381,7 @@ class RefreshToken(models.Model):
 
     def _outdated(self) -> str | None:
         """Return why a change of the user has ended this session; None if it has not."""
-        if self.user is None or not users.known(self.user, self.backend):
+        if self.user is None or not users.admitted(self.user, self.backend):
             return self.Reason.DEACTIVATED
         for position, good in enumerate(users.auth_hashes(self.user)):
             if constant_time_compare(self.auth_hash, good):

@@ -165,19 +165,18 @@ def admitted(user: AbstractBaseUser, path: str) -> bool:
     return bool(rule(user)) if rule else True
 
 
-def known(user: AbstractBaseUser, path: str) -> bool:
+def known(user: AbstractBaseUser, path: str) -> bool | None:
     """Return whether Django would find `user` at their next request, who was let in by the backend `path`.
 
-    A `get_user()` of its own is asked. Django's is known: it looks through the model's default manager, and would ask a
-    replica, which may not have heard of them yet.
+    A `get_user()` of its own is asked; None if it says no and may have asked a replica, which lags. Django's is known:
+    it looks through the model's default manager.
     """
-    if not admitted(user, path):
-        return False
     backend = load_backend(path) if path else ModelBackend()
-    if type(backend).get_user is not ModelBackend.get_user:
-        return backend.get_user(user.pk) is not None
-    people = get_user_model()._default_manager.using(router.db_for_write(type(user), instance=user))
-    return not people.query.has_filters() or people.filter(pk=user.pk).exists()
+    model, using = type(user), router.db_for_write(type(user))
+    if type(backend).get_user is ModelBackend.get_user:
+        people = model._default_manager.using(using)
+        return not people.query.has_filters() or people.filter(pk=user.pk).exists()
+    return backend.get_user(user.pk) is not None or (None if router.db_for_read(model) != using else False)
 
 
 def auth_hash(user: AbstractBaseUser) -> str:
