@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
+from django.db import router
 from django.db.models import EmailField, SlugField, URLField
 from django.utils.module_loading import import_string
 
@@ -22,6 +23,7 @@ from .conf import conf
 from .core import jwt
 from .core.exceptions import InvalidKeys
 from .core.jwt import MAX_LENGTH, AccessClaims, Claim
+from .models import RefreshToken
 from .revocation import shared_revocation_list
 
 SPANS = (
@@ -42,6 +44,7 @@ def register() -> None:
     register_check(check_order, Tags.security)
     register_check(check_middleware, Tags.security)
     register_check(check_packages, Tags.security)
+    register_check(check_databases, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)
 
 
@@ -138,6 +141,20 @@ def check_packages(**_: object) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def check_databases(**_: object) -> list[CheckMessage]:
+    """Return E018 unless users and sessions are written to one database: each is locked by the other's changes."""
+    sessions, people = router.db_for_write(RefreshToken), router.db_for_write(get_user_model())
+    if sessions == people:
+        return []
+    return [
+        Error(
+            f"DATABASE_ROUTERS has sessions written to {sessions!r}, and users to {people!r}.",
+            hint="A session and its user are read in one query and locked in one transaction: use one for both.",
+            id="tokens.E018",
+        )
+    ]
 
 
 def check_deployment(**_: object) -> list[CheckMessage]:

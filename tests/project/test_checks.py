@@ -39,6 +39,7 @@ FIRES = {
     "tokens.E015": {"TOKENS_STATUS_LIST": 8},
     "tokens.E016": {"TOKENS_ADOPT_SESSIONS": True},
     "tokens.E017": {"TOKENS_REVOCATION_CACHE": "default", "CACHES": {"default": FILES}},
+    "tokens.E018": {"DATABASE_ROUTERS": ["tests.tokens.replica.UsersElsewhere"]},
     "tokens.W001": {"TOKENS_COOKIE_SECURE": False},
     "tokens.W002": {"TOKENS_ISSUER": GONE},
     "tokens.W003": {"TOKENS_USER_CLAIMS": ["username", "first_name", "last_name"]},
