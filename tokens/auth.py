@@ -21,9 +21,9 @@ from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
 from .models import RefreshToken, expiry
+from .models.choices import Reason
 from .session import REAUTHENTICATION_TIMEOUT, RequestSession, TokenRequest
 
-Reason = RefreshToken.Reason
 logger = logging.getLogger("tokens")
 
 

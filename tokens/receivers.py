@@ -15,10 +15,10 @@ from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken
 from .models import RefreshToken
-from .revocation import OldSessions, get_revocation_list
+from .models.choices import Reason
+from .models.old_sessions import OldSessions
+from .revocation import get_revocation_list
 from .session import OWNER, SIGN_IN_KEYS, TokenRequest
-
-Reason = RefreshToken.Reason
 
 
 def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_: object) -> None:

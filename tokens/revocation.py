@@ -1,11 +1,7 @@
-"""What has ended: the revocation list, and old sessions that no row stands for yet.
-
-The revocation list has the ids of rows that changed lately.
+"""The revocation list: the ids of rows that changed lately.
 
 An access token is good until it expires, so something must catch those whose session has ended meanwhile. The list
 does, without a query for each request. An entry is never a verdict: it sends the request to the row.
-
-Neighbours have the status list instead (`contrib.status_list`); a new session gets its index here.
 
 Each process holds a list of its own, or all share one in a cache (TOKENS_REVOCATION_CACHE).
 """
@@ -13,23 +9,18 @@ Each process holds a list of its own, or all share one in a cache (TOKENS_REVOCA
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from operator import methodcaller
 from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache
-from django.db import Error, models, router
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db import Error
 
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable
@@ -38,15 +29,12 @@ from .signals import list_read
 OVERLAP = 60  # seconds that a transaction may take between its statement and its commit, or it writes the time anew
 WHOLE_EVERY = 60  # seconds between two readings of the whole window, for processes that died before they did so
 
-STATUS_CANDIDATES = 32  # in a list that is half full, one sign-in in four thousand million goes without an index
-STATUS_MARGIN = 300  # seconds beyond an access lifetime that an ended session is listed: clocks differ
 
 PREFIX = "tokens:changed:"
 SENTINEL = "tokens:complete"
 RESTORING = "tokens:restoring"
 RESTORING_TAKES = 10  # seconds after which another request tries, if a process died over it
 HOOK = "redis_connect_func"  # the option of redis-py for what is called with each new connection
-EVERYBODY = ""  # instead of a user's key
 UNKNOWN = "unknown"  # sends the request to the row
 
 ReadChanges = Callable[[float], Iterable[tuple[object, object]]]
@@ -302,77 +290,7 @@ def get_revocation_list() -> LocalRevocationList | SharedRevocationList:
     return shared_revocation_list if conf.revocation_cache else local_revocation_list
 
 
-def free_status_index(rows: models.QuerySet[Any], user: AbstractBaseUser) -> int | None:
-    """Return an index of the status list that no session among `rows` holds; None if there is none for `user`.
-
-    The index is random, so that neighbours learn nothing of the number and the order of sign-ins. What is over gives
-    its index back, when no list that says so can be in use any more. Nobody holds more than twice TOKENS_MAX_SESSIONS.
-    """
-    candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
-    since = Now() - timedelta(seconds=2 * conf.access_lifetime + STATUS_MARGIN)
-    is_over = Q(revoked_at__isnull=False, changed_at__lt=since) | Q(expires_at__lt=since)
-    if rows.filter(user=user, status_index__isnull=False).exclude(is_over).count() >= 2 * conf.max_sessions:
-        return None
-    drawn = rows.filter(status_index__in=candidates).annotate(is_over=is_over)
-    holders = dict(drawn.values_list("status_index", "is_over"))
-    for index in candidates:
-        if index not in holders:
-            return index
-    for index in candidates:
-        if holders[index]:
-            rows.filter(status_index=index).update(status_index=None)
-            return index
-    logger.warning("The status list is too full for a new session: raise TOKENS_STATUS_LIST.")
-    return None
-
-
 def mark_dead(sid: str) -> None:
     """Enter a row that was found dead: the list may have lost it."""
     with suppress(RevocationListUnavailable):  # the next request finds it again
         get_revocation_list().mark([sid])
-
-
-class OldSessionsManager(models.Manager["OldSessions"]):
-    def end(self, *keys: object) -> None:
-        """Have no old session of the users with these keys taken over any more; of nobody at all for EVERYBODY."""
-        if conf.adopt_sessions:
-            subs = [str(key) for key in keys]
-            rows = self._on_primary()
-            rows.bulk_create([self.model(sub=sub) for sub in subs], ignore_conflicts=True)
-            rows.filter(pk__in=subs).update(ended_at=Now())
-
-    def have_ended(self, key: object) -> bool:
-        """Return whether all old sessions of this user have ended."""
-        return self._on_primary().filter(pk__in=[EVERYBODY, str(key)]).exclude(ended_at=None).exists()
-
-    def carry_over(self, key: object, old: str, new: str) -> None:
-        """Remember that the password of this user is the same with the `auth_hash` `new` as with `old`."""
-        if conf.adopt_sessions and not self._on_primary().filter(pk=str(key), new_hash=old).update(new_hash=new):
-            self._on_primary().update_or_create(pk=str(key), defaults={"old_hash": old, "new_hash": new})
-
-    def hash_of_today(self, key: object, old: str) -> str | None:
-        """Return the `auth_hash` that the password of this user has instead of `old`; None if nothing is known."""
-        return self._on_primary().filter(pk=str(key), old_hash=old).values_list("new_hash", flat=True).first()
-
-    def _on_primary(self) -> models.QuerySet[OldSessions]:
-        return self.using(router.db_for_write(self.model))
-
-
-class OldSessions(models.Model):
-    """What has happened to all sessions of a user that are still to be taken over (TOKENS_ADOPT_SESSIONS).
-
-    They cannot be found by their user, so what ends or keeps all of them is remembered here, while the setting is on.
-    """
-
-    sub = models.CharField(primary_key=True, max_length=255)  # the user's key, or EVERYBODY
-    ended_at = models.DateTimeField(null=True)
-    old_hash = models.CharField(max_length=64)  # an `auth_hash`: those sessions know the password by it
-    new_hash = models.CharField(max_length=64)  # the same password, hashed anew
-
-    objects = OldSessionsManager()
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return self.sub

@@ -19,7 +19,7 @@ from tests.tokens.clock import copy_of, elapse
 from tests.tokens.racing import together
 from tokens.contrib import django_sessions
 from tokens.models import RefreshToken
-from tokens.revocation import EVERYBODY, OldSessions
+from tokens.models.old_sessions import EVERYBODY, OldSessions
 from tokens.testing import Client
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")

@@ -29,7 +29,8 @@ from .. import auth
 from ..authentication import authenticate_access
 from ..conf import conf
 from ..core.exceptions import RevocationListUnavailable, RevokedToken
-from ..models import TOUCHED_EVERY, RefreshToken
+from ..models import RefreshToken
+from ..models.querysets import TOUCHED_EVERY
 from ..revocation import get_revocation_list
 from ..session import RequestSession, show_sign_in
 

@@ -27,7 +27,7 @@ from .. import client, cookies, issuing, signals, users
 from ..conf import conf
 from ..core.exceptions import RevokedToken
 from ..models import RefreshToken
-from ..revocation import OldSessions
+from ..models.old_sessions import OldSessions
 from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
 Reason = RefreshToken.Reason

@@ -25,7 +25,7 @@ from ..core.jwt import status_uri, write
 from ..core.keys import KeyRing, base64url
 from ..decorators import anonymous_only
 from ..models import RefreshToken
-from ..revocation import STATUS_MARGIN
+from ..models.status_index import STATUS_MARGIN
 
 STATUS_LIST = "statuslist+jwt"  # §5.1
 

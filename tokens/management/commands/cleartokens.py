@@ -2,7 +2,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from ...conf import conf
 from ...models import KEPT_AFTER_END
-from ...revocation import OldSessions
+from ...models.old_sessions import OldSessions
 from .. import pruning
 from ..progress import counting
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ... import users
 from ...models import PEOPLE_AT_ONCE, RefreshToken, RefreshTokenQuerySet
-from ...revocation import EVERYBODY, OldSessions
+from ...models.old_sessions import EVERYBODY, OldSessions
 from ..progress import counting
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -1,4 +1,4 @@
-"""One row for each session, a *family* of refresh tokens in the words of RFC 9700 §4.14."""
+"""Start, find, change and end the rows of sessions."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import Any
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, models, router, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext_lazy as _
 
-from . import client, users
-from .conf import conf
-from .core import rotation
-from .core.exceptions import RevokedToken
-from .revocation import OVERLAP, OldSessions, free_status_index, get_revocation_list, mark_dead
-from .signals import rows_revoked
+from .. import client, users
+from ..conf import conf
+from ..core import rotation
+from ..core.exceptions import RevokedToken
+from ..revocation import OVERLAP, get_revocation_list, mark_dead
+from ..signals import rows_revoked
+from .choices import DISTRUSTING, Reason
+from .old_sessions import OldSessions
+from .status_index import free_status_index
+
+if TYPE_CHECKING:
+    from .refresh_token import RefreshToken
 
 TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "last used", and cheap
 KEPT_AFTER_END = timedelta(days=7)  # after that no token of a row can be good, and nobody asks for it any more
 PRUNED_AT_ONCE = 100
 PRUNED_WITHIN = timedelta(days=2)
 PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
-MAX_PROBES = 20  # a browser gives up on so many redirects, too
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
@@ -55,7 +57,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
             OldSessions.objects.end(*people.values_list("user_id", flat=True).distinct())
         ended = self.live()._change(revoked_at=Now(), reason=reason)
         if ended:
-            rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
+            rows_revoked.send_robust(self.model, reason=str(reason), count=ended)
         return ended
 
     def carry_over(self, old: str, user: AbstractBaseUser) -> int:
@@ -180,7 +182,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             if not self.on_primary().filter(pk=row.pk).live().exists():
                 return 0
             rows = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.filter(pk=row.pk)
-            ended: int = rows.revoke(RefreshToken.Reason.REUSED)
+            ended: int = rows.revoke(Reason.REUSED)
         return ended
 
     def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, object]) -> RefreshToken:
@@ -192,7 +194,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
                 or current.password != user.password
                 or not users.admitted(current, str(values["backend"]))
             ):
-                raise RevokedToken("", RefreshToken.Reason.DEACTIVATED)
+                raise RevokedToken("", Reason.DEACTIVATED)
             alike = self.for_user(current).filter(is_app=values.get("is_app", False))  # apps evict no browsers
             self._evict(alike.exclude(pk__in=replacing))
             index = free_status_index(self.on_primary(), current) if conf.status_list else None
@@ -212,183 +214,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         kept_first = (confirmed.desc(), Case(in_use, default="last_used_at").desc(), "created_at")
         evicted = sessions.on_primary().live().order_by(*kept_first)[conf.max_sessions - 1 :]
         if ids := list(evicted.values_list("pk", flat=True)):
-            self.filter(pk__in=ids).revoke(RefreshToken.Reason.EVICTED)
-
-
-class RefreshToken(models.Model):
-    """A session. It keeps the generation and the id of the one refresh token that is confirmed.
-
-    No token is stored, and no hash of one: a leaked table signs nobody in.
-    """
-
-    class Method(models.TextChoices):
-        """How a session was opened."""
-
-        PASSWORD = "password", _("with your password")
-        API = "api", _("by a program, with your password")
-        MOVED = "moved", _("by moving over an earlier sign-in")
-        OTHER = "other", _("in another way")
-
-    class Reason(models.TextChoices):
-        """Why a session has ended."""
-
-        SIGNED_OUT = "signed_out", _("signed out")
-        ENDED = "ended", _("ended from the list of sessions")
-        REPLACED = "replaced", _("signed in again in the same browser")
-        REUSED = "reused", _("a copy of a sign-in was used")
-        PASSWORD = "password", _("the password was changed")
-        DEACTIVATED = "deactivated", _("the account was closed")
-        DELETED = "deleted", _("the account was deleted")
-        EVICTED = "evicted", _("too many sessions")
-        ADMIN = "admin", _("ended by an administrator")
-        EXPIRED = "expired", _("not used for too long")  # never stored: the row's dates and its tokens say so
-
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="refresh_tokens", verbose_name=_("user")
-    )
-    generation = models.PositiveIntegerField(_("generation"), default=1)
-    jti = models.UUIDField(_("confirmed refresh token"))
-    version = models.PositiveIntegerField(_("version"), default=0)
-    auth_hash = models.CharField(max_length=64)
-    probed_jti = models.UUIDField(_("stale token probed"), null=True, blank=True)
-    probe_count = models.PositiveSmallIntegerField(_("probes"), default=0)
-    remember = models.BooleanField(_("kept"), default=False)
-    method = models.CharField(_("opened"), max_length=16, default=Method.OTHER)
-    backend = models.CharField(_("authentication backend"), max_length=200, blank=True)
-    name = models.CharField(_("name"), max_length=60, blank=True)
-    user_agent = models.CharField(_("browser"), max_length=300, blank=True)
-    browser = models.CharField(max_length=16, blank=True)  # a key of client.BROWSERS, for filters
-    is_app = models.BooleanField(default=False)  # a program holds the tokens, in headers; else a browser, in cookies
-    ip_address = models.GenericIPAddressField(_("address"), null=True, blank=True)
-    created_at = models.DateTimeField(_("signed in"))
-    last_used_at = models.DateTimeField(_("last seen"))
-    authenticated_at = models.DateTimeField(_("owner shown"), null=True, blank=True)
-    expires_at = models.DateTimeField(_("ends"))
-    changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
-    revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
-    reason = models.CharField(_("reason"), max_length=16, blank=True)
-    status_index = models.PositiveIntegerField(_("place in the status list"), null=True, blank=True, unique=True)
-
-    objects = RefreshTokenManager()
-
-    class Meta:
-        verbose_name = _("session")
-        verbose_name_plural = _("sessions")
-        default_permissions = ("view",)
-        permissions = (("end_refreshtoken", "Can end sessions"),)
-        indexes = (
-            models.Index(fields=["expires_at"], name="tokens_expires_at"),
-            models.Index(fields=["changed_at"], name="tokens_changed_at", condition=Q(changed_at__isnull=False)),
-            # For the admin, on columns that no refresh changes: an update of the others touches no index.
-            models.Index(fields=["created_at"], name="tokens_created_at"),
-            models.Index(fields=["ip_address", "created_at"], name="tokens_ip_address_created_at"),
-            models.Index(fields=["reason", "created_at"], name="tokens_reason_created_at", condition=Q(reason__gt="")),
-            models.Index(fields=["browser", "created_at"], name="tokens_browser_created_at"),
-            models.Index(
-                fields=["method", "created_at"], name="tokens_method_created_at", condition=~Q(method="password")
-            ),
-        )
-
-    def __str__(self) -> str:
-        return str(self.id)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save a new row, or named fields: a stale instance that is saved whole would revive an ended row."""
-        if not self._state.adding and kwargs.get("update_fields") is None:
-            raise TypeError("Name the fields of a session to save: save(update_fields=[...]).")
-        super().save(*args, **kwargs)
-
-    @property
-    def confirmed(self) -> rotation.Refresh:
-        """Return the refresh token that this row has confirmed."""
-        return rotation.Refresh(self.generation, str(self.jti))
-
-    @property
-    def published_index(self) -> int | None:
-        """Return the row's index in the status list as that is today: it may have been turned off, or have shrunk."""
-        return self.status_index if self.status_index is not None and self.status_index < conf.status_list else None
-
-    @property
-    def is_live(self) -> bool:
-        return self.revoked_at is None and self.expires_at > timezone.now()
-
-    @property
-    def live_user(self) -> AbstractBaseUser:
-        """Return the user of a live row, which always has one."""
-        assert self.user is not None  # noqa: S101  (check_live() has raised)
-        return self.user
-
-    def get_reason_display(self) -> str:
-        """Return the reason in words. The column has no `choices`, so a new reason needs no migration."""
-        return str(dict(self.Reason.choices).get(self.reason, self.reason))
-
-    def get_method_display(self) -> str:
-        """Return in words how the session was opened; see `get_reason_display`."""
-        return str(dict(self.Method.choices).get(self.method, self.method))
-
-    def check_live(self) -> None:
-        """Raise RevokedToken unless the session is live and its user still the one who signed in.
-
-        However the user was changed: a row that is found dead is revoked at that reading.
-        """
-        if self.revoked_at is not None:
-            mark_dead(str(self.pk))
-            raise RevokedToken(str(self.pk), self.reason)
-        if not self.is_live:
-            raise RevokedToken(str(self.pk), self.Reason.EXPIRED)
-        if reason := self._outdated():
-            self.revoke(reason)
-            raise RevokedToken(str(self.pk), reason)
-        if not (known := users.known(self.live_user, self.backend)):
-            mark_dead(str(self.pk))
-            if known is False:
-                self.revoke(self.Reason.DEACTIVATED)
-            raise RevokedToken(str(self.pk), self.Reason.DEACTIVATED)
-
-    def revoke(self, reason: str) -> bool:
-        """End this session. Return whether it was this call that did."""
-        return bool(RefreshToken.objects.filter(pk=self.pk).revoke(reason))
-
-    def note_stale(self, jti: str) -> bool:
-        """Note the stale token `jti`. Return whether it is the first time since something newer answered a probe."""
-        others = RefreshToken.objects.filter(pk=self.pk, revoked_at=None).exclude(probed_jti=jti)
-        return bool(others.update(probed_jti=jti, probe_count=0))
-
-    def count_probe(self) -> None:
-        """Count a probe of the stale token that was noted last."""
-        RefreshToken.objects.filter(pk=self.pk, revoked_at=None).update(probe_count=F("probe_count") + 1)
-
-    def probe_limit_reached(self, jti: str) -> bool:
-        """Return whether `jti` was probed so often that its bearer cannot be one that keeps cookies."""
-        return str(self.probed_jti) == jti and self.probe_count >= MAX_PROBES
-
-    def touch(self) -> None:
-        """Stamp that the session is in use, at most once in TOUCHED_EVERY."""
-        now = timezone.now()
-        if now - self.last_used_at >= TOUCHED_EVERY:
-            RefreshToken.objects.filter(pk=self.pk).update(last_used_at=now)
-
-    def mark_authenticated(self) -> None:
-        """Stamp that the user has just shown who they are. A silent refresh leaves the stamp alone."""
-        self.authenticated_at = timezone.now()
-        self.save(update_fields=["authenticated_at"])
-
-    def _outdated(self) -> str | None:
-        """Return why a change of the user has ended this session; None if it has not."""
-        if self.user is None or not users.admitted(self.user, self.backend):
-            return self.Reason.DEACTIVATED
-        for position, good in enumerate(users.auth_hashes(self.user)):
-            if constant_time_compare(self.auth_hash, good):
-                if position:  # made with a fallback key: rewritten, so that the key can be retired
-                    RefreshToken.objects.filter(pk=self.pk).update(auth_hash=users.auth_hash(self.user))
-                return None
-        return self.Reason.PASSWORD
-
-
-Reason = RefreshToken.Reason
-# Whoever ends a session for one of these reasons may mean one that is still to be taken over: it is on no list.
-DISTRUSTING = {Reason.ENDED, Reason.ADMIN, Reason.REUSED, Reason.DEACTIVATED}
+            self.filter(pk__in=ids).revoke(Reason.EVICTED)
 
 
 def expiry(start: datetime, remember: bool, lifetime: float | None) -> datetime:
