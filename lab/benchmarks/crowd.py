@@ -30,10 +30,10 @@ PEOPLE = """
     FROM generate_series(1, %(people)s) n"""
 SESSIONS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probe_count, remember, is_app,
-        method, name, browser, user_agent, ip_address, created_at, last_used_at, expires_at, changed_at,
+        method, backend, name, browser, user_agent, ip_address, created_at, last_used_at, expires_at, changed_at,
         revoked_at, reason)
     SELECT gen_random_uuid(), {PERSON}, n % 40 + 1, gen_random_uuid(), 0, repeat('0', 64), 0, n % 3 > 0, n % 40 = 7,
-        CASE WHEN n % 40 = 7 THEN 'api' ELSE 'password' END, '', 'chrome', {BROWSER}, {ADDRESS}, began,
+        CASE WHEN n % 40 = 7 THEN 'api' ELSE 'password' END, '', '', 'chrome', {BROWSER}, {ADDRESS}, began,
         least(now(), began + n % 20 * interval '1 day'),
         began + CASE WHEN n % 3 > 0 THEN 30 ELSE 1 END * interval '1 day', CASE WHEN n % 5 = 0 THEN began END,
         CASE WHEN n % 5 = 0 THEN began + interval '1 hour' END,
@@ -41,7 +41,7 @@ SESSIONS = """
             WHEN n % 50 = 5 THEN 'admin' ELSE 'signed_out' END
     FROM (SELECT n, now() - n / %(rows)s.0 * interval '37 days' AS began FROM generate_series(1, %(rows)s) n) drawn"""
 EVENTS = """
-    INSERT INTO accounts_securityevent (user_id, kind, at, address, user_agent, session, actor_id)
+    INSERT INTO accounts_securityevent (user_id, kind, created_at, ip_address, user_agent, session_id, actor_id)
     SELECT CASE WHEN n % 10 > 0 THEN {PERSON} END,
         CASE WHEN n % 10 = 0 THEN 'sign_in_failed' WHEN n % 10000 = 7 THEN 'reuse_found'
             WHEN n % 10 < 6 THEN 'signed_in' WHEN n % 1000 = 8 THEN 'all_ended' ELSE 'signed_out' END,

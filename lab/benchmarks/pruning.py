@@ -38,9 +38,9 @@ ONE_IN = 25  # of the browsers signs in anew
 BOUND = 50  # ms
 FILL = """
     INSERT INTO tokens_refreshtoken (id, generation, jti, version, auth_hash, probe_count, remember, is_app,
-        method, name, browser, user_agent, created_at, last_used_at, expires_at, reason)
+        method, backend, name, browser, user_agent, created_at, last_used_at, expires_at, reason)
     SELECT gen_random_uuid(), n %% 40 + 1, gen_random_uuid(), 0, repeat('0', 64), 0, true, false, 'password',
-        '', 'firefox', 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
+        '', '', 'firefox', 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
         at - interval '30 days', at, at, ''
     FROM (SELECT n, now() - interval '8 days' - n::float / %(rows)s * interval '60 days' AS at
         FROM generate_series(1, %(rows)s) n) drawn"""

@@ -28,9 +28,10 @@ PEOPLE = """
     FROM generate_series(1, %s) n"""
 ROWS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probe_count, remember, is_app,
-        method, name, browser, user_agent, ip_address, created_at, last_used_at, authenticated_at, expires_at, reason)
+        method, backend, name, browser, user_agent, ip_address, created_at, last_used_at, authenticated_at, expires_at,
+        reason)
     SELECT gen_random_uuid(), md5((n %% %s + 1)::text)::uuid, 1, gen_random_uuid(), 0, repeat('0', 64), 0, true, false,
-        'password', '', 'chrome', 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)'
+        'password', '', '', 'chrome', 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)'
             ' Chrome/142.0.0.0 Safari/537.36',
         '203.0.113.0'::inet + (random() * 1000000)::int, at, at, at, at + interval '30 days', ''
     FROM (SELECT n, now() - interval '30 days' * (1 - n::float / %s) AS at FROM generate_series(1, %s) n) drawn"""
