@@ -58,6 +58,15 @@ def start(binaries: Path, folder: Path, options: str = OPTIONS) -> None:
     run(binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-s", "-o", f"{socket} {options}", "start")
 
 
+def follow(binaries: Path, primary: Path, folder: Path, lag: int) -> None:
+    """Start a replica in `folder` that streams from the server in `primary`, and is `lag` seconds behind it."""
+    if os.geteuid() == 0:
+        os.chown(folder, *owner())
+    source: list[str | Path] = ["-h", primary, "-U", "postgres", "--checkpoint=fast", "--no-sync"]
+    run(binaries / "pg_basebackup", *source, "-D", folder / "data", "--write-recovery-conf")
+    start(binaries, folder, f"{OPTIONS} -c recovery_min_apply_delay={lag}s")
+
+
 def stop(binaries: Path, folder: Path) -> None:
     run(binaries / "pg_ctl", "-D", folder / "data", "-s", "-m", "immediate", "stop")
 

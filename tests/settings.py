@@ -25,6 +25,11 @@ os.environ.update(
     TOKENS_REVOCATION_LAG="3600",  # tests count queries: the list is read when a test asks for it
 )
 
+if os.environ["DATABASE_URL"].startswith("mysql"):
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+
 from project.settings import *  # noqa: E402, F403
 from project.settings import DATABASES, INSTALLED_APPS, PASSWORD_HASHERS, STORAGES  # noqa: E402
 

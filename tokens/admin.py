@@ -154,7 +154,7 @@ class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
 
     @admin.action(description=_("End the selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
-        rows = list(queryset.live().select_related("user"))
+        rows = list(queryset.on_primary().live().select_related("user"))
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
             count = queryset.revoke(RefreshToken.Reason.ADMIN)
             for row in rows:

@@ -1,3 +1,6 @@
+import sys
+
+import django
 from django.apps import AppConfig, apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -5,9 +8,16 @@ from django.core.signals import setting_changed
 from django.db.models.signals import post_save, pre_delete
 from django.utils.translation import gettext_lazy as _
 
+# Here, because the other modules would fail with the name of something that is missing. Old Pythons can read this file.
+if django.VERSION < (5, 2) or sys.version_info < (3, 11):
+    found = f"Django {django.get_version()} and Python {sys.version_info[0]}.{sys.version_info[1]}"
+    print(f"The app tokens needs Django 5.2 and Python 3.11, or newer ones; these are {found}.", file=sys.stderr)
+    sys.exit(3)  # to gunicorn and uvicorn this means "cannot start"; after any other code gunicorn tries for ever
+
 
 class TokensConfig(AppConfig):
-    name = "tokens"
+    name = __name__.rpartition(".")[0]  # "vendor.tokens", if the folder is in the package `vendor`
+    label = "tokens"
     verbose_name = _("Sessions")
     default_auto_field = "django.db.models.BigAutoField"
 

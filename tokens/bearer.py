@@ -35,7 +35,7 @@ def start(request: TokenRequest, user: AbstractBaseUser) -> Pair:
     request.tokens.method = RefreshToken.Method.API
     request.tokens.remember = True  # a client has no browser that closes
     auth.start(request, user, getattr(user, "backend", ""))
-    return _pair(request.tokens, "")
+    return pair(request.tokens)
 
 
 def resume(request: TokenRequest, *, fresh: bool = False) -> AbstractBaseUser:
@@ -52,10 +52,14 @@ def resume(request: TokenRequest, *, fresh: bool = False) -> AbstractBaseUser:
 
 def refresh(request: TokenRequest) -> Pair:
     """Return a new pair for the refresh token in the header. Raises TokenError; ReusedToken has ended the session."""
-    token = _token(request)
+    return exchange(request, _token(request))
+
+
+def exchange(request: TokenRequest, token: str) -> Pair:
+    """Return a new pair for this refresh token; see `refresh`."""
     request.tokens = RequestSession.from_header(refresh=token)
     request.user = _user(authenticate_refresh(request))
-    return _pair(request.tokens, token)
+    return pair(request.tokens, token)
 
 
 def end(request: TokenRequest) -> None:
@@ -65,6 +69,13 @@ def end(request: TokenRequest) -> None:
     if not any(request.tokens.presented_claims()):
         raise InvalidToken("The token is neither an access nor a refresh token.")
     auth.end(request)
+
+
+def pair(session: RequestSession, same: str = "") -> Pair:
+    """Return what `session` has to send. `same` is the refresh token that is kept if there is no other."""
+    assert session.outgoing is not None  # noqa: S101  (a start or a refresh always sends tokens)
+    access, refresh = issuing.signed(session.outgoing)
+    return Pair(access, refresh or same, session.outgoing.access.exp - int(time()))
 
 
 def _token(request: TokenRequest) -> str:
@@ -80,9 +91,3 @@ def _user(found: Authentication) -> AbstractBaseUser:
     if found.user is None:  # another generation was confirmed
         raise ExpiredToken("The token counts as expired.")
     return found.user
-
-
-def _pair(session: RequestSession, same: str) -> Pair:
-    assert session.outgoing is not None  # noqa: S101  (a start or a refresh always sends tokens)
-    access, refresh = issuing.signed(session.outgoing)
-    return Pair(access, refresh or same, session.outgoing.access.exp - int(time()))

@@ -10,10 +10,12 @@ from stat import S_IROTH
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
+from django.db import router
 from django.db.models import EmailField, SlugField, URLField
 from django.utils.module_loading import import_string
 
@@ -21,6 +23,7 @@ from .conf import conf
 from .core import jwt
 from .core.exceptions import InvalidKeys
 from .core.jwt import MAX_LENGTH, AccessClaims, Claim
+from .models import RefreshToken
 from .revocation import shared_revocation_list
 
 SPANS = (
@@ -40,6 +43,8 @@ def register() -> None:
     register_check(check_length, Tags.security)
     register_check(check_order, Tags.security)
     register_check(check_middleware, Tags.security)
+    register_check(check_packages, Tags.security)
+    register_check(check_databases, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)
 
 
@@ -106,9 +111,48 @@ def check_middleware(**_: object) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "tokens.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
+            f"{__package__}.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
             "instead of AuthenticationMiddleware.",
             id="tokens.E010",
+        )
+    ]
+
+
+def check_packages(**_: object) -> list[CheckMessage]:
+    """Return W013-W014: packages that look for sign-ins in what Django's sessions store."""
+    found: list[CheckMessage] = []
+    ours = f"{__package__}.contrib.allauth.TokenStrategy"
+    serves_apps = apps.is_installed("allauth.headless") and "app" in getattr(settings, "HEADLESS_CLIENTS", ("app",))
+    if serves_apps and getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != ours:
+        found.append(
+            Warning(
+                "allauth.headless signs apps in by a Django session that holds the sign-in, and there is none: "
+                "every later request of an app is answered with 401.",
+                hint=f'Set HEADLESS_TOKEN_STRATEGY = "{ours}", or HEADLESS_CLIENTS = ("browser",).',
+                id="tokens.W013",
+            )
+        )
+    if apps.is_installed("allauth.usersessions"):
+        found.append(
+            Warning(
+                "allauth.usersessions lists and ends Django's sessions, which hold no sign-in here.",
+                hint="Take it out of INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
+                id="tokens.W014",
+            )
+        )
+    return found
+
+
+def check_databases(**_: object) -> list[CheckMessage]:
+    """Return E018 unless users and sessions are written to one database: each is locked by the other's changes."""
+    sessions, people = router.db_for_write(RefreshToken), router.db_for_write(get_user_model())
+    if sessions == people:
+        return []
+    return [
+        Error(
+            f"DATABASE_ROUTERS has sessions written to {sessions!r}, and users to {people!r}.",
+            hint="A session and its user are read in one query and locked in one transaction: use one for both.",
+            id="tokens.E018",
         )
     ]
 

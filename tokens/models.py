@@ -51,7 +51,8 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
     def revoke(self, reason: str) -> int:
         """End the live rows among these for ever, in one statement. Return how many were ended."""
         if conf.adopt_sessions and reason in DISTRUSTING:
-            OldSessions.objects.end(*self.live().exclude(user=None).values_list("user_id", flat=True).distinct())
+            people = self.on_primary().live().exclude(user=None)
+            OldSessions.objects.end(*people.values_list("user_id", flat=True).distinct())
         ended = self.live()._change(revoked_at=Now(), reason=reason)
         if ended:
             rows_revoked.send_robust(RefreshToken, reason=str(reason), count=ended)
@@ -98,8 +99,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
             # One order for all, or two of these could deadlock.
-            rows = self.using(using).select_for_update(of=("self",)).order_by("pk")
-            ids = list(rows.values_list("pk", flat=True))
+            ids = list(users.locking(self.using(using)).order_by("pk").values_list("pk", flat=True))
             get_revocation_list().mark(ids)
             changed = self.using(using).update(changed_at=Now(), **values) if ids else 0
             transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
@@ -340,6 +340,11 @@ class RefreshToken(models.Model):
         if reason := self._outdated():
             self.revoke(reason)
             raise RevokedToken(str(self.pk), reason)
+        if not (known := users.known(self.live_user, self.backend)):
+            mark_dead(str(self.pk))
+            if known is False:
+                self.revoke(self.Reason.DEACTIVATED)
+            raise RevokedToken(str(self.pk), self.Reason.DEACTIVATED)
 
     def revoke(self, reason: str) -> bool:
         """End this session. Return whether it was this call that did."""
@@ -371,7 +376,7 @@ class RefreshToken(models.Model):
 
     def _outdated(self) -> str | None:
         """Return why a change of the user has ended this session; None if it has not."""
-        if self.user is None or not users.known(self.user, self.backend):
+        if self.user is None or not users.admitted(self.user, self.backend):
             return self.Reason.DEACTIVATED
         for position, good in enumerate(users.auth_hashes(self.user)):
             if constant_time_compare(self.auth_hash, good):

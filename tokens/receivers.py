@@ -25,8 +25,8 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
     """Start a session at `login()`, and take out what Django keeps in its own: there is one truth about who is in."""
     if not hasattr(request, "tokens"):
         raise ImproperlyConfigured(
-            "login() needs a request that has passed tokens.middleware.TokenMiddleware. "
-            "In tests, use tokens.testing.Client."
+            f"login() needs a request that has passed {__package__}.middleware.TokenMiddleware. "
+            f"In tests, use {__package__}.testing.Client."
         )
     owners = {claims.sub for claims in request.tokens.presented_claims()} | {request.session.get(OWNER, str(user.pk))}
     stored = {key: request.session.pop(key, "") for key in SIGN_IN_KEYS}
@@ -38,9 +38,7 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
         request.session.flush()
 
 
-def logged_out(
-    sender: object, request: TokenRequest, user: AbstractBaseUser | None = None, **_: object
-) -> None:
+def logged_out(sender: object, request: TokenRequest, user: AbstractBaseUser | None = None, **_: object) -> None:
     """End the session at `logout()`. A request that never passed the middleware has none."""
     if hasattr(request, "tokens"):
         users.load_before_end(user)

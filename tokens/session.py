@@ -108,7 +108,7 @@ class RequestSession:
         self.accessed = True
         if not self.asked and self.visitor is not None:
             bool(self.visitor.pk)
-        if self.claims is None:
+        if self.claims is None or (self.session_flushed and not self.created):
             return None
         if key == SESSION_KEY:
             return self.claims.sub
@@ -164,7 +164,7 @@ def show_sign_in(request: TokenRequest) -> None:
     """
     session: Any = getattr(request, "session", None)
     if session is not None:
-        store: type[SessionBase] = type(session)
+        store: type[SessionBase] = session.__class__  # that of what Channels' lazy session wraps
         session.__class__ = _showing(store)
         session.tokens = request.tokens
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, wraps
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user_model, load_backend
@@ -24,6 +24,7 @@ from .core.jwt import Claim
 
 UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
 Load = Callable[[], AbstractBaseUser]
+Rows = TypeVar("Rows", bound="models.QuerySet[Any]")
 LOAD = "_tokens_load"
 
 
@@ -141,6 +142,20 @@ def lock_all(keys: Collection[object]) -> None:
         rows.update(password=F("password"))
 
 
+def locking(rows: Rows, *, skip_locked: bool = False) -> Rows:
+    """Return `rows` so that reading them, in a transaction, locks them on the database that is written.
+
+    Rows that they are joined with stay free and, with `skip_locked`, those that another transaction has locked are left
+    out: both where the database can do it.
+    """
+    locked = rows.select_for_update()
+    features = connections[locked.db].features
+    return locked.select_for_update(
+        of=("self",) if features.has_select_for_update_of else (),
+        skip_locked=skip_locked and features.has_select_for_update_skip_locked,
+    )
+
+
 def save_atomically(model: type[AbstractBaseUser]) -> None:
     """Have a change of a user and what `post_save` does about it, such as ending sessions, commit together or not."""
     save_base = model.save_base
@@ -170,18 +185,18 @@ def admitted(user: AbstractBaseUser, path: str) -> bool:
     return bool(rule(user)) if rule else True
 
 
-def known(user: AbstractBaseUser, path: str) -> bool:
+def known(user: AbstractBaseUser, path: str) -> bool | None:
     """Return whether Django would find `user` at their next request, who was let in by the backend `path`.
 
-    A `get_user()` of its own is asked. Django's is known: it looks through the model's default manager.
+    A `get_user()` of its own is asked; None if it says no and may have asked a replica, which lags. Django's is known:
+    it looks through the model's default manager.
     """
-    if not admitted(user, path):
-        return False
     backend = load_backend(path) if path else ModelBackend()
-    hides_nobody = not get_user_model()._default_manager.all().query.has_filters()
-    if hides_nobody and type(backend).get_user is ModelBackend.get_user:
-        return True
-    return backend.get_user(user.pk) is not None
+    model, using = type(user), router.db_for_write(type(user))
+    if type(backend).get_user is ModelBackend.get_user:
+        people = model._default_manager.using(using)
+        return not people.query.has_filters() or people.filter(pk=user.pk).exists()
+    return backend.get_user(user.pk) is not None or (None if router.db_for_read(model) != using else False)
 
 
 def auth_hash(user: AbstractBaseUser) -> str:

@@ -102,7 +102,7 @@ def unconfirmed() -> QuerySet[User]:
 def delete_unconfirmed(user: User) -> bool:
     """Delete `user` if they are still one of the `unconfirmed`, and return whether they were. No mail is sent."""
     with transaction.atomic():
-        person = unconfirmed().select_for_update(of=("self",)).filter(pk=user.pk).first()
+        person = unconfirmed().select_for_update().filter(pk=user.pk).first()
         if person:
             person.delete()
     return person is not None

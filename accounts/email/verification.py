@@ -220,7 +220,8 @@ def _locked(verifications: EmailVerificationQuerySet, key: UUID) -> tuple[EmailV
 
     On SQLite the transaction itself is the lock: it began as one that writes.
     """
-    user = User.objects.select_for_update(of=("self",)).filter(email_verifications=key, is_active=True).first()
+    owners = User.objects.filter(pk__in=EmailVerification.objects.filter(pk=key).values("user_id"), is_active=True)
+    user = owners.select_for_update().first()
     verification = verifications.filter(pk=key).first()
     if user is None or verification is None:
         raise InvalidLink

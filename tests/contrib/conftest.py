@@ -1,5 +1,5 @@
 """The fixtures of tests/tokens serve what is optional as well."""
 
-from tests.tokens.conftest import name_on, signed_in, status_list
+from tests.tokens.conftest import _reads_name_their_database, name_on, signed_in, status_list
 
-__all__ = ["name_on", "signed_in", "status_list"]
+__all__ = ["_reads_name_their_database", "name_on", "signed_in", "status_list"]

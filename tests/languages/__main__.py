@@ -10,16 +10,16 @@ def main() -> None:
     django.setup()
     from tests.languages import catalogue, source
 
-    said = source.texts()
-    for language in catalogue.LANGUAGES:
-        path = catalogue.path(language)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = catalogue.load(language)
-        catalogue.renew(found, said)
-        found.save(str(path))
-        found.save_as_mofile(str(path.with_suffix(".mo")))
-        missing = [entry for entry in found if not entry.translated()]
-        print(f"{path}: {len(found)} texts, {len(missing)} of them without a translation.")
+    for folder, said in source.texts().items():
+        for language in catalogue.LANGUAGES:
+            path = catalogue.path(folder, language)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found = catalogue.load(folder, language)
+            catalogue.renew(found, said)
+            found.save(str(path))
+            found.save_as_mofile(str(path.with_suffix(".mo")))
+            missing = [entry for entry in found if not entry.translated()]
+            print(f"{path}: {len(found)} texts, {len(missing)} of them without a translation.")
 
 
 if __name__ == "__main__":

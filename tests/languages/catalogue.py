@@ -1,4 +1,5 @@
-"""The catalogues: what the site says in another language, in `locale/<language>/LC_MESSAGES/django.po`.
+"""The catalogues: what the site says in another language, in `locale/<language>/LC_MESSAGES/django.po`, and what the
+app `tokens` says, which it takes along into other projects, in `tokens/locale`.
 
 Django reads the .mo beside it, which is committed as well: so nobody needs a compiler to run the site.
 """
@@ -12,17 +13,18 @@ from django.utils.translation import to_locale
 
 from tests.languages.source import ROOT, Text
 
+FOLDERS = (".", "tokens")
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
 
 
-def path(language: str) -> Path:
-    return ROOT / "locale" / to_locale(language) / "LC_MESSAGES" / "django.po"
+def path(folder: str, language: str) -> Path:
+    return ROOT / folder / "locale" / to_locale(language) / "LC_MESSAGES" / "django.po"
 
 
-def load(language: str) -> polib.POFile:
-    """The catalogue of `language`; an empty one, if there is none yet."""
-    if path(language).exists():
-        return polib.pofile(str(path(language)), wrapwidth=110)
+def load(folder: str, language: str) -> polib.POFile:
+    """The catalogue of `language` in `folder`; an empty one, if there is none yet."""
+    if path(folder, language).exists():
+        return polib.pofile(str(path(folder, language)), wrapwidth=110)
     catalogue = polib.POFile(wrapwidth=110)
     of_django = Path(django.__file__).parent / "conf/locale" / to_locale(language) / "LC_MESSAGES/django.po"
     catalogue.metadata = {

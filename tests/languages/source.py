@@ -32,7 +32,17 @@ class Text(NamedTuple):
     context: str = ""
 
 
-def texts() -> dict[Text, list[str]]:
+def texts() -> dict[str, dict[Text, list[str]]]:
+    """What each catalogue has to translate: the folder in which its `locale` is, to each text and where it stands.
+
+    `tokens` brings its own; what it says, too, the site does not translate again.
+    """
+    found = _texts()
+    tokens = {text: own for text, places in found.items() if (own := [at for at in places if at.startswith("tokens/")])}
+    return {"tokens": tokens, ".": {text: places for text, places in found.items() if text not in tokens}}
+
+
+def _texts() -> dict[Text, list[str]]:
     """Each text with the files in which it stands. Raises ValueError where a text cannot be told without running."""
     found: dict[Text, list[str]] = {}
     for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")):

@@ -17,8 +17,13 @@ DISTANT = {"de": r"\bIhr(e[mnrs]?)?\b|\bIhnen\b", "es": r"(?i)\busted", "zh-hans
 
 
 @pytest.fixture(scope="module")
-def said():
+def texts():
     return source.texts()
+
+
+@pytest.fixture(params=catalogue.FOLDERS)
+def folder(request):
+    return request.param
 
 
 @pytest.fixture(params=catalogue.LANGUAGES)
@@ -27,18 +32,19 @@ def language(request):
 
 
 @pytest.fixture
-def entries(language):
-    return catalogue.load(language)
+def entries(folder, language):
+    return catalogue.load(folder, language)
 
 
-def test_there_is_something_to_say(said):
+def test_there_is_something_to_say_and_each_text_once(texts):
+    said = [text.msgid for folder in texts.values() for text in folder]
     assert len(said) > 300
-    assert len({text.msgid for text in said}) == len(said), "gettext knows a text by its first form alone"
+    assert len(set(said)) == len(said), "gettext knows a text by its first form alone, and Django joins the catalogues"
 
 
-def test_nothing_is_missing_and_nothing_is_left_over(entries, said):
+def test_nothing_is_missing_and_nothing_is_left_over(entries, texts, folder):
     """`python -m tests.languages` mends both, but for the translations."""
-    assert sorted(catalogue.text_of(entry) for entry in entries) == sorted(said)
+    assert sorted(catalogue.text_of(entry) for entry in entries) == sorted(texts[folder])
 
 
 def test_all_is_translated_and_nothing_is_doubtful(entries):
@@ -74,9 +80,9 @@ def test_people_are_spoken_to_as_friends(entries, language):
             assert not re.search(DISTANT[language], text), text
 
 
-def test_what_django_reads_is_what_was_written(entries, language):
+def test_what_django_reads_is_what_was_written(entries, folder, language):
     """`python -m tests.languages` compiles them."""
-    assert catalogue.path(language).with_suffix(".mo").read_bytes() == entries.to_binary()
+    assert catalogue.path(folder, language).with_suffix(".mo").read_bytes() == entries.to_binary()
 
 
 def test_djangos_words_are_still_djangos():

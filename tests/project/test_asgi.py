@@ -7,6 +7,7 @@ import sys
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
+from django.db import connections
 
 from tests.conftest import PASSWORD
 from tests.tokens.clock import elapse
@@ -45,7 +46,9 @@ def test_the_journey_is_the_same(transactional_db, bob):
 
 
 @pytest.mark.parametrize(("padding", "status"), [(b"", 200), (b" " * 20_000, 413)])
-def test_the_api_reads_a_chunked_body_and_not_too_much_of_it(transactional_db, bob, padding, status):
+def test_the_api_reads_a_chunked_body_and_not_too_much_of_it(transactional_db, bob, monkeypatch, padding, status):
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)  # the request has a thread of its own
+
     async def chunked():
         headers = {b"host": b"testserver", b"content-type": b"application/json", b"transfer-encoding": b"chunked"}
         scope = {"type": "http", "method": "POST", "path": "/api/auth/login", "query_string": b""}

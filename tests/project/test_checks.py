@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings as configured
 from django.core.checks.registry import registry
 
@@ -38,6 +39,7 @@ FIRES = {
     "tokens.E015": {"TOKENS_STATUS_LIST": 8},
     "tokens.E016": {"TOKENS_ADOPT_SESSIONS": True},
     "tokens.E017": {"TOKENS_REVOCATION_CACHE": "default", "CACHES": {"default": FILES}},
+    "tokens.E018": {"DATABASE_ROUTERS": ["tests.tokens.replica.UsersElsewhere"]},
     "tokens.W001": {"TOKENS_COOKIE_SECURE": False},
     "tokens.W002": {"TOKENS_ISSUER": GONE},
     "tokens.W003": {"TOKENS_USER_CLAIMS": ["username", "first_name", "last_name"]},
@@ -47,6 +49,8 @@ FIRES = {
     "tokens.W007": {"TOKENS_KEYS": "/etc/passwd"},
     "tokens.W008": {"TOKENS_ADOPT_SESSIONS": configured.SESSION_COOKIE_NAME},
     "tokens.W009": {"TOKENS_REVOCATION_CACHE": "list", "CACHES": {**LOCMEM, "list": FILES}},
+    "tokens.W013": {"INSTALLED_APPS": ["allauth.headless"]},
+    "tokens.W014": {"INSTALLED_APPS": ["allauth.usersessions"]},
     "project.E001": {"MIDDLEWARE": SITE[::-1]},
     "project.E002": {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"), "TRUSTED_PROXIES": 0},
     "project.W001": {"TRUSTED_PROXIES": 0},
@@ -94,6 +98,8 @@ def fire(settings, monkeypatch):
         for key, value in FIRES[name].items():
             if key.islower():
                 monkeypatch.setenv(key.upper(), value)
+            elif key == "INSTALLED_APPS":  # not really: their models would stay known
+                monkeypatch.setattr(apps, "is_installed", value.__contains__)
             elif value is GONE:
                 delattr(settings, key)
             else:

@@ -1,8 +1,10 @@
 """docs/howto/existing-project.md is true: four settings in a fresh project, and what is said of each package."""
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,20 @@ from tests.third_party import run
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ["allauth", "debug_toolbar", "drf", "hijack", "impersonate", "loginas", "oauth2", "otp", "sesame"]
+PACKAGES = [
+    "allauth",
+    "allauth_apps",
+    "allauth_headless",
+    "channels",
+    "debug_toolbar",
+    "drf",
+    "hijack",
+    "impersonate",
+    "loginas",
+    "oauth2",
+    "otp",
+    "sesame",
+]
 
 
 def test_the_document_names_the_settings_that_are_tried():
@@ -26,6 +41,15 @@ def test_the_document_names_the_settings_that_are_tried():
         '    "django.contrib.auth",\n    "tokens",\n',
         "tokens.middleware.TokenMiddleware",
     }
+
+
+def test_the_page_lists_each_package_that_is_tried_in_the_version_that_is_here():
+    page = (ROOT / "docs/reference/packages.md").read_text()
+    rows = re.findall(r"^\| ([\w-]+) \| ([\d.]+) \| `(\w+)` \| .+ \|$", page, re.MULTILINE)
+    assert sorted(walk for *_, walk in rows) == PACKAGES
+    assert {name: pin for name, pin, _ in rows} == {name: version(name) for name, *_ in rows}
+    no_package = {"__init__", "after", "api", "before", "fresh", "pages", "people"}
+    assert {path.stem for path in (ROOT / "tests/third_party/walks").glob("*.py")} - no_package == set(PACKAGES)
 
 
 @pytest.fixture

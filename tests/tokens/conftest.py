@@ -7,6 +7,11 @@ from tokens.core import keyfile, keys
 from tokens.testing import Client
 
 
+@pytest.fixture(autouse=True)
+def _reads_name_their_database(settings):
+    settings.DATABASE_ROUTERS = ["tests.tokens.replica.Router"]
+
+
 @pytest.fixture
 def signed_in():
     """`signed_in(user)`: a browser in which `user` has just signed in by the form."""

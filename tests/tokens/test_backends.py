@@ -46,13 +46,22 @@ def reason():
     return RefreshToken.objects.get().reason
 
 
-def test_a_ban_ends_the_session_when_the_row_is_read(let_in, banned, bob, name_on):
+def test_a_ban_ends_the_session_when_the_row_is_read(let_in, banned, bob, name_on, settings):
+    settings.DATABASE_ROUTERS = []
     client = let_in(bob, BANS)
     banned.add(bob.pk)
     assert name_on(client, "/guarded/") == "nobody"
     assert reason() == RefreshToken.Reason.DEACTIVATED
     banned.clear()
     assert name_on(client) == "nobody"
+
+
+def test_somebody_of_whom_a_replica_has_not_heard_yet_is_nobody_until_it_has(let_in, banned, bob, name_on):
+    client = let_in(bob, BANS)
+    banned.add(bob.pk)
+    assert [name_on(client, "/guarded/"), name_on(client)] == ["nobody", "nobody"]
+    banned.clear()
+    assert name_on(client) == "bob"
 
 
 def test_a_ban_is_no_matter_to_whom_another_backend_let_in(let_in, banned, bob, name_on):

@@ -189,6 +189,15 @@ def test_a_status_list_that_neighbours_can_verify(status_list, settings, size):
     assert checks.check_settings() == []
 
 
+class TestCheckDatabases:
+    def test_replicas_are_welcome_and_users_in_another_database_are_not(self, settings):
+        assert checks.check_databases() == []
+        settings.DATABASE_ROUTERS = ["tests.tokens.replica.UsersElsewhere"]
+        (message,) = checks.check_databases()
+        assert message.id == "tokens.E018"
+        assert "sessions written to 'default', and users to 'people'" in message.msg
+
+
 class TestCheckDeployment:
     @pytest.fixture(autouse=True)
     def fit(self, settings):
@@ -264,8 +273,8 @@ class TestIds:
         written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
         assert sorted(written) == sorted(
             {wanted for *_, wanted in WRONG}
-            | {"E003", "E010", "E011", "E012", "E013", "E017"}
-            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007", "W008", "W009"}
+            | {"E003", "E010", "E011", "E012", "E013", "E017", "E018"}
+            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007", "W008", "W009", "W013", "W014"}
         )
 
 

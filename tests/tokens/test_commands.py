@@ -1,5 +1,6 @@
 """`endsessions` and `cleartokens`."""
 
+import re
 import sys
 from datetime import timedelta
 from io import StringIO
@@ -111,7 +112,7 @@ class TestClearTokens:
         with CaptureQueriesContext(connection) as queries:
             assert say("cleartokens") == "5 sessions deleted."
         looks = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
-        deletes = [query["sql"] for query in queries if query["sql"].startswith('DELETE FROM "tokens_refreshtoken"')]
+        deletes = [query["sql"] for query in queries if re.match(r"DELETE FROM .tokens_refresh", query["sql"])]
         assert (len(looks), len(deletes)) == (4, 3)
         assert [">=" in look for look in looks] == [False, True, True, True]
 

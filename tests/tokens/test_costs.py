@@ -37,7 +37,7 @@ def counted(owner, name):
 
 def written_by(update):
     """The columns that an UPDATE sets."""
-    return set(re.findall(r'"?(\w+)"? = ', update.partition(" SET ")[2].partition(" WHERE ")[0]))
+    return set(re.findall(r'(\w+)["`]? = ', update.partition(" SET ")[2].partition(" WHERE ")[0]))
 
 
 def indexed():
@@ -150,7 +150,7 @@ def test_many_sessions_are_ended_by_one_update(bob):
     RefreshToken.objects.bulk_create(RefreshToken(user=bob, jti=uuid4(), **times) for _ in range(1_100))
     with CaptureQueriesContext(connection) as queries:
         assert RefreshToken.objects.revoke_for([bob], RefreshToken.Reason.ENDED) == 1_100
-    assert len([query for query in queries if 'UPDATE "tokens_' in query["sql"]]) == 1
+    assert len([query for query in queries if re.match("UPDATE .tokens_", query["sql"])]) == 1
 
 
 @pytest.mark.once

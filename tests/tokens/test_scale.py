@@ -16,9 +16,17 @@ from tokens.revocation import local_revocation_list
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
 PEOPLE, EACH = 500, 3  # sign-ins: enough for an index to be worth its while
-BY_KEY = {"postgresql": "tokens_refreshtoken_pkey", "sqlite": "sqlite_autoindex_tokens_refreshtoken_1"}
+BY_KEY = {
+    "postgresql": "tokens_refreshtoken_pkey",
+    "sqlite": "sqlite_autoindex_tokens_refreshtoken_1",
+    "mysql": "PRIMARY",
+}
 TABLES = ("tokens_refreshtoken", "accounts_user")
-READS_ALL = {"postgresql": re.compile(rf"Seq Scan on ({'|'.join(TABLES)})"), "sqlite": re.compile(r"SCAN (?!.*USING)")}
+READS_ALL = {
+    "postgresql": re.compile(rf"Seq Scan on ({'|'.join(TABLES)})"),
+    "sqlite": re.compile(r"SCAN (?!.*USING)"),
+    "mysql": re.compile(rf"({'|'.join(TABLES)}) (ALL|index) "),
+}
 
 
 @pytest.fixture
@@ -39,8 +47,9 @@ def many(db):
         )
         for n, person in enumerate(made * EACH)
     )
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    if connection.vendor != "mysql":  # there it would commit, and the index is looked at itself
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 @pytest.fixture
@@ -65,7 +74,7 @@ def about_ours(sql):
 def plan(sql):
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql.replace('%', '%%')}", ())
-        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+        return "\n".join(" ".join(map(str, row)) for row in cursor.fetchall())
 
 
 def check(found):
@@ -97,7 +106,7 @@ class TestPlans:
         found = plans(lambda: browser.get("/who/"))
         check(found)
         updates = [sql for sql in found if sql.startswith("UPDATE")]
-        assert len(updates) == 2 and all(re.search(r'\bid"? = ', sql) for sql in updates)
+        assert len(updates) == 2 and all(re.search(r'\bid["`]? = ', sql) for sql in updates)
 
     def test_a_guarded_page_a_sign_in_and_the_ends_of_one_session_and_of_all(self, bob, signed_in, plans):
         browser = signed_in(bob)

@@ -61,7 +61,7 @@ def status_list(request: HttpRequest) -> HttpResponse:
 def ended_indexes(seconds: float) -> Iterable[int]:
     """Return the indexes of the sessions that were ended within the last `seconds`."""
     since = Now() - timedelta(seconds=seconds)
-    rows = RefreshToken.objects.filter(changed_at__gt=since, revoked_at__isnull=False)
+    rows = RefreshToken.objects.on_primary().filter(changed_at__gt=since, revoked_at__isnull=False)
     listed = rows.filter(status_index__lt=conf.status_list).values_list("status_index", flat=True)
     return (index for index in listed.iterator() if index is not None)
 

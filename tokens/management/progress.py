@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from tqdm import tqdm
+
+try:
+    from tqdm import tqdm
+except ImportError:  # no requirement of the app: without it, a command says what it has done at its end
+    tqdm = None
 
 
 @contextmanager
@@ -38,8 +42,19 @@ def counting(command: BaseCommand, done: str, total: Callable[[], int]) -> Itera
 
 
 def bar(total: Callable[[], int]) -> Any:
-    """Return a progress bar to `update()` and `close()`, which disappears; without a terminal it shows nothing."""
+    """Return a progress bar to `update()` and `close()`, which disappears.
+
+    It shows nothing without a terminal, or without tqdm.
+    """
+    if tqdm is None:
+        return NoBar()
     shown = tqdm(unit="", disable=None, leave=False)
     if not shown.disable:
         shown.reset(total())
     return shown
+
+
+class NoBar:
+    def update(self, more: int = 1) -> None: ...
+
+    def close(self) -> None: ...

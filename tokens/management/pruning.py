@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from time import monotonic, sleep
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from .. import users
 from ..conf import conf
 from ..models import KEPT_AFTER_END, RefreshToken, RefreshTokenQuerySet
 
@@ -55,9 +56,8 @@ def _delete(limit: int, since: datetime | None) -> tuple[int, datetime | None]:
     rows = old().order_by("expires_at")
     if since is not None:
         rows = rows.filter(expires_at__gte=since)
-    can_skip = connections[rows.db].features.has_select_for_update_skip_locked
     with transaction.atomic(using=rows.db):
-        locked = rows.select_for_update(skip_locked=can_skip, of=("self",))
+        locked = users.locking(rows, skip_locked=True)
         found = list(locked.values_list("pk", "expires_at")[:limit])
         deleted = RefreshToken.objects.using(rows.db).filter(pk__in=[pk for pk, _ in found]).delete()[0]
     return deleted, found[-1][1] if found else None

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -64,8 +64,9 @@ def span(text: str) -> timedelta:
 
 
 def _person(name: str) -> AbstractBaseUser:
+    people = get_user_model()._default_manager
     try:
-        person: AbstractBaseUser = get_user_model()._default_manager.get_by_natural_key(name)
+        person: AbstractBaseUser = people.db_manager(router.db_for_write(people.model)).get_by_natural_key(name)
     except ObjectDoesNotExist:
         raise CommandError(f"No user is called {name}.") from None
     return person

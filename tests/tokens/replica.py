@@ -1,0 +1,32 @@
+"""Routers: one as in Django's documentation, whose replica is none of the databases here, and one that cannot work."""
+
+import sys
+from pathlib import Path
+
+import django.db
+from django.contrib.auth.base_user import AbstractBaseUser
+
+import tokens
+
+ORM = str(Path(django.db.__file__).parent)
+TOKENS = str(Path(tokens.__file__).parent)
+
+
+class Router:
+    """Refuse each read of the app that leaves the database to a router: replicas lag, and it decides by what it reads.
+
+    Reads of other code, such as Django's and that of these tests, are answered as ever.
+    """
+
+    def db_for_read(self, model: type, **hints: object) -> str | None:
+        frame = sys._getframe(1)
+        while frame.f_back and frame.f_code.co_filename.startswith(ORM):
+            frame = frame.f_back
+        return "a replica" if frame.f_code.co_filename.startswith(TOKENS) else None
+
+
+class UsersElsewhere:
+    """Keep users in a database of their own."""
+
+    def db_for_write(self, model: type, **hints: object) -> str | None:
+        return "people" if issubclass(model, AbstractBaseUser) else None
