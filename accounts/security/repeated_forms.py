@@ -31,7 +31,7 @@ _PENDING = b""
 
 @dataclass(frozen=True, slots=True)
 class SentForm:
-    """Represent one form as one browser has sent it."""
+    """Represent one form as one browser has sent it, by a digest: the form may be long, and is waited for."""
 
     identity: bytes
 
@@ -93,4 +93,5 @@ def sent_form(request: HttpRequest) -> SentForm | None:
         return None
     if b"csrfmiddlewaretoken=" not in body:
         return None
-    return SentForm(b"\n".join((browser.encode(), request.build_absolute_uri().encode(), body)))
+    sent = b"\n".join((browser.encode(), request.build_absolute_uri().encode(), body))
+    return SentForm(salted_hmac(_SALT, sent, algorithm="sha256").digest())

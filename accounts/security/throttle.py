@@ -79,16 +79,17 @@ SIGN_UP = Limit(
 )
 
 # Each attempt sends a mail. A user whom a stranger's attempts block has received the mail that the stranger asked for.
+# That is why the mailbox does not count: by asking for tagged emails that have no account, a stranger would keep its
+# owner from the way back, and no mail would go out.
 RESET = Limit(
     "reset",
-    mailbox=True,
     site=Rate(free=1_000, first=1, longest=2, window=HOUR),
     visitor_and_account=Rate(free=5, first=60, longest=HOUR, window=DAY),
     visitor=Rate(free=30, first=10, longest=10 * 60, window=HOUR),
     account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
 )
 
-# The same holds for the mail that verifies an email: anybody can enter a stranger's email as their own.
+# The mail that verifies an email: anybody can enter a stranger's email as their own.
 RESEND = Limit(
     "resend",
     mailbox=True,

@@ -21,6 +21,7 @@ from tokens.testing import Client
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NEW = "another battery horse"
+URLENCODED = "application/x-www-form-urlencoded"
 SIGN_UP = {"username": "ada", "email": "ada@example.org", "password1": PASSWORD, "password2": PASSWORD}
 LOGIN, VERIFY = "/accounts/login/", "/accounts/email/verify/"
 
@@ -39,7 +40,7 @@ class Browser(Client):
 
     def send(self, form):
         url, fields = form
-        return self.post(url, "&".join(f"{k}={v}" for k, v in fields.items()), "application/x-www-form-urlencoded")
+        return self.post(url, "&".join(f"{k}={v}" for k, v in fields.items()), URLENCODED)
 
     def copy(self):
         """The same browser at another request."""
@@ -202,6 +203,13 @@ class TestTheAnswer:
             clock.shift(shift)
             tokens.append(visitor.copy().send(form).cookies["__Host-refresh"].value)
         assert (tokens[0] == tokens[1], tokens[1] == tokens[2]) == (True, False)
+
+    def test_is_looked_for_by_a_digest_however_long_the_form_is(self, rf, settings):
+        rf.cookies[settings.CSRF_COOKIE_NAME] = "x" * 32
+        forms = [
+            repeated_forms.sent_form(rf.post("/", f"csrfmiddlewaretoken={n * 'y'}", URLENCODED)) for n in (1, 9**6)
+        ]
+        assert [len(form.identity) for form in forms] == [32, 32] and forms[0] != forms[1]
 
     def test_is_waited_for_only_so_long(self, visitor, bob, monkeypatch):
         monkeypatch.setattr(repeated_forms, "LONGEST_WAIT", 0.1)

@@ -122,10 +122,16 @@ class TestOneMailbox:
         shut(visitor(), "ada@example.org", self.LIMIT)
         assert passes(visitor(), other, self.LIMIT)
 
-    @pytest.mark.parametrize("limit", [throttle.SIGN_UP, throttle.RESET, throttle.RESEND])
+    @pytest.mark.parametrize("limit", [throttle.SIGN_UP, throttle.RESEND])
     def test_gets_so_many_mails(self, limit):
         tries = [passes(visitor(f"192.0.{n}.1"), f"ada+{n}@example.org", limit) for n in range(99)]
         assert sum(tries) == limit.account.free
+
+    def test_is_no_way_to_keep_its_owner_from_a_new_password(self, bob):
+        """Nobody gets a mail for a tagged email that has no account."""
+        for n in range(99):
+            passes(visitor(f"192.0.{n}.1"), f"bob+{n}@example.org", throttle.RESET)
+        assert passes(visitor(), bob, throttle.RESET)
 
 
 class TestManyPlaces:
