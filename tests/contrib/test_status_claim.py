@@ -15,9 +15,9 @@ from tests.security.forging import altered, part
 from tests.tokens.clock import elapse, jar
 from tests.tokens.kinds import ACCESS, ISSUER, KEY, access_token, cause, read
 from tests.tokens.racing import together
-from tokens import revocation, verification
+from tokens import verification
 from tokens.core import keys
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, status_index
 from tokens.revocation import local_revocation_list
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
@@ -73,7 +73,7 @@ def dice(monkeypatch):
             drawn.left = getattr(drawn, "left", None) or chain(places, repeat(places[-1]))
             return next(drawn.left)
 
-        monkeypatch.setattr(revocation.secrets, "randbelow", draw)
+        monkeypatch.setattr(status_index.secrets, "randbelow", draw)
 
     return dice
 
@@ -182,7 +182,7 @@ def test_sign_ins_of_the_same_moment_share_no_place_and_never_fail(status_list, 
             drawn.person = number
             return RefreshToken.objects.start(people[number]).status_index
 
-        monkeypatch.setattr(revocation.secrets, "randbelow", draw)
+        monkeypatch.setattr(status_index.secrets, "randbelow", draw)
         got = together([lambda number=number, start=start: start(number) for number in range(6)])
         assert len(set(got)) == 6 and None not in got
         assert first in got

@@ -28,7 +28,7 @@ UNITS = ["a", "0", "-", "/", ".", ":", "=", "@", "$", "_", " ", "\n", "'", "<", 
 def modules():
     for package in (accounts, project, tokens):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not re.search(r"\.(migrations|testing|asgi|wsgi|server_log)\b", found.name):
+            if not re.search(r"\.(migrations|testing|asgi|wsgi|server_log|contrib\.allauth)\b", found.name):
                 yield import_module(found.name)
 
 

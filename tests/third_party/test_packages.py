@@ -48,7 +48,7 @@ def test_the_page_lists_each_package_that_is_tried_in_the_version_that_is_here()
     rows = re.findall(r"^\| ([\w-]+) \| ([\d.]+) \| `(\w+)` \| .+ \|$", page, re.MULTILINE)
     assert sorted(walk for *_, walk in rows) == PACKAGES
     assert {name: pin for name, pin, _ in rows} == {name: version(name) for name, *_ in rows}
-    no_package = {"__init__", "after", "api", "before", "fresh", "pages", "people"}
+    no_package = {"__init__", "after", "api", "before", "fresh", "pages", "people", "replica"}
     assert {path.stem for path in (ROOT / "tests/third_party/walks").glob("*.py")} - no_package == set(PACKAGES)
 
 

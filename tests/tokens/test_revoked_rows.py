@@ -6,8 +6,7 @@ from time import monotonic
 import pytest
 from django.db.models.functions import Now
 
-from tokens import models
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, querysets
 from tokens.revocation import OVERLAP, LocalRevocationList, local_revocation_list
 
 
@@ -58,7 +57,7 @@ class TestChangedWithin:
         with django_capture_on_commit_callbacks(execute=True):
             row.revoke(RefreshToken.Reason.ENDED)
             self.changed(row, OVERLAP + 5)
-            monkeypatch.setattr(models, "monotonic", lambda: monotonic() + OVERLAP + 5)
+            monkeypatch.setattr(querysets, "monotonic", lambda: monotonic() + OVERLAP + 5)
             assert self.within(OVERLAP) == []
         assert self.within(5) == [row.pk]
 
