@@ -1,14 +1,13 @@
 """A real MariaDB for the tests, from the system's packages: no service, no port, no password, gone afterwards."""
 
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import pymysql
 
 from tests.postgres import give_up
 
@@ -41,10 +40,10 @@ def start(program: str, folder: Path) -> subprocess.Popen[bytes]:
     server = subprocess.Popen([program, *own, "--user=root", *OPTIONS, CHARACTERS], stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:
-        try:
-            pymysql.connect(unix_socket=f"{folder}/socket", user="root").close()
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+            client.connect(f"{folder}/socket")
+            client.recv(1)  # its greeting
             return server
-        except pymysql.OperationalError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     server.kill()
     raise RuntimeError((folder / "log").read_text())

@@ -65,7 +65,8 @@ class TestEndSessions:
             RefreshToken.objects.start(person)
         with CaptureQueriesContext(connection) as queries:
             assert say("endsessions", *words) == "5 sessions ended."
-        assert sum(query["sql"].startswith('UPDATE "tokens_refreshtoken"') for query in queries) == 2
+        update = f"UPDATE {connection.ops.quote_name('tokens_refreshtoken')}"
+        assert sum(query["sql"].startswith(update) for query in queries) == 2
         assert not RefreshToken.objects.live().exists()
 
     @pytest.mark.parametrize("words", [[], ["--older-than", "soon"], ["--all", "--user", "bob"]])
