@@ -24,7 +24,7 @@ def free_status_index(rows: models.QuerySet[Any], user: AbstractBaseUser) -> int
     """Return an index of the status list that no session among `rows` holds; None if there is none for `user`.
 
     The index is random, so that neighbours learn nothing of the number and the order of sign-ins. What is over gives
-    its index back, when no list that says so can be in use any more. Nobody holds more than three times TOKENS_MAX_SESSIONS.
+    its index back, when no list that says so can be in use. Nobody holds more than three times TOKENS_MAX_SESSIONS.
     """
     candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
     since = Now() - timedelta(seconds=2 * conf.access_lifetime + STATUS_MARGIN)
