@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 from stat import S_IROTH
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
+from django.apps import apps
+from django.conf import global_settings, settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
@@ -23,6 +27,7 @@ from .core.exceptions import InvalidKeys
 from .core.jwt import MAX_LENGTH, AccessClaims, Claim
 from .revocation import shared_revocation_list
 
+SESSION_COOKIE = ("SESSION_COOKIE_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "SESSION_COOKIE_SAMESITE")
 SPANS = (
     "TOKENS_ACCESS_LIFETIME",
     "TOKENS_IDLE_LIFETIME",
@@ -40,11 +45,14 @@ def register() -> None:
     register_check(check_length, Tags.security)
     register_check(check_order, Tags.security)
     register_check(check_middleware, Tags.security)
+    register_check(check_session_cookie, Tags.security)
+    register_check(check_channels, Tags.security)
+    register_check(check_apps, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """Return E001-E009 and E011-E017: values that cannot work. Lifetimes are compared once each is a number."""
+    """Return E001-E009, E011-E017 and E019: values that cannot work. Lifetimes are compared once each is a number."""
     return [
         *_names(),
         *(_spans() or _order()),
@@ -88,27 +96,76 @@ def check_order(**_: object) -> list[CheckMessage]:
 
 
 def check_middleware(**_: object) -> list[CheckMessage]:
-    """Return E010 unless TokenMiddleware is there, once, after SessionMiddleware."""
-    from django.contrib.auth.middleware import AuthenticationMiddleware
+    """Return E010 unless TokenMiddleware is there, once, after SessionMiddleware and before what needs a user."""
+    from django.contrib.auth.middleware import AuthenticationMiddleware, RemoteUserMiddleware
     from django.contrib.sessions.middleware import SessionMiddleware
 
     from .middleware import TokenMiddleware
 
     stack = [import_string(path) for path in settings.MIDDLEWARE]
-    kinds = [
-        next(
-            (kind for kind in (TokenMiddleware, AuthenticationMiddleware, SessionMiddleware) if _is(entry, kind)), None
-        )
-        for entry in stack
-    ]
-    wanted = [kind for kind in kinds if kind]
-    if wanted == [SessionMiddleware, TokenMiddleware]:
+    ours = (TokenMiddleware, AuthenticationMiddleware, SessionMiddleware, RemoteUserMiddleware)
+    kinds = [next((kind for kind in ours if _is(entry, kind)), None) for entry in stack]
+    found = [kind for kind in kinds if kind]
+    if found[:2] == [SessionMiddleware, TokenMiddleware] and set(found[2:]) <= {RemoteUserMiddleware}:
         return []
     return [
         Error(
             "tokens.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
-            "instead of AuthenticationMiddleware.",
+            "instead of AuthenticationMiddleware, and before RemoteUserMiddleware.",
             id="tokens.E010",
+        )
+    ]
+
+
+def check_session_cookie(**_: object) -> list[CheckMessage]:
+    """Return W014 if a setting of Django's session cookie may be meant to change who is signed in where."""
+    changed = [name for name in SESSION_COOKIE if getattr(settings, name) != getattr(global_settings, name)]
+    if hasattr(settings, "TOKENS_COOKIE_PREFIX"):  # two sites are told apart, or somebody has decided not to
+        changed = [name for name in changed if name != "SESSION_COOKIE_NAME"]
+    if not changed:
+        return []
+    return [
+        Warning(
+            f"{' and '.join(changed)} have no effect on who is signed in: those cookies are for this host alone, with "
+            "Path=/ and SameSite=Lax.",
+            hint="TOKENS_COOKIE_PREFIX names them, and is to be set, to an empty text at least, beside "
+            "SESSION_COOKIE_NAME.",
+            id="tokens.W014",
+        )
+    ]
+
+
+def check_channels(**_: object) -> list[CheckMessage]:
+    """Return W015 if the module of ASGI_APPLICATION uses the authentication of Channels, which knows no tokens.
+
+    Its text is read, as to import it would start the application.
+    """
+    name = (getattr(settings, "ASGI_APPLICATION", None) or "").rpartition(".")[0]
+    with suppress(ImportError, OSError, SyntaxError, AttributeError):
+        loader: Any = find_spec(name).loader  # type: ignore[union-attr]
+        if re.search(r"\bchannels\.auth\b", loader.get_source(name)):
+            return [
+                Warning(
+                    f"{name} uses channels.auth, which asks Django's session who is there: over a socket everybody is "
+                    "anonymous.",
+                    hint="Take AuthMiddlewareStack from tokens.contrib.channels.",
+                    id="tokens.W015",
+                )
+            ]
+    return []
+
+
+def check_apps(**_: object) -> list[CheckMessage]:
+    """Return W016 if Django has connected `update_last_login` again, after `TokensConfig.ready()` took it out."""
+    labels = [config.label for config in apps.get_app_configs()]
+    if "auth" not in labels[labels.index("tokens") :]:
+        return []
+    return [
+        Warning(
+            "INSTALLED_APPS has tokens before django.contrib.auth: each sign-in writes last_login twice, and fails if "
+            "the user is deleted meanwhile.",
+            hint="Put it after django.contrib.auth.",
+            id="tokens.W016",
         )
     ]
 
@@ -182,6 +239,9 @@ def _names() -> Iterator[CheckMessage]:
     for name, value in (("TOKENS_ISSUER", conf.issuer), ("TOKENS_AUDIENCE", conf.audience)):
         if not isinstance(value, str) or not value:
             yield Error(f"{name} has to be a text that is not empty.", id="tokens.E001")
+
+    if re.fullmatch(r"[\w-]*", str(getattr(settings, "TOKENS_COOKIE_PREFIX", "")), re.ASCII) is None:
+        yield Error("TOKENS_COOKIE_PREFIX has to be letters, digits, hyphens and underscores.", id="tokens.E019")
 
 
 def _spans() -> list[CheckMessage]:

@@ -157,12 +157,19 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """Forget the probe of a token that turned out to be late. Return whether there was one to forget."""
         return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probe_count=0))
 
-    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str, keeping: UUID | None = None) -> int:
+    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str = "admin", keeping: UUID | None = None) -> int:
         """End every session of these users but `keeping`, one user at a time in the order of their keys.
 
         Return how many ended. Sessions that were not taken over yet are ended, but not counted.
         """
         return sum(self._revoke_all(key, reason, keeping) for key in sorted(user.pk for user in people))
+
+    def bump_for(self, people: Iterable[AbstractBaseUser]) -> int:
+        """Have the access tokens of these users issued again, since they were changed by `QuerySet.update()` or SQL.
+
+        Return how many sessions that concerns.
+        """
+        return sum(self.filter(user_id=key).bump() for key in sorted(user.pk for user in people))
 
     def revoke_reused(self, row: RefreshToken) -> int:
         """End what a stolen token of `row` puts in danger (TOKENS_REUSE_REVOKES). Return how many sessions ended.
