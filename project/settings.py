@@ -154,6 +154,7 @@ AUTH_PASSWORD_VALIDATORS = [
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
 # Every request reads these.
 TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at")
+TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
 if env.is_set("TOKENS_ACCESS_LIFETIME"):
@@ -192,7 +193,8 @@ for name in filter(env.is_set, os.environ):
 # Cookies. One whose name begins with __Host- cannot be set by a sibling domain or over plain http.
 
 COOKIES_SECURE = env.switch("TOKENS_COOKIE_SECURE", default=True)
-COOKIE_PREFIX = "__Host-" if COOKIES_SECURE else ""
+_host, _site = "__Host-" if COOKIES_SECURE else "", TOKENS_COOKIE_PREFIX.rstrip("-")
+COOKIE_PREFIX = f"{_host}{_site}-" if _site else _host
 
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = COOKIES_SECURE

@@ -142,11 +142,11 @@ def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
     probed = session.judged and session.probe is not None
     answered = session.judged and session.told is not None and session.claims is not None
     if probed:
-        cookies.delete_probe(response, cookies.probe_name())
+        cookies.delete_probe(response, "probe")
     if session.telling:
-        probe.write(response, cookies.told_probe_name(), session.telling)
+        probe.write(response, "probe-told", session.telling)
     elif answered:
-        cookies.delete_probe(response, cookies.told_probe_name())
+        cookies.delete_probe(response, "probe-told")
     return probed or answered or session.telling is not None
 
 

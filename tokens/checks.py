@@ -10,12 +10,10 @@ from stat import S_IROTH
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
-from django.db import router
 from django.db.models import EmailField, SlugField, URLField
 from django.utils.module_loading import import_string
 
@@ -23,7 +21,14 @@ from .conf import conf
 from .core import jwt
 from .core.exceptions import InvalidKeys
 from .core.jwt import MAX_LENGTH, AccessClaims, Claim
-from .models import RefreshToken
+from .project_checks import (
+    check_apps,
+    check_channels,
+    check_databases,
+    check_middleware,
+    check_packages,
+    check_session_cookie,
+)
 from .revocation import shared_revocation_list
 
 SPANS = (
@@ -45,11 +50,14 @@ def register() -> None:
     register_check(check_middleware, Tags.security)
     register_check(check_packages, Tags.security)
     register_check(check_databases, Tags.security)
+    register_check(check_session_cookie, Tags.security)
+    register_check(check_channels, Tags.security)
+    register_check(check_apps, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """Return E001-E009 and E011-E017: values that cannot work. Lifetimes are compared once each is a number."""
+    """Return E001-E009, E011-E017 and E019: values that cannot work. Lifetimes are compared once each is a number."""
     return [
         *_names(),
         *(_spans() or _order()),
@@ -88,71 +96,6 @@ def check_order(**_: object) -> list[CheckMessage]:
             "TOKENS_BROWSER_LIFETIME is not between TOKENS_ACCESS_LIFETIME and TOKENS_ABSOLUTE_LIFETIME.",
             hint="Sessions that are not kept end first: make it longer than the one, and no longer than the other.",
             id="tokens.W005",
-        )
-    ]
-
-
-def check_middleware(**_: object) -> list[CheckMessage]:
-    """Return E010 unless TokenMiddleware is there, once, after SessionMiddleware."""
-    from django.contrib.auth.middleware import AuthenticationMiddleware
-    from django.contrib.sessions.middleware import SessionMiddleware
-
-    from .middleware import TokenMiddleware
-
-    stack = [import_string(path) for path in settings.MIDDLEWARE]
-    kinds = [
-        next(
-            (kind for kind in (TokenMiddleware, AuthenticationMiddleware, SessionMiddleware) if _is(entry, kind)), None
-        )
-        for entry in stack
-    ]
-    wanted = [kind for kind in kinds if kind]
-    if wanted == [SessionMiddleware, TokenMiddleware]:
-        return []
-    return [
-        Error(
-            f"{__package__}.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
-            "instead of AuthenticationMiddleware.",
-            id="tokens.E010",
-        )
-    ]
-
-
-def check_packages(**_: object) -> list[CheckMessage]:
-    """Return W013-W014: packages that look for sign-ins in what Django's sessions store."""
-    found: list[CheckMessage] = []
-    ours = f"{__package__}.contrib.allauth.TokenStrategy"
-    serves_apps = apps.is_installed("allauth.headless") and "app" in getattr(settings, "HEADLESS_CLIENTS", ("app",))
-    if serves_apps and getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != ours:
-        found.append(
-            Warning(
-                "allauth.headless signs apps in by a Django session that holds the sign-in, and there is none: "
-                "every later request of an app is answered with 401.",
-                hint=f'Set HEADLESS_TOKEN_STRATEGY = "{ours}", or HEADLESS_CLIENTS = ("browser",).',
-                id="tokens.W013",
-            )
-        )
-    if apps.is_installed("allauth.usersessions"):
-        found.append(
-            Warning(
-                "allauth.usersessions lists and ends Django's sessions, which hold no sign-in here.",
-                hint="Take it out of INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
-                id="tokens.W014",
-            )
-        )
-    return found
-
-
-def check_databases(**_: object) -> list[CheckMessage]:
-    """Return E018 unless users and sessions are written to one database: each is locked by the other's changes."""
-    sessions, people = router.db_for_write(RefreshToken), router.db_for_write(get_user_model())
-    if sessions == people:
-        return []
-    return [
-        Error(
-            f"DATABASE_ROUTERS has sessions written to {sessions!r}, and users to {people!r}.",
-            hint="A session and its user are read in one query and locked in one transaction: use one for both.",
-            id="tokens.E018",
         )
     ]
 
@@ -226,6 +169,9 @@ def _names() -> Iterator[CheckMessage]:
     for name, value in (("TOKENS_ISSUER", conf.issuer), ("TOKENS_AUDIENCE", conf.audience)):
         if not isinstance(value, str) or not value:
             yield Error(f"{name} has to be a text that is not empty.", id="tokens.E001")
+
+    if re.fullmatch(r"[\w-]*", str(getattr(settings, "TOKENS_COOKIE_PREFIX", "")), re.ASCII) is None:
+        yield Error("TOKENS_COOKIE_PREFIX has to be letters, digits, hyphens and underscores.", id="tokens.E019")
 
 
 def _spans() -> list[CheckMessage]:
@@ -361,7 +307,3 @@ def _longest_value(name: str) -> Claim:
     field = get_user_model()._meta.get_field(name)
     character = "a" if isinstance(field, EmailField | SlugField | URLField) else "\U00020000"  # one octet, or four
     return character * (getattr(field, "max_length", None) or 0) or False
-
-
-def _is(entry: object, kind: type) -> bool:
-    return isinstance(entry, type) and issubclass(entry, kind)

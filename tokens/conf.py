@@ -67,6 +67,11 @@ class Conf:
         return _setting("TOKENS_COOKIE_SECURE", True)
 
     @cached_property
+    def cookie_prefix(self) -> str:
+        """What comes after `__Host-`: cookies don't know ports, so two sites on one host need names of their own."""
+        return _setting("TOKENS_COOKIE_PREFIX", "").rstrip("-")
+
+    @cached_property
     def revocation_lag(self) -> float:
         """How long a process may go on without reading what was revoked elsewhere; 0 reads it on every request."""
         return _setting("TOKENS_REVOCATION_LAG", 1)

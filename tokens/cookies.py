@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from django.http import HttpRequest, HttpResponseBase
 
 from .conf import conf
 
-
-def access_name() -> str:
-    return "__Host-access" if conf.cookie_secure else "access"
-
-
-def refresh_name() -> str:
-    return "__Host-refresh" if conf.cookie_secure else "refresh"
+# `probe-told` keeps the probe of which the site was told, while others follow it.
+Kind = Literal["access", "refresh", "reauth", "probe", "probe-told"]
 
 
-def probe_name() -> str:
-    return "__Host-probe" if conf.cookie_secure else "probe"
-
-
-def told_probe_name() -> str:
-    """Return the name of the cookie that keeps the probe of which the site was told, while others follow it."""
-    return "__Host-probe-told" if conf.cookie_secure else "probe-told"
-
-
-def reauth_name() -> str:
-    return "__Host-reauth" if conf.cookie_secure else "reauth"
+def name_of(kind: Kind) -> str:
+    """Return the full name of a cookie: `__Host-access`, or `__Host-shop-access` if TOKENS_COOKIE_PREFIX is "shop"."""
+    return "-".join(filter(None, ("__Host" if conf.cookie_secure else "", conf.cookie_prefix, kind)))
 
 
 def read(request: HttpRequest, name: str) -> str | None:
@@ -54,39 +42,40 @@ def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_a
     `max_age` (seconds) makes the refresh cookie outlive the browser. The access cookie never does: a browser that was
     closed comes back with its refresh cookie.
     """
-    _set(response, access_name(), access)
+    _set(response, "access", access)
     if refresh is not None:
-        _set(response, refresh_name(), refresh, max_age=max_age)
+        _set(response, "refresh", refresh, max_age=max_age)
 
 
 def delete(response: HttpResponseBase) -> None:
     """Delete the cookies of a session."""
-    for name in (access_name(), refresh_name(), reauth_name()):
-        _unset(response, name)
+    _unset(response, "access")
+    _unset(response, "refresh")
+    _unset(response, "reauth")
 
 
 def write_reauth(response: HttpResponseBase, value: str, max_age: timedelta) -> None:
-    _set(response, reauth_name(), value, max_age=int(max_age.total_seconds()))
+    _set(response, "reauth", value, max_age=int(max_age.total_seconds()))
 
 
-def write_probe(response: HttpResponseBase, name: str, value: str, max_age: int) -> None:
-    _set(response, name, value, max_age=max_age)
+def write_probe(response: HttpResponseBase, kind: Kind, value: str, max_age: int) -> None:
+    _set(response, kind, value, max_age=max_age)
 
 
-def delete_probe(response: HttpResponseBase, name: str) -> None:
-    _unset(response, name)
+def delete_probe(response: HttpResponseBase, kind: Kind) -> None:
+    _unset(response, kind)
 
 
-def _unset(response: HttpResponseBase, name: str) -> None:
+def _unset(response: HttpResponseBase, kind: Kind) -> None:
     """Delete a cookie with the attributes it was set with, as browsers demand."""
-    _set(response, name, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
+    _set(response, kind, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
 
 
 def _set(
-    response: HttpResponseBase, name: str, value: str, max_age: int | None = None, expires: str | None = None
+    response: HttpResponseBase, kind: Kind, value: str, max_age: int | None = None, expires: str | None = None
 ) -> None:
     response.set_cookie(
-        name,
+        name_of(kind),
         value,
         max_age=max_age,
         expires=expires,

@@ -39,14 +39,14 @@ def read(value: str) -> Probe | None:
         return None
 
 
-def write(response: HttpResponseBase, name: str, probe: Probe) -> None:
-    """Set the cookie `name`, which a browser has LIFETIME to come back with."""
-    cookies.write_probe(response, name, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
+def write(response: HttpResponseBase, kind: cookies.Kind, probe: Probe) -> None:
+    """Set this cookie, which a browser has LIFETIME to come back with."""
+    cookies.write_probe(response, kind, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
 
 
 def response(request: HttpRequest, probe: Probe) -> HttpResponseBase:
     """Return a redirect to the same URL once more, with method and body (RFC 9110 §15.4.8)."""
     redirect = HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), preserve_request=True)
-    write(redirect, cookies.probe_name(), probe)
+    write(redirect, "probe", probe)
     redirect.headers["Cache-Control"] = "private, no-store"
     return redirect

@@ -80,11 +80,11 @@ class RequestSession:
         """Return what the cookies of `request` brought."""
         access, refresh, probed, told, reauth = cookies.read_all(
             request,
-            cookies.access_name(),
-            cookies.refresh_name(),
-            cookies.probe_name(),
-            cookies.told_probe_name(),
-            cookies.reauth_name(),
+            cookies.name_of("access"),
+            cookies.name_of("refresh"),
+            cookies.name_of("probe"),
+            cookies.name_of("probe-told"),
+            cookies.name_of("reauth"),
         )
         session = cls(access, refresh, probe.read(probed) if probed else None, reauth)
         session.told = probe.read(told) if told else None

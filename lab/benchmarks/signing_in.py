@@ -121,7 +121,7 @@ def main() -> None:
     def sign_in() -> None:
         """In a browser that is known, and not signed in: to end the sign-in before would come on top."""
         cache.clear()  # so many in an hour would have to wait
-        for cookie in (cookies.access_name(), cookies.refresh_name()):
+        for cookie in (cookies.name_of("access"), cookies.name_of("refresh")):
             client.cookies.pop(cookie, None)
         answer = client.post("/accounts/login/", fields)
         if answer.status_code != 302:

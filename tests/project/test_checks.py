@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.apps import apps
@@ -9,6 +10,7 @@ from django.conf import settings as configured
 from django.core.checks.registry import registry
 
 from project.checks import GUARDS
+from tokens import project_checks
 
 pytestmark = pytest.mark.once
 
@@ -40,6 +42,7 @@ FIRES = {
     "tokens.E016": {"TOKENS_ADOPT_SESSIONS": True},
     "tokens.E017": {"TOKENS_REVOCATION_CACHE": "default", "CACHES": {"default": FILES}},
     "tokens.E018": {"DATABASE_ROUTERS": ["tests.tokens.replica.UsersElsewhere"]},
+    "tokens.E019": {"TOKENS_COOKIE_PREFIX": "shop;"},
     "tokens.W001": {"TOKENS_COOKIE_SECURE": False},
     "tokens.W002": {"TOKENS_ISSUER": GONE},
     "tokens.W003": {"TOKENS_USER_CLAIMS": ["username", "first_name", "last_name"]},
@@ -49,6 +52,9 @@ FIRES = {
     "tokens.W007": {"TOKENS_KEYS": "/etc/passwd"},
     "tokens.W008": {"TOKENS_ADOPT_SESSIONS": configured.SESSION_COOKIE_NAME},
     "tokens.W009": {"TOKENS_REVOCATION_CACHE": "list", "CACHES": {**LOCMEM, "list": FILES}},
+    "tokens.W010": {"SESSION_COOKIE_PATH": "/shop/"},
+    "tokens.W011": {"ASGI_APPLICATION": "tests.contrib.test_channels.application"},
+    "tokens.W012": {"APP_LABELS": ["tokens", "auth"]},
     "tokens.W013": {"INSTALLED_APPS": ["allauth.headless"]},
     "tokens.W014": {"INSTALLED_APPS": ["allauth.usersessions"]},
     "project.E001": {"MIDDLEWARE": SITE[::-1]},
@@ -100,6 +106,10 @@ def fire(settings, monkeypatch):
                 monkeypatch.setenv(key.upper(), value)
             elif key == "INSTALLED_APPS":  # not really: their models would stay known
                 monkeypatch.setattr(apps, "is_installed", value.__contains__)
+            elif key == "APP_LABELS":
+                monkeypatch.setattr(
+                    project_checks.apps, "get_app_configs", lambda: [Mock(label=each) for each in value]
+                )
             elif value is GONE:
                 delattr(settings, key)
             else:

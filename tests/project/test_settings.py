@@ -89,7 +89,7 @@ class TestRefusals:
 
 class TestValues:
     def test_a_setting_that_is_not_named_keeps_the_default_of_the_tokens(self, read):
-        ours = {"TOKENS_ISSUER", "TOKENS_USER_CLAIMS"}
+        ours = {"TOKENS_ISSUER", "TOKENS_USER_CLAIMS", "TOKENS_COOKIE_PREFIX"}
         assert {name for name in read() if name.startswith("TOKENS_")} == ours
 
     def test_each_kind_is_read_as_what_it_is(self, read):
@@ -121,16 +121,24 @@ class TestValues:
         assert settings["EMAIL_USE_TLS"] is True
         assert settings["DEFAULT_FROM_EMAIL"] == "Sojourn <noreply@example.org>"
 
-    @pytest.mark.parametrize(("secure", "prefix"), [("true", "__Host-"), ("false", "")])
-    def test_every_cookie_has_the_prefix_exactly_when_it_is_secure(self, read, secure, prefix):
-        settings = read(TOKENS_COOKIE_SECURE=secure)
+    @pytest.mark.parametrize(
+        ("secure", "site", "prefix"),
+        [("true", "", "__Host-"), ("false", "", ""), ("true", "shop", "__Host-shop-"), ("false", "shop", "shop-")],
+    )
+    def test_every_cookie_has_the_prefix_exactly_when_it_is_secure_and_then_that_of_the_site(
+        self, read, secure, site, prefix
+    ):
+        settings = read(TOKENS_COOKIE_SECURE=secure, TOKENS_COOKIE_PREFIX=site)
         for kind, name in [("CSRF", "csrftoken"), ("SESSION", "session"), ("LANGUAGE", "language")]:
             assert settings[f"{kind}_COOKIE_NAME"] == prefix + name
             assert settings[f"{kind}_COOKIE_SECURE"] is (secure == "true")
             assert settings[f"{kind}_COOKIE_HTTPONLY"] is True
             assert settings[f"{kind}_COOKIE_SAMESITE"] == "Lax"
             assert f"{kind}_COOKIE_DOMAIN" not in settings
-        assert settings["MESSAGES_COOKIE_NAME"] == f"{prefix}messages"
+        assert (settings["MESSAGES_COOKIE_NAME"], settings["DEVICE_COOKIE_NAME"]) == (
+            f"{prefix}messages",
+            f"{prefix}device",
+        )
 
     def test_a_link_to_a_new_password_is_good_for_an_hour(self, read):
         assert read()["PASSWORD_RESET_TIMEOUT"] == 3600

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from tests.tokens import clock
 from tokens import verification
-from tokens.cookies import probe_name
+from tokens.cookies import name_of
 from tokens.core.jwt import AccessClaims, RefreshClaims
 
 ALWAYS = float("-inf")
@@ -93,7 +93,7 @@ class Browser:
     def take(self, cookies: Cookies, now: float) -> None:
         self.jar.take(cookies)
         if self.declines:
-            self.jar.cookies.pop(probe_name(), None)
+            self.jar.cookies.pop(name_of("probe"), None)
         lately = [entry for entry in self.past if entry[0] > now - ON_DISK]
         self.past = [self._on_disk(now), *lately, (now, self.jar.copy())]
 

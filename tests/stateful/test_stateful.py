@@ -130,7 +130,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         browser=any_of("browsers"),
         declines=st.booleans(),
-        without=st.sampled_from(["", cookies.access_name(), cookies.refresh_name()]),
+        without=st.sampled_from(["", cookies.name_of("access"), cookies.name_of("refresh")]),
     )
     def steal(self, browser, declines, without):
         if browser.jar.sids:

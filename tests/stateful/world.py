@@ -13,7 +13,7 @@ from tests.stateful.browsers import MARGIN, ROUND_TRIP, Browser, Jar, Message, T
 from tests.stateful.people import Person
 from tests.tokens import clock
 from tokens.conf import conf
-from tokens.cookies import probe_name, told_probe_name
+from tokens.cookies import name_of
 from tokens.models import RefreshToken
 from tokens.probe import LIFETIME as PROBE_LIFETIME
 from tokens.revocation import get_revocation_list
@@ -67,7 +67,7 @@ class World:
         RefreshToken.objects.update(changed_at=F("changed_at") - gone, revoked_at=F("revoked_at") - gone)
         if seconds >= PROBE_LIFETIME:
             for jar in jars:
-                for name in (probe_name(), told_probe_name()):
+                for name in (name_of("probe"), name_of("probe-told")):
                     jar.cookies.pop(name, None)
         self.now += seconds
         self.hear()
@@ -179,7 +179,7 @@ class World:
     def _check_cookies(self, jar: Jar, page: str, response: Any) -> None:
         assert not response.cookies or response.headers["Cache-Control"] == "private, no-store"
         deleted = {name for name, morsel in response.cookies.items() if morsel["max-age"] == 0}
-        assert deleted <= {probe_name(), told_probe_name()} or page == LOG_OUT, "only a log-out deletes cookies"
+        assert deleted <= {name_of("probe"), name_of("probe-told")} or page == LOG_OUT, "only a log-out deletes cookies"
         if page == LOG_OUT:
             return
         handed = Jar(response.cookies)

@@ -30,8 +30,8 @@ def elapse(seconds: float, *clients: Any) -> None:
         )
     for client in clients:
         age(client, seconds)
-        if (held := client.cookies.get(cookies.reauth_name())) and held.value in moved:
-            client.cookies[cookies.reauth_name()] = moved[held.value]
+        if (held := client.cookies.get(cookies.name_of("reauth"))) and held.value in moved:
+            client.cookies[cookies.name_of("reauth")] = moved[held.value]
 
 
 def age(client: Any, seconds: float) -> None:
@@ -41,16 +41,16 @@ def age(client: Any, seconds: float) -> None:
         claims = verification.verify_access(token)
         claims = replace(claims, rti=_earlier(claims.rti, seconds), **_times(claims, seconds))
         aged = jwt.write_access(claims, ring=ring, issuer=issuer, audience=conf.audience)
-        client.cookies[cookies.access_name()] = aged
+        client.cookies[cookies.name_of("access")] = aged
     if token := jar(client).get("refresh"):
         claims = verification.verify_refresh(token)
         claims = replace(claims, jti=_earlier(claims.jti, seconds), **_times(claims, seconds))
-        client.cookies[cookies.refresh_name()] = jwt.write_refresh(claims, ring=ring, issuer=issuer)
+        client.cookies[cookies.name_of("refresh")] = jwt.write_refresh(claims, ring=ring, issuer=issuer)
 
 
 def jar(client: Any) -> dict[str, str]:
     """The two tokens that `client` holds, as `access` and `refresh`; those that were deleted are not there."""
-    names = {"access": cookies.access_name(), "refresh": cookies.refresh_name()}
+    names = {"access": cookies.name_of("access"), "refresh": cookies.name_of("refresh")}
     return {kind: client.cookies[name].value for kind, name in names.items() if client.cookies.get(name)}
 
 

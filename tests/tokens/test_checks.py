@@ -1,11 +1,12 @@
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
 
 from tests import valkey
-from tokens import checks
+from tokens import checks, project_checks
 from tokens.core import keyfile
 from tokens.core import keys as signing_keys
 
@@ -31,6 +32,7 @@ WRONG = [
     *(("TOKENS_MAX_SESSIONS", value, "E007") for value in (0, 1.5, True)),
     *(("TOKENS_USER_CLAIMS", [name], "E008") for name in ("password", "no_field", "groups")),
     ("TOKENS_COOKIE_SECURE", 1, "E009"),
+    *(("TOKENS_COOKIE_PREFIX", value, "E019") for value in ("shop;", "bücher", 1.5)),
     *(("TOKENS_STATUS_LIST", value, "E014") for value in (-8, 1001, 1024.0, False, 2**31 + 8)),
     ("TOKENS_STATUS_LIST", 1024, "E015"),
     ("TOKENS_ADOPT_SESSIONS", True, "E016"),
@@ -268,14 +270,56 @@ class TestRegister:
         assert {message.id for message in run_checks(include_deployment_checks=True)} - asked >= {"tokens.W001"}
 
 
+WARNINGS = {f"W{number:03}" for number in range(1, 15)}
+
+
+class TestSurroundings:
+    @pytest.mark.parametrize(
+        ("about", "ids"),
+        [
+            ({"SESSION_COOKIE_PATH": "/shop/"}, ["tokens.W010"]),
+            ({"SESSION_COOKIE_NAME": "shop"}, ["tokens.W010"]),
+            ({"SESSION_COOKIE_NAME": "shop", "TOKENS_COOKIE_PREFIX": "shop"}, []),
+            ({}, []),
+        ],
+    )
+    def test_a_session_cookie_with_other_attributes_changes_no_sign_in(self, settings, about, ids):
+        settings.SESSION_COOKIE_NAME = "sessionid"
+        del settings.TOKENS_COOKIE_PREFIX
+        for name, value in about.items():
+            setattr(settings, name, value)
+        assert [found.id for found in project_checks.check_session_cookie()] == ids
+
+    def test_channels_own_authentication_is_found_in_the_text_of_the_application(self, settings, tmp_path, monkeypatch):
+        monkeypatch.syspath_prepend(tmp_path)
+        for name, line in (("theirs", "from channels.auth import AuthMiddlewareStack"), ("ours", "application = None")):
+            (tmp_path / f"asgi_{name}.py").write_text(line)
+        found = []
+        for name in ("asgi_theirs.application", "asgi_ours.application", "asgi_gone.application", None):
+            settings.ASGI_APPLICATION = name
+            found.append([message.id for message in project_checks.check_channels()])
+        assert found == [["tokens.W011"], [], [], []]
+
+    @pytest.mark.parametrize(("order", "ids"), [(["tokens", "auth"], ["tokens.W012"]), (["auth", "tokens"], [])])
+    def test_django_stamps_no_sign_in_a_second_time(self, monkeypatch, order, ids):
+        configs = [SimpleNamespace(label=label) for label in order]
+        monkeypatch.setattr(project_checks.apps, "get_app_configs", lambda: configs)
+        assert [found.id for found in project_checks.check_apps()] == ids
+
+    @pytest.mark.parametrize(("after", "ids"), [(True, []), (False, ["tokens.E010"])])
+    def test_headers_of_a_proxy_are_read_once_it_is_known_who_is_signed_in(self, settings, after, ids):
+        ours, remote = "tokens.middleware.TokenMiddleware", "django.contrib.auth.middleware.RemoteUserMiddleware"
+        stack = [ours, remote] if after else [remote, ours]
+        settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", *stack]
+        assert [found.id for found in checks.check_middleware()] == ids
+
+
 class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
-        written = re.findall(r'id="tokens\.([EW]\d{3})"', Path(checks.__file__).read_text())
-        assert sorted(written) == sorted(
-            {wanted for *_, wanted in WRONG}
-            | {"E003", "E010", "E011", "E012", "E013", "E017", "E018"}
-            | {"W001", "W002", "W003", "W004", "W005", "W006", "W007", "W008", "W009", "W013", "W014"}
-        )
+        code = "".join(Path(module.__file__).read_text() for module in (checks, project_checks))
+        written = re.findall(r'id="tokens\.([EW]\d{3})"', code)
+        elsewhere = {"E003", "E010", "E011", "E012", "E013", "E017", "E018"}
+        assert sorted(written) == sorted({wanted for *_, wanted in WRONG} | elsewhere | WARNINGS)
 
 
 def plain(get_response):

@@ -95,7 +95,7 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
         },
         **about,
     )
-    client.cookies[cookies.reauth_name()] = issuing.reauth_value(row.get())
+    client.cookies[cookies.name_of("reauth")] = issuing.reauth_value(row.get())
     return {name: morsel.value for name, morsel in client.cookies.items()}
 
 

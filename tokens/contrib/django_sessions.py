@@ -59,7 +59,7 @@ def settle(request: TokenRequest, response: HttpResponseBase) -> None:
     tokens, key = request.tokens, _key(request)
     if key is None or not (tokens.adopted or tokens.created or tokens.flushed):
         return
-    if cookies.access_name() in response.cookies:
+    if cookies.name_of("access") in response.cookies:
         try:
             _end(request, response, key)
         except Error:

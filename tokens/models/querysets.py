@@ -155,7 +155,16 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """Forget the probe of a token that turned out to be late. Return whether there was one to forget."""
         return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probe_count=0))
 
-    def revoke_for(self, people: Iterable[AbstractBaseUser], reason: str, keeping: UUID | None = None) -> int:
+    def bump_for(self, people: Iterable[AbstractBaseUser]) -> int:
+        """Have the access tokens of these users issued again, since they were changed by `QuerySet.update()` or SQL.
+
+        Return how many sessions that concerns.
+        """
+        return sum(self.filter(user_id=key).bump() for key in sorted(user.pk for user in people))
+
+    def revoke_for(
+        self, people: Iterable[AbstractBaseUser], reason: str = Reason.ADMIN, keeping: UUID | None = None
+    ) -> int:
         """End every session of these users but `keeping`, in the order of their keys.
 
         Return how many ended. Sessions that were not taken over yet are ended, but not counted.

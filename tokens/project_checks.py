@@ -1,0 +1,137 @@
+"""System checks of what surrounds `tokens` in a project: the middleware, the apps, the databases, other packages."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Any
+
+from django.apps import apps
+from django.conf import global_settings, settings
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import router
+from django.utils.module_loading import import_string
+
+from .models import RefreshToken
+
+SESSION_COOKIE = ("SESSION_COOKIE_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "SESSION_COOKIE_SAMESITE")
+
+
+def check_middleware(**_: object) -> list[CheckMessage]:
+    """Return E010 unless TokenMiddleware is there, once, after SessionMiddleware and before what needs a user."""
+    from django.contrib.auth.middleware import AuthenticationMiddleware, RemoteUserMiddleware
+    from django.contrib.sessions.middleware import SessionMiddleware
+
+    from .middleware import TokenMiddleware
+
+    stack = [import_string(path) for path in settings.MIDDLEWARE]
+    ours = (TokenMiddleware, AuthenticationMiddleware, SessionMiddleware, RemoteUserMiddleware)
+    kinds = [next((kind for kind in ours if _is(entry, kind)), None) for entry in stack]
+    found = [kind for kind in kinds if kind]
+    if found[:2] == [SessionMiddleware, TokenMiddleware] and set(found[2:]) <= {RemoteUserMiddleware}:
+        return []
+    return [
+        Error(
+            f"{__package__}.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
+            "instead of AuthenticationMiddleware, and before RemoteUserMiddleware.",
+            id="tokens.E010",
+        )
+    ]
+
+
+def check_packages(**_: object) -> list[CheckMessage]:
+    """Return W013-W014: packages that look for sign-ins in what Django's sessions store."""
+    found: list[CheckMessage] = []
+    ours = f"{__package__}.contrib.allauth.TokenStrategy"
+    serves_apps = apps.is_installed("allauth.headless") and "app" in getattr(settings, "HEADLESS_CLIENTS", ("app",))
+    if serves_apps and getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != ours:
+        found.append(
+            Warning(
+                "allauth.headless signs apps in by a Django session that holds the sign-in, and there is none: "
+                "every later request of an app is answered with 401.",
+                hint=f'Set HEADLESS_TOKEN_STRATEGY = "{ours}", or HEADLESS_CLIENTS = ("browser",).',
+                id="tokens.W013",
+            )
+        )
+    if apps.is_installed("allauth.usersessions"):
+        found.append(
+            Warning(
+                "allauth.usersessions lists and ends Django's sessions, which hold no sign-in here.",
+                hint="Take it out of INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
+                id="tokens.W014",
+            )
+        )
+    return found
+
+
+def check_databases(**_: object) -> list[CheckMessage]:
+    """Return E018 unless users and sessions are written to one database: each is locked by the other's changes."""
+    sessions, people = router.db_for_write(RefreshToken), router.db_for_write(get_user_model())
+    if sessions == people:
+        return []
+    return [
+        Error(
+            f"DATABASE_ROUTERS has sessions written to {sessions!r}, and users to {people!r}.",
+            hint="A session and its user are read in one query and locked in one transaction: use one for both.",
+            id="tokens.E018",
+        )
+    ]
+
+
+def check_session_cookie(**_: object) -> list[CheckMessage]:
+    """Return W010 if a setting of Django's session cookie may be meant to change who is signed in where."""
+    changed = [name for name in SESSION_COOKIE if getattr(settings, name) != getattr(global_settings, name)]
+    if hasattr(settings, "TOKENS_COOKIE_PREFIX"):  # two sites are told apart, or somebody has decided not to
+        changed = [name for name in changed if name != "SESSION_COOKIE_NAME"]
+    if not changed:
+        return []
+    return [
+        Warning(
+            f"{' and '.join(changed)} have no effect on who is signed in: those cookies are for this host alone, with "
+            "Path=/ and SameSite=Lax.",
+            hint="TOKENS_COOKIE_PREFIX names them, and is to be set, to an empty text at least, beside "
+            "SESSION_COOKIE_NAME.",
+            id="tokens.W010",
+        )
+    ]
+
+
+def check_channels(**_: object) -> list[CheckMessage]:
+    """Return W011 if the module of ASGI_APPLICATION uses the authentication of Channels, which knows no tokens.
+
+    Its text is read, as to import it would start the application.
+    """
+    name = (getattr(settings, "ASGI_APPLICATION", None) or "").rpartition(".")[0]
+    with suppress(ImportError, OSError, SyntaxError, AttributeError, ValueError):
+        loader: Any = find_spec(name).loader  # type: ignore[union-attr]
+        if re.search(r"\bchannels\.auth\b", loader.get_source(name)):
+            return [
+                Warning(
+                    f"ASGI_APPLICATION: {name} uses channels.auth, which asks Django's session who is there: over a socket everybody is "
+                    "anonymous.",
+                    hint="Take AuthMiddlewareStack from tokens.contrib.channels.",
+                    id="tokens.W011",
+                )
+            ]
+    return []
+
+
+def check_apps(**_: object) -> list[CheckMessage]:
+    """Return W012 if Django has connected `update_last_login` again, after `TokensConfig.ready()` took it out."""
+    labels = [config.label for config in apps.get_app_configs()]
+    if "auth" not in labels[labels.index("tokens") :]:
+        return []
+    return [
+        Warning(
+            "INSTALLED_APPS has tokens before django.contrib.auth: each sign-in writes last_login twice, and fails if "
+            "the user is deleted meanwhile.",
+            hint="Put it after django.contrib.auth.",
+            id="tokens.W012",
+        )
+    ]
+
+
+def _is(entry: object, kind: type) -> bool:
+    return isinstance(entry, type) and issubclass(entry, kind)
