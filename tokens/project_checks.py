@@ -109,8 +109,8 @@ def check_channels(**_: object) -> list[CheckMessage]:
         if re.search(r"\bchannels\.auth\b", loader.get_source(name)):
             return [
                 Warning(
-                    f"ASGI_APPLICATION: {name} uses channels.auth, which asks Django's session who is there: over a socket everybody is "
-                    "anonymous.",
+                    f"ASGI_APPLICATION: {name} uses channels.auth, which asks Django's session who is there: over a "
+                    "socket everybody is anonymous.",
                     hint="Take AuthMiddlewareStack from tokens.contrib.channels.",
                     id="tokens.W011",
                 )

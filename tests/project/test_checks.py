@@ -53,7 +53,7 @@ FIRES = {
     "tokens.W008": {"TOKENS_ADOPT_SESSIONS": configured.SESSION_COOKIE_NAME},
     "tokens.W009": {"TOKENS_REVOCATION_CACHE": "list", "CACHES": {**LOCMEM, "list": FILES}},
     "tokens.W010": {"SESSION_COOKIE_PATH": "/shop/"},
-    "tokens.W011": {"ASGI_APPLICATION": "tests.contrib.test_channels.application"},
+    "tokens.W011": {"ASGI_APPLICATION": "tests.project.test_checks.application"},  # this text: channels.auth
     "tokens.W012": {"APP_LABELS": ["tokens", "auth"]},
     "tokens.W013": {"INSTALLED_APPS": ["allauth.headless"]},
     "tokens.W014": {"INSTALLED_APPS": ["allauth.usersessions"]},
@@ -107,9 +107,8 @@ def fire(settings, monkeypatch):
             elif key == "INSTALLED_APPS":  # not really: their models would stay known
                 monkeypatch.setattr(apps, "is_installed", value.__contains__)
             elif key == "APP_LABELS":
-                monkeypatch.setattr(
-                    project_checks.apps, "get_app_configs", lambda: [Mock(label=each) for each in value]
-                )
+                configs = [Mock(label=label) for label in value]
+                monkeypatch.setattr(project_checks.apps, "get_app_configs", Mock(return_value=configs))
             elif value is GONE:
                 delattr(settings, key)
             else:

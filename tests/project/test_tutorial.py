@@ -40,7 +40,8 @@ def test_it_works_as_written(tmp_path):
     (tmp_path / "tokens").symlink_to(ROOT / "tokens")
     file = tmp_path / "shop/settings.py"
     made = file.read_text().replace("'", '"')
-    assert made.count(old) == made.count(last := '    "django.contrib.staticfiles",\n') == 1
+    last = '    "django.contrib.staticfiles",\n'
+    assert made.count(old) == made.count(last) == 1
     made = made.replace(old, new).replace(last, f'{last}    "tokens",\n')
     file.write_text(f"{made}\n{added}ALLOWED_HOSTS = ['testserver']\n")
     (tmp_path / "shop/urls.py").write_text(urls)
