@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
 
 from django.apps import apps
 from django.conf import global_settings, settings
@@ -104,9 +104,9 @@ def check_channels(**_: object) -> list[CheckMessage]:
     Its text is read, as to import it would start the application.
     """
     name = (getattr(settings, "ASGI_APPLICATION", None) or "").rpartition(".")[0]
-    with suppress(ImportError, OSError, SyntaxError, AttributeError, ValueError):
-        loader: Any = find_spec(name).loader  # type: ignore[union-attr]
-        if re.search(r"\bchannels\.auth\b", loader.get_source(name)):
+    with suppress(ImportError, OSError, ValueError):
+        found = find_spec(name)
+        if found and found.origin and re.search(r"\bchannels\.auth\b", Path(found.origin).read_text()):
             return [
                 Warning(
                     f"ASGI_APPLICATION: {name} uses channels.auth, which asks Django's session who is there: over a "
