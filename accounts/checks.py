@@ -9,6 +9,7 @@ from django.contrib.auth import password_validation
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from accounts.account import geoip
+from accounts.mails.worker import default_mailer
 from accounts.security.validators import MaximumLengthValidator
 
 UNSUITABLE_CACHES = {
@@ -98,13 +99,14 @@ def check_hashers(**_: object) -> Iterator[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_mail(**_: object) -> Iterator[CheckMessage]:
     """Yield W005 if no mail reaches anybody, and W006 if it travels unencrypted."""
-    if settings.EMAIL_BACKEND in NON_SENDING_BACKENDS:
+    mailer: Any = default_mailer()
+    backend = f"{type(mailer).__module__}.EmailBackend"
+    if backend in NON_SENDING_BACKENDS:
         hint = "Set EMAIL_URL to a mail server, such as smtp+tls://user:password@mail.example.org:587."
-        sentence = f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}, which sends no mail."
-        yield Warning(sentence, hint=hint, id="accounts.W005")
-    elif settings.EMAIL_HOST not in LOCAL_HOSTS and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
+        yield Warning(f"EMAIL_URL names {backend}, which sends no mail.", hint=hint, id="accounts.W005")
+    elif mailer.host not in LOCAL_HOSTS and not (mailer.use_tls or mailer.use_ssl):
         yield Warning(
-            f"EMAIL_URL sends mails to {settings.EMAIL_HOST} unencrypted, although links in them set passwords.",
+            f"EMAIL_URL sends mails to {mailer.host} unencrypted, although links in them set passwords.",
             hint="Use smtp+tls:// (port 587) or smtp+ssl:// (port 465).",
             id="accounts.W006",
         )

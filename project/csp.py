@@ -1,4 +1,4 @@
-"""Log what browsers report: a page of ours needed something that the Content-Security-Policy forbids.
+"""Send the Content-Security-Policy, and log what browsers report: a page of ours needed something that it forbids.
 
 Anybody can send a report, so it may only be small, each process logs at most one a second, and nothing else is done.
 """
@@ -6,14 +6,21 @@ Anybody can send a report, so it may only be small, each process logs at most on
 import json
 import logging
 from time import monotonic
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import django
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from tokens.decorators import anonymous_only
+
+if TYPE_CHECKING or django.VERSION < (6, 0):
+    from csp.middleware import CSPMiddleware as Middleware
+else:
+    from django.middleware.csp import ContentSecurityPolicyMiddleware as Middleware
 
 logger = logging.getLogger("project")
 
@@ -22,6 +29,10 @@ MAX_LENGTH = 100  # characters of each field of a report
 PAUSE = 1.0  # seconds
 
 _free_at = float("-inf")
+
+
+class CSPMiddleware(Middleware):
+    """Send the policy of SECURE_CSP: Django's own middleware, or django-csp's before Django 6.0."""
 
 
 @require_POST

@@ -120,7 +120,7 @@ def load_django() -> None:
         django.setup()
     except ImproperlyConfigured as error:
         raise Refused(str(error)) from None
-    for message in run_checks():
+    for message in run_checks(databases=[]):  # There may be none yet.
         if message.is_serious():
             raise Refused(f"{message.msg} ({message.id})")
 

@@ -3,7 +3,9 @@
 import itertools
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -17,11 +19,16 @@ _numbers = itertools.count(1)
 class EmailBackend(BaseEmailBackend):
     """Write each message to a file of its own, unlike Django's backend, which writes one file for each connection."""
 
+    def __init__(self, *, file_path: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.folder = Path(settings.EMAIL_FILE_PATH if file_path is None else file_path)
+
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Write the messages, and return how many there were."""
         for message in email_messages:
-            write_file(message, Path(settings.EMAIL_FILE_PATH))
-        console.EmailBackend(fail_silently=True).send_messages([without_html(message) for message in email_messages])
+            write_file(message, self.folder)
+        with suppress(OSError):  # Whoever read the console may have closed it.
+            console.EmailBackend().send_messages([without_html(message) for message in email_messages])
         return len(email_messages)
 
 

@@ -21,6 +21,20 @@ class Env(environ.Env):
     EMAIL_SCHEMES = {**environ.Env.EMAIL_SCHEMES, "filemail": "project.email_backend.EmailBackend"}  # noqa: RUF012
 
 
+# The options of the mail backends, and where django-environ has them.
+MAIL_OPTIONS = {
+    "django.core.mail.backends.smtp.EmailBackend": {
+        "host": "EMAIL_HOST",
+        "port": "EMAIL_PORT",
+        "username": "EMAIL_HOST_USER",
+        "password": "EMAIL_HOST_PASSWORD",
+        "use_tls": "EMAIL_USE_TLS",
+        "use_ssl": "EMAIL_USE_SSL",
+    },
+    "project.email_backend.EmailBackend": {"file_path": "EMAIL_FILE_PATH"},
+}
+MAIL_TIMEOUT = 10  # seconds for each response of the mail server
+
 YES = {"true", "on", "yes", "1"}
 NO = {"false", "off", "no", "0"}
 
@@ -96,13 +110,17 @@ def cache(name: str, default: str | None = None) -> Parts:
     return _url(name, Env.cache_url_config, Env.CACHE_SCHEMES, "redis://host:6379/0", default)
 
 
-def email(name: str, default: str) -> Parts:
-    """Return the EMAIL_* settings.
+def mailer(name: str, default: str) -> Parts:
+    """Return BACKEND and OPTIONS of a mailer, as Django 6.1 has them in MAILERS.
 
     `filemail://` writes one file for each message and shows it on the console (project/email_backend.py).
     """
     parts = _url(name, Env.email_url_config, Env.EMAIL_SCHEMES, "smtp+tls://user:password@host:587", default)
-    return {key: value for key, value in parts.items() if key.startswith("EMAIL_") and value is not None}
+    backend = parts["EMAIL_BACKEND"]
+    options = {
+        option: parts[key] for option, key in MAIL_OPTIONS.get(backend, {}).items() if parts.get(key) is not None
+    }
+    return {"BACKEND": backend, "OPTIONS": options | {"timeout": MAIL_TIMEOUT} if "host" in options else options}
 
 
 def _url(

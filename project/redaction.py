@@ -46,6 +46,7 @@ def _of_settings() -> frozenset[str]:
     found = [getattr(settings, name, "") for name in names]
     found += [
         *settings.SECRET_KEY_FALLBACKS,
+        *(mailer.get("OPTIONS", {}).get("password", "") for mailer in getattr(settings, "MAILERS", {}).values()),
         *(database.get("PASSWORD", "") for database in settings.DATABASES.values()),
     ]
     return frozenset(filter(_is_long, found))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from csp.constants import NONE, SELF
+import django
 from django.core.exceptions import ImproperlyConfigured
 
 from project import environment as env
@@ -34,7 +34,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "csp",
     "project",
 ]
 
@@ -45,7 +44,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "project.middleware.ClientIPMiddleware",
     "tokens.middleware.StrictCookiesMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "project.csp.CSPMiddleware",
     "project.middleware.StaticFilesMiddleware",
     "accounts.middleware.RepeatedFormMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -221,7 +220,8 @@ LANGUAGE_COOKIE_SECURE = COOKIES_SECURE
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 
-SIGNED_COOKIE_LEGACY_SALT_FALLBACK = False
+if django.VERSION < (6, 1):  # which has it deprecated, and False by default
+    SIGNED_COOKIE_LEGACY_SALT_FALLBACK = False
 
 # Security headers
 
@@ -237,22 +237,22 @@ X_FRAME_OPTIONS = "DENY"
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# Only our own files, and no inline scripts or styles. Django's admin works with it unchanged.
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "object-src": [NONE],
-        "frame-ancestors": [NONE],
-        "report-uri": "/csp-report",  # project/csp.py
-    },
+# Only our own files, and no inline scripts or styles, so that no page needs a nonce. Django's admin works with it
+# unchanged.
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "object-src": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "report-uri": "/csp-report",  # project/csp.py
 }
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": SECURE_CSP}  # django-csp's name for it, until Django 6.0
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()" for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 )
@@ -268,16 +268,19 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-EMAIL_TIMEOUT = 10  # seconds for each response of the mail server
-_mail = env.email("EMAIL_URL", default="smtp://localhost:25")
-EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
-EMAIL_HOST = _mail.get("EMAIL_HOST", "localhost")
-EMAIL_PORT = _mail.get("EMAIL_PORT", 25)
-EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER", "")
-EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
-EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
-EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH", "")
+_mailer = env.mailer("EMAIL_URL", default="smtp://localhost:25")
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": _mailer}
+else:  # the settings that MAILERS replaces
+    EMAIL_BACKEND = _mailer["BACKEND"]
+    EMAIL_HOST = _mailer["OPTIONS"].get("host", "localhost")
+    EMAIL_PORT = _mailer["OPTIONS"].get("port", 25)
+    EMAIL_HOST_USER = _mailer["OPTIONS"].get("username", "")
+    EMAIL_HOST_PASSWORD = _mailer["OPTIONS"].get("password", "")
+    EMAIL_USE_TLS = _mailer["OPTIONS"].get("use_tls", False)
+    EMAIL_USE_SSL = _mailer["OPTIONS"].get("use_ssl", False)
+    EMAIL_TIMEOUT = _mailer["OPTIONS"].get("timeout")
+    EMAIL_FILE_PATH = _mailer["OPTIONS"].get("file_path", "")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"Sojourn <noreply@{urlsplit(TOKENS_ISSUER).hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

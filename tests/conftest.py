@@ -116,8 +116,7 @@ def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def smtp(settings) -> Iterator[MailServer]:
     """A real mail server, to which the mails of this test go; other processes reach it by its `url`."""
     with MailServer() as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        server.use(settings)
         yield server
 
 

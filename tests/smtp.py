@@ -9,7 +9,21 @@ from email.message import EmailMessage
 from time import monotonic, sleep
 from typing import Any
 
+import django
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+OLD = {"username": "host_user", "password": "host_password"}
+
+
+def mailer(backend: str, **options: object) -> dict[str, Any]:
+    """The settings of a mailer: MAILERS, or before Django 6.1 those that it replaces."""
+    if django.VERSION >= (6, 1):
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    return {"EMAIL_BACKEND": backend, **{f"EMAIL_{OLD.get(name, name).upper()}": options[name] for name in options}}
+
+
+def smtp_mailer(**options: object) -> dict[str, Any]:
+    return mailer("django.core.mail.backends.smtp.EmailBackend", use_tls=False, use_ssl=False, **options)
 
 
 class MailServer:
@@ -33,6 +47,11 @@ class MailServer:
     def __exit__(self, *exception: object) -> None:
         self.die()
         self._port.close()
+
+    def use(self, settings: Any, timeout: float = 10) -> None:
+        """Let the mails of this process come here."""
+        for name, value in smtp_mailer(host="127.0.0.1", port=self.port, timeout=timeout).items():
+            setattr(settings, name, value)
 
     def forget(self) -> None:
         """Whatever it got and was told to do."""

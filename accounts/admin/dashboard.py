@@ -132,7 +132,7 @@ def _counts(days: list[date]) -> dict[tuple[str, date], int]:
         .annotate(number=Count("*"))
         for index, (kind, day) in enumerate(days_of_kinds)
     ]
-    return {days_of_kinds[row["index"]]: row["number"] for row in counts[0].union(*counts[1:], all=True)}
+    return {days_of_kinds[row["index"]]: row["number"] for row in counts[0].union(*counts[1:], all=True).order_by()}
 
 
 def _midnight(day: date) -> datetime:

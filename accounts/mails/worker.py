@@ -14,9 +14,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
+from typing import Any
 
+from django.core import mail as django_mail
 from django.core.exceptions import ValidationError
-from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import validate_email
 from django.db import Error, connections
@@ -55,7 +56,7 @@ def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
     database errors.
     """
     sent = 0
-    connection = get_connection()
+    connection = default_mailer()
     try:
         while due := list(OutgoingMail.objects.due()[:_BATCH_SIZE]):
             for mail in due:
@@ -68,6 +69,13 @@ def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
     finally:
         _close(connection)
     return sent
+
+
+def default_mailer() -> BaseEmailBackend:
+    """Return a mailer as the settings describe it: MAILERS, or EMAIL_BACKEND and others before Django 6.1."""
+    mailers: Any = getattr(django_mail, "mailers", None)
+    mailer: BaseEmailBackend = mailers.default if mailers else django_mail.get_connection()
+    return mailer
 
 
 def masked_email(email: str) -> str:

@@ -103,7 +103,8 @@ class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):
         that the time does not reveal who has one. It is logged and counted like any other.
         """
         kept = not self._is_full(user, kind, None) and user is not None
-        savepoint = transaction.savepoint()
+        create = getattr(transaction, "savepoint_create", None) or transaction.savepoint  # Django 6.1 renames it
+        savepoint = create()
         self._add(request, user, kind)
         (transaction.savepoint_commit if kept else transaction.savepoint_rollback)(savepoint)
 

@@ -101,10 +101,11 @@ class TestDeliver:
     @pytest.mark.parametrize("command", ["EHLO", "DATA"])
     def test_a_server_that_hangs_costs_no_mail(self, smtp, keep, settings, command):
         smtp.hangs = command
-        settings.EMAIL_TIMEOUT = 0.2
+        smtp.use(settings, timeout=0.2)
         keep()
         assert mails_worker.send_due() == 0
-        smtp.hangs, settings.EMAIL_TIMEOUT = "", 10
+        smtp.hangs = ""
+        smtp.use(settings)
         come(FIRST_DELAY)
         assert mails_worker.send_due() == 1
 

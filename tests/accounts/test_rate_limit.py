@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.security import rate_limit
 from accounts.security.rate_limit import Bucket, Rate
+from tests.smtp import smtp_mailer
 from tests.tokens.racing import together
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clock")]
@@ -161,9 +162,14 @@ class TestOutage:
 
 
 def found(settings, backend, deploy=True):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    for name, value in smtp_mailer(host="localhost").items():
+        setattr(settings, name, value)
     settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "anywhere"}}
-    return [message.id for message in run_checks(include_deployment_checks=deploy) if message.id.startswith("accounts")]
+    return [
+        message.id
+        for message in run_checks(include_deployment_checks=deploy, databases=[])
+        if message.id.startswith("accounts")
+    ]
 
 
 @pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache", "db.DatabaseCache"])

@@ -10,6 +10,7 @@ from django.conf import settings as configured
 from django.core.checks.registry import registry
 
 from project.checks import GUARDS
+from tests.smtp import mailer, smtp_mailer
 from tokens import project_checks
 
 pytestmark = pytest.mark.once
@@ -20,7 +21,6 @@ SITE = configured.MIDDLEWARE
 LOCMEM = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 FILES = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "/no/such/folder"}
 COMMON = {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"}
-SMTP = {"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend", "EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
 
 # What makes each fire: settings, and variables of the environment in small letters.
 FIRES = {
@@ -69,8 +69,8 @@ FIRES = {
     "accounts.W002": {"CACHES": LOCMEM, "web_concurrency": "2"},
     "accounts.W003": {"AUTH_PASSWORD_VALIDATORS": [COMMON]},
     "accounts.W004": {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]},
-    "accounts.W005": {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
-    "accounts.W006": {**SMTP, "EMAIL_HOST": "mail.example.org"},
+    "accounts.W005": mailer("django.core.mail.backends.console.EmailBackend"),
+    "accounts.W006": smtp_mailer(host="mail.example.org"),
 }
 
 

@@ -3,14 +3,15 @@
 import pytest
 
 from accounts.mails import outbox, worker
+from tests.smtp import mailer
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture
 def folder(settings, tmp_path):
-    settings.EMAIL_BACKEND = "project.email_backend.EmailBackend"
-    settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
+    for name, value in mailer("project.email_backend.EmailBackend", file_path=str(tmp_path / "mail")).items():
+        setattr(settings, name, value)
     return tmp_path / "mail"
 
 
