@@ -68,3 +68,15 @@ class TestChangedWithin:
         with django_assert_num_queries(1):
             for _ in range(5):
                 assert elsewhere.entry(str(row.pk), RefreshToken.objects.changed_within)
+
+
+@pytest.mark.urls("tests.tokens.urls")
+def test_a_change_that_sends_no_signal_counts_at_once_with_its_verb(bob, alice, signed_in, name_on):
+    browser, other = signed_in(bob), signed_in(alice)
+    type(bob).objects.filter(pk=bob.pk).update(username="robert")
+    assert name_on(browser) == "bob"
+    assert RefreshToken.objects.bump_for([bob]) == 1
+    assert [name_on(browser), name_on(other)] == ["robert", "alice"]
+    assert RefreshToken.objects.revoke_for([bob]) == 1
+    assert [name_on(browser), name_on(other)] == ["nobody", "alice"]
+    assert RefreshToken.objects.get(user=bob).reason == RefreshToken.Reason.ADMIN
