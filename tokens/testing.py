@@ -65,3 +65,22 @@ class Client(_SessionMixin, test.Client):
 
 class AsyncClient(_SessionMixin, test.AsyncClient):
     """`django.test.AsyncClient`, likewise."""
+
+
+class TestMixin:
+    """Put the clients in place of Django's: `class Tests(TestMixin, TestCase)`."""
+
+    client_class = Client
+    async_client_class = AsyncClient
+
+
+def browser_cookies(user: Any, url: str, backend: str | None = None) -> list[dict[str, Any]]:
+    """Open a session of `user`, and return its cookies for Playwright's `context.add_cookies()`.
+
+    `url` is that of the live server. Secure cookies are only taken for https, and then sent to http://localhost, too.
+    Selenium's `add_cookie()` takes their `name`, `value` and `secure`, once a page of the site is open.
+    """
+    client = Client()
+    client.force_login(user, backend)
+    about = {"url": url.replace("http://", "https://"), "secure": True, "httpOnly": True, "sameSite": "Lax"}
+    return [{"name": name, "value": morsel.value, **about} for name, morsel in client.cookies.items()]

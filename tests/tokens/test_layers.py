@@ -16,7 +16,7 @@ STORE = {"client", "cookies", "events", "models", "password_upgrades", "revocati
 SESSION = {"auth", "authentication", "bearer", "issuing", "probe", "session"}
 EDGES = {
     *("admin", "apps", "checks", "contrib", "decorators", "management", "middleware", "migrations"),
-    "project_checks",
+    *("project_checks", "pytest_fixtures"),
     *("receivers", "testing", "views"),
 }
 STOREYS = [CORE, SETTINGS, STORE, SESSION, EDGES]  # from below

@@ -1,4 +1,9 @@
 import inspect
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -7,11 +12,24 @@ from django.core.exceptions import ImproperlyConfigured
 
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
-from tokens.testing import AsyncClient, Client
+from tokens.testing import AsyncClient, Client, TestMixin, browser_cookies
 
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
 
 Reason = RefreshToken.Reason
+ROOT = Path(__file__).resolve().parent.parent.parent
+SITE = """
+from tokens.testing import AsyncClient, Client
+
+def test_client(client, async_client):
+    assert (type(client), type(async_client)) == (Client, AsyncClient)
+
+def test_admin_client(admin_client):
+    assert admin_client.get("/admin/", secure=True).status_code == 200
+
+def test_async_admin_client(async_admin_client):
+    assert "__Host-refresh" in async_admin_client.cookies
+"""
 
 
 def who(client):
@@ -112,3 +130,29 @@ class TestDjangosOwnClient:
 
     def test_its_logout_of_nobody_works(self):
         test.Client().logout()
+
+
+class TestEverywhere:
+    def test_the_mixin_gives_a_test_case_both_clients(self):
+        class Tests(TestMixin, test.TestCase):
+            pass
+
+        assert (Tests.client_class, Tests.async_client_class) == (Client, AsyncClient)
+
+    def test_the_fixtures_take_the_place_of_pytest_djangos(self, tmp_path):
+        folder = "from tests.conftest import pytest_configure, pytest_unconfigure"  # for the database of tests.settings
+        (tmp_path / "conftest.py").write_text(f'{folder}\npytest_plugins = ["tokens.pytest_fixtures"]\n')
+        (tmp_path / "test_site.py").write_text(SITE)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ds=tests.settings", tmp_path]
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+        assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+    @pytest.mark.django_db(transaction=True)
+    def test_the_cookies_sign_a_browser_in(self, browser, live_server, bob):
+        context = browser.new_context(base_url=live_server.url)
+        context.add_cookies(browser_cookies(bob, live_server.url))
+        with closing(context):
+            page = context.new_page()
+            page.goto("/who/")
+            assert page.locator("body").inner_text() == "bob"
