@@ -31,7 +31,9 @@ class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Validate the selection before an action runs: Django answers malformed keys with a 500."""
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Model], **location: object
+    ) -> HttpResponse | None:
         """Run the action, or say why the selection cannot be used."""
         if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             refusal = _("What was selected could not be read. Nothing was changed.")
@@ -42,7 +44,7 @@ class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
                 MAX_SELECTED,
             ) % {"n": MAX_SELECTED}
         else:
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, **location)
         self.message_user(request, refusal, messages.ERROR)
         return None
 

@@ -234,9 +234,9 @@ def available_actions(bob, there):
         name, row = model._meta.model_name, bob if model is User else model.objects.first()
         key = getattr(row, "pk", 0)
         base = f"/admin/{model._meta.app_label}/{name}/"
-        for action, *_ in map(its_admin.get_action, {*its_admin.actions, "delete_selected"}):
-            fields = {"action": action.__name__, "_selected_action": str(key), "post": "yes"}
-            found[f"{name}: {action.__name__}"] = (base, fields)
+        for action in {*its_admin.actions, "delete_selected"}:
+            fields = {"action": action, "_selected_action": str(key), "post": "yes"}
+            found[f"{name}: {action}"] = (base, fields)
         for form, where in (("add", "add/"), ("change", f"{key}/change/"), ("delete", f"{key}/delete/")):
             found[f"{name} {form}"] = (base + where, FORMS.get(f"{name} {form}", {"post": "yes", "name": "x"}))
         found[f"{name} history"] = (f"{base}{key}/history/", {"post": "yes"})

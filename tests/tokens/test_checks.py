@@ -265,9 +265,10 @@ class TestRegister:
         settings.MIDDLEWARE = []
         settings.TOKENS_MAX_SESSIONS = 0
         settings.TOKENS_COOKIE_SECURE = False
-        asked = {message.id for message in run_checks()}
+        asked = {message.id for message in run_checks(databases=[])}
         assert asked >= {"tokens.E007", "tokens.E010"}
-        assert {message.id for message in run_checks(include_deployment_checks=True)} - asked >= {"tokens.W001"}
+        deployed = {message.id for message in run_checks(include_deployment_checks=True, databases=[])}
+        assert deployed - asked >= {"tokens.W001"}
 
 
 WARNINGS = {f"W{number:03}" for number in range(1, 15)}

@@ -57,7 +57,7 @@ def resume(request: TokenRequest) -> AbstractBaseUser | None:
 def settle(request: TokenRequest, response: HttpResponseBase) -> None:
     """End the old session if `response` brings its successor or signs out. Otherwise it stays as it was."""
     tokens, key = request.tokens, _key(request)
-    if key is None or not (tokens.adopted or tokens.created or tokens.flushed):
+    if key is None or not (tokens.adopted is not None or tokens.created or tokens.flushed):
         return
     if cookies.name_of("access") in response.cookies:
         try:
@@ -214,7 +214,7 @@ def _end(request: TokenRequest, response: HttpResponseBase, key: str) -> None:
         RefreshToken.objects.filter(pk__in=_ids(key)).revoke(reason)
         if _is_own() and tokens.adopted is None:
             return  # Django has done it
-    old = tokens.adopted or _store(request, key)
+    old = _store(request, key) if tokens.adopted is None else tokens.adopted  # an empty one is false on Django 6.1
     flushed = old.session_key is None
     old.flush()
     if not _is_own() or not (flushed or request.session.keys()):  # another request may have set one by this name
