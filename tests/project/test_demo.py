@@ -126,6 +126,16 @@ class TestSite:
         claims = json.loads(unpadded(visitor.cookies["__Host-access"].split(".")[1]))
         assert claims["exp"] - claims["iat"] == 3
 
+    def test_another_site_on_the_host_with_a_prefix_leaves_it_alone(self, demo, tmp_path):
+        with running(tmp_path / "shop", TOKENS_COOKIE_PREFIX="shop") as shop:
+            visitor = Visitor(demo)
+            for site in (demo, shop):
+                visitor.port = site.port
+                visitor.sign_in("bob", site.passwords["bob"])
+            for site in (demo, shop):
+                visitor.port = site.port
+                assert visitor.is_signed_in
+
     def test_a_mail_becomes_a_file(self, demo):
         Visitor(demo).post("/accounts/password/reset/", email="bob@example.org")
         subject = "Subject: Choose a new password"  # a sign-in from a new browser is told as well
