@@ -3,10 +3,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 
-from tests.conftest import PASSWORD
-from tests.tokens.clock import elapse
 from tokens import cookies
-from tokens.testing import Client
 
 NAME = "__Host-access"
 
@@ -137,31 +134,3 @@ class TestDelete:
             f"__Host-reauth={gone}",
             f"__Host-refresh={gone}",
         ]
-
-
-@pytest.mark.urls("tests.tokens.urls")
-def test_two_sites_on_one_host_share_a_jar_and_no_session(settings, alice, bob):
-    """Cookies know no ports (RFC 6265 §8.5), so two projects on localhost tell theirs apart by name."""
-    client = Client()
-    for site, person in (("", bob), ("shop", alice)):
-        settings.TOKENS_COOKIE_PREFIX = site
-        client.post("/log-in/", {"username": person.username, "password": PASSWORD})
-    assert {"__Host-access", "__Host-refresh", "__Host-shop-access", "__Host-shop-refresh"} <= client.cookies.keys()
-    for site, name in (("", b"bob"), ("shop", b"alice")):
-        settings.TOKENS_COOKIE_PREFIX = site
-        del client.cookies[cookies.name_of("access")]  # it is refreshed
-        assert client.get("/who/").content == name
-    client.post("/log-out/")
-    settings.TOKENS_COOKIE_PREFIX = ""
-    assert client.get("/who/").content == b"bob"
-
-
-@pytest.mark.urls("tests.tokens.urls")
-def test_a_site_below_a_path_signs_in_and_stays_signed_in(settings, bob):
-    settings.FORCE_SCRIPT_NAME = "/shop"
-    client = Client()
-    response = client.post("/log-in/", {"username": "bob", "password": PASSWORD})
-    assert response.cookies["__Host-refresh"]["path"] == "/"  # as the name demands
-    elapse(16 * 60, client)
-    response = client.get("/closed/")
-    assert (response.content, "__Host-refresh" in response.cookies) == (b"bob GET ", True)
