@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from operator import methodcaller
 from time import monotonic
 from typing import Any
-from uuid import uuid4
 
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache
@@ -35,7 +34,6 @@ SENTINEL = "tokens:complete"
 RESTORING = "tokens:restoring"
 RESTORING_TAKES = 10  # seconds after which another request tries, if a process died over it
 HOOK = "redis_connect_func"  # the option of redis-py for what is called with each new connection
-UNKNOWN = "unknown"  # sends the request to the row
 
 ReadChanges = Callable[[float], Iterable[tuple[object, object]]]
 logger = logging.getLogger("tokens")
@@ -167,14 +165,14 @@ class SharedRevocationList:
 
     There is one key for each row that changed, and a sentinel, fetched together. Without the sentinel the list may have
     lost keys: until they are back, which takes one reading of the table, every request goes to its row. It ends before
-    any key that was there when it was set. An entry is a mark that no two changes share.
+    any key that was there when it was set.
     """
 
     _read_at = float("-inf")
     _lag = float("inf")  # seconds without an answer, when it was last asked
 
-    def entry(self, sid: str, read_changes: ReadChanges) -> str | None:
-        """Return the mark of the row `sid`, or None. Keys that the cache has lost are restored from `read_changes`.
+    def entry(self, sid: str, read_changes: ReadChanges) -> bool:
+        """Return whether the row `sid` has to be asked. Keys that the cache has lost are restored from `read_changes`.
 
         An unreachable cache counts as empty for TOKENS_REVOCATION_GRACE; then RevocationListUnavailable is raised.
         """
@@ -183,28 +181,27 @@ class SharedRevocationList:
             found = cache.get_many([SENTINEL, PREFIX + sid])
             server = _server(cache)
             if server.evicts:
-                found[PREFIX + sid] = UNKNOWN
+                found[PREFIX + sid] = True
             elif not _is_complete(found.get(SENTINEL), server):
                 self._restore(read_changes)
-                found[PREFIX + sid] = UNKNOWN
+                found[PREFIX + sid] = True
         except Exception as error:  # each cache backend has errors of its own
             lag = monotonic() - self._read_at
             self._report(lag)
             if lag > conf.revocation_grace:
                 raise RevocationListUnavailable("The cache of the revocation list cannot be read.") from error
-            return None
+            return False
         self._read_at = monotonic()
         if self._lag:
             self._report(0.0)
-        mark: str | None = found.get(PREFIX + sid)
-        return mark
+        return PREFIX + sid in found
 
     def mark(self, ids: Iterable[object]) -> None:
         """Enter rows that are about to change, or have.
 
         Raises RevocationListUnavailable: then the change must fail, or no other process would ever hear of it.
         """
-        marks = {f"{PREFIX}{sid}": uuid4().hex for sid in ids}
+        marks = {f"{PREFIX}{sid}": True for sid in ids}
         try:
             failed = self._cache.set_many(marks, self._lifetime() + OVERLAP) if marks else []
         except Exception as error:
