@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Case, F, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
@@ -81,7 +82,8 @@ def live(user: User, current_id: UUID | None) -> list[Session]:
 def ended(user: User) -> list[Session]:
     """Return the sessions that have ended within thirty days, the latest first."""
     since = timezone.now() - _ENDED_LISTED_FOR
-    rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", "expires_at"))
+    with_all = Case(When(created_at__lte=F("all_ended_at"), then="all_ended_at"))
+    rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", with_all, "expires_at"))
     return [Session(row) for row in rows.filter(over_at__gte=since).order_by("-over_at")[:_MAX_ENDED]]
 
 

@@ -9,11 +9,10 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import transaction
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
-from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +26,7 @@ from accounts.admin.sessions import SessionInline
 from accounts.email import verification as email_verification
 from accounts.mails import alerts, outbox
 from accounts.models import OutgoingMail, SecurityEvent, User
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, is_live
 
 Kind = SecurityEvent.Kind
 
@@ -162,7 +161,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
 def annotate_sessions(users: Iterable[User]) -> list[User]:
     """Return `users`, each with the number of `live_sessions` and their `last_used_at`, read in one query."""
     found = list(users)
-    live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
+    live = Count("pk", filter=is_live())
     rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("last_used_at"), live=live)
     figures = {key: (last_used_at, count) for key, last_used_at, count in rows}
     for user in cast("list[Any]", found):

@@ -32,6 +32,16 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='EndOfAll',
+            fields=[
+                ('id', models.UUIDField(default=uuid.UUID('00000000-0000-0000-0000-000000000000'), editable=False, primary_key=True, serialize=False)),
+                ('ended_at', models.DateTimeField()),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='OldSessions',
             fields=[
                 ('sub', models.CharField(max_length=255, primary_key=True, serialize=False)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -98,6 +99,20 @@ class RefreshToken(models.Model):
     def published_index(self) -> int | None:
         """Return the row's index in the status list as that is today: it may have been turned off, or have shrunk."""
         return self.status_index if self.status_index is not None and self.status_index < conf.status_list else None
+
+    @property
+    def all_ended_at(self) -> datetime | None:
+        """The last end of all, which the default manager reads with each row.
+
+        A row that it has ended is not written: it says so from here on, as if it had been.
+        """
+        return self.__dict__.get("all_ended_at")
+
+    @all_ended_at.setter
+    def all_ended_at(self, moment: datetime) -> None:
+        self.__dict__["all_ended_at"] = moment
+        if self.revoked_at is None and self.created_at <= moment:
+            self.revoked_at, self.reason = moment, self.Reason.ADMIN
 
     @property
     def is_live(self) -> bool:
