@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, models, router, transaction
 from django.db.models import Case, F, Q, Subquery, Value, When
@@ -34,7 +35,6 @@ TOUCHED_EVERY = timedelta(hours=1)  # one write an hour is precise enough for "l
 KEPT_AFTER_END = timedelta(days=7)  # after that no token of a row can be good, and nobody asks for it any more
 PRUNED_AT_ONCE = 100
 PRUNED_WITHIN = timedelta(days=2)
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
 
 
@@ -122,7 +122,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """Return all rows, each with the time of the last end of all: they end by it without being written."""
         rows: RefreshTokenQuerySet = super().get_queryset()
         ended_at = EndOfAll.objects.filter(pk=EVERY_ROW).values("ended_at")
-        last = Coalesce(Subquery(ended_at), NEVER, output_field=models.DateTimeField())
+        never = datetime(1970, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
+        last = Coalesce(Subquery(ended_at), never, output_field=models.DateTimeField())
         return rows.annotate(all_ended_at=last)  # type: ignore[no-redef]  # RefreshToken says what it does with it
 
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
