@@ -28,7 +28,7 @@ class AdminSite(admin.AdminSite):
 
     site_title = _("Sojourn")
     site_header = _("Sojourn administration")
-    index_title = _("People, sessions and what happened")
+    index_title = _("Users, sessions and activity")
     enable_nav_sidebar = False  # There are few lists, and the front page shows all of them.
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:

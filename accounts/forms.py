@@ -25,12 +25,12 @@ class LoginForm(auth_forms.AuthenticationForm):
 
     request: HttpRequest  # The view always passes it.
     error_messages: ClassVar = {  # type: ignore[misc]
-        "invalid_login": _("The name or the password is not right. Please try again."),
-        "inactive": _("The name or the password is not right. Please try again."),
+        "invalid_login": _("The user name or password isn't right. Please try again."),
+        "inactive": _("The user name or password isn't right. Please try again."),
     }
 
     username = auth_forms.UsernameField(
-        label=_("User name or e-mail"),
+        label=_("User name or email"),
         max_length=254,
         widget=forms.TextInput(attrs={"autofocus": True, "inputmode": "email"}),
     )
@@ -74,7 +74,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
         model = User
         fields = ("username", "email")
         field_classes: ClassVar = {"username": auth_forms.UsernameField, "email": UserEmailField}
-        labels: ClassVar = {"username": _("User name"), "email": _("E-mail address")}
+        labels: ClassVar = {"username": _("User name"), "email": _("Email address")}
         widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -94,7 +94,7 @@ class PasswordResetForm(auth_forms.PasswordResetForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["email"].label = _("E-mail address")
+        self.fields["email"].label = _("Email address")
 
 
 class SetPasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
@@ -123,7 +123,7 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
     def __init__(self, *args: object, request: Request, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        self.fields["old_password"].label = _("Your password now")
+        self.fields["old_password"].label = _("Current password")
         self.fields["old_password"].validators.append(validate_password_length)
 
     def clean_old_password(self) -> str:
@@ -168,7 +168,7 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
         """Return the user name if it is a different one and nobody else has it, ignoring case."""
         name: str = self.cleaned_data["username"]
         if name == self.initial["username"]:
-            raise forms.ValidationError(_("This is your user name already."), code="same")
+            raise forms.ValidationError(_("That's already your user name."), code="same")
         if User.objects.by_login(name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(_("This user name is taken."), code="unique")
         return name
@@ -187,7 +187,7 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
 class EmailForm(forms.Form):
     """Ask for another email without revealing whether it is taken: only the mail tells its reader."""
 
-    email = UserEmailField(label=_("The new address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = UserEmailField(label=_("New email address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
     def __init__(self, data: QueryDict | None, *, user: User) -> None:
         super().__init__(data)
@@ -197,7 +197,7 @@ class EmailForm(forms.Form):
         """Return the email if it is a different one."""
         email: str = self.cleaned_data["email"]
         if email == self.user.email:
-            raise forms.ValidationError(_("This is your address already."), code="same")
+            raise forms.ValidationError(_("That's already your email address."), code="same")
         return email
 
 
@@ -205,7 +205,7 @@ class CodeForm(forms.Form):
     """Ask for the code from the mail."""
 
     code = forms.CharField(
-        label=_("The six digits from the mail"),
+        label=_("6-digit code"),
         max_length=50,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
@@ -214,7 +214,7 @@ class CodeForm(forms.Form):
         """Return the six digits. Whatever else was typed costs no attempt."""
         code = normalize_code(self.cleaned_data["code"])
         if not (code.isdecimal() and len(code) == CODE_DIGITS):
-            raise forms.ValidationError(_("Please type the six digits from the mail."), code="no_code")
+            raise forms.ValidationError(_("Enter the 6-digit code from the email."), code="no_code")
         return code
 
 
@@ -224,9 +224,9 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RefreshToken
         fields = ("name",)
-        labels: ClassVar = {"name": _("Name of this session")}
+        labels: ClassVar = {"name": _("Session name")}
         widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
-        help_texts: ClassVar = {"name": _("For example “Work laptop”. Leave it empty to take the name away.")}
+        help_texts: ClassVar = {"name": _("For example, “Work laptop”. Leave it empty to remove the name.")}
 
     def save(self, commit: bool = True) -> RefreshToken:
         """Write the name alone: a refresh may be updating the row at this moment."""
@@ -237,6 +237,6 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def _label_new_password(first: forms.Field, second: forms.Field) -> None:
     """Label the two fields of a new password as this site does."""
-    first.help_text = _("At least 8 characters, of any kind. A sentence makes a good one.")
-    second.label = _("The same once more")
+    first.help_text = _("Use at least 8 characters. A whole sentence works well.")
+    second.label = _("Confirm password")
     second.help_text = ""

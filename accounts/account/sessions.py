@@ -55,7 +55,7 @@ class Session:
             return _("Active now")
         hours = (timezone.now() - self.row.last_used_at) // timedelta(hours=1)
         if hours < 1:
-            return _("Active within the last hour")
+            return _("Active in the last hour")
         if hours < 24:
             return ngettext("Active %(n)d hour ago", "Active %(n)d hours ago", hours) % {"n": hours}
         days = hours // 24

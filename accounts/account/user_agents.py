@@ -32,7 +32,7 @@ class Device:
                 "system": self.system,
             }
         return self.browser or (
-            _("A browser on %(system)s") % {"system": self.system} if self.system else _("A browser we do not know")
+            _("Browser on %(system)s") % {"system": self.system} if self.system else _("Unknown browser")
         )
 
     @property

@@ -25,10 +25,10 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     actions = ("end_sessions", "deactivate", "send_reset", "export")
     labels = (  # of the buttons on a user's own page
-        ("end_sessions", gettext_lazy("End all sessions")),
-        ("send_reset", gettext_lazy("Send a link to a new password")),
-        ("export", gettext_lazy("Download the data")),
-        ("deactivate", gettext_lazy("Close the account")),
+        ("end_sessions", gettext_lazy("Sign out everywhere")),
+        ("send_reset", gettext_lazy("Send a password link")),
+        ("export", gettext_lazy("Download data")),
+        ("deactivate", gettext_lazy("Close account")),
     )
 
     def available_actions(self, request: HttpRequest, user: User) -> list[tuple[str, object]]:
@@ -40,7 +40,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         allowed = self.get_actions(request)
         return [(name, title) for name, title in self.labels if name in allowed and not pointless.get(name)]
 
-    @admin.action(description=gettext_lazy("End all sessions of the selected people"), permissions=["end_sessions"])
+    @admin.action(description=gettext_lazy("Sign out selected users everywhere"), permissions=["end_sessions"])
     def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """End all sessions of the selected users."""
         with transaction.atomic():
@@ -48,10 +48,10 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
             for user in chosen:
                 SecurityEvent.objects.record(request, user, Kind.ALL_ENDED, actor=request.user)
-        text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", count)
+        text = ngettext("Signed out of %(n)d session.", "Signed out of %(n)d sessions.", count)
         messages.success(request, text % {"n": count})
 
-    @admin.action(description=gettext_lazy("Close the accounts of the selected people"), permissions=["deactivate"])
+    @admin.action(description=gettext_lazy("Close accounts of selected users"), permissions=["deactivate"])
     def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Deactivate the selected users except the administrator's own account, so that a superuser is left."""
         with transaction.atomic():
@@ -61,10 +61,10 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
                 user.is_active = False
                 user.save(update_fields=["is_active"])  # This ends their sessions as well.
                 SecurityEvent.objects.record(request, user, Kind.DEACTIVATED, actor=request.user)
-        text = ngettext("%(n)d account was closed.", "%(n)d accounts were closed.", len(active))
+        text = ngettext("Closed %(n)d account.", "Closed %(n)d accounts.", len(active))
         messages.success(request, text % {"n": len(active)})
 
-    @admin.action(description=gettext_lazy("Send the selected people links to new passwords"), permissions=["reset"])
+    @admin.action(description=gettext_lazy("Send selected users a password link"), permissions=["reset"])
     def send_reset(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Send links to a new password.
 
@@ -76,22 +76,22 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             for user in eligible:
                 SecurityEvent.objects.record(request, user, Kind.RESET_ASKED, actor=request.user)
                 outbox.enqueue("password_reset", user, by_administrator=True)
-        text = ngettext("%(n)d link is on its way.", "%(n)d links are on their way.", len(eligible))
+        text = ngettext("Sent %(n)d link.", "Sent %(n)d links.", len(eligible))
         messages.success(request, text % {"n": len(eligible)})
         if others := len(chosen) - len(eligible):
             text = ngettext(
-                "%(n)d account is closed or has no password: nothing was sent.",
-                "%(n)d accounts are closed or have no password: nothing was sent to them.",
+                "%(n)d account is closed or has no password, so we didn't send anything.",
+                "%(n)d accounts are closed or have no password, so we didn't send them anything.",
                 others,
             )
             messages.warning(request, text % {"n": others})
 
-    @admin.action(description=gettext_lazy("Download the data of the selected person"), permissions=["export"])
+    @admin.action(description=gettext_lazy("Download data of selected user"), permissions=["export"])
     def export(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
         """Download the data of the one selected user."""
         chosen = self._within_reach(request, users)
         if len(chosen) != 1:
-            messages.error(request, _("Choose one person: each has a file of their own."))
+            messages.error(request, _("Select one user. Each one gets a separate file."))
             return None
         SecurityEvent.objects.record(request, chosen[0], Kind.EXPORTED, actor=request.user)
         return export.download(chosen[0])
@@ -117,8 +117,8 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         chosen = list(manageable(request.user, users).order_by("pk"))
         if left_out := users.count() - len(chosen):
             text = ngettext(
-                "%(n)d person is on the staff: only a superuser may do that.",
-                "%(n)d people are on the staff: only a superuser may do that.",
+                "%(n)d user is on the staff. Only a superuser can do that.",
+                "%(n)d users are on the staff. Only a superuser can do that.",
                 left_out,
             )
             messages.warning(request, text % {"n": left_out})

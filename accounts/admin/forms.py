@@ -16,7 +16,7 @@ class OwnedEmailMixin:
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]  # type: ignore[attr-defined]
         if find_owner(email, other_than=self.instance):  # type: ignore[attr-defined]
-            raise forms.ValidationError(_("Somebody has an account with this e-mail address."), code="unique")
+            raise forms.ValidationError(_("Another account already uses this email address."), code="unique")
         return email
 
 

@@ -36,11 +36,11 @@ class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse | None:
         """Run the action, or say why the selection cannot be used."""
         if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
-            refusal = _("What was selected could not be read. Nothing was changed.")
+            refusal = _("We couldn't read your selection. Nothing has changed.")
         elif self._takes_all(request) and queryset.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
             refusal = ngettext(
-                "At most %(n)d row can be changed at once. Nothing was changed.",
-                "At most %(n)d rows can be changed at once. Nothing was changed.",
+                "You can change %(n)d row at a time at most. Nothing has changed.",
+                "You can change %(n)d rows at a time at most. Nothing has changed.",
                 MAX_SELECTED,
             ) % {"n": MAX_SELECTED}
         else:
@@ -70,7 +70,7 @@ class CheckboxesMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 class UserSearchMixin(ExactSearch):
     """Find users by what they sign in with."""
 
-    search_help_text = gettext_lazy("A whole user name or e-mail address, an IP address, or the id of a session")
+    search_help_text = gettext_lazy("Full user name or email address, IP address or session ID")
 
     def people(self, name: str) -> "QuerySet[User]":
         """Return the user with this user name or email."""

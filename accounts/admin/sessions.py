@@ -30,7 +30,7 @@ class SessionInline(ReadOnlyMixin, DeviceMixin, admin.TabularInline):  # type: i
     """List a user's live sessions; each links to its own page, where it can be ended."""
 
     model = RefreshToken
-    verbose_name_plural = _("signed in at")
+    verbose_name_plural = _("active sessions")
     fields = ("device", "ip_address", "created_at", "last_used_at", "expires_at")
     readonly_fields = fields
     extra = 0
@@ -67,7 +67,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     readonly_fields = ("device", "header", "method_label", "reason_label")
     linked_lookups = ("user__id__exact",)  # from the list of users
 
-    @admin.display(description=_("as it calls itself"))
+    @admin.display(description=_("user agent"))
     def header(self, row: RefreshToken) -> str:
         """Return the User-Agent header as it was sent."""
         return row.user_agent
@@ -79,7 +79,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         context["may_end"] = allowed and (row.user is None or can_manage(request.user, row.user))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.action(description=_("End the selected sessions"), permissions=["end"])
+    @admin.action(description=_("Sign out of selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
         """End the selected sessions, but for those of users whom the administrator may not manage."""
         keys = [
@@ -87,8 +87,8 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         ]
         if left_out := queryset.exclude(pk__in=keys).count():
             text = ngettext(
-                "%(n)d session is of somebody on the staff: only a superuser ends those.",
-                "%(n)d sessions are of people on the staff: only a superuser ends those.",
+                "%(n)d session belongs to a staff member. Only a superuser can end it.",
+                "%(n)d sessions belong to staff members. Only a superuser can end them.",
                 left_out,
             )
             self.message_user(request, text % {"n": left_out}, messages.WARNING)

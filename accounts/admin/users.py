@@ -52,15 +52,15 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
     ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
-        (_("What they may do"), {"fields": ("is_active", *PRIVILEGE_FIELDS)}),
-        (_("When"), {"fields": ("last_login", "date_joined")}),
+        (_("Permissions"), {"fields": ("is_active", *PRIVILEGE_FIELDS)}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
         (
             None,
             {
                 "fields": ("username", "email"),
-                "description": _("A mail with a link to choose a password goes to this address."),
+                "description": _("We'll send an email with a link to choose a password to this address."),
             },
         ),
     )
@@ -79,12 +79,12 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         hidden = set() if request.user.has_perm("tokens.view_refreshtoken") else {"sessions"}
         return [column for column in super().get_list_display(request) if column not in hidden]
 
-    @admin.display(description=_("last seen"))
+    @admin.display(description=_("last active"))
     def last_seen(self, user: Any) -> datetime | None:
         """Return when the user was last active."""
         return cast("datetime | None", user.last_used_at)
 
-    @admin.display(description=_("live sessions"))
+    @admin.display(description=_("active sessions"))
     def sessions(self, user: Any) -> str:
         """Return the number of live sessions, linked to their list."""
         url = reverse("admin:tokens_refreshtoken_changelist")

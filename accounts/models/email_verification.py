@@ -82,27 +82,27 @@ class EmailVerification(models.Model):
     # Without a constraint, requesting a verification while the user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        verbose_name=_("person"),
+        verbose_name=_("user"),
         on_delete=models.CASCADE,
         db_constraint=False,
         related_name="email_verifications",
     )
-    email = EmailField(_("e-mail address"))
-    previous_email = EmailField(_("the one before"), blank=True)
+    email = EmailField(_("email address"))
+    previous_email = EmailField(_("previous email address"), blank=True)
     # If so, no other account can take the previous email while the change can be undone.
-    previous_email_verified = models.BooleanField(_("the one before was confirmed"), default=False)
+    previous_email_verified = models.BooleanField(_("previous address was confirmed"), default=False)
     # The user name when the change was confirmed, which an undo restores as well.
-    previous_username = models.CharField(_("the user name then"), max_length=150, blank=True)
-    requested_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
-    tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
+    previous_username = models.CharField(_("user name at the time"), max_length=150, blank=True)
+    requested_at = models.DateTimeField(_("requested"), default=timezone.now, editable=False, db_index=True)
+    tries = models.PositiveSmallIntegerField(_("code attempts"), default=0)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
 
     objects = EmailVerificationQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("proof of an address")
-        verbose_name_plural = _("proofs of addresses")
+        verbose_name = _("email verification")
+        verbose_name_plural = _("email verifications")
         indexes = (models.Index(Lower("previous_email"), name="accounts_verification_previous"),)
 
     def __str__(self) -> str:

@@ -92,17 +92,17 @@ class User(AbstractUser):
         max_length=150,
         unique=True,
         validators=[UsernameValidator(), ScriptValidator()],
-        help_text=_("Letters, digits and the signs . + - _"),
+        help_text=_("Letters, digits and . + - _"),
         error_messages={"unique": _("This user name is taken.")},
     )
     # At most twice as long as the name: “ß” becomes “ss”.
     username_key = UsernameKeyField(max_length=300, editable=False)
-    email = EmailField(_("e-mail address"))
-    email_verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
+    email = EmailField(_("email address"))
+    email_verified_at = models.DateTimeField(_("email confirmed"), null=True, blank=True, editable=False)
     # What stands for the password in links, codes and marks: unlike its hash, it stays when the same password is hashed
     # anew.
     password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
-    deletion_due_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
+    deletion_due_at = models.DateTimeField(_("deletion due"), null=True, blank=True, editable=False)
     # The language of mails: first that of the sign-up, then the user's choice. If empty, that of the request.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
 
@@ -125,7 +125,7 @@ class User(AbstractUser):
                 Lower("email"),
                 condition=models.Q(email_verified_at__isnull=False),
                 name="accounts_user_email_unique",
-                violation_error_message=_("Somebody has an account with this e-mail address."),
+                violation_error_message=_("Another account already uses this email address."),
             ),
         )
         indexes = (models.Index(Lower("email"), name="accounts_user_email"),)

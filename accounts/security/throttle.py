@@ -153,13 +153,13 @@ class Overloaded(Throttled):
 
 _OVERLOADED = gettext_lazy("We're very busy right now. Please try again in a few seconds.")
 _SECONDS = ngettext_lazy(
-    "There were too many attempts. Please try again in %(n)d second.",
-    "There were too many attempts. Please try again in %(n)d seconds.",
+    "Too many attempts. Please try again in %(n)d second.",
+    "Too many attempts. Please try again in %(n)d seconds.",
     "n",
 )
 _MINUTES = ngettext_lazy(
-    "There were too many attempts. Please try again in %(n)d minute.",
-    "There were too many attempts. Please try again in %(n)d minutes.",
+    "Too many attempts. Please try again in %(n)d minute.",
+    "Too many attempts. Please try again in %(n)d minutes.",
     "n",
 )
 

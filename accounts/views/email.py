@@ -43,7 +43,9 @@ def verify(request: Request) -> HttpResponse:
             throttle.reset(request, throttle.CODE, verification.email)
             return _confirmed_response(request, confirmed)
         except email_verification.InvalidLink:
-            form.add_error("code", _("This code is wrong, too old, or was tried too often. You can have a new one."))
+            form.add_error(
+                "code", _("That code is wrong or has expired, or you've tried too many times. You can get a new one.")
+            )
         except EmailTaken:
             return email_taken(request)
     context = {
@@ -79,7 +81,7 @@ def _sent_again(request: Request, verification: EmailVerification | None) -> boo
             messages.error(request, throttled.sentence)
             return False
         email_verification.start(request, verification.user if verification else request.user, email)
-    messages.success(request, _("We have written to %(address)s.") % {"address": email})
+    messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return True
 
 
@@ -94,15 +96,15 @@ def _corrected_response(request: Request, email: str) -> HttpResponse:
         email_verification.correct(request, email)
     except email_verification.InvalidLink:  # It was confirmed, or signed in to, this very moment.
         return redirect("login")
-    messages.success(request, _("We have written to %(address)s.") % {"address": email})
+    messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return redirect("email_verify")
 
 
 def _confirmed_response(request: HttpRequest, verification: EmailVerification) -> HttpResponse:
     words = (
-        _("%(address)s is your address now.")
+        _("Your email address is now %(address)s.")
         if verification.previous_email
-        else _("Thank you. %(address)s is confirmed.")
+        else _("Thanks, you've confirmed %(address)s.")
     )
     messages.success(request, words % {"address": verification.email})
     return redirect("home" if request.user.is_authenticated else "login")
@@ -110,8 +112,8 @@ def _confirmed_response(request: HttpRequest, verification: EmailVerification) -
 
 def _undone_response(request: HttpRequest, undone: email_verification.Undone) -> HttpResponse:
     words = _(
-        "%(address)s is your address again. Every session was ended, and the old password opens nothing any more: "
-        "choose a new one by the link that we have just sent."
+        "%(address)s is your email address again. We signed everyone out, and your old password no "
+        "longer works. Use the link we just sent you to choose a new one."
     )
     messages.success(request, words % {"address": undone.email})
     for sentence in undone.withdrawn:

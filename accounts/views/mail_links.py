@@ -82,5 +82,5 @@ def link_page(
 
 def email_taken(request: HttpRequest) -> HttpResponse:
     """Say that another account has the email by now."""
-    messages.error(request, _("Another account has this address by now, so nothing was changed."))
+    messages.error(request, _("Another account now uses this email address, so we didn't change anything."))
     return redirect("home" if request.user.is_authenticated else "login")

@@ -48,7 +48,7 @@ class PasswordChange(auth_views.PasswordChangeView):
             _tell(self.request, chosen, Kind.PASSWORD_CHANGED)
         response = redirect(self.get_success_url())
         known_browsers.remember(self.request, response, chosen)
-        messages.success(self.request, _("Your password was changed. All other sessions were ended."))
+        messages.success(self.request, _("Password changed. We signed you out everywhere else."))
         return response
 
 

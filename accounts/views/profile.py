@@ -28,7 +28,7 @@ def profile(request: Request) -> HttpResponse:
     with transaction.atomic():
         form.save()
         SecurityEvent.objects.record(request, request.user, Kind.PROFILE_CHANGED)
-    messages.success(request, _("Your profile was saved."))
+    messages.success(request, _("Profile saved."))
     return redirect("profile")
 
 
@@ -41,7 +41,7 @@ def change_username(request: Request) -> HttpResponse:
     form = UsernameForm(request.POST if request.method == "POST" else None, user=request.user)
     if not form.is_valid() or not _save_username(request, form):
         return render(request, "accounts/username_change.html", {"form": form})
-    messages.success(request, _("Your user name is %(name)s now.") % {"name": form.instance.username})
+    messages.success(request, _("Your user name is now %(name)s.") % {"name": form.instance.username})
     return redirect("profile")
 
 

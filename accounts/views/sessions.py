@@ -54,7 +54,7 @@ def end(request: Request, pk: UUID) -> HttpResponse:
         return _end_another(request, row)
     if request.method != "POST":
         return _render_confirmation(request, "session_end", session=sessions.Session(row, is_current=True))
-    return _sign_out(request, _("You are signed out."))
+    return _sign_out(request, _("You're signed out."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +72,8 @@ def end_others(request: Request) -> HttpResponse:
         SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
     messages.success(
         request,
-        ngettext("%(n)d other session was ended.", "%(n)d other sessions were ended.", count) % {"n": count},
+        ngettext("You signed out of %(n)d other session.", "You signed out of %(n)d other sessions.", count)
+        % {"n": count},
     )
     return redirect("sessions")
 
@@ -86,7 +87,7 @@ def end_all(request: Request) -> HttpResponse:
     with transaction.atomic():
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
         SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
-        return _sign_out(request, _("All your sessions were ended, this one too."))
+        return _sign_out(request, _("You're signed out everywhere, including here."))
 
 
 @fresh_session_required
@@ -99,7 +100,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
         context = {"form": form, "session": sessions.Session(row)}
         return render(request, "accounts/session_name.html", context)
     form.save()
-    messages.success(request, _("The name was saved."))
+    messages.success(request, _("Name saved."))
     return redirect("sessions")
 
 
@@ -114,9 +115,9 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
         return _render_confirmation(request, "session_end", session=sessions.Session(row))
     if request.method == "POST" and sessions.end(request, row):
-        messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
+        messages.success(request, _("You signed out of %(title)s.") % {"title": sessions.Session(row).title})
     else:
-        messages.info(request, _("This session was over already."))
+        messages.info(request, _("That session had already ended."))
     return redirect("sessions")
 
 

@@ -85,5 +85,5 @@ class SignIn(LoginView):
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Sign out, and go to the sign-in page."""
     logout(request)
-    messages.success(request, _("You are signed out."))
+    messages.success(request, _("You're signed out."))
     return redirect("login")

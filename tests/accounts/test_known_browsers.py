@@ -214,8 +214,8 @@ class TestDescribe:
             (ANDROID.format("Mobile "), "Chrome 131 on Android", "phone"),
             (ANDROID.format(""), "Chrome 131 on Android", "tablet"),
             ("curl/7.88.1", "curl 7", "other"),
-            ("", "A browser we do not know", "other"),
-            ("?" * 300, "A browser we do not know", "other"),
+            ("", "Unknown browser", "other"),
+            ("?" * 300, "Unknown browser", "other"),
         ],
     )
     def test_says(self, user_agent, words, kind):

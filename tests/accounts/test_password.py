@@ -227,7 +227,7 @@ class TestANewPassword:
             choose(browser, form_of(browser, link_in(mail.outbox.pop())))
         assert Client().get(stolen).context["verification"] is None
         assert not EmailVerification.objects.exists()
-        assert "A change of your e-mail address was waiting to be confirmed. It is cancelled." in mail.outbox[-1].body
+        assert "We cancelled a pending change of your email address." in mail.outbox[-1].body
 
 
 @pytest.mark.django_db(transaction=True)

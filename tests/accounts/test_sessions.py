@@ -40,7 +40,7 @@ class TestList:
     @pytest.mark.parametrize(
         ("age", "words"),
         [
-            (timedelta(minutes=59), "within the last hour"),
+            (timedelta(minutes=59), "in the last hour"),
             (timedelta(hours=1, minutes=5), "1 hour ago"),
             (timedelta(days=2, hours=1), "2 days ago"),
         ],
@@ -63,7 +63,7 @@ class TestList:
         assert [len(page.context["ended"]) for page in pages] == [0, 0, 5, 10]
         assert pages[0].context["live"][0].is_current
         assert [page.content.count(b"<svg width") for page in pages] == [1, 0, 0, 0]
-        assert all(b"End the 24 other sessions" in page.content for page in pages[:3])
+        assert all(b"Sign out of the 24 other sessions" in page.content for page in pages[:3])
 
     @pytest.mark.parametrize("language", ["en", "de"])
     def test_stays_light_in_every_language(self, here, many, language):

@@ -141,7 +141,7 @@ class TestWhyItIsOver:
         told = {reason: self.notice(here, reason) for reason in (*TELLING, Reason.DEACTIVATED, Reason.DELETED)}
         assert [reason for reason, (_, alarms) in told.items() if alarms] == [Reason.REUSED]
         assert len(set(told.values())) == len(TELLING) + 1
-        assert "It can be harmless: importing a browser profile" in told[Reason.REUSED][0]
+        assert "This can be harmless. Importing a browser profile" in told[Reason.REUSED][0]
         assert told[Reason.DEACTIVATED] == told[Reason.DELETED]  # nobody is told that there is no such account now
 
 

@@ -149,13 +149,13 @@ OWN = [
     Picture("user-name-errors", "/accounts/username/", who="bob", act=sent(username="alice")),
     Picture("email", "/accounts/email/", who="bob"),
     Picture("email-errors", "/accounts/email/", who="bob", act=sent(email="bob@example")),
-    Picture("email-asked", "/accounts/email/verify/", who="erin", act=pressed("Send me the mail")),
+    Picture("email-asked", "/accounts/email/verify/", who="erin", act=pressed("Send the email")),
     Picture("email-unasked", "/accounts/email/verify/", who="erin"),
     Picture(
         "email-code-errors",
         "/accounts/email/verify/",
         who="erin",
-        act=one_after_another(pressed("Send me the mail"), sent(code="12345")),
+        act=one_after_another(pressed("Send the email"), sent(code="12345")),
     ),
     Picture("password-change", "/accounts/password/change/", who="bob"),
     Picture(
