@@ -9,6 +9,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts.email.tokens import CODE_DIGITS
+from accounts.fields import NameField, TimeZoneField
 from accounts.models import User
 from accounts.security import reauthentication, throttle
 from accounts.security.normalization import normalize_code, normalize_email
@@ -132,11 +133,18 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Ask for first and last name."""
+    """Ask for first and last name, and for the time zone."""
+
+    time_zone = TimeZoneField(
+        label=_("Time zone"),
+        required=False,
+        help_text=_("For our emails. On these pages, times follow your device."),
+    )
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name")
+        fields = ("first_name", "last_name", "time_zone")
+        field_classes: ClassVar = {"first_name": NameField, "last_name": NameField}
         widgets: ClassVar = {
             "first_name": forms.TextInput(attrs={"autocomplete": "given-name"}),
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
@@ -224,6 +232,7 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RefreshToken
         fields = ("name",)
+        field_classes: ClassVar = {"name": NameField}
         labels: ClassVar = {"name": _("Session name")}
         widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
         help_texts: ClassVar = {"name": _("For example, “Work laptop”. Leave it empty to remove the name.")}

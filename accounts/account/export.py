@@ -61,6 +61,7 @@ def _account(user: User) -> Document:
         "first_name": user.first_name,
         "last_name": user.last_name,
         "language": user.language,
+        "time_zone": user.time_zone,
         "joined_at": _time(user.date_joined),
         "signed_in_at": _time(user.last_login),
         "deletion_due_at": _time(user.deletion_due_at),

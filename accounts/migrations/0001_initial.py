@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ('password_changed_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deletion_due_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='to be deleted')),
                 ('language', models.CharField(blank=True, editable=False, max_length=10, verbose_name='language')),
+                ('time_zone', models.CharField(blank=True, max_length=64, verbose_name='time zone')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],

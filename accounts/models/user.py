@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from datetime import tzinfo
 from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
@@ -105,6 +107,8 @@ class User(AbstractUser):
     deletion_due_at = models.DateTimeField(_("deletion due"), null=True, blank=True, editable=False)
     # The language of mails: first that of the sign-up, then the user's choice. If empty, that of the request.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
+    # Of pages that no script puts into the reader's zone, and of mails. If empty, TIME_ZONE.
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -195,6 +199,14 @@ class User(AbstractUser):
     def password_version(self) -> str:
         """A text that is another one after each change of the password."""
         return str(self.password_changed_at.timestamp())
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the time zone that the user chose, or the site's; that also if this machine doesn't know the name."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (LookupError, ValueError, OSError):
+            return timezone.get_default_timezone()
 
     @property
     def can_reset_password(self) -> bool:

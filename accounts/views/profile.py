@@ -21,7 +21,7 @@ Kind = SecurityEvent.Kind
 @fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: Request) -> HttpResponse:
-    """Edit the user's first and last name."""
+    """Edit the user's first and last name, and the time zone."""
     form = ProfileForm(request.POST if request.method == "POST" else None, instance=request.user)
     if not form.is_valid():
         return render(request, "accounts/profile.html", {"form": form})

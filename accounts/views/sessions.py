@@ -29,17 +29,20 @@ _PER_PAGE = 10  # With the chart and without compression, the page has to stay b
 def show(request: Request) -> HttpResponse:
     """List the sessions page by page, first the live ones, then those that have ended.
 
-    `?name=ID` opens the form that names one.
+    `?name=ID` opens the form that names one, `?q=WORDS` searches.
     """
     live = sessions.live(request.user, current_id=request.tokens.session_id)
     ended = sessions.ended(request.user)
-    page = Paginator([*live, *ended], _PER_PAGE).get_page(request.GET.get("page"))
+    query = request.GET.get("q", "").strip()
+    found = [session for session in [*live, *ended] if not query or session.matches(query)]
+    page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "live": [session for session in page if session in live],
         "ended": [session for session in page if session in ended],
         "others": len(live) - 1,
-        "chart": session_chart.draw(live, ended) if page.number == 1 else None,
+        "chart": session_chart.draw(live, ended) if page.number == 1 and not query else None,
+        "query": query,
         "naming": request.GET.get("name", ""),
     }
     return render(request, "accounts/sessions.html", context)

@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import SecurityEvent
@@ -283,6 +285,17 @@ class TestScripts:
         page.goto("/accounts/signup/")
         expect(page.locator(".peek").first).to_be_hidden()
         expect(page.locator(".strength")).to_be_hidden()
+
+    def test_times_are_the_readers_and_days_as_well(self, signed_in, bob):
+        noon = timezone.now().replace(hour=12, minute=0) - timedelta(days=2)
+        for hours in (2, 4, 11):
+            SecurityEvent.objects.record(None, bob, "exported", created_at=noon + timedelta(hours=hours))
+        page = signed_in(bob, timezone_id="Asia/Tokyo")
+        page.goto("/accounts/activity/")
+        days = page.locator("h2").all_inner_texts()[-2:]
+        assert days == [f"{noon + timedelta(days=ahead):%-d %B %Y}" for ahead in (1, 0)]
+        assert [each.locator("li").count() for each in page.locator(".events").all()[-2:]] == [2, 1]
+        expect(page.locator("main time").last).to_have_text("23:00 GMT+9")
 
     def test_a_time_goes_on_while_the_page_is_open(self, signed_in, bob):
         signed_in(bob)

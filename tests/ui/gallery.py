@@ -168,6 +168,20 @@ OWN = [
     Picture("sessions-one", "/accounts/sessions/", who="carol"),
     Picture("sessions-many", "/accounts/sessions/", who="mona"),
     Picture("sessions-many-older", "/accounts/sessions/?page=3", who="mona"),
+    Picture("sessions-many-found", "/accounts/sessions/?q=bench", who="mona"),
+    Picture("sessions-none", "/accounts/sessions/?q=nowhere", who="mona"),
+    Picture("sessions-many-end-others", "/accounts/sessions/end-others/", who="mona"),
+    Picture("sessions-twelve", "/accounts/sessions/", who="twelve"),
+    *[
+        Picture(f"hostile-{name}", path, who="hostile")
+        for name, path in [
+            ("home", "/"),
+            ("profile", "/accounts/profile/"),
+            ("sessions", "/accounts/sessions/"),
+            ("end-others", "/accounts/sessions/end-others/"),
+            ("activity", "/accounts/activity/"),
+        ]
+    ],
     Picture("session-naming", "/accounts/sessions/?name={session}", who="bob"),
     Picture("session-end", "/accounts/sessions/{session}/end/", who="bob"),
     Picture("session-end-here", "/accounts/sessions/{here}/end/", who="bob"),
@@ -214,6 +228,8 @@ ADMIN = [
         ("person-add", "accounts/user/add/", None),
         ("person-errors", "accounts/user/add/", pressed("Save")),
         ("person", "accounts/user/{bob_id}/change/", None),
+        ("person-without-sessions", "accounts/user/{wanda_id}/change/", None),
+        ("person-hostile", "accounts/user/{hostile_id}/change/", None),
         ("person-delete", "accounts/user/{bob_id}/delete/", None),
         ("person-history", "accounts/user/{bob_id}/history/", None),
         ("groups", "auth/group/", None),

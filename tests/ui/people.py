@@ -26,6 +26,8 @@ IPHONE = (
 )
 IPAD = IPHONE.replace("iPhone; CPU iPhone", "iPad; CPU")
 PROGRAM = "curl/8.5.0"
+AGENT = "MyCompany Backup Agent/3.1 (+https://example.org/bot)"
+LONG = "2001:db8:4f0:21:5d1e:77c2:9a0b:1f34"
 
 
 def main() -> None:
@@ -42,9 +44,11 @@ def made() -> dict[str, Any]:
     """Everybody, and what the gallery needs to know of them."""
     from django.contrib.auth.models import Group
 
+    from accounts.models import SecurityEvent
+
     alice = person("alice", "Alice", "Weber", is_staff=True, is_superuser=True)
     bob, carol, dave, olga = person("bob", "Bob", "Marsh"), person("carol"), person("dave"), person("olga")
-    person("wanda")
+    wanda, hostile = person("wanda"), person("w" * 60, "W" * 60, "\u202e" + "M" * 59)
     jars = {
         "alice": jar(alice, name="Office", user_agent=FIREFOX, started=2 * DAY),
         "bob": jar(bob, name="Work laptop", user_agent=FIREFOX, started=5 * DAY),
@@ -55,11 +59,16 @@ def made() -> dict[str, Any]:
         "olga": jar(olga, user_agent=FIREFOX, started=DAY, proved=DAY),
         **ended_ones(person("ivan")),
         "mona": many_of(person("mona")),
+        "twelve": some_of(person("twelve"), 11),
+        "hostile": hostile_of(hostile),
         **walkers(),
     }
     sweep()
+    SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
     ids = {
         "bob_id": bob.pk,
+        "wanda_id": wanda.pk,
+        "hostile_id": hostile.pk,
         "here": here_of(bob),
         "session": sessions_of(bob),
         "group_id": Group.objects.create(name="Support").pk,
@@ -107,12 +116,24 @@ def walkers() -> dict[str, dict[str, str]]:
 
 
 def many_of(user: Any) -> dict[str, str]:
-    """Somebody with twenty-five sessions, and eight that are over: the cookies of the newest."""
-    for number, agent in zip(range(24), itertools.cycle((IPHONE, CHROME, IPAD))):
-        row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
+    """Somebody with a hundred sessions, and eight that are over: the cookies of the newest."""
     for days in range(8):
         row_of(user, CHROME, started=25 * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason="ended")
+    return some_of(user, 99)
+
+
+def some_of(user: Any, others: int) -> dict[str, str]:
+    """Somebody with so many other sessions: the cookies of the newest."""
+    for number, agent in zip(range(others), itertools.cycle((IPHONE, CHROME, IPAD))):
+        row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
     return jar(user, user_agent=FIREFOX, started=DAY)
+
+
+def hostile_of(user: Any) -> dict[str, str]:
+    """Names that are too long, turn around what follows them, or can't be seen; no form takes them today."""
+    for number, name in enumerate(("\u202etxt.exe", "\u200b" * 9 + "Ghost", "حاسوب العمل", "客厅" * 30, "")):
+        row_of(user, AGENT, started=(number + 3) * DAY, seen=number * DAY, name=name, ip_address=LONG)
+    return jar(user, name="W" * 60, user_agent=FIREFOX, started=DAY)
 
 
 def ended_ones(user: Any) -> dict[str, dict[str, str]]:

@@ -11,7 +11,9 @@ from tests.ui.gallery import GALLERY, NAMED
 
 pytestmark = pytest.mark.once
 
-FACTS = dict.fromkeys(("session", "here", "bob_id", "group_id", "event_id", "mail_id"), UUID(int=0))
+FACTS = dict.fromkeys(
+    ("session", "here", "bob_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
+)
 FACTS |= dict.fromkeys(("reset", "confirm", "undo"), f"{UUID(int=0)}/token")
 
 LEAD_ELSEWHERE = {
