@@ -14,6 +14,7 @@ urlpatterns = [
     path("accounts/sessions/end-all/", sessions.end_all, name="sessions_end_all"),
     path("accounts/sessions/<uuid:pk>/end/", sessions.end, name="session_end"),
     path("accounts/sessions/<uuid:pk>/name/", sessions.name, name="session_name"),
+    path("accounts/security/", profile.security, name="security"),
     path(".well-known/change-password", password.change_password_url, name="change_password_url"),
     path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
     path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),

@@ -1,6 +1,7 @@
 """Store the people who have an account."""
 
 import logging
+import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import tzinfo
 from functools import lru_cache
@@ -21,6 +22,7 @@ from accounts.models.email_verification import EmailVerification
 from accounts.models.fields import EmailField, UsernameKeyField
 from accounts.security.normalization import normalize_login, normalize_password, username_key
 from accounts.security.validators import ScriptValidator, UsernameValidator
+from tokens.conf import conf
 
 logger = logging.getLogger("accounts")
 MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
@@ -194,6 +196,17 @@ class User(AbstractUser):
             make_password(raw_password)  # The response takes as long as that to a wrong password.
             _log_malformed(self.pk)
             return False
+
+    @property
+    def display_name(self) -> str:
+        """Return the name for the header of every page, at no query: the first name only if tokens carry it."""
+        return ("first_name" in conf.user_claims and self.first_name) or self.username
+
+    @property
+    def initials(self) -> str:
+        """Return the first letters of the first two words of `display_name`."""
+        words = re.findall(r"[^\W_]+", self.display_name)
+        return "".join(word[0] for word in words[:2]).upper()
 
     @property
     def password_version(self) -> str:

@@ -1,11 +1,11 @@
-"""Edit the profile, and change the user name."""
+"""Edit the profile, show how the user signs in, and change the user name."""
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
@@ -32,6 +32,13 @@ def profile(request: Request) -> HttpResponse:
     return redirect("profile")
 
 
+@fresh_session_required
+@require_safe
+def security(request: Request) -> HttpResponse:
+    """Show what the user signs in with, and lead to where each is changed."""
+    return render(request, "accounts/security.html")
+
+
 @reauthentication_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_username(request: Request) -> HttpResponse:
@@ -42,7 +49,7 @@ def change_username(request: Request) -> HttpResponse:
     if not form.is_valid() or not _save_username(request, form):
         return render(request, "accounts/username_change.html", {"form": form})
     messages.success(request, _("Your user name is now %(name)s.") % {"name": form.instance.username})
-    return redirect("profile")
+    return redirect("security")
 
 
 def _save_username(request: Request, form: UsernameForm) -> bool:

@@ -110,7 +110,7 @@ def change(here, committing):
 
 def test_the_next_page_of_every_browser_says_it(change, here, there):
     assert change("Bob").status_code == 302  # another case is another name
-    assert change().headers["Location"] == "/accounts/profile/"
+    assert change().headers["Location"] == "/accounts/security/"
     for browser in (here, there):
         assert browser.get("/").context["user"].username == "robert"
     assert RefreshToken.objects.live().count() == 2

@@ -120,6 +120,7 @@ def test_sign_up_confirm_sign_in_stay_signed_in_post_and_sign_out(another, smtp)
     expect(page.get_by_label("First name")).to_have_value("Carol")
     assert cookies_of(page)["__Host-access"]["value"] != after["__Host-access"]["value"]
 
+    page.locator("header button.account").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You're signed out.")).to_be_visible()
     assert not TOKENS & cookies_of(page).keys()

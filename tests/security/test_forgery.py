@@ -82,7 +82,7 @@ def forms(alice, here):
 
 
 NO_FORM = {
-    *("home", "activity", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done"),
+    *("home", "activity", "security", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done"),
     "change_password_url",
     "csp_report",  # which anybody may send, and which does nothing
 }

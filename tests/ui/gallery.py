@@ -92,6 +92,10 @@ def signed_up(page: Page) -> None:
     sent(username=f"newcomer{next(NUMBERS)}", email="newcomer@example.org", password1=NEW, password2=NEW)(page)
 
 
+def menu(page: Page) -> None:
+    page.locator("header button.account").press("Enter")
+
+
 def opened(page: Page) -> None:
     """What can be unfolded."""
     page.locator("main summary").press("Enter")
@@ -117,7 +121,7 @@ OPEN = [
     Picture(
         "signed-out",
         "/accounts/login/",
-        act=one_after_another(sent(username="wanda", password=PASSWORD), pressed("Sign out", where="header")),
+        act=one_after_another(sent(username="wanda", password=PASSWORD), menu, pressed("Sign out", where="header")),
     ),
     *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
@@ -143,8 +147,11 @@ OPEN = [
 
 OWN = [
     Picture("home", "/", who="bob"),
+    Picture("menu", "/", who="alice", act=menu),
     Picture("profile", "/accounts/profile/", who="bob"),
     Picture("profile-saved", "/accounts/profile/", who="olga", act=sent(first_name="Olga")),
+    Picture("security", "/accounts/security/", who="bob"),
+    Picture("security-unconfirmed", "/accounts/security/", who="erin"),
     Picture("user-name", "/accounts/username/", who="bob"),
     Picture("user-name-errors", "/accounts/username/", who="bob", act=sent(username="alice")),
     Picture("email", "/accounts/email/", who="bob"),

@@ -124,8 +124,10 @@ function dead() {
 
 // Pointers
 
+// An open menu covers what it likes, until it is closed.
 function tooSmall() {
-  return stops().filter((element) => !inText(element) && !isHit(element)).map(named);
+  const menu = document.querySelector(":popover-open") ?? document;
+  return stops().filter((element) => menu.contains(element) && !inText(element) && !isHit(element)).map(named);
 }
 
 // A link within a sentence may be as high as its line.

@@ -27,14 +27,19 @@ LEAD_ELSEWHERE = {
 FOR_PROGRAMS = {
     "/.well-known/jwks.json",
     "/.well-known/openid-configuration",
+    "/.well-known/security.txt",
     "/.well-known/status-list",
     "/admin/accounts/securityevent/csv/",
     "/admin/autocomplete/",
     "/admin/jsi18n/",
+    "/apple-touch-icon.png",
     "/csp-report",
+    "/favicon.ico",
     "/healthz",
     "/metrics",
     "/readyz",
+    "/robots.txt",
+    "/site.css",
 }
 NEVER_REACHED = {"/admin/password_change/done/", "/admin/(?P<url>.*)$"}
 
