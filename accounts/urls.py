@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import activity, deletion, email, home, password, profile, sessions, sign_in, sign_up
+from accounts.views import activity, checkup, deletion, email, home, password, profile, sessions, sign_in, sign_up
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -40,6 +40,7 @@ urlpatterns = [
     path("accounts/email/undo/<uuid:key>/<token>/", email.undo, name="email_undo"),
     path("accounts/profile/", profile.profile, name="profile"),
     path("accounts/activity/", activity.activity, name="activity"),
+    path("accounts/checkup/", checkup.CheckUp.as_view(), name="checkup"),
     path("accounts/export/", activity.export, name="export"),
     path("accounts/delete/", deletion.delete, name="delete"),
     path("accounts/keep/", deletion.cancel, name="deletion_cancel"),

@@ -173,7 +173,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
 # Every request reads these.
-TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at")
+TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")

@@ -67,6 +67,7 @@ def _account(user: User) -> Document:
         "joined_at": _time(user.date_joined),
         "signed_in_at": _time(user.last_login),
         "deletion_due_at": _time(user.deletion_due_at),
+        "reuse_unanswered": user.reuse_unanswered,
         "is_staff": user.is_staff,
         "is_superuser": user.is_superuser,
         "groups": sorted(group.name for group in user.groups.all()),

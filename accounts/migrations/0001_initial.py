@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ('email', accounts.models.fields.EmailField(max_length=254, verbose_name='e-mail address')),
                 ('email_verified_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='address confirmed')),
                 ('password_changed_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('reuse_unanswered', models.BooleanField(default=False, editable=False)),
                 ('deletion_due_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='to be deleted')),
                 ('language', models.CharField(blank=True, editable=False, max_length=10, verbose_name='language')),
                 ('time_zone', models.CharField(blank=True, max_length=64, verbose_name='time zone')),

@@ -106,6 +106,8 @@ class User(AbstractUser):
     # What stands for the password in links, codes and marks: unlike its hash, it stays when the same password is hashed
     # anew.
     password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Whether to ask about a copy of a session that was used (accounts/account/checkup.py).
+    reuse_unanswered = models.BooleanField(default=False, editable=False)
     deletion_due_at = models.DateTimeField(_("deletion due"), null=True, blank=True, editable=False)
     # The language of mails: first that of the sign-up, then the user's choice. If empty, that of the request.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
@@ -137,11 +139,15 @@ class User(AbstractUser):
         indexes = (models.Index(Lower("email"), name="accounts_user_email"),)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Whoever saves the password alone saves with it when it was changed, and with the user name its key."""
+        """Whoever saves a new password alone saves with it what it changes, and with the user name its key."""
+        from tokens.password_upgrades import upgraded_from  # which needs this model
+
         fields = kwargs.get("update_fields")
         if fields is not None:
-            with_them = {"password": "password_changed_at", "username": "username_key"}
-            kwargs["update_fields"] = {*fields, *(with_them[name] for name in with_them.keys() & set(fields))}
+            with_them: dict[str, tuple[str, ...]] = {"username": ("username_key",)}
+            if not upgraded_from(self):
+                with_them["password"] = ("password_changed_at", "reuse_unanswered")
+            kwargs["update_fields"] = {*fields, *(more for name in fields for more in with_them.get(name, ()))}
         super().save(*args, **kwargs)
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
@@ -159,15 +165,16 @@ class User(AbstractUser):
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password and normalize_password(raw_password))
-        self.password_changed_at = timezone.now()
+        self.password_changed_at, self.reuse_unanswered = timezone.now(), False
 
     def set_unusable_password(self) -> None:
         super().set_unusable_password()
-        self.password_changed_at = timezone.now()
+        self.password_changed_at, self.reuse_unanswered = timezone.now(), False
 
     def copy_password(self, other: "User") -> None:
         """Take the password that `other` was given: hashing it takes too long to hold a lock meanwhile."""
         self.password, self.password_changed_at = other.password, other.password_changed_at
+        self.reuse_unanswered = False
 
     def check_password(self, raw_password: str) -> bool:
         """Return whether this is the password. A hash that is out of date is upgraded, which changes no password.

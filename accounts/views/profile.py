@@ -10,7 +10,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
 from accounts.models import SecurityEvent
-from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
@@ -43,9 +42,7 @@ def security(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_username(request: Request) -> HttpResponse:
     """Change the user name; `tokens` gives every browser new tokens at its next request."""
-    if request.method == "POST":
-        throttle.hit(request, throttle.USERNAME, request.user)
-    form = UsernameForm(request.POST if request.method == "POST" else None, user=request.user)
+    form = UsernameForm(request.POST if request.method == "POST" else None, request=request)
     if not form.is_valid() or not _save_username(request, form):
         return render(request, "accounts/username_change.html", {"form": form})
     messages.success(request, _("Your user name is now %(name)s.") % {"name": form.instance.username})

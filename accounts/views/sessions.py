@@ -66,13 +66,15 @@ def end_others(request: Request) -> HttpResponse:
     """End all of the user's sessions but the current one."""
     if request.method != "POST":
         live = sessions.live(request.user, current_id=request.tokens.session_id)
-        return _render_confirmation(
-            request, "sessions_end_others", others=[session for session in live if not session.is_current]
-        )
+        if others := [session for session in live if not session.is_current]:
+            return _render_confirmation(request, "sessions_end_others", others=others)
+        return _no_others(request)
     reason, current = RefreshToken.Reason.ENDED, request.tokens.session_id
     with transaction.atomic():
         count = RefreshToken.objects.revoke_for([request.user], reason, keeping=current)
         SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
+    if not count:
+        return _no_others(request)
     messages.success(
         request,
         ngettext("You signed out of %(n)d other session.", "You signed out of %(n)d other sessions.", count)
@@ -121,6 +123,11 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
         messages.success(request, _("You signed out of %(title)s.") % {"title": sessions.Session(row).title})
     else:
         messages.info(request, _("That session had already ended."))
+    return redirect("sessions")
+
+
+def _no_others(request: Request) -> HttpResponse:
+    messages.info(request, _("You aren't signed in anywhere else."))
     return redirect("sessions")
 
 

@@ -151,7 +151,10 @@ def test_leaves_the_rest_of_the_person_as_others_made_it(change, bob, monkeypatc
 
 
 def test_who_looks_for_many_names_has_to_wait(change, alice):
-    assert [change("alice").status_code for _ in range(11)] == [200] * 10 + [429]
+    answers = [change("alice") for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert 'value="alice"' in answers[-1].content.decode()
+    assert f'data-wait="{answers[-1].headers["Retry-After"]}"' in answers[-1].content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -192,6 +192,10 @@ class TestEndOthers:
         assert page.count("<li><bdi>") == 8
         assert re.search(r"<li>[^<]*\b92\b", page)
 
+    def test_without_any_others_leads_back(self, here):
+        for way in (here.get, here.post):
+            assert way(reverse("sessions_end_others")).headers["Location"] == SESSIONS
+
     def test_leaves_other_people_alone(self, here, alice, using, sign_in):
         sign_in(using(IPHONE), alice)
         here.post(reverse("sessions_end_others"))

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
@@ -13,6 +14,8 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import SecurityEvent
+from accounts.security import throttle
+from accounts.security.rate_limit import Rate
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens import clock
@@ -250,6 +253,25 @@ class TestScripts:
         page.clock.fast_forward(61_000)
         expect(hint).to_be_hidden()
         expect(button).to_be_enabled()
+
+    def test_a_form_that_has_to_wait_counts_down_in_place_and_can_be_sent_all_the_while(
+        self, another, monkeypatch, bob
+    ):
+        monkeypatch.setattr(throttle, "SIGN_IN", replace(throttle.SIGN_IN, visitor_and_account=Rate(1, 120, 120, 600)))
+        page = another()
+        page.clock.install()
+        page.goto("/accounts/login/")
+        for password in ("one", "two"):
+            page.get_by_label("User name or email").fill("bob")
+            page.get_by_label("Password", exact=True).fill(password)
+            press(page, "Sign in")
+        hint = page.locator("[data-wait]")
+        expect(hint).to_have_text(re.compile(r"in 2 minutes\.$"))
+        page.clock.fast_forward(60_000)
+        expect(hint).to_have_text(re.compile(r"in \d\d seconds\.$"))
+        expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+        page.clock.fast_forward(61_000)
+        expect(hint).to_have_text(hint.get_attribute("data-over"))
 
     def test_an_eye_shows_the_password_until_it_is_pressed_again_or_the_form_goes(self, another):
         page = another()

@@ -49,6 +49,8 @@ def made() -> dict[str, Any]:
     alice = person("alice", "Alice", "Weber", is_staff=True, is_superuser=True)
     bob, carol, dave, olga = person("bob", "Bob", "Marsh"), person("carol"), person("dave"), person("olga")
     wanda, hostile = person("wanda"), person("w" * 60, "W" * 60, "\u202e" + "M" * 59)
+    person("zoe", is_active=False)
+    pia, tess = person("pia"), person("tess", reuse_unanswered=True)
     jars = {
         "alice": jar(alice, name="Office", user_agent=FIREFOX, started=2 * DAY),
         "bob": jar(bob, name="Work laptop", user_agent=FIREFOX, started=5 * DAY),
@@ -56,6 +58,8 @@ def made() -> dict[str, Any]:
         "dave": jar(dave, user_agent=CHROME, started=HOUR),
         "erin": jar(person("erin", email_verified_at=None), user_agent=IPHONE, started=HOUR),
         "nora": jar(person("nora"), user_agent=IPHONE, started=HOUR),
+        "tess": jar(tess, user_agent=FIREFOX, started=HOUR),
+        "pia": jar(pia, user_agent=IPHONE, started=HOUR),
         "olga": jar(olga, user_agent=FIREFOX, started=DAY, proved=DAY),
         **ended_ones(person("ivan")),
         "mona": many_of(person("mona")),
@@ -75,8 +79,9 @@ def made() -> dict[str, Any]:
         "event_id": history_of(bob),
         "mail_id": mail_to(carol),
     }
+    theft_from(tess)
     type(dave).objects.filter(pk=dave.pk).update(deletion_due_at=now() + 14 * DAY)
-    return {"jars": jars, **ids, **links(carol, person("gina", email_verified_at=None), person("hugo"))}
+    return {"jars": jars, **ids, **links(carol, person("gina", email_verified_at=None), person("hugo"), pia)}
 
 
 def person(name: str, first: str = "", last: str = "", **about: Any) -> Any:
@@ -211,8 +216,17 @@ def history_of(user: Any) -> int:
     return events[0].pk
 
 
-def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
-    """What the mails to these people would lead to."""
+def theft_from(user: Any) -> None:
+    """A copy of a session of `user` has come to light."""
+    from accounts.models import SecurityEvent
+
+    row = row_of(user, IPHONE, started=9 * DAY, seen=DAY, revoked_at=now() - DAY, reason="reused")
+    where = {"ip_address": "198.51.100.23", "user_agent": CHROME, "created_at": now() - DAY}
+    SecurityEvent.objects.create(user=user, kind="reuse_found", session_id=row.pk, **where)
+
+
+def links(forgetful: Any, new: Any, moved: Any, moving: Any) -> dict[str, str]:
+    """What the mails to these people would lead to; one of them is asked for a new address."""
     from django.utils.http import urlsafe_base64_encode
 
     from accounts.email.tokens import link_token, undo_token
@@ -222,7 +236,16 @@ def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
     asked = EmailVerification.objects.create(user=new, email=new.email)
     was = EmailVerification(user=moved, email=moved.email, previous_email="hugo@example.net", confirmed_at=now())
     was.save()
+    old = EmailVerification.objects.create(user=new, email=new.email, requested_at=now() - 2 * HOUR)
+    used = EmailVerification.objects.create(user=moved, email=moved.email, confirmed_at=now())
+    undone = EmailVerification.objects.create(user=moved, email=moved.email, previous_email="h@example.net")
+    undone.confirmed_at = undone.undone_at = now()
+    undone.save()
+    EmailVerification.objects.create(user=moving, email="pia@example.net", previous_email=moving.email)
     return {
+        "old": f"{old.pk}/{link_token(old)}",
+        "used": f"{used.pk}/{link_token(used)}",
+        "undone": f"{undone.pk}/{undo_token(undone)}",
         "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{reset_tokens.make_token(forgetful)}",
         "confirm": f"{asked.pk}/{link_token(asked)}",
         "undo": f"{was.pk}/{undo_token(was)}",

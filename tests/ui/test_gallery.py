@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 FACTS = dict.fromkeys(
     ("session", "here", "bob_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
 )
-FACTS |= dict.fromkeys(("reset", "confirm", "undo"), f"{UUID(int=0)}/token")
+FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone"), f"{UUID(int=0)}/token")
 
 LEAD_ELSEWHERE = {
     "/.well-known/change-password",
