@@ -130,7 +130,7 @@ class Throttled(ValidationError):
 
     status = 429
     # For the script that counts down; it puts the time in place of the braces.
-    countdown = gettext_lazy("There were too many attempts. Please try again in {}.")
+    countdown = gettext_lazy("Too many attempts. Please try again in {}.")
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
