@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.admin.confirmation import ConfirmationMixin
 from accounts.models import User
 from tokens.admin import ExactSearch
 
@@ -28,7 +29,7 @@ class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CheckedSelectionMixin(ConfirmationMixin):
     """Validate the selection before an action runs: Django answers malformed keys with a 500."""
 
     def response_action(

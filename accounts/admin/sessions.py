@@ -10,11 +10,20 @@ from django.utils.translation import ngettext
 
 from accounts.account.user_agents import describe
 from accounts.admin.changelist import LargeTableAdmin
+from accounts.admin.confirmation import confirmed
 from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
 from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin, UserSearchMixin
-from accounts.admin.permissions import can_manage
+from accounts.admin.permissions import can_manage, staff_q
 from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
-from tokens.models import RefreshToken, RefreshTokenQuerySet
+from tokens.models import RefreshToken, RefreshTokenQuerySet, is_live
+
+
+def _sessions_end(rows: QuerySet[RefreshToken]) -> str:
+    count = rows.filter(is_live()).count()
+    text = ngettext(
+        "We'll sign out of %(n)d session right away.", "We'll sign out of %(n)d sessions right away.", count
+    )
+    return text % {"n": count}
 
 
 class DeviceMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
@@ -72,6 +81,15 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         """Return the User-Agent header as it was sent."""
         return row.user_agent
 
+    def within_reach(self, request: HttpRequest, rows: QuerySet[RefreshToken]) -> QuerySet[RefreshToken]:
+        """Return the sessions of users whom the administrator may manage."""
+        found = rows.select_related("user")
+        return found if request.user.is_superuser else found.exclude(staff_q("user__"))
+
+    def name_of(self, row: RefreshToken) -> str:
+        """Return whose session it is, and the browser in words."""
+        return f"{row.user or _('nobody')} · {self.device(row)}"
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Tell the template whether the administrator may end this session."""
         row = context["original"]
@@ -80,11 +98,10 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.action(description=_("Sign out of selected sessions"), permissions=["end"])
-    def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
+    @confirmed(_("Sign out of sessions"), _sessions_end)
+    def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:  # type: ignore[override]
         """End the selected sessions, but for those of users whom the administrator may not manage."""
-        keys = [
-            row.pk for row in queryset.select_related("user") if row.user is None or can_manage(request.user, row.user)
-        ]
+        keys = list(self.within_reach(request, queryset).values_list("pk", flat=True))
         if left_out := queryset.exclude(pk__in=keys).count():
             text = ngettext(
                 "%(n)d session belongs to a staff member. Only a superuser can end it.",
