@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -31,8 +33,8 @@ class DeviceMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("browser"))
     def device(self, row: RefreshToken) -> str:
-        """Return browser and system in words."""
-        return str(describe(row.user_agent))
+        """Return browser and system in words, after the name that the user gave the session."""
+        return " · ".join(filter(None, [row.name, str(describe(row.user_agent))]))
 
 
 class SessionInline(ReadOnlyMixin, DeviceMixin, admin.TabularInline):  # type: ignore[type-arg]
@@ -60,7 +62,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     templates/admin/tokens/refreshtoken/change_form.html has the button.
     """
 
-    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason_label")
+    list_display = ("user", "device", "ip_address", "created_at", "last_used_at", "ended")
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
@@ -75,6 +77,14 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     )
     readonly_fields = ("device", "header", "method_label", "reason_label")
     linked_lookups = ("user__id__exact",)  # from the list of users
+
+    @admin.display(description=_("ended"))
+    def ended(self, row: RefreshToken) -> str:
+        """Return when and why the session has ended."""
+        if row.is_live:
+            return ""
+        day = date_format(localtime(row.revoked_at or row.expires_at), "SHORT_DATETIME_FORMAT")
+        return f"{day}, {row.get_reason_display() or RefreshToken.Reason.EXPIRED.label}"
 
     @admin.display(description=_("user agent"))
     def header(self, row: RefreshToken) -> str:
