@@ -304,6 +304,9 @@ class TestSurroundings:
         configs = [SimpleNamespace(label=label) for label in order]
         monkeypatch.setattr(project_checks.apps, "get_app_configs", lambda: configs)
         assert [found.id for found in project_checks.check_apps()] == ids
+        stampless = SimpleNamespace(_meta=SimpleNamespace(concrete_fields=[]))
+        monkeypatch.setattr(project_checks, "get_user_model", lambda: stampless)
+        assert project_checks.check_apps() == []
 
     @pytest.mark.parametrize(("after", "ids"), [(True, []), (False, ["tokens.E010"])])
     def test_headers_of_a_proxy_are_read_once_it_is_known_who_is_signed_in(self, settings, after, ids):
