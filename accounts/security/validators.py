@@ -1,5 +1,7 @@
 """Validate user names, emails and passwords."""
 
+from itertools import pairwise
+
 import regex
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -97,3 +99,41 @@ class MaximumLengthValidator:
     def get_help_text(self) -> str:
         """Return the rule in words."""
         return _("Use at most %(max_length)d characters.") % {"max_length": self.max_length}
+
+
+# What is next to each other in the alphabet or among the digits is found by its code point.
+_KEYBOARD_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "90")
+_NEIGHBOURS = {pair for row in _KEYBOARD_ROWS for one in pairwise(row) for pair in (one, one[::-1])}
+MINIMUM_UNPREDICTABLE = 5
+
+
+class PredictableValidator:
+    """Refuse what has length and nothing else: one part repeated, or runs such as aaaa, 4321 and qwerty.
+
+    static/js/passwords.js has the same rule, so that the page praises nothing that is refused here.
+    """
+
+    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+        """Raise ValidationError if `password` is a repetition, or has too few characters outside of runs."""
+        if is_repetition(password) or unpredictable_characters(password) < MINIMUM_UNPREDICTABLE:
+            raise ValidationError(
+                _("This password is too easy to guess: it repeats itself or follows a pattern."),
+                code="password_predictable",
+            )
+
+    def get_help_text(self) -> str:
+        """Return the rule in words."""
+        return _("Not one part repeated, and not a run such as “1234” or “qwerty”.")
+
+
+def is_repetition(password: str) -> bool:
+    """Return whether `password` is a shorter text repeated, ignoring case. Python searches in linear time."""
+    folded = password.casefold()
+    return folded in (folded * 2)[1:-1]
+
+
+def unpredictable_characters(password: str) -> int:
+    """Return how many different characters of `password` do not follow from the one before, ignoring case."""
+    folded = password.casefold()
+    follows = (abs(ord(one) - ord(other)) <= 1 or (one, other) in _NEIGHBOURS for one, other in pairwise(folded))
+    return len({folded[:1], *(char for char, known in zip(folded[1:], follows, strict=True) if not known)})

@@ -289,14 +289,18 @@ class TestScripts:
             expect(field).to_have_value("secret")
 
     def test_a_hint_says_what_a_length_is_worth(self, another):
+        predictable = "Too easy to guess: it repeats itself or follows a pattern."
         page = another()
         page.goto("/accounts/signup/")
         for typed, words in (
             ("1234567", "Still too short."),
-            ("12345678", "Long enough, but longer is safer."),
+            ("12345678", predictable),
+            ("7km#2vqx", "Long enough, but longer is safer."),
             ("🐘🐘🐘🐘", "Still too short."),
-            ("123456789012", "Good length."),
-            ("1234567890123456", "Great length. Don't use it anywhere else."),
+            ("7km#2vqx4rtw", "Good length."),
+            ("1234567890123456", predictable),
+            ("PasswordPassword", predictable),
+            ("7km#2vqx4rtw9zpj", "Great length. Don't use it anywhere else."),
         ):
             page.get_by_label("Password", exact=True).fill(typed)
             expect(page.locator(".strength")).to_have_text(words)
