@@ -25,7 +25,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     actions = ("end_sessions", "deactivate", "send_reset", "export")
     labels = (  # of the buttons on a user's own page
-        ("end_sessions", gettext_lazy("Sign out everywhere")),
+        ("end_sessions", gettext_lazy("End all sessions")),
         ("send_reset", gettext_lazy("Send a password link")),
         ("export", gettext_lazy("Download data")),
         ("deactivate", gettext_lazy("Close account")),
@@ -40,7 +40,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         allowed = self.get_actions(request)
         return [(name, title) for name, title in self.labels if name in allowed and not pointless.get(name)]
 
-    @admin.action(description=gettext_lazy("Sign out selected users everywhere"), permissions=["end_sessions"])
+    @admin.action(description=gettext_lazy("End all sessions of selected users"), permissions=["end_sessions"])
     def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """End all sessions of the selected users."""
         with transaction.atomic():
@@ -48,10 +48,10 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
             for user in chosen:
                 SecurityEvent.objects.record(request, user, Kind.ALL_ENDED, actor=request.user)
-        text = ngettext("Signed out of %(n)d session.", "Signed out of %(n)d sessions.", count)
+        text = ngettext("Ended %(n)d session.", "Ended %(n)d sessions.", count)
         messages.success(request, text % {"n": count})
 
-    @admin.action(description=gettext_lazy("Close accounts of selected users"), permissions=["deactivate"])
+    @admin.action(description=gettext_lazy("Close selected users' accounts"), permissions=["deactivate"])
     def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Deactivate the selected users except the administrator's own account, so that a superuser is left."""
         with transaction.atomic():
@@ -76,8 +76,9 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             for user in eligible:
                 SecurityEvent.objects.record(request, user, Kind.RESET_ASKED, actor=request.user)
                 outbox.enqueue("password_reset", user, by_administrator=True)
-        text = ngettext("Sent %(n)d link.", "Sent %(n)d links.", len(eligible))
-        messages.success(request, text % {"n": len(eligible)})
+        if eligible:
+            text = ngettext("Sent %(n)d link.", "Sent %(n)d links.", len(eligible))
+            messages.success(request, text % {"n": len(eligible)})
         if others := len(chosen) - len(eligible):
             text = ngettext(
                 "%(n)d account is closed or has no password, so we didn't send anything.",
@@ -86,7 +87,7 @@ class UserActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             )
             messages.warning(request, text % {"n": others})
 
-    @admin.action(description=gettext_lazy("Download data of selected user"), permissions=["export"])
+    @admin.action(description=gettext_lazy("Download the selected user's data"), permissions=["export"])
     def export(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
         """Download the data of the one selected user."""
         chosen = self._within_reach(request, users)

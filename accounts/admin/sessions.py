@@ -79,7 +79,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         context["may_end"] = allowed and (row.user is None or can_manage(request.user, row.user))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.action(description=_("Sign out of selected sessions"), permissions=["end"])
+    @admin.action(description=_("End selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
         """End the selected sessions, but for those of users whom the administrator may not manage."""
         keys = [
