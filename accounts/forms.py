@@ -4,11 +4,15 @@ from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import forms as auth_forms
 from django.http import HttpRequest, QueryDict
+from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.email.tokens import CODE_DIGITS
+from accounts.fields import NameField, TimeZoneField
 from accounts.models import User
 from accounts.security import reauthentication, throttle
 from accounts.security.normalization import normalize_code, normalize_email
@@ -20,7 +24,8 @@ from tokens.models import RefreshToken
 class LoginForm(auth_forms.AuthenticationForm):
     """Ask for user name or email and password.
 
-    There is one message for every failure, so that none reveals whether the account exists.
+    There is one message for every failure, so that none reveals whether the account exists; but a user who knows the
+    password of a closed account is told so.
     """
 
     request: HttpRequest  # The view always passes it.
@@ -53,6 +58,16 @@ class LoginForm(auth_forms.AuthenticationForm):
         throttle.hit(self.request, throttle.SIGNED_IN, self.get_user())
         throttle.reset(self.request, throttle.SIGN_IN, account)
         return cleaned
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        if not getattr(self.request, "account_closed", False):
+            return super().get_invalid_login_error()
+        if not settings.SUPPORT_EMAIL:
+            return forms.ValidationError(_("This account is closed. To have it opened again, ask an administrator."))
+        link = format_html('<a href="mailto:{0}">{0}</a>', settings.SUPPORT_EMAIL)
+        return forms.ValidationError(
+            format_html(gettext("This account is closed. To have it opened again, write to {}."), link)
+        )
 
 
 class UserEmailField(forms.EmailField):
@@ -132,11 +147,18 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Ask for first and last name."""
+    """Ask for first and last name, and for the time zone."""
+
+    time_zone = TimeZoneField(
+        label=_("Time zone"),
+        required=False,
+        help_text=_("For our emails. On these pages, times follow your device."),
+    )
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name")
+        fields = ("first_name", "last_name", "time_zone")
+        field_classes: ClassVar = {"first_name": NameField, "last_name": NameField}
         widgets: ClassVar = {
             "first_name": forms.TextInput(attrs={"autocomplete": "given-name"}),
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
@@ -161,14 +183,17 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
         field_classes: ClassVar = {"username": auth_forms.UsernameField}
         widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username"})}
 
-    def __init__(self, data: QueryDict | None, *, user: User) -> None:
-        super().__init__(data, instance=copy(user))  # Otherwise the page would show a rejected name as the user's.
+    def __init__(self, data: QueryDict | None, *, request: Request) -> None:
+        # Without a copy, the page would show a rejected name as the user's.
+        super().__init__(data, instance=copy(request.user))
+        self.request = request
 
     def clean_username(self) -> str:
-        """Return the user name if it is a different one and nobody else has it, ignoring case."""
+        """Return the user name if it is a different one and nobody else has it, ignoring case. Count the attempt."""
         name: str = self.cleaned_data["username"]
         if name == self.initial["username"]:
             raise forms.ValidationError(_("That's already your user name."), code="same")
+        throttle.hit(self.request, throttle.USERNAME, self.request.user)
         if User.objects.by_login(name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(_("This user name is taken."), code="unique")
         return name
@@ -224,6 +249,7 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RefreshToken
         fields = ("name",)
+        field_classes: ClassVar = {"name": NameField}
         labels: ClassVar = {"name": _("Session name")}
         widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
         help_texts: ClassVar = {"name": _("For example, “Work laptop”. Leave it empty to remove the name.")}

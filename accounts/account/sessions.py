@@ -61,6 +61,11 @@ class Session:
         days = hours // 24
         return ngettext("Active %(n)d day ago", "Active %(n)d days ago", days) % {"n": days}
 
+    def matches(self, query: str) -> bool:
+        """Return whether every word of `query` is in its name, its device, its place or its IP address."""
+        text = f"{self.row.name} {self.device} {self.location} {self.row.ip_address}".casefold()
+        return all(word in text for word in query.casefold().split())
+
     @property
     def ended_at(self) -> datetime:
         """Return when the session ended."""

@@ -7,6 +7,7 @@ from django.contrib.auth.forms import UserChangeForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
 from accounts.email.ownership import find_owner
+from accounts.fields import NameField
 from accounts.models import User
 
 
@@ -24,6 +25,9 @@ class UserForm(OwnedEmailMixin, UserChangeForm):  # type: ignore[type-arg]
     """Edit a user, without the password."""
 
     password = None  # type: ignore[assignment]
+
+    class Meta(UserChangeForm.Meta):  # type: ignore[name-defined, misc]
+        field_classes = {"username": UsernameField, "first_name": NameField, "last_name": NameField}  # noqa: RUF012
 
 
 class NewUserForm(OwnedEmailMixin, forms.ModelForm):  # type: ignore[type-arg]

@@ -107,3 +107,24 @@ class EmailVerification(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether its link can still confirm it."""
+        return self.confirmed_at is None and self.requested_at > timezone.now() - LINK_LIFETIME
+
+    @property
+    def is_in_effect(self) -> bool:
+        """Return whether it was confirmed, and its email still is that of the user."""
+        return self.confirmed_at is not None and self.email == self.user.email
+
+    @property
+    def is_undoable(self) -> bool:
+        """Return whether its change can still be undone."""
+        since = timezone.now() - UNDO_LIFETIME
+        return self.undone_at is None and self.confirmed_at is not None and self.confirmed_at > since
+
+    @property
+    def tries_left(self) -> int:
+        """Return how many more codes can be tried."""
+        return max(CODE_TRIES - self.tries, 0)

@@ -129,6 +129,8 @@ class Throttled(ValidationError):
     """
 
     status = 429
+    # For the script that counts down; it puts the time in place of the braces.
+    countdown = gettext_lazy("Too many attempts. Please try again in {}.")
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
@@ -145,6 +147,7 @@ class Overloaded(Throttled):
     """Report that too many requests are hashing; unlike other attempts, it was not counted."""
 
     status = 503
+    countdown = gettext_lazy("We're very busy right now. Please try again in {}.")
 
     def __init__(self) -> None:
         self.retry_after = RETRY_AFTER

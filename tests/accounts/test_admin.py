@@ -237,11 +237,11 @@ def test_wears_the_colours_of_the_site_and_its_switch_changes_all_of_it_in_a_bro
         page.goto(url)
         return page.evaluate(COLOURS)
 
-    light = colours(reverse("profile"))
+    light = colours(reverse("security"))
     assert colours(reverse("admin:index")) == light
     page.locator(".theme-toggle").click()
     dark = page.evaluate(COLOURS)
     assert all(before != after for before, after in zip(light, dark, strict=True))
     page.emulate_media(color_scheme="dark")
-    assert colours(reverse("profile")) == dark
+    assert colours(reverse("security")) == dark
     context.close()

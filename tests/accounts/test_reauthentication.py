@@ -1,4 +1,4 @@
-"""Is it you? The password once more, with the interrupted form in tow."""
+"""Confirm it is you: the password again, with the interrupted form in tow."""
 
 from datetime import timedelta
 from pathlib import Path

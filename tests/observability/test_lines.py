@@ -90,7 +90,7 @@ class TestFields:
         for word in ("accounts", "sign_in_failed", "warning"):
             client.post(LOGIN, {"username": "bob", "password": word}, headers={"accept-language": "de"})
         lines = [(line["logger"], line["path"], line["message"]) for line in written.of("sign_in_failed")]
-        assert lines == [("accounts", LOGIN, "A sign-in failed.")] * 3  # in English, whoever asks
+        assert lines == [("accounts", LOGIN, "Sign-in failed.")] * 3  # in English, whoever asks
 
     def test_what_waits_says_for_what(self, bob, client, written):
         answers = [client.post(LOGIN, {"username": "bob", "password": f"wrong {n}"}).status_code for n in range(11)]

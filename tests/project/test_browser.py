@@ -3,14 +3,19 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import SecurityEvent
+from accounts.security import throttle
+from accounts.security.rate_limit import Rate
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens import clock
@@ -118,6 +123,7 @@ def test_sign_up_confirm_sign_in_stay_signed_in_post_and_sign_out(another, smtp)
     expect(page.get_by_label("First name")).to_have_value("Carol")
     assert cookies_of(page)["__Host-access"]["value"] != after["__Host-access"]["value"]
 
+    page.locator("header button.account").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You're signed out.")).to_be_visible()
     assert not TOKENS & cookies_of(page).keys()
@@ -248,6 +254,25 @@ class TestScripts:
         expect(hint).to_be_hidden()
         expect(button).to_be_enabled()
 
+    def test_a_form_that_has_to_wait_counts_down_in_place_and_can_be_sent_all_the_while(
+        self, another, monkeypatch, bob
+    ):
+        monkeypatch.setattr(throttle, "SIGN_IN", replace(throttle.SIGN_IN, visitor_and_account=Rate(1, 120, 120, 600)))
+        page = another()
+        page.clock.install()
+        page.goto("/accounts/login/")
+        for password in ("one", "two"):
+            page.get_by_label("User name or email").fill("bob")
+            page.get_by_label("Password", exact=True).fill(password)
+            press(page, "Sign in")
+        hint = page.locator("[data-wait]")
+        expect(hint).to_have_text(re.compile(r"in 2 minutes\.$"))
+        page.clock.fast_forward(60_000)
+        expect(hint).to_have_text(re.compile(r"in \d\d seconds\.$"))
+        expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+        page.clock.fast_forward(61_000)
+        expect(hint).to_have_text(hint.get_attribute("data-over"))
+
     def test_an_eye_shows_the_password_until_it_is_pressed_again_or_the_form_goes(self, another):
         page = another()
         page.goto("/accounts/login/")
@@ -283,6 +308,17 @@ class TestScripts:
         page.goto("/accounts/signup/")
         expect(page.locator(".peek").first).to_be_hidden()
         expect(page.locator(".strength")).to_be_hidden()
+
+    def test_times_are_the_readers_and_days_as_well(self, signed_in, bob):
+        noon = timezone.now().replace(hour=12, minute=0) - timedelta(days=2)
+        for hours in (2, 4, 11):
+            SecurityEvent.objects.record(None, bob, "exported", created_at=noon + timedelta(hours=hours))
+        page = signed_in(bob, timezone_id="Asia/Tokyo")
+        page.goto("/accounts/activity/")
+        days = page.locator("h2").all_inner_texts()[-2:]
+        assert days == [f"{noon + timedelta(days=ahead):%-d %B %Y}" for ahead in (1, 0)]
+        assert [each.locator("li").count() for each in page.locator(".events").all()[-2:]] == [2, 1]
+        expect(page.locator("main time").last).to_have_text("23:00 GMT+9")
 
     def test_a_time_goes_on_while_the_page_is_open(self, signed_in, bob):
         signed_in(bob)

@@ -97,9 +97,7 @@ class TestCheckLength:
         """Signatures of 512 characters, and the name of a site that stands in a token twice."""
         keyfile.write(tmp_path / "rsa.json", {"keys": [signing_keys.generate_jwk("RS256")]})
         settings.TOKENS_KEYS = str(tmp_path / "rsa.json")
-        settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = (
-            "https://the-name-of-a-department.of-some-institution.example"
-        )
+        settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = "https://a-department.of-some-institution.example"
 
     def test_a_place_in_the_list_beside_the_longest_name(self, settings, long):
         assert checks.check_length() == []
