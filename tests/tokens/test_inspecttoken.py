@@ -244,13 +244,13 @@ class TestWhatAStrangerWrote:
         assert verdict == SHAPE and '  "username": "bob"' in lines
 
     def test_what_never_ends_is_not_looked_at(self, monkeypatch):
-        with open("/dev/zero") as zeros, pytest.raises(CommandError, match=r"^That is more than 16,384 bytes"):
+        with open("/dev/zero") as zeros, pytest.raises(CommandError, match=r"^That's more than 16,384 bytes"):
             monkeypatch.setattr("sys.stdin", zeros)
             call_command("inspecttoken")
 
     @pytest.mark.parametrize("given", ["", " \n"])
     def test_nothing_is_no_token(self, inspect, given):
-        with pytest.raises(CommandError, match="No token was given"):
+        with pytest.raises(CommandError, match="enter a token"):
             inspect(given)
 
     def test_keys_that_cannot_be_used_are_named(self, inspect, access, settings, tmp_path):
@@ -261,7 +261,7 @@ class TestWhatAStrangerWrote:
 
 @pytest.mark.parametrize("words", [["a.b.c"], ["--token=a.b.c"]])
 def test_a_token_on_the_command_line_is_refused(words):
-    with pytest.raises(CommandError, match="is read from standard input") as caught:
+    with pytest.raises(CommandError, match="on standard input") as caught:
         call_command("inspecttoken", *words)
     assert "a.b.c" not in str(caught.value)
 
@@ -299,7 +299,7 @@ class TestAtATerminal:
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, **there) as process:
             os.close(theirs)
             seen = b""
-            while b"it is not shown" not in seen:
+            while b"hidden" not in seen:
                 seen += os.read(ours, 1024)
             os.write(ours, token.encode() + b"\n")
             try:
