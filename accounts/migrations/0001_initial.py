@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(max_length=40, verbose_name='type')),
-                ('to', models.EmailField(max_length=254, verbose_name='recipient')),
+                ('to', models.EmailField(max_length=254, verbose_name='email address')),
                 ('language', models.CharField(max_length=10, verbose_name='language')),
                 ('context', models.JSONField(default=dict, verbose_name='data')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),

@@ -36,7 +36,7 @@ class OutgoingMail(models.Model):
         db_constraint=False,
         related_name="+",
     )
-    to = models.EmailField(_("recipient"))
+    to = models.EmailField(_("email address"))
     language = models.CharField(_("language"), max_length=10)
     context = models.JSONField(_("data"), default=dict)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)

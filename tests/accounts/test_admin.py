@@ -176,7 +176,7 @@ class TestProof:
 
     @pytest.mark.parametrize("wrong", [True, False])
     def test_is_asked_for_before_anything_changes_and_the_form_is_kept(self, admin, alice, bob, wrong):
-        fields = {"action": "end_sessions", "_selected_action": [alice.pk, bob.pk], "index": "0"}
+        fields = {"action": "end_sessions", "_selected_action": [alice.pk, bob.pk], "confirmed": "yes"}
         page = admin.post("/admin/accounts/user/?o=1", fields)
         if wrong:
             page = answer(admin, page, "wrong")

@@ -66,7 +66,7 @@ class TestFields:
         row = bob.refresh_tokens.get()
         sign_in(client, alice)
         SecurityEvent.objects.record(None, bob, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk, actor=alice)
-        client.post("/admin/accounts/user/", {"action": "deactivate", "_selected_action": bob.pk})
+        client.post("/admin/accounts/user/", {"action": "deactivate", "_selected_action": bob.pk, "confirmed": "yes"})
         [ended], [closed] = written.of("session_ended"), written.of("deactivated")
         assert (ended["user_id"], ended["session_id"], ended["actor_id"]) == (str(bob.pk), str(row.pk), str(alice.pk))
         assert (closed["user_id"], closed["actor_id"]) == (str(bob.pk), str(alice.pk))

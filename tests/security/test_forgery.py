@@ -47,7 +47,7 @@ def here(alice):
 def forms(alice, here):
     """Every form that the site takes, with fields that would do something; by the name of its view."""
     [row] = RefreshToken.objects.filter(user=alice)
-    admin = {"action": "end_sessions", "_selected_action": str(alice.pk)}
+    admin = {"action": "end_sessions", "_selected_action": str(alice.pk), "confirmed": "yes"}
     return {
         "login": (LOGIN, {"username": "alice", "password": PASSWORD}),
         "logout": (LOGOUT, {}),

@@ -69,7 +69,7 @@ def until_throttled(act: Act) -> Act:
     def often(page: Page) -> None:
         for _ in range(12):
             act(page)
-            if "too many attempts" in page.inner_text("main"):
+            if "too many attempts" in page.inner_text("main").casefold():
                 return
 
     return often
@@ -245,6 +245,7 @@ ADMIN = [
         ("person", "accounts/user/{bob_id}/change/", None),
         ("person-without-sessions", "accounts/user/{wanda_id}/change/", None),
         ("person-hostile", "accounts/user/{hostile_id}/change/", None),
+        ("person-close", "accounts/user/{bob_id}/change/", pressed("Close account")),
         ("person-delete", "accounts/user/{bob_id}/delete/", None),
         ("person-history", "accounts/user/{bob_id}/history/", None),
         ("groups", "auth/group/", None),

@@ -88,7 +88,10 @@ function fields() {
   }));
 }
 
+// The page; and on phones and desktops the lists of the admin, which scroll by themselves between the two.
 function tooWide() {
+  const list = document.querySelector("#changelist .results");
+  if (list && (innerWidth <= 600 || (innerWidth >= 1280 && !document.documentElement.style.fontSize)) && list.scrollWidth > list.clientWidth) return ["the list"];
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth <= clientWidth) return [];
   const wide = [...document.body.querySelectorAll("*")].filter((element) => element.getBoundingClientRect().right > clientWidth + 1);

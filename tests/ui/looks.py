@@ -61,7 +61,7 @@ class Eyes:
         self._measure("focused", "shifts")
         page.emulate_media(reduced_motion="reduce")  # or colours would be measured on their way
         self._measure("moving", "unseenFocus", "backwards", "tooSmall", "weight", "blocking", "fields")
-        for size in (ZOOMED, SMALLEST):
+        for size in (DESKTOP, ZOOMED, SMALLEST):
             page.set_viewport_size(size)
             self._measure("tooWide", "colliding", under=f"at {size['width']}")
         page.set_viewport_size(PHONE)
