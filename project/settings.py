@@ -125,7 +125,7 @@ for cache in CACHES.values():
         "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }.get(cache["BACKEND"].rpartition(".")[2], {}) | cache.get("OPTIONS", {})
 
-STATIC_URL = "/static/"
+STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = _dirs("static")
 STORAGES = {
@@ -172,6 +172,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # in tokens/conf.py.
 
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
+FORCE_SCRIPT_NAME = urlsplit(TOKENS_ISSUER).path.rstrip("/") or None  # of a site below a path: https://example.org/app
 # Every request reads these.
 TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
@@ -271,7 +272,7 @@ SECURE_CSP = {
     "base-uri": ["'none'"],
     "object-src": ["'none'"],
     "frame-ancestors": ["'none'"],
-    "report-uri": "/csp-report",  # project/csp.py
+    "report-uri": f"{FORCE_SCRIPT_NAME or ''}/csp-report",  # project/csp.py
 }
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": SECURE_CSP}  # django-csp's name for it, until Django 6.0
 PERMISSIONS_POLICY = ", ".join(

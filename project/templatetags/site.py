@@ -13,4 +13,5 @@ def site(part: str) -> object:
     """Return the name of the site, its logo, its accent, ..., as the environment has them: {% site "name" %}."""
     if part == "palette":
         return palette(settings.SITE_ACCENT)
-    return getattr(settings, {"support": "SUPPORT_EMAIL"}.get(part, f"SITE_{part.upper()}"))
+    named = {"support": "SUPPORT_EMAIL", "path": "FORCE_SCRIPT_NAME"}
+    return getattr(settings, named.get(part, f"SITE_{part.upper()}")) or ""
