@@ -45,8 +45,8 @@ class CheckedSelectionMixin(ConfirmationMixin):
             refusal = _("We couldn't read your selection. Nothing has changed.")
         elif self._takes_all(request) and queryset.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
             refusal = ngettext(
-                "You can change %(n)d row at a time at most. Nothing has changed.",
-                "You can change %(n)d rows at a time at most. Nothing has changed.",
+                "You can change up to %(n)d row at a time. Nothing has changed.",
+                "You can change up to %(n)d rows at a time. Nothing has changed.",
                 MAX_SELECTED,
             ) % {"n": MAX_SELECTED}
         else:
