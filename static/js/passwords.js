@@ -1,6 +1,5 @@
-// Shows a password while its eye is pressed, and says what its length is worth. The server alone judges it.
+// Shows a password while its eye is pressed, and says whether it is long enough. The server alone judges it.
 
-const LEVELS = { 0: "short", 8: "enough", 12: "good", 16: "long" };
 const ROWS = ["qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "90"];
 
 // The rule of PredictableValidator: what is refused must not be praised.
@@ -29,8 +28,7 @@ for (const hint of document.querySelectorAll(".strength")) {
   const input = document.getElementById(hint.dataset.of);
   input.addEventListener("input", () => {
     const length = [...input.value].length; // as the server counts: an emoji is one
-    let [, level] = Object.entries(LEVELS).findLast(([least]) => length >= least);
-    if (level !== "short" && isPredictable(input.value)) level = "predictable";
+    const level = length < input.minLength ? "short" : isPredictable(input.value) ? "predictable" : "enough";
     hint.hidden = !length;
     if (hint.dataset.level === level) return; // or it would be read aloud at each key
     hint.dataset.level = level;
