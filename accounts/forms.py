@@ -63,11 +63,9 @@ class LoginForm(auth_forms.AuthenticationForm):
         if not getattr(self.request, "account_closed", False):
             return super().get_invalid_login_error()
         if not settings.SUPPORT_EMAIL:
-            return forms.ValidationError(_("This account is closed. To have it opened again, ask an administrator."))
+            return forms.ValidationError(_("This account is closed. To reopen it, contact an administrator."))
         link = format_html('<a href="mailto:{0}">{0}</a>', settings.SUPPORT_EMAIL)
-        return forms.ValidationError(
-            format_html(gettext("This account is closed. To have it opened again, write to {}."), link)
-        )
+        return forms.ValidationError(format_html(gettext("This account is closed. To reopen it, write to {}."), link))
 
 
 class UserEmailField(forms.EmailField):

@@ -200,7 +200,7 @@ def test_a_stolen_account_comes_back_by_the_old_mailbox(another, signed_in, smtp
     expect(owner.get_by_role("status")).to_contain_text("bob@example.org is your email address again.")
     is_signed_out(thief)
     sign_in(thief, "bob")
-    expect(thief.get_by_role("alert")).to_contain_text("is not right")
+    expect(thief.get_by_role("alert")).to_contain_text("isn't right")
 
     follow(owner, link_in(smtp.to("bob@example.org")[-1], "reset"))
     for label in ("New password", "Confirm password"):
