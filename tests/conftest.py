@@ -16,6 +16,7 @@ from django.urls import reverse
 from tests import chromium, postgres
 from tests.settings import FOLDER
 from tests.smtp import MailServer
+from tests.third_party import pythons
 
 HERE = Path(__file__).parent
 PASSWORD = "correct horse battery"
@@ -29,6 +30,10 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def pytest_report_header() -> str:
+    return f"other versions: {'; '.join(map(str, pythons.found()))}"
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -33,12 +33,12 @@ ENVIRONMENT = {"PATH": os.environ["PATH"]}
 class Demo:
     """A running demo and what it has printed until it served."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    def __init__(self, data: Path, *python: str, **environment: str) -> None:
         self.data, self.port = data, free_port()
         self.errors = data.with_suffix(".stderr")
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, MANAGE, "demo", "--port", str(self.port), "--data", data],
+                [*(python or [sys.executable]), MANAGE, "demo", "--port", str(self.port), "--data", data],
                 env={**ENVIRONMENT, **environment},
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -61,8 +61,8 @@ class Demo:
 
 
 @contextmanager
-def running(data: Path, **environment: str) -> Iterator[Demo]:
-    demo = Demo(data, **environment)
+def running(data: Path, *python: str, **environment: str) -> Iterator[Demo]:
+    demo = Demo(data, *python, **environment)
     try:
         yield demo
     finally:

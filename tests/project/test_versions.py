@@ -1,15 +1,18 @@
-"""The site on the newest Django, where this machine has a Python that runs it: every warning is an error."""
+"""The site on each Django for which this machine has a Python: every warning is an error."""
 
 import re
 import subprocess
 
 import pytest
 
+from tests.project.test_demo import Visitor, running
 from tests.third_party import pythons
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
-OLDER = {"django", "django-csp"}  # the one is installed in its newest version, the other needed before 6.0
+ROOT = pythons.REQUIREMENTS.parent
+OLDER = {"django", "django-csp"}  # the one is there in a later version, the other needed before 6.0
+STRICT = ["-W", "error", "-W", "ignore:No directory at"]  # no static file was collected
 ENVIRONMENT = {
     "ALLOWED_HOSTS": "localhost",
     "CACHE_URL": "locmemcache://",
@@ -43,17 +46,31 @@ assert reset.status_code == 302
 """
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("python", pythons.found()[-1:], ids=str)
-def test_the_site_starts_signs_in_and_shows_its_pages(python, tmp_path):
-    program = python.environment(tmp_path)
-    pinned = re.findall(r"^([a-z][\w.-]*)==([^ ]+)", pythons.REQUIREMENTS.read_text(), re.MULTILINE)
-    wanted = [f"{name}=={pin}" for name, pin in pinned if name not in OLDER and name != "psycopg-binary"]
-    if python.django == pythons.NEWEST:
+@pytest.fixture(scope="module", params=pythons.found(), ids=str)
+def program(request):
+    """A Python that has what the site needs."""
+    program = request.param.environment()
+    if request.param.django in pythons.LATER:
+        pinned = re.findall(r"^([a-z][\w.-]*)==([^ ]+)", pythons.REQUIREMENTS.read_text(), re.MULTILINE)
+        wanted = [f"{name}=={pin}" for name, pin in pinned if name not in OLDER and name != "psycopg-binary"]
         subprocess.run([program, "-m", "pip", "install", "-q", *wanted, "psycopg[binary]"], check=True)
+    return program
+
+
+@pytest.mark.timeout(600)
+def test_the_site_starts_signs_in_and_shows_its_pages(program, tmp_path):
     environment = ENVIRONMENT | {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
     for command in (["manage.py", "check"], ["-c", JOURNEY]):
-        command = [program, "-W", "error", "-W", "ignore:No directory at", *command]  # no static file was collected
-        root = pythons.REQUIREMENTS.parent
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=200)
+        command = [program, *STRICT, *command]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_starts_and_signs_in(program, tmp_path):
+    with running(tmp_path / "data", program, *STRICT, "-W", "ignore:unclosed") as demo:  # which gunicorn leaves so
+        bob = Visitor(demo)
+        bob.sign_in("bob", demo.passwords["bob"])
+        assert bob.is_signed_in
+    [line] = demo.errors.read_text().splitlines()
+    assert "Signed in." in line

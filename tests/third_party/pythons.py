@@ -1,4 +1,4 @@
-"""The Pythons of this machine, each with the newest Django that it runs."""
+"""The Pythons of this machine, each with the Django that it tries."""
 
 import re
 import shutil
@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 import django
 
-NEWEST = "6.1.3"  # wants Python 3.12
+from tests.settings import FOLDER
+
+# Both want Python 3.12: one is tried on the oldest that this machine has, the other on the newest.
+LATER = {"6.0.10": min, "6.1.3": max}
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
 
 
@@ -22,32 +25,31 @@ class Python(NamedTuple):
     def __str__(self) -> str:
         return f"Python {self.version}, Django {self.django}"
 
-    def environment(self, folder: Path) -> str:
-        """A Python in which `tokens` runs: this one as it is, another in an environment of its own in `folder`."""
+    def environment(self) -> str:
+        """A Python in which `tokens` runs: this one as it is, another in an environment until the run ends."""
         if self.program == sys.executable:
             return self.program
-        subprocess.run([self.program, "-m", "venv", folder / "environment"], check=True)
-        program = str(folder / "environment/bin/python")
-        pyjwt = re.search(r"^pyjwt==\S+", REQUIREMENTS.read_text(), re.MULTILINE)[0].replace("pyjwt", "pyjwt[crypto]")
-        subprocess.run(
-            [program, "-m", "pip", "install", "-q", f"Django=={self.django}", pyjwt, "argon2-cffi"], check=True
-        )
+        folder = FOLDER / str(self).replace(" ", "-")
+        program = str(folder / "bin/python")
+        if not folder.exists():
+            subprocess.run([self.program, "-m", "venv", folder], check=True)
+            pyjwt = re.search(r"^pyjwt(==\S+)", REQUIREMENTS.read_text(), re.MULTILINE)[1]
+            wanted = [f"Django=={self.django}", f"pyjwt[crypto]{pyjwt}", "argon2-cffi"]
+            subprocess.run([program, "-m", "pip", "install", "-q", *wanted], check=True)
         return program
 
 
 @cache
 def found() -> list[Python]:
-    """This Python, and the newest of the others on the path or beside it that run the newest Django."""
+    """This Python with the Django that it has, and others on the path or beside it with those that came later."""
     this = Python(sys.executable, ".".join(map(str, sys.version_info[:3])), django.__version__)
     beside = Path(sys.base_prefix).parent.glob("3.*/bin/python3")
     named = filter(None, (shutil.which(f"python3.{minor}") for minor in range(12, 20)))
     others = {
         version: program for program in (*map(str, beside), *named) if (version := version_of(program)) >= (3, 12)
     }
-    newest = max(others, default=None)
-    if newest is None or this.django == NEWEST:
-        return [this]
-    return [this, Python(others[newest], ".".join(map(str, newest)), NEWEST)]
+    chosen = {later: choose(others) for later, choose in LATER.items() if others and later != this.django}
+    return [this, *(Python(others[version], ".".join(map(str, version)), later) for later, version in chosen.items())]
 
 
 def version_of(program: str) -> tuple[int, ...]:

@@ -51,7 +51,7 @@ def run(*command: object, cwd: Path) -> str:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("python", pythons.found(), ids=str)
 def test_they_pass_but_for_what_is_written_down_here(python, tmp_path):
-    program, pin = python.environment(tmp_path), f"Django=={python.django}"
+    program, pin = python.environment(), f"Django=={python.django}"
     run(program, "-m", "pip", "download", "-q", "--no-binary", "Django", "--no-deps", pin, cwd=tmp_path)
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as packed:
         packed.extractall(tmp_path, filter="data")
