@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar, cast
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
@@ -13,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -26,9 +28,9 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 class AdminSite(admin.AdminSite):
     """Replace Django's admin site, for members of the staff who have signed in on the site."""
 
-    site_title = _("Sojourn")
-    site_header = _("Sojourn administration")
-    index_title = _("People, sessions and what happened")
+    site_title = settings.SITE_NAME
+    site_header = format_lazy(_("{site} administration"), site=settings.SITE_NAME)
+    index_title = _("Users, sessions and activity")
     enable_nav_sidebar = False  # There are few lists, and the front page shows all of them.
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:

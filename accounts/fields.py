@@ -1,9 +1,17 @@
 """Tell browsers, password managers and the keyboards of phones how to fill in a field, by what the field is for."""
 
+from functools import lru_cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
 from django.forms.renderers import DjangoTemplates
+from django.forms.utils import flatatt
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from accounts.security.normalization import normalize_name
 
 # Attributes by `autocomplete`. Phones capitalise and correct names, and some send what they check to a server.
 _KEYBOARD_ATTRS = {
@@ -14,6 +22,43 @@ _KEYBOARD_ATTRS = {
     "family-name": {"autocapitalize": "words", "spellcheck": "false"},
 }
 _TYPED = {"text", "email", "password"}  # input types with a keyboard, whose Enter key has a label
+
+# Zones named after a place. The others, such as "EST" and "Etc/GMT+5", are there for programs.
+_CONTINENTS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> list[str]:
+    """Return the names of the time zones to choose from."""
+    return sorted(name for name in available_timezones() if name.startswith(tuple(f"{part}/" for part in _CONTINENTS)))
+
+
+class NameField(forms.CharField):
+    """Ask for a name that is shown among other words, which it must not turn around."""
+
+    def to_python(self, value: Any) -> Any:
+        return normalize_name(super().to_python(value) or "")
+
+
+class TimeZoneSelect(forms.Select):
+    """Write five hundred options as short as HTML may be: Django's widget alone would weigh more than a page may."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        attrs = flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name}))
+        options = ((SafeString(" selected" if zone == value else ""), zone) for zone in time_zones())
+        empty = timezone.get_default_timezone_name()
+        return format_html(
+            '<select{}><option value="">{}{}</select>', attrs, empty, format_html_join("", "<option{}>{}", options)
+        )
+
+
+class TimeZoneField(forms.ChoiceField):
+    """Ask for a time zone; empty stands for the site's."""
+
+    widget = TimeZoneSelect
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=lambda: [("", ""), *((name, name) for name in time_zones())], **kwargs)
 
 
 class BoundField(forms.BoundField):

@@ -4,11 +4,15 @@ from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import forms as auth_forms
 from django.http import HttpRequest, QueryDict
+from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.email.tokens import CODE_DIGITS
+from accounts.fields import NameField, TimeZoneField
 from accounts.models import User
 from accounts.security import reauthentication, throttle
 from accounts.security.normalization import normalize_code, normalize_email
@@ -20,17 +24,18 @@ from tokens.models import RefreshToken
 class LoginForm(auth_forms.AuthenticationForm):
     """Ask for user name or email and password.
 
-    There is one message for every failure, so that none reveals whether the account exists.
+    There is one message for every failure, so that none reveals whether the account exists; but a user who knows the
+    password of a closed account is told so.
     """
 
     request: HttpRequest  # The view always passes it.
     error_messages: ClassVar = {  # type: ignore[misc]
-        "invalid_login": _("The name or the password is not right. Please try again."),
-        "inactive": _("The name or the password is not right. Please try again."),
+        "invalid_login": _("The user name or password isn't right. Please try again."),
+        "inactive": _("The user name or password isn't right. Please try again."),
     }
 
     username = auth_forms.UsernameField(
-        label=_("User name or e-mail"),
+        label=_("User name or email"),
         max_length=254,
         widget=forms.TextInput(attrs={"autofocus": True, "inputmode": "email"}),
     )
@@ -54,6 +59,16 @@ class LoginForm(auth_forms.AuthenticationForm):
         throttle.reset(self.request, throttle.SIGN_IN, account)
         return cleaned
 
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        if not getattr(self.request, "account_closed", False):
+            return super().get_invalid_login_error()
+        if not settings.SUPPORT_EMAIL:
+            return forms.ValidationError(_("This account is closed. To have it opened again, ask an administrator."))
+        link = format_html('<a href="mailto:{0}">{0}</a>', settings.SUPPORT_EMAIL)
+        return forms.ValidationError(
+            format_html(gettext("This account is closed. To have it opened again, write to {}."), link)
+        )
+
 
 class UserEmailField(forms.EmailField):
     """Accept an email that mail can be sent to, and normalize it to the spelling that the site stores."""
@@ -74,7 +89,7 @@ class SignUpForm(auth_forms.BaseUserCreationForm):  # type: ignore[type-arg]
         model = User
         fields = ("username", "email")
         field_classes: ClassVar = {"username": auth_forms.UsernameField, "email": UserEmailField}
-        labels: ClassVar = {"username": _("User name"), "email": _("E-mail address")}
+        labels: ClassVar = {"username": _("User name"), "email": _("Email address")}
         widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -94,7 +109,7 @@ class PasswordResetForm(auth_forms.PasswordResetForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["email"].label = _("E-mail address")
+        self.fields["email"].label = _("Email address")
 
 
 class SetPasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
@@ -123,7 +138,7 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
     def __init__(self, *args: object, request: Request, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        self.fields["old_password"].label = _("Your password now")
+        self.fields["old_password"].label = _("Current password")
         self.fields["old_password"].validators.append(validate_password_length)
 
     def clean_old_password(self) -> str:
@@ -132,11 +147,18 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Ask for first and last name."""
+    """Ask for first and last name, and for the time zone."""
+
+    time_zone = TimeZoneField(
+        label=_("Time zone"),
+        required=False,
+        help_text=_("For our emails. On these pages, times follow your device."),
+    )
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name")
+        fields = ("first_name", "last_name", "time_zone")
+        field_classes: ClassVar = {"first_name": NameField, "last_name": NameField}
         widgets: ClassVar = {
             "first_name": forms.TextInput(attrs={"autocomplete": "given-name"}),
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
@@ -161,14 +183,17 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
         field_classes: ClassVar = {"username": auth_forms.UsernameField}
         widgets: ClassVar = {"username": forms.TextInput(attrs={"autocomplete": "username"})}
 
-    def __init__(self, data: QueryDict | None, *, user: User) -> None:
-        super().__init__(data, instance=copy(user))  # Otherwise the page would show a rejected name as the user's.
+    def __init__(self, data: QueryDict | None, *, request: Request) -> None:
+        # Without a copy, the page would show a rejected name as the user's.
+        super().__init__(data, instance=copy(request.user))
+        self.request = request
 
     def clean_username(self) -> str:
-        """Return the user name if it is a different one and nobody else has it, ignoring case."""
+        """Return the user name if it is a different one and nobody else has it, ignoring case. Count the attempt."""
         name: str = self.cleaned_data["username"]
         if name == self.initial["username"]:
-            raise forms.ValidationError(_("This is your user name already."), code="same")
+            raise forms.ValidationError(_("That's already your user name."), code="same")
+        throttle.hit(self.request, throttle.USERNAME, self.request.user)
         if User.objects.by_login(name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(_("This user name is taken."), code="unique")
         return name
@@ -187,7 +212,7 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
 class EmailForm(forms.Form):
     """Ask for another email without revealing whether it is taken: only the mail tells its reader."""
 
-    email = UserEmailField(label=_("The new address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = UserEmailField(label=_("New email address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
     def __init__(self, data: QueryDict | None, *, user: User) -> None:
         super().__init__(data)
@@ -197,7 +222,7 @@ class EmailForm(forms.Form):
         """Return the email if it is a different one."""
         email: str = self.cleaned_data["email"]
         if email == self.user.email:
-            raise forms.ValidationError(_("This is your address already."), code="same")
+            raise forms.ValidationError(_("That's already your email address."), code="same")
         return email
 
 
@@ -205,7 +230,7 @@ class CodeForm(forms.Form):
     """Ask for the code from the mail."""
 
     code = forms.CharField(
-        label=_("The six digits from the mail"),
+        label=_("6-digit code"),
         max_length=50,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
@@ -214,7 +239,7 @@ class CodeForm(forms.Form):
         """Return the six digits. Whatever else was typed costs no attempt."""
         code = normalize_code(self.cleaned_data["code"])
         if not (code.isdecimal() and len(code) == CODE_DIGITS):
-            raise forms.ValidationError(_("Please type the six digits from the mail."), code="no_code")
+            raise forms.ValidationError(_("Enter the 6-digit code from the email."), code="no_code")
         return code
 
 
@@ -224,9 +249,10 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RefreshToken
         fields = ("name",)
-        labels: ClassVar = {"name": _("Name of this session")}
+        field_classes: ClassVar = {"name": NameField}
+        labels: ClassVar = {"name": _("Session name")}
         widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
-        help_texts: ClassVar = {"name": _("For example “Work laptop”. Leave it empty to take the name away.")}
+        help_texts: ClassVar = {"name": _("For example, “Work laptop”. Leave it empty to remove the name.")}
 
     def save(self, commit: bool = True) -> RefreshToken:
         """Write the name alone: a refresh may be updating the row at this moment."""
@@ -237,6 +263,6 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def _label_new_password(first: forms.Field, second: forms.Field) -> None:
     """Label the two fields of a new password as this site does."""
-    first.help_text = _("At least 8 characters, of any kind. A sentence makes a good one.")
-    second.label = _("The same once more")
+    first.help_text = _("Use at least 8 characters. A whole sentence works well.")
+    second.label = _("Confirm password")
     second.help_text = ""

@@ -1,9 +1,10 @@
-"""Redirect users who have to act first, explain why a request was refused, and answer repeated forms."""
+"""Redirect users who have to act first, tell times in their zone, explain refusals, and answer repeated forms."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
@@ -47,6 +48,23 @@ class RepeatedFormMiddleware(MiddlewareMixin):
             form.keep(response)
         elif form:
             form.forget()
+        return response
+
+
+class TimeZoneMiddleware(MiddlewareMixin):
+    """Tell users times in the zone of their profile, for browsers without scripts.
+
+    It looks only where the row of the session was read anyway, as on every page that has times, so it costs no query.
+    The admin stays in the site's zone: its figures are the same for all.
+    """
+
+    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
+        row, match = request.tokens.row, request.resolver_match
+        if row and row.user and match and "admin" not in match.app_names:
+            timezone.activate(row.user.zone)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        timezone.deactivate()
         return response
 
 

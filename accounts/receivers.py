@@ -9,7 +9,7 @@ from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts.account import deletion
+from accounts.account import checkup, deletion
 from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.security import new_browser_alert
@@ -62,10 +62,11 @@ def withdraw_stale_token(sid: str, at: datetime, **kwargs: object) -> None:
 
 @receiver(reuse_found)
 def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
-    """Record that a refresh token was reused, and warn the user."""
+    """Record that a refresh token was reused, warn the user, and ask them about it once they sign in again."""
     with transaction.atomic():
         SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
         if row.user:
+            checkup.start(row.user)
             outbox.enqueue("reuse_found", row.user, request)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import activity, deletion, email, home, password, profile, sessions, sign_in, sign_up
+from accounts.views import activity, checkup, deletion, email, home, password, profile, sessions, sign_in, sign_up
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("accounts/sessions/end-all/", sessions.end_all, name="sessions_end_all"),
     path("accounts/sessions/<uuid:pk>/end/", sessions.end, name="session_end"),
     path("accounts/sessions/<uuid:pk>/name/", sessions.name, name="session_name"),
+    path("accounts/security/", profile.security, name="security"),
     path(".well-known/change-password", password.change_password_url, name="change_password_url"),
     path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
     path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),
@@ -39,6 +40,7 @@ urlpatterns = [
     path("accounts/email/undo/<uuid:key>/<token>/", email.undo, name="email_undo"),
     path("accounts/profile/", profile.profile, name="profile"),
     path("accounts/activity/", activity.activity, name="activity"),
+    path("accounts/checkup/", checkup.CheckUp.as_view(), name="checkup"),
     path("accounts/export/", activity.export, name="export"),
     path("accounts/delete/", deletion.delete, name="delete"),
     path("accounts/keep/", deletion.cancel, name="deletion_cancel"),

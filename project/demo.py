@@ -98,7 +98,7 @@ def set_environment(data: Path, port: int) -> bool:
     for name, value in defaults.items():
         if not os.environ.get(name):
             os.environ[name] = value
-    os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     return generated
 
 
@@ -189,7 +189,12 @@ def make_users() -> dict[str, str]:
 
 def serve(listeners: list[socket.socket], data: Path, port: int) -> None:
     """Serve the site until it is stopped."""
+    from django.conf import settings
+
     from project.server import Server
 
-    print(f"Sojourn is at http://localhost:{port}/ and its mail in {data / 'mail'}. Press Ctrl-C to stop.", flush=True)
+    print(
+        f"{settings.SITE_NAME} is at http://localhost:{port}/ and its mail in {data / 'mail'}. Press Ctrl-C to stop.",
+        flush=True,
+    )
     Server(listeners).run()

@@ -5,12 +5,18 @@ as 15, and a secret key that begins with `$` as the name of another variable. An
 """
 
 import os
+import re
 from collections.abc import Callable
+from pathlib import Path
+from struct import unpack
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
+
+from project.colours import TooFaint, palette
 
 Parts = dict[str, Any]  # the parts of a URL under the names of Django's settings
 
@@ -34,6 +40,9 @@ MAIL_OPTIONS = {
     "project.email_backend.EmailBackend": {"file_path": "EMAIL_FILE_PATH"},
 }
 MAIL_TIMEOUT = 10  # seconds for each response of the mail server
+
+LOGO_HEIGHT = 28  # pixels
+WIDEST_LOGO = 6  # times as wide as high
 
 YES = {"true", "on", "yes", "1"}
 NO = {"false", "off", "no", "0"}
@@ -98,6 +107,92 @@ def site(name: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ImproperlyConfigured(f"{name} must be a URL such as https://example.org.")
     return value
+
+
+def line(name: str, default: str) -> str:
+    """Return a line of text that fits in the header of a page."""
+    value = text(name, default).strip()
+    if len(value) > 60 or not value.isprintable():
+        raise ImproperlyConfigured(f"{name} must be one line of at most 60 characters.")
+    return value
+
+
+def email(name: str) -> str:
+    """Return an email, or "" if there is none."""
+    value = text(name, "").strip()
+    try:
+        if value:
+            validate_email(value)
+    except ValidationError:
+        raise ImproperlyConfigured(f"{name} must be an email such as help@example.org.") from None
+    return value
+
+
+def contact(name: str, email: str) -> str:
+    """Return the URI of a contact, by default that of `email` if there is one."""
+    value = text(name, email and f"mailto:{email}").strip()
+    if value and not (value.startswith(("mailto:", "https://", "tel:")) and value.isprintable() and " " not in value):
+        raise ImproperlyConfigured(f"{name} must be a URI such as mailto:security@example.org or https://example.org/.")
+    return value
+
+
+def links(name: str) -> list[tuple[str, str]]:
+    """Return titles and URLs, written as `Imprint=/imprint/,Privacy=https://example.org/privacy`."""
+    pairs = [tuple(map(str.strip, word.partition("=")[::2])) for word in words(name, "")]
+    if not all(title and url.startswith(("/", "https://", "mailto:")) for title, url in pairs):
+        raise ImproperlyConfigured(
+            f"{name} must be links such as Imprint=/imprint/,Privacy=https://example.org/privacy."
+        )
+    return [(title, url) for title, url in pairs]
+
+
+def colour(name: str) -> str:
+    """Return a colour such as #0b6e5f that words and buttons can have, or "" if there is none."""
+    value = text(name, "").strip().lower()
+    if value and not re.fullmatch("#[0-9a-f]{6}", value):
+        raise ImproperlyConfigured(f"{name} must be a colour such as #0b6e5f.")
+    try:
+        palette(value)
+    except TooFaint as reason:
+        raise ImproperlyConfigured(f"{name} {reason}") from None
+    return value
+
+
+def folder(name: str) -> Path | None:
+    """Return a folder, or None if there is none."""
+    if not is_set(name):
+        return None
+    value = Path(text(name))
+    if not (value.is_absolute() and value.is_dir()):
+        raise ImproperlyConfigured(f"{name} must be the absolute path of a folder.")
+    return value
+
+
+def logo(name: str, static: Path | None) -> tuple[str, int] | None:
+    """Return the name of a picture among the static files of one's own, and its width in the header."""
+    if not is_set(name):
+        return None
+    value = text(name).strip()
+    try:
+        width, height = _picture_size(((static or Path(os.devnull)) / value).read_bytes())
+        if not 0 < width <= WIDEST_LOGO * height:
+            raise ValueError
+    except (OSError, ValueError):
+        raise ImproperlyConfigured(
+            f"{name} must be a PNG, or an SVG with a viewBox, in SITE_DIR/static, "
+            f"at most {WIDEST_LOGO} times as wide as high."
+        ) from None
+    return value, round(LOGO_HEIGHT * width / height)
+
+
+def _picture_size(data: bytes) -> tuple[float, float]:
+    """Return width and height, so that the page does not move once the picture is there. Raise ValueError."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) > 24:
+        width, height = unpack(">II", data[16:24])
+    else:
+        found = re.search(r"""viewBox=["']([-\d.,\s]{7,80})["']""", data.decode())
+        _, _, width, height = map(float, found[1].replace(",", " ").split()) if found else (0, 0, 0, 0)
+    return width, height
 
 
 def database(name: str) -> Parts:

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.template import loader
+from django.utils.http import url_has_allowed_host_and_scheme
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
@@ -14,14 +15,20 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
     It uses nothing else of the request, which may itself be broken.
     """
-    return HttpResponseServerError(loader.render_to_string("500.html", {"request_id": getattr(request, "id", "")}))
+    context = {"request_id": getattr(request, "id", "")}
+    return HttpResponseServerError(loader.render_to_string("500.html", context))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Return Django's page for a form that may have been forged, which says what to do if the browser is Safari.
+    """Return Django's page for a form that may have been forged, which leads back to the page that it was on.
 
+    It says what to do if the browser is Safari.
     Browsers take http://localhost to be as good as https, and keep its `Secure` cookies. WebKit does not.
     """
     here, _ = split_domain_port(request.get_host())
     refused = settings.COOKIES_SECURE and not request.is_secure() and settings.CSRF_COOKIE_NAME not in request.COOKIES
-    return render(request, "403_csrf.html", {"secure_cookies_refused": refused and here in LOCAL}, status=403)
+    back = request.META.get("HTTP_REFERER", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = request.get_full_path()
+    context = {"secure_cookies_refused": refused and here in LOCAL, "back": back}
+    return render(request, "403_csrf.html", context, status=403)

@@ -1,6 +1,7 @@
 """Define the site's settings. Whatever differs between installations comes from the environment: see .env.example."""
 
 import os
+from email.utils import formataddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,22 @@ from project import environment as env
 from project import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Whose site it is: docs/howto/make-it-yours.md
+
+SITE_NAME = env.line("SITE_NAME", default="Sojourn")
+SITE_DIR = env.folder("SITE_DIR")  # its templates, static files and translations come before those here
+SITE_LOGO = env.logo("SITE_LOGO", SITE_DIR and SITE_DIR / "static")
+SITE_ACCENT = env.colour("SITE_ACCENT")
+SITE_LINKS = env.links("SITE_LINKS")
+SUPPORT_EMAIL = env.email("SUPPORT_EMAIL")
+SECURITY_CONTACT = env.contact("SECURITY_CONTACT", SUPPORT_EMAIL)
+
+
+def _dirs(name: str) -> list[Path]:
+    """Return the folders of that name, the site's own first."""
+    return [folder / name for folder in (SITE_DIR, BASE_DIR) if folder and (folder / name).is_dir()]
+
 
 # The process
 
@@ -53,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "tokens.middleware.TokenMiddleware",
     "tokens.middleware.LoginRequiredMiddleware",
+    "accounts.middleware.TimeZoneMiddleware",
     "accounts.middleware.PendingDeletionMiddleware",
     "accounts.middleware.EmailVerificationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -63,7 +81,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": _dirs("templates"),
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -71,6 +89,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "builtins": ["project.templatetags.site"],
         },
     },
 ]
@@ -106,15 +125,17 @@ for cache in CACHES.values():
         "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }.get(cache["BACKEND"].rpartition(".")[2], {}) | cache.get("OPTIONS", {})
 
-STATIC_URL = "/static/"
+STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = _dirs("static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # No other site needs our files.
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"  # for apps of one's own
 
 # Authentication
 
@@ -151,8 +172,9 @@ AUTH_PASSWORD_VALIDATORS = [
 # in tokens/conf.py.
 
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
+FORCE_SCRIPT_NAME = urlsplit(TOKENS_ISSUER).path.rstrip("/") or None  # of a site below a path: https://example.org/app
 # Every request reads these.
-TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at")
+TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
@@ -250,7 +272,7 @@ SECURE_CSP = {
     "base-uri": ["'none'"],
     "object-src": ["'none'"],
     "frame-ancestors": ["'none'"],
-    "report-uri": "/csp-report",  # project/csp.py
+    "report-uri": f"{FORCE_SCRIPT_NAME or ''}/csp-report",  # project/csp.py
 }
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": SECURE_CSP}  # django-csp's name for it, until Django 6.0
 PERMISSIONS_POLICY = ", ".join(
@@ -262,7 +284,7 @@ PERMISSIONS_POLICY = ", ".join(
 LANGUAGE_CODE = "en"
 # docs/howto/languages.md
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = _dirs("locale")
 FORMAT_MODULE_PATH = ["project.formats"]
 USE_I18N = True
 USE_TZ = True
@@ -281,7 +303,9 @@ else:  # the settings that MAILERS replaces
     EMAIL_USE_SSL = _mailer["OPTIONS"].get("use_ssl", False)
     EMAIL_TIMEOUT = _mailer["OPTIONS"].get("timeout")
     EMAIL_FILE_PATH = _mailer["OPTIONS"].get("file_path", "")
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"Sojourn <noreply@{urlsplit(TOKENS_ISSUER).hostname}>")
+DEFAULT_FROM_EMAIL = env.text(
+    "DEFAULT_FROM_EMAIL", default=formataddr((SITE_NAME, f"noreply@{urlsplit(TOKENS_ISSUER).hostname}"))
+)
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", logs.LEVELS, default="info")

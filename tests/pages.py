@@ -8,6 +8,7 @@ OPEN = {
     "/.well-known/change-password": 302,
     "/.well-known/jwks.json": 200,
     "/.well-known/openid-configuration": 200,
+    "/.well-known/security.txt": 404,
     "/.well-known/status-list": 404,
     "/accounts/email/confirm/<uuid:key>/<token>/": 200,
     "/accounts/email/undo/<uuid:key>/<token>/": 200,
@@ -21,10 +22,14 @@ OPEN = {
     "/accounts/password/reset/done/": 200,
     "/accounts/signup/": 200,
     "/admin/login/": 302,
+    "/apple-touch-icon.png": 301,
     "/csp-report": 405,
+    "/favicon.ico": 301,
     "/healthz": 200,
     "/metrics": 404,
     "/readyz": 200,
+    "/robots.txt": 200,
+    "/site.css": 404,
 }
 SAMPLES = {"<uidb64>": "MQ", "<token>": "here", "<uuid:key>": str(UUID(int=1))}
 
@@ -32,6 +37,7 @@ SAMPLES = {"<uidb64>": "MQ", "<token>": "here", "<uuid:key>": str(UUID(int=1))}
 VISITORS = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")
 OWN = (
     "/accounts/profile/",
+    "/accounts/security/",
     "/accounts/username/",
     "/accounts/email/",
     "/accounts/password/change/",
@@ -44,4 +50,4 @@ ADMINS = ("/admin/", "/admin/accounts/user/", "/admin/accounts/user/add/", "/adm
 MISSING = "/no/such/page/"
 
 # For programs, which get the same whoever they are.
-MACHINES = ("/healthz", "/readyz", "/.well-known/jwks.json", "/.well-known/openid-configuration")
+MACHINES = ("/healthz", "/readyz", "/.well-known/jwks.json", "/.well-known/openid-configuration", "/robots.txt")

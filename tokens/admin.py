@@ -67,7 +67,7 @@ class ExactSearch(AnyAdmin):
     """Search by whole values that an index knows, so that a list of a million rows is as fast as a short one."""
 
     search_fields = ("user", "ip_address", "id")  # shows the search box; `meant_by` says what is searched
-    search_help_text = _("A whole user name, an IP address, or the id of a session")
+    search_help_text = _("Full user name, IP address or session ID")
     session_field = "pk"
 
     def get_search_results(self, request: HttpRequest, queryset: Rows, search_term: str) -> tuple[Rows, bool]:
@@ -106,7 +106,7 @@ class ReasonFilter(ChoiceFilter):
 
 
 class MethodFilter(ChoiceFilter):
-    title = _("opened")
+    title = _("method")
     parameter_name = "method"
     choices_class = RefreshToken.Method
 
@@ -136,7 +136,7 @@ class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
     def reason_label(self, row: RefreshToken) -> str:
         return row.get_reason_display()
 
-    @admin.display(description=_("opened"), ordering="method")
+    @admin.display(description=_("method"), ordering="method")
     def method_label(self, row: RefreshToken) -> str:
         return row.get_method_display()
 
@@ -152,7 +152,7 @@ class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tokens.end_refreshtoken")
 
-    @admin.action(description=_("End the selected sessions"), permissions=["end"])
+    @admin.action(description=_("Sign out of selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
         rows = list(queryset.on_primary().live().select_related("user"))
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
@@ -160,5 +160,5 @@ class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
             for row in rows:
                 row.reason = RefreshToken.Reason.ADMIN
                 signals.session_ended.send(RefreshToken, request=request, row=row)
-        text = ngettext("%d session was ended.", "%d sessions were ended.", count) % count
+        text = ngettext("Signed out of %d session.", "Signed out of %d sessions.", count) % count
         self.message_user(request, text)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from operator import methodcaller
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache
@@ -27,7 +28,7 @@ from .signals import list_read
 
 OVERLAP = 60  # seconds that a transaction may take between its statement and its commit, or it writes the time anew
 WHOLE_EVERY = 60  # seconds between two readings of the whole window, for processes that died before they did so
-
+EVERY_ROW = UUID(int=0)  # an entry for this id stands for all rows
 
 PREFIX = "tokens:changed:"
 SENTINEL = "tokens:complete"
@@ -59,7 +60,7 @@ class LocalRevocationList:
         self.forget()
 
     def entry(self, sid: str, read_changes: ReadChanges) -> Entry | None:
-        """Return the newest entry for the row `sid`, or None.
+        """Return the newest entry for the row `sid` or for all rows, or None.
 
         `read_changes(seconds)` gives ids and times of the rows that changed within that many seconds; it is called at
         most once every TOKENS_REVOCATION_LAG. Raises RevocationListUnavailable if it has failed for longer than
@@ -68,6 +69,8 @@ class LocalRevocationList:
         now = monotonic()
         self._refresh(read_changes, now)
         entry = self._entries.get(sid)
+        if (for_all := self._entries.get(str(EVERY_ROW))) and (entry is None or entry.heard_at < for_all.heard_at):
+            entry = for_all
         return entry if entry and now - entry.heard_at <= conf.access_lifetime + OVERLAP else None
 
     def mark(self, ids: Iterable[object]) -> None:
@@ -178,13 +181,13 @@ class SharedRevocationList:
         """
         try:
             cache = self._cache
-            found = cache.get_many([SENTINEL, PREFIX + sid])
+            found = cache.get_many([SENTINEL, PREFIX + sid, f"{PREFIX}{EVERY_ROW}"])
+            sentinel = found.pop(SENTINEL, None)
             server = _server(cache)
-            if server.evicts:
-                found[PREFIX + sid] = True
-            elif not _is_complete(found.get(SENTINEL), server):
+            ask = bool(found) or server.evicts
+            if not server.evicts and not _is_complete(sentinel, server):
                 self._restore(read_changes)
-                found[PREFIX + sid] = True
+                ask = True
         except Exception as error:  # each cache backend has errors of its own
             lag = monotonic() - self._read_at
             self._report(lag)
@@ -194,7 +197,7 @@ class SharedRevocationList:
         self._read_at = monotonic()
         if self._lag:
             self._report(0.0)
-        return PREFIX + sid in found
+        return ask
 
     def mark(self, ids: Iterable[object]) -> None:
         """Enter rows that are about to change, or have.

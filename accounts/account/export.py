@@ -6,9 +6,11 @@ Nothing in it grants access: it holds no password hash, no token and no id of a 
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
+from django.utils.text import slugify
 
 from accounts.account.user_agents import describe
 from accounts.models import EmailVerification, SecurityEvent, User
@@ -44,7 +46,7 @@ def document(user: User, current_id: UUID | None = None) -> Document:
 
 def download(user: User, current_id: UUID | None = None) -> JsonResponse:
     """Return the document as a file to save."""
-    name = f"sojourn-{user.username}-{timezone.now():%Y-%m-%d}.json"
+    name = f"{slugify(settings.SITE_NAME) or 'account'}-{user.username}-{timezone.now():%Y-%m-%d}.json"
     return JsonResponse(
         document(user, current_id),
         json_dumps_params={"indent": 2, "ensure_ascii": False},
@@ -61,9 +63,11 @@ def _account(user: User) -> Document:
         "first_name": user.first_name,
         "last_name": user.last_name,
         "language": user.language,
+        "time_zone": user.time_zone,
         "joined_at": _time(user.date_joined),
         "signed_in_at": _time(user.last_login),
         "deletion_due_at": _time(user.deletion_due_at),
+        "reuse_unanswered": user.reuse_unanswered,
         "is_staff": user.is_staff,
         "is_superuser": user.is_superuser,
         "groups": sorted(group.name for group in user.groups.all()),

@@ -12,9 +12,9 @@ from accounts.account import deletion
 from accounts.models import EmailVerification, User
 
 _SENTENCES = {
-    "deletion": _("Your account had been marked for deletion. It stays."),
-    "email_change": _("A change of your e-mail address was waiting to be confirmed. It is cancelled."),
-    "username": _("Your user name is the one from before again."),
+    "deletion": _("We cancelled the deletion of your account."),
+    "email_change": _("We cancelled a pending change of your email address."),
+    "username": _("You have your previous user name back."),
 }
 
 

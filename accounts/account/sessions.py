@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Case, F, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
@@ -54,11 +55,16 @@ class Session:
             return _("Active now")
         hours = (timezone.now() - self.row.last_used_at) // timedelta(hours=1)
         if hours < 1:
-            return _("Active within the last hour")
+            return _("Active in the last hour")
         if hours < 24:
             return ngettext("Active %(n)d hour ago", "Active %(n)d hours ago", hours) % {"n": hours}
         days = hours // 24
         return ngettext("Active %(n)d day ago", "Active %(n)d days ago", days) % {"n": days}
+
+    def matches(self, query: str) -> bool:
+        """Return whether every word of `query` is in its name, its device, its place or its IP address."""
+        text = f"{self.row.name} {self.device} {self.location} {self.row.ip_address}".casefold()
+        return all(word in text for word in query.casefold().split())
 
     @property
     def ended_at(self) -> datetime:
@@ -81,7 +87,8 @@ def live(user: User, current_id: UUID | None) -> list[Session]:
 def ended(user: User) -> list[Session]:
     """Return the sessions that have ended within thirty days, the latest first."""
     since = timezone.now() - _ENDED_LISTED_FOR
-    rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", "expires_at"))
+    with_all = Case(When(created_at__lte=F("all_ended_at"), then="all_ended_at"))
+    rows = RefreshToken.objects.for_user(user).ended().alias(over_at=Coalesce("revoked_at", with_all, "expires_at"))
     return [Session(row) for row in rows.filter(over_at__gte=since).order_by("-over_at")[:_MAX_ENDED]]
 
 

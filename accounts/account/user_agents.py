@@ -1,5 +1,6 @@
 """Describe in words the browser and the system that a User-Agent header names."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,8 @@ _BROWSERS = {"HeadlessChrome": "Chrome"}
 _SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
 _WELL_KNOWN = frozenset({"Chrome", "Edge", "Firefox", "Opera", "Safari", "Samsung Internet"})
 _DESKTOPS = frozenset({"Windows", "Mac OS X", "Chrome OS", "Linux", "Ubuntu", "Debian", "Fedora", "FreeBSD"})
+# What a program calls itself, up to its first version or comment (RFC 9110 §10.1.5); some write spaces in it.
+_PROGRAM = re.compile(r"([^\W\d_][^/()<>;,]*?)(?: [\d.]+)? *[/(]")
 # The parts are quoted from the header, which clients choose freely: they are cut, and none becomes a link in a mail.
 _MAX_LENGTH = 40  # characters
 
@@ -32,7 +35,7 @@ class Device:
                 "system": self.system,
             }
         return self.browser or (
-            _("A browser on %(system)s") % {"system": self.system} if self.system else _("A browser we do not know")
+            _("Browser on %(system)s") % {"system": self.system} if self.system else _("Unknown browser")
         )
 
     @property
@@ -47,13 +50,24 @@ def describe(user_agent: str) -> Device:
     """Return which browser on which system sent this header."""
     found = parse(user_agent)
     browser = found.user_agent
+    program = _quoted(_program(user_agent, browser.family if browser else ""))
     family = found.os.family if found.os else ""
     model = found.device.family if found.device else ""
     return Device(
-        browser=_browser(browser.family, browser.major) if browser else "",
+        browser=program or (_browser(browser.family, browser.major) if browser else ""),
         system=_quoted(model if family == "iOS" and model else _SYSTEMS.get(family, family)),
         kind=_kind(family, model, "Mobile" in user_agent),
     )
+
+
+def _program(user_agent: str, family: str) -> str:
+    """Return the name that a program's header begins with, or "" if that is the `family` that was recognised anyway.
+
+    Where a name is unknown, the parser looks for one with "bot" in it, as in a URL. Browsers all begin with Mozilla.
+    """
+    found = _PROGRAM.match(user_agent)
+    known = family and user_agent.casefold().startswith(family.casefold())
+    return "" if known or found is None or found[1] in ("Mozilla", "Opera") else found[1]
 
 
 def _browser(family: str, major: str | None) -> str:

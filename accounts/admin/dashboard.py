@@ -39,9 +39,14 @@ class Source:
 
 
 SOURCES = (
-    Source(_("Sign-ins"), _("Somebody signed in."), Kind.SIGNED_IN),
-    Source(_("Refusals"), _("A sign-in failed: a wrong name or a wrong password."), Kind.SIGN_IN_FAILED),
-    Source(_("Reuse"), _("A copy of a sign-in was used, and sessions were ended."), Kind.REUSE_FOUND, alarming=True),
+    Source(_("Sign-ins"), _("Someone signed in."), Kind.SIGNED_IN),
+    Source(_("Failed sign-ins"), _("Someone entered a wrong user name or password."), Kind.SIGN_IN_FAILED),
+    Source(
+        _("Stolen sessions"),
+        _("Someone used a copy of a session, so we signed the user out."),
+        Kind.REUSE_FOUND,
+        alarming=True,
+    ),
 )
 
 

@@ -34,7 +34,7 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
     fields = ("created_at", "what", "user", "actor", "ip_address", "user_agent", "session_id")
     readonly_fields = ("what",)
 
-    @admin.display(description=_("what"))
+    @admin.display(description=_("event"))
     def what(self, event: SecurityEvent) -> str:
         """Return the kind in words."""
         return event.get_kind_display()

@@ -33,11 +33,11 @@ FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # Midnight overflows
 class StateFilter(admin.SimpleListFilter):
     """Filter sessions by whether they have ended."""
 
-    title = _("state")
+    title = _("status")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
-        return [("live", _("Live")), ("ended", _("Ended"))]
+        return [("live", _("Active")), ("ended", _("Ended"))]
 
     def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
         rows = cast(RefreshTokenQuerySet, queryset)
@@ -61,7 +61,7 @@ class AgeFilter(admin.SimpleListFilter):
             ("hour", _("Less than an hour")),
             ("day", _("Less than a day")),
             ("week", _("Less than a week")),
-            ("month", _("Less than thirty days")),
+            ("month", _("Less than 30 days")),
             ("older", _("Older")),
         ]
 
@@ -81,7 +81,7 @@ class BrowserFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
         names = {"edge": "Edge", "opera": "Opera", "samsung": "Samsung Internet"}
         names |= {"firefox": "Firefox", "chrome": "Chrome", "safari": "Safari"}
-        return [*sorted(names.items()), (OTHER, _("Another, or a program"))]
+        return [*sorted(names.items()), (OTHER, _("Another browser or an app"))]
 
     def queryset(self, request: HttpRequest, queryset: Sessions) -> Sessions:
         return queryset.filter(browser=self.value()) if self.value() else queryset
@@ -90,7 +90,7 @@ class BrowserFilter(admin.SimpleListFilter):
 class EventKindFilter(ChoiceFilter):
     """Filter events by kind."""
 
-    title = _("what")
+    title = _("event")
     parameter_name = "kind__exact"
     choices_class = SecurityEvent.Kind
 
@@ -98,11 +98,11 @@ class EventKindFilter(ChoiceFilter):
 class ActorFilter(admin.SimpleListFilter):
     """Filter events by whether an administrator caused them."""
 
-    title = _("who did it")
+    title = _("by")
     parameter_name = "actor"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:
-        return [("admin", _("An administrator")), ("self", _("The person, or nobody known"))]
+        return [("admin", _("An administrator")), ("self", _("The user, or unknown"))]
 
     def queryset(self, request: HttpRequest, queryset: Events) -> Events:
         return queryset.filter(actor__isnull=self.value() == "self") if self.value() in ("admin", "self") else queryset

@@ -7,6 +7,7 @@ from django.contrib.auth.forms import UserChangeForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
 from accounts.email.ownership import find_owner
+from accounts.fields import NameField
 from accounts.models import User
 
 
@@ -16,7 +17,7 @@ class OwnedEmailMixin:
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]  # type: ignore[attr-defined]
         if find_owner(email, other_than=self.instance):  # type: ignore[attr-defined]
-            raise forms.ValidationError(_("Somebody has an account with this e-mail address."), code="unique")
+            raise forms.ValidationError(_("Another account already uses this email address."), code="unique")
         return email
 
 
@@ -24,6 +25,9 @@ class UserForm(OwnedEmailMixin, UserChangeForm):  # type: ignore[type-arg]
     """Edit a user, without the password."""
 
     password = None  # type: ignore[assignment]
+
+    class Meta(UserChangeForm.Meta):  # type: ignore[name-defined, misc]
+        field_classes = {"username": UsernameField, "first_name": NameField, "last_name": NameField}  # noqa: RUF012
 
 
 class NewUserForm(OwnedEmailMixin, forms.ModelForm):  # type: ignore[type-arg]

@@ -1,14 +1,20 @@
 """Share what the pages of the admin have in common."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import ManyToManyField, Model, QuerySet
-from django.forms import CheckboxSelectMultiple
+from django.forms import CheckboxSelectMultiple, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.admin.confirmation import ConfirmationMixin
 from accounts.models import User
 from tokens.admin import ExactSearch
 
@@ -28,7 +34,7 @@ class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CheckedSelectionMixin(ConfirmationMixin):
     """Validate the selection before an action runs: Django answers malformed keys with a 500."""
 
     def response_action(
@@ -36,11 +42,11 @@ class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse | None:
         """Run the action, or say why the selection cannot be used."""
         if not all(map(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
-            refusal = _("What was selected could not be read. Nothing was changed.")
+            refusal = _("We couldn't read your selection. Nothing has changed.")
         elif self._takes_all(request) and queryset.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
             refusal = ngettext(
-                "At most %(n)d row can be changed at once. Nothing was changed.",
-                "At most %(n)d rows can be changed at once. Nothing was changed.",
+                "You can change %(n)d row at a time at most. Nothing has changed.",
+                "You can change %(n)d rows at a time at most. Nothing has changed.",
                 MAX_SELECTED,
             ) % {"n": MAX_SELECTED}
         else:
@@ -60,17 +66,47 @@ class CheckedSelectionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return True
 
 
+class FilteredCheckboxes(CheckboxSelectMultiple):
+    """Put a field above the checkboxes, where scripts run, that leaves those whose labels contain what is typed."""
+
+    class Media:
+        js = ("js/filter.js",)
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"class": "filtered"})
+
+
+class PermissionField(ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Offer the permissions that mean something here, each once and in words."""
+
+    widget = FilteredCheckboxes
+
+    def __init__(self, **options: Any) -> None:
+        types = ContentType.objects.get_for_models(*(model for model in admin.site._registry if model is not Group))
+        offered = Permission.objects.filter(content_type__in=types.values())
+        super().__init__(offered.order_by("content_type__model", "name"), **options)
+
+    def label_from_instance(self, permission: Permission) -> str:
+        return permission.name
+
+
 class CheckboxesMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
     """Select from many with labelled checkboxes, which need no script and no modifier key."""
 
     filter_horizontal = ()
     formfield_overrides = {ManyToManyField: {"widget": CheckboxSelectMultiple}}  # noqa: RUF012
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the field, for permissions one of its own."""
+        if db_field.remote_field.model is Permission:
+            return PermissionField(label=capfirst(db_field.verbose_name), help_text=db_field.help_text, required=False)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
 
 class UserSearchMixin(ExactSearch):
     """Find users by what they sign in with."""
 
-    search_help_text = gettext_lazy("A whole user name or e-mail address, an IP address, or the id of a session")
+    search_help_text = gettext_lazy("Full user name or email address, IP address or session ID")
 
     def people(self, name: str) -> "QuerySet[User]":
         """Return the user with this user name or email."""

@@ -5,16 +5,27 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.account.user_agents import describe
 from accounts.admin.changelist import LargeTableAdmin
+from accounts.admin.confirmation import confirmed
 from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
 from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin, UserSearchMixin
-from accounts.admin.permissions import can_manage
+from accounts.admin.permissions import can_manage, staff_q
 from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
-from tokens.models import RefreshToken, RefreshTokenQuerySet
+from tokens.models import RefreshToken, RefreshTokenQuerySet, is_live
+
+
+def _sessions_end(rows: QuerySet[RefreshToken]) -> str:
+    count = rows.filter(is_live()).count()
+    text = ngettext(
+        "We'll sign out of %(n)d session right away.", "We'll sign out of %(n)d sessions right away.", count
+    )
+    return text % {"n": count}
 
 
 class DeviceMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
@@ -22,15 +33,15 @@ class DeviceMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("browser"))
     def device(self, row: RefreshToken) -> str:
-        """Return browser and system in words."""
-        return str(describe(row.user_agent))
+        """Return browser and system in words, after the name that the user gave the session."""
+        return " · ".join(filter(None, [row.name, str(describe(row.user_agent))]))
 
 
 class SessionInline(ReadOnlyMixin, DeviceMixin, admin.TabularInline):  # type: ignore[type-arg]
     """List a user's live sessions; each links to its own page, where it can be ended."""
 
     model = RefreshToken
-    verbose_name_plural = _("signed in at")
+    verbose_name_plural = _("active sessions")
     fields = ("device", "ip_address", "created_at", "last_used_at", "expires_at")
     readonly_fields = fields
     extra = 0
@@ -51,7 +62,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     templates/admin/tokens/refreshtoken/change_form.html has the button.
     """
 
-    list_display = ("user", "device", "name", "ip_address", "created_at", "last_used_at", "revoked_at", "reason_label")
+    list_display = ("user", "device", "ip_address", "created_at", "last_used_at", "ended")
     list_filter: ClassVar[tuple[object, ...]] = (
         StateFilter,
         AgeFilter,
@@ -67,10 +78,27 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     readonly_fields = ("device", "header", "method_label", "reason_label")
     linked_lookups = ("user__id__exact",)  # from the list of users
 
-    @admin.display(description=_("as it calls itself"))
+    @admin.display(description=_("ended"))
+    def ended(self, row: RefreshToken) -> str:
+        """Return when and why the session has ended."""
+        if row.is_live:
+            return ""
+        day = date_format(localtime(row.revoked_at or row.expires_at), "SHORT_DATETIME_FORMAT")
+        return f"{day}, {row.get_reason_display() or RefreshToken.Reason.EXPIRED.label}"
+
+    @admin.display(description=_("user agent"))
     def header(self, row: RefreshToken) -> str:
         """Return the User-Agent header as it was sent."""
         return row.user_agent
+
+    def within_reach(self, request: HttpRequest, rows: QuerySet[RefreshToken]) -> QuerySet[RefreshToken]:
+        """Return the sessions of users whom the administrator may manage."""
+        found = rows.select_related("user")
+        return found if request.user.is_superuser else found.exclude(staff_q("user__"))
+
+    def name_of(self, row: RefreshToken) -> str:
+        """Return whose session it is, and the browser in words."""
+        return f"{row.user or _('nobody')} · {self.device(row)}"
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Tell the template whether the administrator may end this session."""
@@ -79,16 +107,15 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         context["may_end"] = allowed and (row.user is None or can_manage(request.user, row.user))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.action(description=_("End the selected sessions"), permissions=["end"])
-    def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
+    @admin.action(description=_("Sign out of selected sessions"), permissions=["end"])
+    @confirmed(_("Sign out of sessions"), _sessions_end)
+    def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:  # type: ignore[override]
         """End the selected sessions, but for those of users whom the administrator may not manage."""
-        keys = [
-            row.pk for row in queryset.select_related("user") if row.user is None or can_manage(request.user, row.user)
-        ]
+        keys = list(self.within_reach(request, queryset).values_list("pk", flat=True))
         if left_out := queryset.exclude(pk__in=keys).count():
             text = ngettext(
-                "%(n)d session is of somebody on the staff: only a superuser ends those.",
-                "%(n)d sessions are of people on the staff: only a superuser ends those.",
+                "%(n)d session belongs to a staff member. Only a superuser can end it.",
+                "%(n)d sessions belong to staff members. Only a superuser can end them.",
                 left_out,
             )
             self.message_user(request, text % {"n": left_out}, messages.WARNING)

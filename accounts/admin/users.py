@@ -9,11 +9,10 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import transaction
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
-from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +26,7 @@ from accounts.admin.sessions import SessionInline
 from accounts.email import verification as email_verification
 from accounts.mails import alerts, outbox
 from accounts.models import OutgoingMail, SecurityEvent, User
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, is_live
 
 Kind = SecurityEvent.Kind
 
@@ -53,15 +52,15 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
     ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
-        (_("What they may do"), {"fields": ("is_active", *PRIVILEGE_FIELDS)}),
-        (_("When"), {"fields": ("last_login", "date_joined")}),
+        (_("Permissions"), {"fields": ("is_active", *PRIVILEGE_FIELDS)}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
         (
             None,
             {
                 "fields": ("username", "email"),
-                "description": _("A mail with a link to choose a password goes to this address."),
+                "description": _("We'll send an email with a link to choose a password to this address."),
             },
         ),
     )
@@ -80,12 +79,12 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
         hidden = set() if request.user.has_perm("tokens.view_refreshtoken") else {"sessions"}
         return [column for column in super().get_list_display(request) if column not in hidden]
 
-    @admin.display(description=_("last seen"))
+    @admin.display(description=_("last active"))
     def last_seen(self, user: Any) -> datetime | None:
         """Return when the user was last active."""
         return cast("datetime | None", user.last_used_at)
 
-    @admin.display(description=_("live sessions"))
+    @admin.display(description=_("active sessions"))
     def sessions(self, user: Any) -> str:
         """Return the number of live sessions, linked to their list."""
         url = reverse("admin:tokens_refreshtoken_changelist")
@@ -162,7 +161,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
 def annotate_sessions(users: Iterable[User]) -> list[User]:
     """Return `users`, each with the number of `live_sessions` and their `last_used_at`, read in one query."""
     found = list(users)
-    live = Count("pk", filter=Q(revoked_at=None, expires_at__gt=timezone.now()))
+    live = Count("pk", filter=is_live())
     rows = RefreshToken.objects.filter(user__in=found).values_list("user").annotate(seen=Max("last_used_at"), live=live)
     figures = {key: (last_used_at, count) for key, last_used_at, count in rows}
     for user in cast("list[Any]", found):

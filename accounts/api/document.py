@@ -1,7 +1,9 @@
 """Serve the description of the API to programs, and to the many tools that show such a document to people."""
 
+import json
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,7 +22,9 @@ TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 @anonymous_only
 def document(request: HttpRequest) -> HttpResponse:
     """Return the OpenAPI 3.1 document under the media type that every program knows."""
-    return HttpResponse(TEXT, content_type="application/json")
+    return HttpResponse(
+        TEXT.replace(b'"Sojourn"', json.dumps(settings.SITE_NAME).encode()), content_type="application/json"
+    )
 
 
 @require_safe

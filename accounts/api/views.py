@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
@@ -125,7 +126,7 @@ def _dashboard(request: Request) -> HttpResponse:
 
 def _public(request: Request) -> HttpResponse:
     """Return what anybody may read."""
-    return JsonResponse({"name": "Sojourn", "message": "Anybody may read this."})
+    return JsonResponse({"name": settings.SITE_NAME, "message": "Anybody may read this."})
 
 
 def _not_found(request: Request, **kwargs: object) -> HttpResponse:

@@ -60,11 +60,14 @@ def matches(made: Callable[[EmailVerification, Secret], str], verification: Emai
 def _bound_parts(verification: EmailVerification) -> list[str]:
     """Return what the link and the code depend on, which includes the password's version and the email of the user.
 
-    A verification without a user (`verification.user` is None) has neither.
+    Once it is confirmed, that is the email until then: a link that was used is told from a forged one. A verification
+    without a user (`verification.user` is None) has neither.
     """
     user = verification.user
-    bound = [user.password_version, user.email] if user else ["", ""]
-    return [str(verification.pk), verification.email, *bound]
+    email = user.email if user else ""
+    if verification.confirmed_at:
+        email = verification.previous_email or verification.email
+    return [str(verification.pk), verification.email, user.password_version if user else "", email]
 
 
 def _digest(purpose: str, parts: list[str], secret: Secret | None) -> bytes:

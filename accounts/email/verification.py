@@ -1,6 +1,7 @@
 """Verify emails by mail: the email of an account, and a new one before it replaces the old.
 
-The link or the code proves access to the mailbox. Neither signs anybody in.
+The link or the code proves access to the mailbox. Neither signs anybody in, but the view of the code does where
+somebody has just signed up, and has typed the password as well.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from accounts.email.ownership import claim, find_owner
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
-from accounts.models.email_verification import LINK_LIFETIME, EmailVerificationQuerySet
+from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, EmailVerificationQuerySet
 from accounts.security import throttle
 
 Kind = SecurityEvent.Kind
@@ -114,9 +115,27 @@ def pending_change(user: User) -> EmailVerification | None:
     return EmailVerification.objects.open().filter(user=user).exclude(previous_email="").first()
 
 
+def withdraw_change(request: HttpRequest, user: User) -> None:
+    """Withdraw the requested change of the email of `user`: its link and its code have no effect any more."""
+    with transaction.atomic():
+        if EmailVerification.objects.filter(user=user).pending().exclude(previous_email="").delete()[0]:
+            SecurityEvent.objects.record(request, user, Kind.EMAIL_CHANGE_WITHDRAWN)
+
+
+def is_code_too_old(request: HttpRequest) -> bool:
+    """Return whether the code that this browser has asked for has expired, by when it asked, whoever got the mail."""
+    return _seconds_since(request) >= CODE_LIFETIME.seconds
+
+
+def is_confirmed(request: HttpRequest) -> bool:
+    """Return whether what this browser has asked for was confirmed meanwhile, by the link."""
+    asked = EmailVerification.objects.filter(pk=_from_session(request)[0]).select_related("user").first()
+    return asked is not None and asked.is_in_effect
+
+
 def find_by_link(key: UUID, token: str) -> EmailVerification | None:
-    """Return the verification that this link would confirm, or None. Change nothing."""
-    verification = EmailVerification.objects.open().filter(pk=key).select_related("user").first()
+    """Return the verification that this link belongs to, even if it can't confirm it any more, or None."""
+    verification = _of_active_user(key)
     return verification if verification and matches(link_token, verification, token) else None
 
 
@@ -136,8 +155,8 @@ def confirm_by_code(request: HttpRequest, given: str) -> EmailVerification:
 
 
 def find_change(key: UUID, token: str) -> EmailVerification | None:
-    """Return the change of an email that this link would undo, or None. Change nothing."""
-    verification = EmailVerification.objects.changes().filter(pk=key).select_related("user").first()
+    """Return the change of an email that this link belongs to, even if it can't undo it any more, or None."""
+    verification = _of_active_user(key)
     return verification if verification and matches(undo_token, verification, token) else None
 
 
@@ -213,6 +232,10 @@ def _send_link(request: HttpRequest, verification: EmailVerification) -> None:
         verification=str(verification.pk),
         stamp=stamp(verification),
     )
+
+
+def _of_active_user(key: UUID) -> EmailVerification | None:
+    return EmailVerification.objects.filter(pk=key, user__is_active=True).select_related("user").first()
 
 
 def _locked(verifications: EmailVerificationQuerySet, key: UUID) -> tuple[EmailVerification, User]:

@@ -44,7 +44,7 @@ def mail_context(kind: str) -> Callable[[ContextFunction], ContextFunction]:
 
 
 def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
-    """Return the message in its reader's language, or None if the user is gone or the mail has become pointless.
+    """Return the message in its reader's language and zone, or None if the user is gone or the mail is pointless.
 
     The first line of mails/<kind>.txt is the subject.
     """
@@ -52,7 +52,8 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
         context = _template_context(mail)
         if context is None:
             return None
-        text, html = (render_to_string(f"mails/{mail.kind}.{form}", context) for form in ("txt", "html"))
+        with timezone.override(mail.user.zone if mail.user else None):
+            text, html = (render_to_string(f"mails/{mail.kind}.{form}", context) for form in ("txt", "html"))
     subject, _, body = _BLANK_LINES.sub("\n\n", text.strip()).partition("\n\n")
     message = EmailMultiAlternatives(subject, body, to=[mail.to], headers=_headers(mail))
     message.attach_alternative(html, "text/html")
@@ -80,7 +81,7 @@ def _template_context(mail: OutgoingMail) -> Context | None:
         "host": urlsplit(base_url()).hostname,
         "user": user,
         "username": "" if any(map(may_become_link, names)) else names[0],
-        "at": timezone.localtime(mail.created_at),
+        "at": mail.created_at,
         "device": device if owner else device.unquoted,
         **mail.context,
         **more,
@@ -177,7 +178,7 @@ def _alert(mail: OutgoingMail, **context: object) -> Context | None:
     if change is None or change.confirmed_at is None:
         return None
     undo_link = absolute_url("email_undo", key=change.pk, token=undo_token(change))
-    return {**context, "undo_link": undo_link, "until": timezone.localtime(change.confirmed_at + UNDO_LIFETIME)}
+    return {**context, "undo_link": undo_link, "until": change.confirmed_at + UNDO_LIFETIME}
 
 
 def _withdrawn(mail: OutgoingMail) -> list[str]:

@@ -6,7 +6,7 @@ made when the mail is sent (accounts/mails/messages.py), so no secret is stored 
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.translation import get_language
 
 from accounts.models import OutgoingMail, User
@@ -41,10 +41,14 @@ def enqueue(
 
 
 def base_url() -> str:
-    """Return the URL of this site without a trailing slash; it is a setting, so no Host header gets into a mail."""
+    """Return the URL of this site without a trailing slash; it is a setting, so no Host header gets into a mail.
+
+    Of a site below a path, that is in it.
+    """
     return str(settings.TOKENS_ISSUER).rstrip("/")
 
 
 def absolute_url(url_name: str, **kwargs: object) -> str:
     """Return the full URL of a page, for a mail."""
-    return base_url() + reverse(url_name, kwargs=kwargs)
+    path = reverse(url_name, kwargs=kwargs).removeprefix(get_script_prefix())  # which is "/" outside of a request
+    return f"{base_url()}/{path}"

@@ -82,28 +82,49 @@ class EmailVerification(models.Model):
     # Without a constraint, requesting a verification while the user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        verbose_name=_("person"),
+        verbose_name=_("user"),
         on_delete=models.CASCADE,
         db_constraint=False,
         related_name="email_verifications",
     )
-    email = EmailField(_("e-mail address"))
-    previous_email = EmailField(_("the one before"), blank=True)
+    email = EmailField(_("email address"))
+    previous_email = EmailField(_("previous email address"), blank=True)
     # If so, no other account can take the previous email while the change can be undone.
-    previous_email_verified = models.BooleanField(_("the one before was confirmed"), default=False)
+    previous_email_verified = models.BooleanField(_("previous address was confirmed"), default=False)
     # The user name when the change was confirmed, which an undo restores as well.
-    previous_username = models.CharField(_("the user name then"), max_length=150, blank=True)
-    requested_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False, db_index=True)
-    tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
+    previous_username = models.CharField(_("user name at the time"), max_length=150, blank=True)
+    requested_at = models.DateTimeField(_("requested"), default=timezone.now, editable=False, db_index=True)
+    tries = models.PositiveSmallIntegerField(_("code attempts"), default=0)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
 
     objects = EmailVerificationQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("proof of an address")
-        verbose_name_plural = _("proofs of addresses")
+        verbose_name = _("email verification")
+        verbose_name_plural = _("email verifications")
         indexes = (models.Index(Lower("previous_email"), name="accounts_verification_previous"),)
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether its link can still confirm it."""
+        return self.confirmed_at is None and self.requested_at > timezone.now() - LINK_LIFETIME
+
+    @property
+    def is_in_effect(self) -> bool:
+        """Return whether it was confirmed, and its email still is that of the user."""
+        return self.confirmed_at is not None and self.email == self.user.email
+
+    @property
+    def is_undoable(self) -> bool:
+        """Return whether its change can still be undone."""
+        since = timezone.now() - UNDO_LIFETIME
+        return self.undone_at is None and self.confirmed_at is not None and self.confirmed_at > since
+
+    @property
+    def tries_left(self) -> int:
+        """Return how many more codes can be tried."""
+        return max(CODE_TRIES - self.tries, 0)

@@ -26,28 +26,28 @@ class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
 class OutgoingMail(models.Model):
     """Store what a mail is about, not its text: that is rendered when it is sent, so no secret is stored here."""
 
-    kind = models.CharField(_("kind"), max_length=40)
+    kind = models.CharField(_("type"), max_length=40)
     # Without a constraint, enqueueing a mail while its user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        verbose_name=_("person"),
+        verbose_name=_("user"),
         null=True,
         on_delete=models.CASCADE,
         db_constraint=False,
         related_name="+",
     )
-    to = models.EmailField(_("address"))
+    to = models.EmailField(_("email address"))
     language = models.CharField(_("language"), max_length=10)
-    context = models.JSONField(_("facts"), default=dict)
-    created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
-    due_at = models.DateTimeField(_("to be sent"), default=timezone.now, db_index=True)
+    context = models.JSONField(_("data"), default=dict)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    due_at = models.DateTimeField(_("next attempt"), default=timezone.now, db_index=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
 
     objects: ClassVar[models.Manager["OutgoingMail"]] = models.Manager.from_queryset(OutgoingMailQuerySet)()
 
     class Meta:
-        verbose_name = _("outgoing mail")
-        verbose_name_plural = _("outgoing mails")
+        verbose_name = _("outgoing email")
+        verbose_name_plural = _("outgoing emails")
 
     def __str__(self) -> str:
         return f"{self.kind} · {self.created_at:%Y-%m-%d %H:%M}"

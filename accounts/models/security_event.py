@@ -133,53 +133,55 @@ class SecurityEvent(models.Model):
 
         SIGNED_UP = "signed_up", _("Account created")
         SIGNED_IN = "signed_in", _("Signed in")
-        SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
+        SIGN_IN_FAILED = "sign_in_failed", _("Sign-in failed")
         SIGNED_OUT = "signed_out", _("Signed out")
-        SESSION_ENDED = "session_ended", _("A session was ended")
-        OTHERS_ENDED = "others_ended", _("All other sessions were ended")
-        ALL_ENDED = "all_ended", _("All sessions were ended")
-        COPY_TRIED = "copy_tried", _("An old copy of a sign-in was tried")
-        REUSE_FOUND = "reuse_found", _("A copy of a sign-in was used")
-        PASSWORD_CHANGED = "password_changed", _("The password was changed")
-        RESET_ASKED = "reset_asked", _("A new password was asked for")
-        PASSWORD_RESET = "password_reset", _("A new password was set by mail")
-        REAUTHENTICATED = "reauthenticated", _("The password was asked for and given")
-        REAUTHENTICATION_FAILED = "reauthentication_failed", _("The password was asked for and was wrong")
-        EMAIL_CONFIRMED = "email_confirmed", _("The e-mail address was confirmed")
-        EMAIL_CHANGE_ASKED = "email_change_asked", _("A new e-mail address was asked for")
-        EMAIL_CHANGED = "email_changed", _("The e-mail address was changed")
-        EMAIL_RESTORED = "email_restored", _("The e-mail address from before was put back")
-        USERNAME_CHANGED = "username_changed", _("The user name was changed")
-        EXPORTED = "exported", _("The data were downloaded")
-        DELETION_ASKED = "deletion_asked", _("The account is to be deleted")
-        DELETION_WITHDRAWN = "deletion_withdrawn", _("The account is kept after all")
-        PROFILE_CHANGED = "profile_changed", _("The profile was changed")
-        DEACTIVATED = "deactivated", _("The account was closed")
-        ACTIVATED = "activated", _("The account was opened again")
-        RIGHTS_CHANGED = "rights_changed", _("What the account may do was changed")
-        GROUP_CHANGED = "group_changed", _("What a group may do was changed")
-        DELETED = "deleted", _("The account was deleted")
-        EVENTS_EXPORTED = "events_exported", _("Security events were downloaded")
+        SESSION_ENDED = "session_ended", _("Signed out of a session")
+        OTHERS_ENDED = "others_ended", _("Signed out everywhere else")
+        ALL_ENDED = "all_ended", _("Signed out everywhere")
+        COPY_TRIED = "copy_tried", _("Someone tried an old copy of a session")
+        REUSE_ANSWERED = "reuse_answered", _("You said a copy of your session was yours")
+        REUSE_FOUND = "reuse_found", _("Someone used a copy of a session")
+        PASSWORD_CHANGED = "password_changed", _("Password changed")
+        RESET_ASKED = "reset_asked", _("Password reset requested")
+        PASSWORD_RESET = "password_reset", _("Password reset by email")
+        REAUTHENTICATED = "reauthenticated", _("Confirmed with password")
+        REAUTHENTICATION_FAILED = "reauthentication_failed", _("Wrong password when asked to confirm")
+        EMAIL_CONFIRMED = "email_confirmed", _("Email address confirmed")
+        EMAIL_CHANGE_ASKED = "email_change_asked", _("Email address change requested")
+        EMAIL_CHANGE_WITHDRAWN = "email_change_withdrawn", _("Email address change cancelled")
+        EMAIL_CHANGED = "email_changed", _("Email address changed")
+        EMAIL_RESTORED = "email_restored", _("Previous email address restored")
+        USERNAME_CHANGED = "username_changed", _("User name changed")
+        EXPORTED = "exported", _("Data downloaded")
+        DELETION_ASKED = "deletion_asked", _("Account deletion requested")
+        DELETION_WITHDRAWN = "deletion_withdrawn", _("Account deletion cancelled")
+        PROFILE_CHANGED = "profile_changed", _("Profile changed")
+        DEACTIVATED = "deactivated", _("Account closed")
+        ACTIVATED = "activated", _("Account reopened")
+        RIGHTS_CHANGED = "rights_changed", _("Permissions changed")
+        GROUP_CHANGED = "group_changed", _("Group permissions changed")
+        DELETED = "deleted", _("Account deleted")
+        EVENTS_EXPORTED = "events_exported", _("Security events downloaded")
 
     # Without a constraint, recording an event while its user is being deleted makes neither of the two fail.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        verbose_name=_("person"),
+        verbose_name=_("user"),
         null=True,
         on_delete=models.SET_NULL,
         db_constraint=False,
         related_name="security_events",
         db_index=False,  # An index below begins with it.
     )
-    kind = models.CharField(_("what"), max_length=32)  # Without choices a new kind needs no migration.
-    created_at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
-    ip_address = models.GenericIPAddressField(_("address"), null=True)
+    kind = models.CharField(_("event"), max_length=32)  # Without choices a new kind needs no migration.
+    created_at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     # This is no foreign key, because events outlive the rows of sessions, which are pruned.
     session_id = models.UUIDField(_("session"), null=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        verbose_name=_("done by"),
+        verbose_name=_("by"),
         null=True,
         on_delete=models.SET_NULL,
         db_constraint=False,
@@ -237,15 +239,15 @@ class SecurityEvent(models.Model):
 
 
 _LABELS_BY_ADMIN: dict[str, object] = {
-    SecurityEvent.Kind.SIGNED_UP: _("An administrator made an account for you"),
-    SecurityEvent.Kind.SESSION_ENDED: _("An administrator ended one of your sessions"),
+    SecurityEvent.Kind.SIGNED_UP: _("An administrator created an account for you"),
+    SecurityEvent.Kind.SESSION_ENDED: _("An administrator signed you out of a session"),
     SecurityEvent.Kind.ALL_ENDED: _("An administrator signed you out everywhere"),
-    SecurityEvent.Kind.RESET_ASKED: _("An administrator sent you a link to a new password"),
-    SecurityEvent.Kind.EMAIL_CHANGED: _("An administrator changed your e-mail address"),
+    SecurityEvent.Kind.RESET_ASKED: _("An administrator sent you a link to choose a password"),
+    SecurityEvent.Kind.EMAIL_CHANGED: _("An administrator changed your email address"),
     SecurityEvent.Kind.USERNAME_CHANGED: _("An administrator changed your user name"),
     SecurityEvent.Kind.PROFILE_CHANGED: _("An administrator changed your profile"),
-    SecurityEvent.Kind.RIGHTS_CHANGED: _("An administrator changed what you may do"),
+    SecurityEvent.Kind.RIGHTS_CHANGED: _("An administrator changed your permissions"),
     SecurityEvent.Kind.EXPORTED: _("An administrator downloaded your data"),
     SecurityEvent.Kind.DEACTIVATED: _("An administrator closed your account"),
-    SecurityEvent.Kind.ACTIVATED: _("An administrator opened your account again"),
+    SecurityEvent.Kind.ACTIVATED: _("An administrator reopened your account"),
 }

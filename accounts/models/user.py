@@ -1,10 +1,13 @@
 """Store the people who have an account."""
 
 import logging
+import re
 from collections.abc import Callable, Collection, Iterable
+from datetime import tzinfo
 from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
@@ -19,6 +22,7 @@ from accounts.models.email_verification import EmailVerification
 from accounts.models.fields import EmailField, UsernameKeyField
 from accounts.security.normalization import normalize_login, normalize_password, username_key
 from accounts.security.validators import ScriptValidator, UsernameValidator
+from tokens.conf import conf
 
 logger = logging.getLogger("accounts")
 MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
@@ -92,19 +96,23 @@ class User(AbstractUser):
         max_length=150,
         unique=True,
         validators=[UsernameValidator(), ScriptValidator()],
-        help_text=_("Letters, digits and the signs . + - _"),
+        help_text=_("Letters, digits and . + - _"),
         error_messages={"unique": _("This user name is taken.")},
     )
     # At most twice as long as the name: “ß” becomes “ss”.
     username_key = UsernameKeyField(max_length=300, editable=False)
-    email = EmailField(_("e-mail address"))
-    email_verified_at = models.DateTimeField(_("address confirmed"), null=True, blank=True, editable=False)
+    email = EmailField(_("email address"))
+    email_verified_at = models.DateTimeField(_("email confirmed"), null=True, blank=True, editable=False)
     # What stands for the password in links, codes and marks: unlike its hash, it stays when the same password is hashed
     # anew.
     password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
-    deletion_due_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
+    # Whether to ask about a copy of a session that was used (accounts/account/checkup.py).
+    reuse_unanswered = models.BooleanField(default=False, editable=False)
+    deletion_due_at = models.DateTimeField(_("deletion due"), null=True, blank=True, editable=False)
     # The language of mails: first that of the sign-up, then the user's choice. If empty, that of the request.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
+    # Of pages that no script puts into the reader's zone, and of mails. If empty, TIME_ZONE.
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -125,17 +133,21 @@ class User(AbstractUser):
                 Lower("email"),
                 condition=models.Q(email_verified_at__isnull=False),
                 name="accounts_user_email_unique",
-                violation_error_message=_("Somebody has an account with this e-mail address."),
+                violation_error_message=_("Another account already uses this email address."),
             ),
         )
         indexes = (models.Index(Lower("email"), name="accounts_user_email"),)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Whoever saves the password alone saves with it when it was changed, and with the user name its key."""
+        """Whoever saves a new password alone saves with it what it changes, and with the user name its key."""
+        from tokens.password_upgrades import upgraded_from  # which needs this model
+
         fields = kwargs.get("update_fields")
         if fields is not None:
-            with_them = {"password": "password_changed_at", "username": "username_key"}
-            kwargs["update_fields"] = {*fields, *(with_them[name] for name in with_them.keys() & set(fields))}
+            with_them: dict[str, tuple[str, ...]] = {"username": ("username_key",)}
+            if not upgraded_from(self):
+                with_them["password"] = ("password_changed_at", "reuse_unanswered")
+            kwargs["update_fields"] = {*fields, *(more for name in fields for more in with_them.get(name, ()))}
         super().save(*args, **kwargs)
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
@@ -153,15 +165,16 @@ class User(AbstractUser):
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password and normalize_password(raw_password))
-        self.password_changed_at = timezone.now()
+        self.password_changed_at, self.reuse_unanswered = timezone.now(), False
 
     def set_unusable_password(self) -> None:
         super().set_unusable_password()
-        self.password_changed_at = timezone.now()
+        self.password_changed_at, self.reuse_unanswered = timezone.now(), False
 
     def copy_password(self, other: "User") -> None:
         """Take the password that `other` was given: hashing it takes too long to hold a lock meanwhile."""
         self.password, self.password_changed_at = other.password, other.password_changed_at
+        self.reuse_unanswered = False
 
     def check_password(self, raw_password: str) -> bool:
         """Return whether this is the password. A hash that is out of date is upgraded, which changes no password.
@@ -192,9 +205,28 @@ class User(AbstractUser):
             return False
 
     @property
+    def display_name(self) -> str:
+        """Return the name for the header of every page, at no query: the first name only if tokens carry it."""
+        return ("first_name" in conf.user_claims and self.first_name) or self.username
+
+    @property
+    def initials(self) -> str:
+        """Return the first letters of the first two words of `display_name`."""
+        words = re.findall(r"[^\W_]+", self.display_name)
+        return "".join(word[0] for word in words[:2]).upper()
+
+    @property
     def password_version(self) -> str:
         """A text that is another one after each change of the password."""
         return str(self.password_changed_at.timestamp())
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the time zone that the user chose, or the site's; that also if this machine doesn't know the name."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (LookupError, ValueError, OSError):
+            return timezone.get_default_timezone()
 
     @property
     def can_reset_password(self) -> bool:

@@ -23,13 +23,19 @@ class UsernameOrEmailBackend(ModelBackend):
         """Return the active user with these credentials, or None.
 
         An unknown or inactive user, or one without a password or with another one, costs one query and the same hashes,
-        so that neither the response nor its time reveals which it was.
+        so that neither the response nor its time reveals which it was. Only the request of a user who knows the
+        password is marked with `account_closed`.
         """
         if username is None or password is None or len(password) > MAXIMUM_PASSWORD_LENGTH:
             return None
         user = User.objects.by_login(username).first() or User()
-        right = user.check_password(password)
-        return user if right and self.user_can_authenticate(user) else None
+        if not user.check_password(password):
+            return None
+        if self.user_can_authenticate(user):
+            return user
+        if request is not None:
+            request.account_closed = True  # type: ignore[attr-defined]
+        return None
 
     async def aauthenticate(
         self,

@@ -11,6 +11,12 @@ import regex
 MAXIMUM_LOGIN_LENGTH = 254  # of an email; user names are shorter
 
 _IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
+# What turns the words around it, or can't be seen. Between letters or signs, Persian and emoji need the two joiners.
+_INVISIBLE = regex.compile(
+    r"[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}--[\0\u200c\u200d\ufe0f]]"
+    r"|(?<![\p{L}\p{M}\p{S}])[\u200c\u200d]|[\u200c\u200d](?![\p{L}\p{M}\p{S}])",
+    regex.VERSION1,
+)
 _BETWEEN_DIGITS = regex.compile(r"[\s\p{Dash}\p{Default_Ignorable_Code_Point}\p{Cf}]+")
 
 
@@ -49,6 +55,11 @@ def normalize_login(login: str) -> str:
         return ""
     login = unicodedata.normalize("NFKC", login).strip()
     return normalize_email(login) if "@" in login else username_key(login)
+
+
+def normalize_name(name: str) -> str:
+    """Return a name of a person or a session without invisible characters, and with single spaces."""
+    return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", name)).split())
 
 
 def normalize_password(password: str) -> str:

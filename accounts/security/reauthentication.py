@@ -70,7 +70,7 @@ def reauthenticate(request: Request, password: str) -> str:
     session_id = request.tokens.session_id
     if request.tokens.row is None or not request.user.check_password(password):
         SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATION_FAILED, session_id=session_id)
-        raise forms.ValidationError(_("This is not your password. Please try again."), code="password_incorrect")
+        raise forms.ValidationError(_("That password isn't right. Please try again."), code="password_incorrect")
     with transaction.atomic():
         request.tokens.mark_reauthenticated()
         SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)

@@ -19,38 +19,40 @@ class Notice(NamedTuple):
     alarming: bool = False
 
 
-_SIGNED_OUT = _("You were signed out.")
+_SIGNED_OUT = _("You've been signed out.")
 
 # A stranger may be using the browser. The notice says why the session ended, and nothing about the account: a user who
 # was deactivated or deleted reads the general text.
 _NOTICES: dict[str, Notice] = {
     Reason.REUSED: Notice(
-        _("You were signed out for your safety."),
+        _("We signed you out to keep your account safe."),
         format_lazy(
             "{} {}",
             _(
-                "A copy of your sign-in was used somewhere else, so we ended it everywhere. "
-                "Your activity page says more once you have signed in."
+                "Someone used a copy of your session, so we signed you out everywhere. Sign in, then change "
+                "your password."
             ),
             _(
-                "It can be harmless: importing a browser profile, cloning a computer or "
-                "Safari’s “Add to Dock” also makes such a copy."  # noqa: RUF001
+                "This can be harmless. Importing a browser profile, cloning a computer or using Safari's “Add "
+                "to Dock” also makes a copy."
             ),
         ),
         alarming=True,
     ),
-    Reason.ENDED: Notice(_SIGNED_OUT, _("This session was ended from the list of sessions. Please sign in again.")),
+    Reason.ENDED: Notice(
+        _SIGNED_OUT, _("Someone signed out of this session on your sessions page. Please sign in again.")
+    ),
     # After a change of the email was undone, the password is invalid and nobody has a new one yet.
     Reason.PASSWORD: Notice(
         _SIGNED_OUT,
-        _("The password was changed. Sign in with the new one; if you have none, ask for a link to one below."),
+        _("Your password has changed. Sign in with the new one. Don't have it? Choose “Forgot your password?” below."),
     ),
-    Reason.ADMIN: Notice(_SIGNED_OUT, _("An administrator ended this session. Please sign in again.")),
+    Reason.ADMIN: Notice(_SIGNED_OUT, _("An administrator signed you out. Please sign in again.")),
     Reason.EVICTED: Notice(
         _SIGNED_OUT,
-        _("There were too many sessions, and this one had been idle the longest."),
+        _("You had too many sessions, so we signed out the one you hadn't used for the longest time."),
     ),
-    Reason.EXPIRED: Notice(_("Welcome back."), _("Your sign-in has run out. Please sign in again.")),
+    Reason.EXPIRED: Notice(_("Welcome back."), _("Your session has expired. Please sign in again.")),
 }
 _OTHER = Notice(_SIGNED_OUT, _("Please sign in again."))
 _SILENT = {Reason.SIGNED_OUT, Reason.REPLACED}

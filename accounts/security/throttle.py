@@ -129,6 +129,8 @@ class Throttled(ValidationError):
     """
 
     status = 429
+    # For the script that counts down; it puts the time in place of the braces.
+    countdown = gettext_lazy("Too many attempts. Please try again in {}.")
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
@@ -145,6 +147,7 @@ class Overloaded(Throttled):
     """Report that too many requests are hashing; unlike other attempts, it was not counted."""
 
     status = 503
+    countdown = gettext_lazy("We're very busy right now. Please try again in {}.")
 
     def __init__(self) -> None:
         self.retry_after = RETRY_AFTER
@@ -153,13 +156,13 @@ class Overloaded(Throttled):
 
 _OVERLOADED = gettext_lazy("We're very busy right now. Please try again in a few seconds.")
 _SECONDS = ngettext_lazy(
-    "There were too many attempts. Please try again in %(n)d second.",
-    "There were too many attempts. Please try again in %(n)d seconds.",
+    "Too many attempts. Please try again in %(n)d second.",
+    "Too many attempts. Please try again in %(n)d seconds.",
     "n",
 )
 _MINUTES = ngettext_lazy(
-    "There were too many attempts. Please try again in %(n)d minute.",
-    "There were too many attempts. Please try again in %(n)d minutes.",
+    "Too many attempts. Please try again in %(n)d minute.",
+    "Too many attempts. Please try again in %(n)d minutes.",
     "n",
 )
 

@@ -16,8 +16,8 @@ MAXIMUM_PASSWORD_LENGTH = 1024
 validate_password_length = MaxLengthValidator(
     MAXIMUM_PASSWORD_LENGTH,
     ngettext_lazy(
-        "A password has at most %(limit_value)d character.",
-        "A password has at most %(limit_value)d characters.",
+        "A password can have at most %(limit_value)d character.",
+        "A password can have at most %(limit_value)d characters.",
         "limit_value",
     ),
 )
@@ -33,7 +33,7 @@ def validate_deliverable(email: str) -> None:
         return
     if email.rpartition("@")[0].isascii():
         raise ValidationError(EmailValidator.message, code="invalid")
-    raise ValidationError(_("Before the @, an address has only letters without accents, digits and signs."))
+    raise ValidationError(_("Before the @, use only unaccented letters, digits and symbols."))
 
 
 def may_become_link(text: str) -> bool:
@@ -46,7 +46,7 @@ class UsernameValidator(RegexValidator):
     """Refuse "@" above all, so that a user name is never mistaken for an email and one field accepts both."""
 
     regex = r"^[\w.+-]+\Z"
-    message = gettext_lazy("A user name has only letters, digits and the signs . + - _ in it.")
+    message = gettext_lazy("Use only letters, digits and . + - _ in your user name.")
 
 
 # The scripts in everyday use (Unicode, UAX #31, table 5), and those that are written together: Japanese, Chinese and
@@ -72,7 +72,7 @@ class ScriptValidator(RegexValidator):
     regex = regex.compile(  # type: ignore[assignment]  # It is used as one of `re`.
         rf"\A(?!.*\p{{Default_Ignorable_Code_Point}})(?:{_NAMES})\Z"
     )
-    message = gettext_lazy("Please use letters of one script only, such as Latin or Greek.")
+    message = gettext_lazy("Use letters from one alphabet only, such as Latin or Greek.")
 
 
 class MaximumLengthValidator:
@@ -86,8 +86,8 @@ class MaximumLengthValidator:
         if len(password) > self.max_length:
             raise ValidationError(
                 ngettext(
-                    "This password is too long. It may have %(max_length)d character.",
-                    "This password is too long. It may have %(max_length)d characters.",
+                    "This password is too long. Use at most %(max_length)d character.",
+                    "This password is too long. Use at most %(max_length)d characters.",
                     self.max_length,
                 ),
                 code="password_too_long",
@@ -96,4 +96,4 @@ class MaximumLengthValidator:
 
     def get_help_text(self) -> str:
         """Return the rule in words."""
-        return _("At most %(max_length)d characters, of any kind.") % {"max_length": self.max_length}
+        return _("Use at most %(max_length)d characters.") % {"max_length": self.max_length}

@@ -30,7 +30,10 @@ def delete(request: Request) -> HttpResponse:
         return _page(request, is_last=True)
     messages.success(
         request,
-        _("You are signed out, and your account will be deleted on %(day)s. To keep it, sign in before that day.")
+        _(
+            "You're signed out, and we'll delete your account on %(day)s. Changed your mind? Sign in "
+            "before then to keep it."
+        )
         % {"day": date_format(timezone.localtime(deletion_due_at), "DATE_FORMAT")},
     )
     return redirect("login")
@@ -45,7 +48,7 @@ def cancel(request: Request) -> HttpResponse:
     if request.method != "POST":
         return render(request, "accounts/deletion_cancel.html")
     if deletion.cancel(request, request.user):
-        messages.success(request, _("Your account stays. Good to have you back."))
+        messages.success(request, _("You've kept your account. Good to have you back."))
     return redirect("home")
 
 

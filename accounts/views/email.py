@@ -1,11 +1,14 @@
 """Confirm the email of an account, and change it."""
 
+from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -13,11 +16,12 @@ from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
 from accounts.forms import CodeForm, EmailForm
 from accounts.models import EmailVerification
-from accounts.security import throttle
+from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.mail_links import email_taken, link_page
 from tokens.decorators import fresh_session_required
+from tokens.models import RefreshToken
 
 
 @login_not_required  # Right after the sign-up the user is not signed in yet.
@@ -28,7 +32,10 @@ def verify(request: Request) -> HttpResponse:
     """Ask for the code in the browser that requested it, or send the mail again."""
     verification = email_verification.for_browser(request)
     if verification is None and not request.user.is_authenticated:
-        return redirect_to_login(request.path)
+        if not email_verification.is_confirmed(request):
+            return redirect_to_login(request.path)
+        messages.success(request, _("Your email address is confirmed. Sign in to continue."))
+        return redirect("login")
     if verification is None and request.user.email_verified_at:
         return redirect("home")
     if "again" in request.POST and _sent_again(request, verification):
@@ -41,9 +48,9 @@ def verify(request: Request) -> HttpResponse:
         try:
             confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
             throttle.reset(request, throttle.CODE, verification.email)
-            return _confirmed_response(request, confirmed)
+            return _signed_in_response(request, confirmed) if other else _confirmed_response(request, confirmed)
         except email_verification.InvalidLink:
-            form.add_error("code", _("This code is wrong, too old, or was tried too often. You can have a new one."))
+            form.add_error("code", _code_error(request))
         except EmailTaken:
             return email_taken(request)
     context = {
@@ -59,7 +66,11 @@ def verify(request: Request) -> HttpResponse:
 @reauthentication_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change(request: Request) -> HttpResponse:
-    """Ask for another email, which replaces the present one once it is confirmed."""
+    """Ask for another email, which replaces the present one once it is confirmed; until then it can be withdrawn."""
+    if "withdraw" in request.POST:
+        email_verification.withdraw_change(request, request.user)
+        messages.success(request, _("Your email address stays as it is."))
+        return redirect("email_change")
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     if not (form.is_valid() and throttle.allows(form, request, throttle.RESEND, form.cleaned_data["email"])):
         pending = email_verification.pending_change(request.user)
@@ -79,7 +90,7 @@ def _sent_again(request: Request, verification: EmailVerification | None) -> boo
             messages.error(request, throttled.sentence)
             return False
         email_verification.start(request, verification.user if verification else request.user, email)
-    messages.success(request, _("We have written to %(address)s.") % {"address": email})
+    messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return True
 
 
@@ -94,15 +105,42 @@ def _corrected_response(request: Request, email: str) -> HttpResponse:
         email_verification.correct(request, email)
     except email_verification.InvalidLink:  # It was confirmed, or signed in to, this very moment.
         return redirect("login")
-    messages.success(request, _("We have written to %(address)s.") % {"address": email})
+    messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return redirect("email_verify")
+
+
+def _code_error(request: HttpRequest) -> str:
+    """Return what is wrong with a code, in words that are the same whether or not its mail was sent."""
+    verification = email_verification.for_browser(request)
+    left = verification.tries_left if verification else 0
+    if email_verification.is_code_too_old(request):
+        return _("This code has expired. Get a new one below.")
+    if not left:
+        return _("That was one wrong code too many, so it no longer works. Get a new one below.")
+    words = ngettext(
+        "That's not the code. You have %(n)d try left.", "That's not the code. You have %(n)d tries left.", left
+    )
+    return words % {"n": left}
+
+
+def _signed_in_response(request: Request, verification: EmailVerification) -> HttpResponse:
+    """Sign in whoever has signed up in this browser: the password was typed here, and the mailbox is theirs.
+
+    A link proves the mailbox alone, so it signs nobody in: the password may be that of a stranger who signed up with
+    somebody else's email.
+    """
+    request.tokens.method = RefreshToken.Method.PASSWORD
+    login(request, verification.user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    response = _confirmed_response(request, verification)
+    known_browsers.remember(request, response, verification.user)
+    return response
 
 
 def _confirmed_response(request: HttpRequest, verification: EmailVerification) -> HttpResponse:
     words = (
-        _("%(address)s is your address now.")
+        _("Your email address is now %(address)s.")
         if verification.previous_email
-        else _("Thank you. %(address)s is confirmed.")
+        else _("Thanks, you've confirmed %(address)s.")
     )
     messages.success(request, words % {"address": verification.email})
     return redirect("home" if request.user.is_authenticated else "login")
@@ -110,8 +148,8 @@ def _confirmed_response(request: HttpRequest, verification: EmailVerification) -
 
 def _undone_response(request: HttpRequest, undone: email_verification.Undone) -> HttpResponse:
     words = _(
-        "%(address)s is your address again. Every session was ended, and the old password opens nothing any more: "
-        "choose a new one by the link that we have just sent."
+        "%(address)s is your email address again. We signed everyone out, and your old password no "
+        "longer works. Use the link we just sent you to choose a new one."
     )
     messages.success(request, words % {"address": undone.email})
     for sentence in undone.withdrawn:

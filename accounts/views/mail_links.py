@@ -52,8 +52,8 @@ def link_page(
     """Return the view of the page `name`, open to everybody who has the link, signed in or not.
 
     `find` looks up what the link is for and changes nothing, `act` performs it (it raises InvalidLink or EmailTaken),
-    and `done` returns the response then. The template accounts/<name>.html says that the link does not work unless it
-    gets a `verification`.
+    and `done` returns the response then. The template accounts/<name>.html gets the `verification`, or None if there is
+    none of this link, and says what became of one that is used or too old.
     """
 
     @login_not_required
@@ -69,18 +69,16 @@ def link_page(
         if verification is None or request.method != "POST":
             return render(request, f"accounts/{name}.html", {"verification": verification})
         try:
-            response = done(request, act(request, key, given))
-        except email_verification.InvalidLink:  # Another click was faster.
-            response = render(request, f"accounts/{name}.html")
+            return done(request, act(request, key, given))
+        except email_verification.InvalidLink:  # It was used, or is too old.
+            return render(request, f"accounts/{name}.html", {"verification": find(key, given)})
         except EmailTaken:
-            response = email_taken(request)
-        request.session.pop(name, None)
-        return response
+            return email_taken(request)
 
     return page
 
 
 def email_taken(request: HttpRequest) -> HttpResponse:
     """Say that another account has the email by now."""
-    messages.error(request, _("Another account has this address by now, so nothing was changed."))
+    messages.error(request, _("Another account now uses this email address, so we didn't change anything."))
     return redirect("home" if request.user.is_authenticated else "login")

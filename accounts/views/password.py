@@ -48,7 +48,7 @@ class PasswordChange(auth_views.PasswordChangeView):
             _tell(self.request, chosen, Kind.PASSWORD_CHANGED)
         response = redirect(self.get_success_url())
         known_browsers.remember(self.request, response, chosen)
-        messages.success(self.request, _("Your password was changed. All other sessions were ended."))
+        messages.success(self.request, _("Password changed. We signed you out everywhere else."))
         return response
 
 
@@ -109,6 +109,13 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
         response = redirect(self.get_success_url())
         known_browsers.remember(self.request, response, chosen)
         return response
+
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
+        """Say of a link that doesn't work whether it is too old, which it tells by itself: nothing is looked up."""
+        token = self.kwargs["token"]
+        if token == self.reset_url_token:
+            token = self.request.session.get(INTERNAL_RESET_SESSION_TOKEN, "")
+        return super().get_context_data(expired=reset_tokens.is_expired(token), **kwargs)
 
     def reset(self, chosen: User, token: str) -> list[str] | None:
         """Set the password, and return a sentence for each request withdrawn with it, or None if the token was used.

@@ -1,16 +1,15 @@
-"""Edit the profile, and change the user name."""
+"""Edit the profile, show how the user signs in, and change the user name."""
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
 from accounts.models import SecurityEvent
-from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
@@ -21,28 +20,33 @@ Kind = SecurityEvent.Kind
 @fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: Request) -> HttpResponse:
-    """Edit the user's first and last name."""
+    """Edit the user's first and last name, and the time zone."""
     form = ProfileForm(request.POST if request.method == "POST" else None, instance=request.user)
     if not form.is_valid():
         return render(request, "accounts/profile.html", {"form": form})
     with transaction.atomic():
         form.save()
         SecurityEvent.objects.record(request, request.user, Kind.PROFILE_CHANGED)
-    messages.success(request, _("Your profile was saved."))
+    messages.success(request, _("Profile saved."))
     return redirect("profile")
+
+
+@fresh_session_required
+@require_safe
+def security(request: Request) -> HttpResponse:
+    """Show what the user signs in with, and lead to where each is changed."""
+    return render(request, "accounts/security.html")
 
 
 @reauthentication_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_username(request: Request) -> HttpResponse:
     """Change the user name; `tokens` gives every browser new tokens at its next request."""
-    if request.method == "POST":
-        throttle.hit(request, throttle.USERNAME, request.user)
-    form = UsernameForm(request.POST if request.method == "POST" else None, user=request.user)
+    form = UsernameForm(request.POST if request.method == "POST" else None, request=request)
     if not form.is_valid() or not _save_username(request, form):
         return render(request, "accounts/username_change.html", {"form": form})
-    messages.success(request, _("Your user name is %(name)s now.") % {"name": form.instance.username})
-    return redirect("profile")
+    messages.success(request, _("Your user name is now %(name)s.") % {"name": form.instance.username})
+    return redirect("security")
 
 
 def _save_username(request: Request, form: UsernameForm) -> bool:

@@ -29,17 +29,20 @@ _PER_PAGE = 10  # With the chart and without compression, the page has to stay b
 def show(request: Request) -> HttpResponse:
     """List the sessions page by page, first the live ones, then those that have ended.
 
-    `?name=ID` opens the form that names one.
+    `?name=ID` opens the form that names one, `?q=WORDS` searches.
     """
     live = sessions.live(request.user, current_id=request.tokens.session_id)
     ended = sessions.ended(request.user)
-    page = Paginator([*live, *ended], _PER_PAGE).get_page(request.GET.get("page"))
+    query = request.GET.get("q", "").strip()
+    found = [session for session in [*live, *ended] if not query or session.matches(query)]
+    page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "live": [session for session in page if session in live],
         "ended": [session for session in page if session in ended],
         "others": len(live) - 1,
-        "chart": session_chart.draw(live, ended) if page.number == 1 else None,
+        "chart": session_chart.draw(live, ended) if page.number == 1 and not query else None,
+        "query": query,
         "naming": request.GET.get("name", ""),
     }
     return render(request, "accounts/sessions.html", context)
@@ -54,7 +57,7 @@ def end(request: Request, pk: UUID) -> HttpResponse:
         return _end_another(request, row)
     if request.method != "POST":
         return _render_confirmation(request, "session_end", session=sessions.Session(row, is_current=True))
-    return _sign_out(request, _("You are signed out."))
+    return _sign_out(request, _("You're signed out."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,16 +66,19 @@ def end_others(request: Request) -> HttpResponse:
     """End all of the user's sessions but the current one."""
     if request.method != "POST":
         live = sessions.live(request.user, current_id=request.tokens.session_id)
-        return _render_confirmation(
-            request, "sessions_end_others", others=[session for session in live if not session.is_current]
-        )
+        if others := [session for session in live if not session.is_current]:
+            return _render_confirmation(request, "sessions_end_others", others=others)
+        return _no_others(request)
     reason, current = RefreshToken.Reason.ENDED, request.tokens.session_id
     with transaction.atomic():
         count = RefreshToken.objects.revoke_for([request.user], reason, keeping=current)
         SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
+    if not count:
+        return _no_others(request)
     messages.success(
         request,
-        ngettext("%(n)d other session was ended.", "%(n)d other sessions were ended.", count) % {"n": count},
+        ngettext("You signed out of %(n)d other session.", "You signed out of %(n)d other sessions.", count)
+        % {"n": count},
     )
     return redirect("sessions")
 
@@ -86,7 +92,7 @@ def end_all(request: Request) -> HttpResponse:
     with transaction.atomic():
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
         SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
-        return _sign_out(request, _("All your sessions were ended, this one too."))
+        return _sign_out(request, _("You're signed out everywhere, including here."))
 
 
 @fresh_session_required
@@ -99,7 +105,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
         context = {"form": form, "session": sessions.Session(row)}
         return render(request, "accounts/session_name.html", context)
     form.save()
-    messages.success(request, _("The name was saved."))
+    messages.success(request, _("Name saved."))
     return redirect("sessions")
 
 
@@ -114,9 +120,14 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
         return _render_confirmation(request, "session_end", session=sessions.Session(row))
     if request.method == "POST" and sessions.end(request, row):
-        messages.success(request, _("Ended: %(title)s.") % {"title": sessions.Session(row).title})
+        messages.success(request, _("You signed out of %(title)s.") % {"title": sessions.Session(row).title})
     else:
-        messages.info(request, _("This session was over already."))
+        messages.info(request, _("That session had already ended."))
+    return redirect("sessions")
+
+
+def _no_others(request: Request) -> HttpResponse:
+    messages.info(request, _("You aren't signed in anywhere else."))
     return redirect("sessions")
 
 

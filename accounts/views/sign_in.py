@@ -1,6 +1,6 @@
 """Sign in and sign out."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -44,17 +44,18 @@ class SignIn(LoginView):
         self.redirect_authenticated_user = request.method != "POST"
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        if not email_policy.can_sign_in(form.get_user()):
-            return self.require_verification(form.get_user())
+        user = form.get_user()
+        if not email_policy.can_sign_in(user):
+            may_write = throttle.allows(form, self.request, throttle.RESEND, user.email)
+            return self.require_verification(user) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
         response = super().form_valid(form)
-        known_browsers.remember(self.request, response, form.get_user())
+        known_browsers.remember(self.request, response, user)
         return response
 
     def require_verification(self, user: User) -> HttpResponse:
         """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
-        throttle.hit(self.request, throttle.RESEND, user.email)
         with transaction.atomic():
             if self.request.user.is_authenticated:
                 logout(self.request)
@@ -67,10 +68,13 @@ class SignIn(LoginView):
         return "" if urlsplit(url).path == self.request.path else url
 
     def get_success_url(self) -> str:
-        """Return where to go next; a user who has requested deletion is asked about that first."""
+        """Return where to go next; a deletion that was requested, or a copied session, is asked about first."""
         # The user is anonymous if they were deactivated at this very moment.
-        deletion_due_at = getattr(self.request.user, "deletion_due_at", None)
-        return super().get_success_url() if deletion_due_at is None else resolve_url("deletion_cancel")
+        if getattr(self.request.user, "deletion_due_at", None):
+            return resolve_url("deletion_cancel")
+        url = super().get_success_url()
+        asked = getattr(self.request.user, "reuse_unanswered", False)
+        return f"{resolve_url('checkup')}?{urlencode({'next': url})}" if asked else url
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the explanation to the context."""
@@ -85,5 +89,5 @@ class SignIn(LoginView):
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Sign out, and go to the sign-in page."""
     logout(request)
-    messages.success(request, _("You are signed out."))
+    messages.success(request, _("You're signed out."))
     return redirect("login")

@@ -13,7 +13,8 @@ if os.environ.get("BENCHMARKS_SESSIONS"):
         "tokens.middleware.StrictCookiesMiddleware": None,
         "tokens.middleware.TokenMiddleware": "django.contrib.auth.middleware.AuthenticationMiddleware",
         "tokens.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
-        "accounts.middleware.PendingDeletionMiddleware": None,  # it looks at the rows of sign-ins
+        "accounts.middleware.TimeZoneMiddleware": None,  # it looks at the rows of sign-ins
+        "accounts.middleware.PendingDeletionMiddleware": None,  # so does this one
     }
     MIDDLEWARE = [name for name in (INSTEAD.get(name, name) for name in MIDDLEWARE) if name]
     SESSION_ENGINE = "django.contrib.sessions.backends.db"

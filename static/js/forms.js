@@ -12,15 +12,20 @@ document.addEventListener("submit", (event) => {
 
 addEventListener("pageshow", () => document.querySelectorAll("form[aria-busy]").forEach(release)); // came back
 
+function time(seconds) { // in minutes if there are many, as the server has it
+  const [unit, n] = seconds < 100 ? ["second", seconds] : ["minute", Math.ceil(seconds / 60)];
+  return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(n);
+}
+
 for (const hint of document.querySelectorAll("[data-wait]")) {
-  const button = hint.closest("form").querySelector("button");
-  const seconds = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "second", unitDisplay: "long" });
+  const { words, over } = hint.dataset;
+  const button = over ? {} : hint.closest("form").querySelector("button"); // what was refused may be tried otherwise
   const end = Date.now() + 1000 * hint.dataset.wait;
   const tell = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
     button.disabled = left > 0;
-    hint.style.visibility = left > 0 ? "" : "hidden"; // nothing moves
-    hint.textContent = hint.dataset.words.replace("{}", seconds.format(left));
+    hint.style.visibility = left > 0 || over ? "" : "hidden"; // nothing moves
+    hint.textContent = left <= 0 && over ? over : words.replace("{}", time(left));
     if (left > 0) setTimeout(tell, 1000);
   };
   tell();

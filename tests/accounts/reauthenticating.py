@@ -1,4 +1,4 @@
-"""The page that asks "Is it you?", answered as a browser would."""
+"""The page that asks "Confirm it's you", answered as a browser would."""
 
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -11,7 +11,7 @@ from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.session import REAUTHENTICATION_TIMEOUT
 
-QUESTION = "Is it you?"
+QUESTION = "Confirm it's you"
 
 
 def expire_reauthentication(ago: timedelta = REAUTHENTICATION_TIMEOUT + timedelta(seconds=1)) -> None:

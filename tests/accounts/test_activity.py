@@ -108,7 +108,7 @@ class TestActivity:
     def test_names_harmless_causes_of_a_copy_that_ended_sessions(self, here, bob, kind):
         SecurityEvent.objects.record(None, bob, kind)
         page = here.get(ACTIVITY).content.decode()
-        assert ("It can be harmless: importing a browser profile" in page) is (kind == Kind.REUSE_FOUND)
+        assert ("This can be harmless. Importing a browser profile" in page) is (kind == Kind.REUSE_FOUND)
 
     def test_says_from_where_as_far_as_is_known(self, here, bob, alice, rf):
         for about, by in (({"REMOTE_ADDR": "203.0.113.7"}, None), ({"REMOTE_ADDR": "203.0.113.8"}, alice)):

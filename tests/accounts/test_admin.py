@@ -176,7 +176,7 @@ class TestProof:
 
     @pytest.mark.parametrize("wrong", [True, False])
     def test_is_asked_for_before_anything_changes_and_the_form_is_kept(self, admin, alice, bob, wrong):
-        fields = {"action": "end_sessions", "_selected_action": [alice.pk, bob.pk], "index": "0"}
+        fields = {"action": "end_sessions", "_selected_action": [alice.pk, bob.pk], "confirmed": "yes"}
         page = admin.post("/admin/accounts/user/?o=1", fields)
         if wrong:
             page = answer(admin, page, "wrong")
@@ -237,11 +237,11 @@ def test_wears_the_colours_of_the_site_and_its_switch_changes_all_of_it_in_a_bro
         page.goto(url)
         return page.evaluate(COLOURS)
 
-    light = colours(reverse("profile"))
+    light = colours(reverse("security"))
     assert colours(reverse("admin:index")) == light
     page.locator(".theme-toggle").click()
     dark = page.evaluate(COLOURS)
     assert all(before != after for before, after in zip(light, dark, strict=True))
     page.emulate_media(color_scheme="dark")
-    assert colours(reverse("profile")) == dark
+    assert colours(reverse("security")) == dark
     context.close()

@@ -20,13 +20,14 @@ from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentic
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
+CONFIRMED = {"confirmed": "yes"}
 USERS = "/admin/accounts/user/"
 SESSIONS = "/admin/tokens/refreshtoken/"
 Reason = RefreshToken.Reason
 
 
 def do(client, action, *people, **more):
-    fields = {"action": action, "_selected_action": [person.pk for person in people], **more}
+    fields = {"action": action, "_selected_action": [person.pk for person in people], "confirmed": "yes", **more}
     return client.post(USERS, fields, follow=True)
 
 
@@ -36,7 +37,10 @@ def press(client, person, action):
     for url, fields in re.findall(r'<form method="post" action="([^"]+)">(.*?)</form>', page, flags=re.S):
         found = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', fields))
         if found.get("action") == action:
-            return client.post(url, found)
+            question = client.post(url, found)
+            if question.templates and question.templates[0].name == "admin/confirm_action.html":
+                return client.post(url, {**dict(question.context["fields"]), "confirmed": "yes"})
+            return question
     raise AssertionError(page)
 
 
@@ -109,6 +113,35 @@ class TestButtons:
         press(admin, bob, action)
         assert happened(bob) == [(kind, "alice")]
 
+    @pytest.mark.parametrize("action", ["end_sessions", "send_reset", "deactivate"])
+    def test_ask_before_they_act_and_lead_back(self, admin, bob, there, action):
+        own = reverse("admin:accounts_user_change", args=[bob.pk])
+        form = {"action": action, "_selected_action": bob.pk, "next": own}
+        question = admin.post(USERS, form)
+        assert (question.context["names"], question.context["back"]) == (["bob"], own)
+        assert happened(bob) == []
+        answered = admin.post(USERS, {**dict(question.context["fields"]), **CONFIRMED})
+        assert answered.headers["Location"] == own
+        assert len(happened(bob)) == 1
+
+    def test_lead_to_no_other_site(self, admin, bob, there):
+        form = {"action": "end_sessions", "_selected_action": bob.pk, "next": "https://example.org/", **CONFIRMED}
+        assert admin.post(f"{USERS}?o=1", form).headers["Location"] == f"{USERS}?o=1"
+
+    def test_that_close_an_account_offer_to_reopen_it(self, admin, bob, there):
+        page = do(admin, "deactivate", bob).content.decode()
+        [fields] = re.findall(r'<form class="undo"[^>]*>(.*?)</form>', page)
+        admin.post(USERS, dict(re.findall(r'name="([^"]+)" value="([^"]*)"', fields)))
+        bob.refresh_from_db()
+        assert bob.is_active
+        assert [kind for kind, _ in happened(bob)] == ["activated", "deactivated"]
+        assert not RefreshToken.objects.for_user(bob).live().exists()
+
+    def test_of_a_list_name_eight_and_count_the_others(self, admin, bob):
+        people = User.objects.bulk_create(User(username=f"u{n}", email=f"u{n}@example.org") for n in range(10))
+        question = admin.post(USERS, {"action": "deactivate", "_selected_action": [user.pk for user in people]})
+        assert (len(question.context["names"]), question.context["left_out"]) == (8, 2)
+
     def test_ask_who_it_is_first(self, admin, bob, there):
         expire_reauthentication()
         question = do(admin, "export", bob)
@@ -156,7 +189,7 @@ class TestReach:
     def test_is_the_same_in_the_list_of_sessions(self, colleague, using, sign_in, alice, bob, there):
         sign_in(using(CHROME), alice)
         rows = RefreshToken.objects.filter(user__in=[alice, bob])
-        colleague.post(SESSIONS, {"action": "end_sessions", "_selected_action": [row.pk for row in rows]})
+        colleague.post(SESSIONS, {"action": "end_sessions", "_selected_action": [row.pk for row in rows], **CONFIRMED})
         assert {row.user.username: row.reason for row in rows.all()} == {"alice": "", "bob": "admin"}
 
     def test_has_no_forms_for_the_others(self, colleague, alice, carol, dave):
@@ -235,7 +268,7 @@ def available_actions(bob, there):
         key = getattr(row, "pk", 0)
         base = f"/admin/{model._meta.app_label}/{name}/"
         for action in {*its_admin.actions, "delete_selected"}:
-            fields = {"action": action, "_selected_action": str(key), "post": "yes"}
+            fields = {"action": action, "_selected_action": str(key), "post": "yes", **CONFIRMED}
             found[f"{name}: {action}"] = (base, fields)
         for form, where in (("add", "add/"), ("change", f"{key}/change/"), ("delete", f"{key}/delete/")):
             found[f"{name} {form}"] = (base + where, FORMS.get(f"{name} {form}", {"post": "yes", "name": "x"}))

@@ -53,7 +53,10 @@ class TestEndThisSession:
         form = self.BUTTON.search(page_of(admin, own_page(row_of(bob))))
         question = admin.post(form[1], dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form[2])))
         assert row_of(bob).is_live
-        answer(admin, question)
+        question = answer(admin, question)
+        assert row_of(bob).is_live
+        fields = {**dict(question.context["fields"]), "confirmed": "yes"}
+        assert admin.post(form[1], fields).headers["Location"] == own_page(row_of(bob))
         assert row_of(bob).reason == Reason.ADMIN
         assert row_of(alice).is_live
         event = SecurityEvent.objects.get(kind=SecurityEvent.Kind.SESSION_ENDED)

@@ -14,7 +14,7 @@ from accounts.admin import dashboard
 from accounts.models import SecurityEvent, User
 
 Kind = SecurityEvent.Kind
-NAMES = ["Sign-ins", "Refusals", "Reuse"]
+NAMES = ["Sign-ins", "Failed sign-ins", "Stolen sessions"]
 
 
 def happen(kind, ago=0, times=1):

@@ -143,5 +143,5 @@ def test_by_an_app(there, bob, method, url, expected):
 def test_by_an_administrator(admin, bob, there, name):
     model, action = name.split(": ")
     key = RefreshToken.objects.get(user_agent=CHROME).pk if "refreshtoken" in model else bob.pk
-    fields = {"action": action, "_selected_action": [key], "post": "yes"}
+    fields = {"action": action, "_selected_action": [key], "post": "yes", "confirmed": "yes"}
     all_or_nothing(lambda: copy_of(admin).post(f"/admin/{model}/", fields), BY_ADMINISTRATORS[name])

@@ -111,14 +111,14 @@ class TestAThief:
         return mail.outbox.pop()
 
     def assert_undone(self, told, bob):
-        assert "is your address again" in follow(told).content.decode()
+        assert "is your email address again" in follow(told).content.decode()
         bob.refresh_from_db()
         assert (bob.email, bob.check_password(PASSWORD)) == (BOBS, False)
 
     def test_gets_nowhere_with_a_second_account_made_afterwards(self, bob, change, committing):
         told = change()
         warned = self.sign_up(committing, "mallory")
-        assert (warned.to, warned.subject) == ([BOBS], "Your e-mail address was asked for")
+        assert (warned.to, warned.subject) == ([BOBS], "Someone tried to use your email address")
         assert User.objects.get(username="mallory").email_verified_at is None
         assert link_in(warned, "accounts/email") == link_in(told, "accounts/email")
         self.assert_undone(told, bob)
@@ -173,7 +173,7 @@ class TestWhoOnlyTypedIt:
 
     def test_is_in_the_way_of_no_sign_up(self, sign_up, mallory):
         _, message = sign_up(username="ada")
-        assert message.subject == "Is this your e-mail address?"
+        assert message.subject == "Confirm your email address"
         follow(message)
         ada = User.objects.get(username="ada")
         assert User.objects.by_login("ada@example.org").first() == ada
@@ -187,11 +187,11 @@ class TestWhoOnlyTypedIt:
     def test_gets_nothing_once_somebody_else_has_proved_it(self, sign_up, bob, change):
         mallorys = mail.outbox[-1]
         change(bob, "ada@example.org")
-        assert "Another account has this address by now" in follow(mallorys).content.decode()
+        assert "Another account now uses this email address" in follow(mallorys).content.decode()
         assert find_owner("ada@example.org").user == bob
 
 
 def test_an_administrator_gives_nobody_an_address_of_somebody_else(admin, bob, eve, change):
     change()
     page = admin.post("/admin/accounts/user/add/", {"username": "carol", "email": BOBS})
-    assert "Somebody has an account with this e-mail address." in page.content.decode()
+    assert "Another account already uses this email address." in page.content.decode()

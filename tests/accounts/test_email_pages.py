@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from accounts.email.verification import RESEND_PAUSE
 from accounts.models import EmailVerification, SecurityEvent, User
-from accounts.models.email_verification import LINK_LIFETIME
+from accounts.models.email_verification import CODE_LIFETIME, CODE_TRIES, LINK_LIFETIME
+from tests.accounts.conftest import kinds
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
@@ -48,7 +49,8 @@ def page(response):
 
 def dead(response):
     """Whether the page says that the link does nothing."""
-    return response.context["verification"] is None
+    verification = response.context["verification"]
+    return not verification or not (verification.is_undoable if verification.undone_at else verification.is_open)
 
 
 def opened(client, link):
@@ -61,17 +63,46 @@ def opened(client, link):
 
 
 class TestVerify:
-    def test_the_code_confirms_and_signs_nobody_in(self, sign_up):
+    def test_the_code_confirms_and_signs_in_the_browser_that_signed_up(self, sign_up):
         browser, message = sign_up()
         said = page(browser.get(VERIFY))
         assert "ada@example.org" in said
         assert 'inputmode="numeric"' in said and 'autocomplete="one-time-code"' in said
         response = browser.post(VERIFY, {"code": code_in(message)}, follow=True)
-        assert response.redirect_chain == [("/accounts/login/", 302)]
+        assert response.redirect_chain == [("/", 302)]
         assert "ada@example.org" in page(response)
-        assert browser.cookies["__Host-session"].value == ""
         assert User.objects.get().email_verified_at is not None
-        assert jar(browser) == {}
+        assert response.context["user"].username == "ada"
+        assert RefreshToken.objects.get().method == RefreshToken.Method.PASSWORD
+        assert browser.cookies["__Host-device"].value
+
+    def test_the_code_signs_in_no_browser_in_which_somebody_was_signed_in_before(self, here, post):
+        """Its session may have been ended because it was stolen."""
+        post(VERIFY, again="")
+        RefreshToken.objects.revoke_for([User.objects.get()])
+        assert post(VERIFY, code=code_in(mail.outbox[-1])).headers["Location"] == "/accounts/login/"
+        assert not RefreshToken.objects.live().exists()
+
+    def test_tells_wrong_used_up_and_expired_codes_apart_whoever_has_the_address(self, committing, client, bob, clock):
+        User.objects.update(email_verified_at=F("date_joined"))
+        shown = {}
+        for name, email in (("ada", "ada@example.org"), ("eve", "bob@example.org")):
+            cache.clear()
+            browser, fields = Client(), {"username": name, "email": email, "password1": PASSWORD, "password2": PASSWORD}
+            with committing():
+                browser.post(reverse("signup"), fields)
+            said = [browser.post(VERIFY, {"code": "000000"}).context["form"].errors["code"] for _ in range(CODE_TRIES)]
+            clock.shift(CODE_LIFETIME)
+            shown[email] = [*said, browser.post(VERIFY, {"code": "000000"}).context["form"].errors["code"]]
+        assert shown["ada@example.org"] == shown["bob@example.org"]
+        assert len(set(map(str, shown["ada@example.org"]))) == CODE_TRIES + 1
+
+    def test_of_what_was_confirmed_by_the_link_meanwhile_it_says_so_and_signs_nobody_in(self, sign_up, client):
+        browser, message = sign_up()
+        client.post(opened(client, link_in(message)))
+        response = browser.get(VERIFY)
+        assert response.headers["Location"] == "/accounts/login/"
+        assert [message.level_tag for message in get_messages(response.wsgi_request)] == ["success"]
         assert not RefreshToken.objects.exists()
 
     @pytest.mark.parametrize(("zero", "between"), [("0", "\u00a0"), ("\uff10", "\u2013"), ("\u0660", "\u200b\u200f")])
@@ -145,16 +176,16 @@ class TestConfirm:
     def test_a_second_click_and_an_old_link_say_so_and_tell_strangers_nothing(self, sign_up, client):
         _, message = sign_up()
         EmailVerification.objects.update(requested_at=F("requested_at") - LINK_LIFETIME)
-        late = client.get(link_in(message))
-        assert dead(late)
+        late = client.get(link_in(message), follow=True)
+        assert dead(late) and late.context["verification"].confirmed_at is None
         assert "ada" not in page(late)
         EmailVerification.objects.update(requested_at=F("requested_at") + LINK_LIFETIME)
-        client.post(opened(client, link_in(message)))
+        client.post(opened(client, link_in(message)), follow=True)
         for url in (link_in(message), re.sub(r"[^/]+/$", "here/", link_in(message))):
-            response = client.get(url)
+            response = client.get(url, follow=True)
             assert (response.status_code, response.headers["Referrer-Policy"]) == (200, "no-referrer")
-            assert dead(response)
-            assert VERIFY in page(response)
+            assert dead(response) and response.context["verification"].is_in_effect
+            assert "ada" not in page(response)
 
     @pytest.mark.parametrize("token", ["%00", "here"])
     def test_a_wrong_link_says_the_same_to_everybody(self, sign_up, client, token):
@@ -220,6 +251,13 @@ class TestChange:
         assert len(found) == 1
         assert [message.to for message in mail.outbox] == [[NEW], ["alice@example.org"]]
 
+    def test_can_be_withdrawn_until_then_and_the_event_of_it_stays(self, here, post):
+        post(CHANGE, email=NEW)
+        assert post(CHANGE, withdraw="").headers["Location"] == CHANGE
+        assert here.get(CHANGE).context["pending"] is None
+        assert Client().get(link_in(mail.outbox[-1])).context["verification"] is None
+        assert kinds()[-2:] == ["email_change_asked", "email_change_withdrawn"]
+
     @pytest.mark.parametrize("address", ["a@b", f"{'a' * 250}@example.org", "bob@example.org"])
     def test_refuses(self, post, address):
         assert post(CHANGE, email=address).context["form"].errors.keys() == {"email"}
@@ -241,6 +279,6 @@ class TestUndo:
         browser.post(browser.get(link_in(mail.outbox[-1])).headers["Location"], new)
         bob.refresh_from_db()
         assert (bob.email, bob.check_password("another battery horse")) == ("bob@example.org", True)
-        again = browser.get(link)
+        again = browser.get(link, follow=True)
         assert dead(again)
         assert reverse("password_reset") in page(again)

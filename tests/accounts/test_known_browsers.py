@@ -214,8 +214,11 @@ class TestDescribe:
             (ANDROID.format("Mobile "), "Chrome 131 on Android", "phone"),
             (ANDROID.format(""), "Chrome 131 on Android", "tablet"),
             ("curl/7.88.1", "curl 7", "other"),
-            ("", "A browser we do not know", "other"),
-            ("?" * 300, "A browser we do not know", "other"),
+            ("MyCompany Backup Agent/3.1 (+https://example.org/bot)", "MyCompany Backup Agent", "other"),
+            ("Notes 2.0 (iPhone; iOS 17.1)", "Notes on iPhone", "phone"),
+            ("example.org/1.0", "Unknown browser", "other"),
+            ("", "Unknown browser", "other"),
+            ("?" * 300, "Unknown browser", "other"),
         ],
     )
     def test_says(self, user_agent, words, kind):

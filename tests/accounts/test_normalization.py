@@ -36,12 +36,12 @@ def eva(db):
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 class TestAUserName:
-    def test_is_one_of_a_kind(self, eva, admin, spelling):
+    def test_is_one_of_a_kind(self, eva, admin, browser_of, spelling):
         assert User.objects.by_login(spelling).get() == account_key(spelling) == eva
         with pytest.raises(IntegrityError), transaction.atomic():
             User.objects.create_user(spelling, "other@example.org", PASSWORD)
         bob = User.objects.create_user("bob", "bob@example.org", PASSWORD)
-        form = UsernameForm({"username": spelling}, user=bob)
+        form = UsernameForm({"username": spelling}, request=browser_of(bob))
         assert form.errors.keys() == {"username"}
         fields = {"username": spelling, "email": "other@example.org"}
         assert admin.post("/admin/accounts/user/add/", fields).context["adminform"].form.errors

@@ -55,7 +55,7 @@ def test_no_template_has_script_or_style_of_its_own():
     """Mails have style: those who read them know no sheets of ours."""
     for path in Path(settings.BASE_DIR / "templates").rglob("*.html"):
         style = r"|<style|\sstyle=" if path.parent.name != "mails" else ""
-        script = r"<script(?! src=\"{% static 'js/\w+\.js' %}\" defer></script>)"
+        script = r"<script(?! src=\"{% static 'js/\w+\.js' %}\" defer( blocking=\"render\")?></script>)"
         forbidden = rf"{script}{style}|\son\w+=|javascript:|https?://|\|safe"
         assert not re.search(forbidden, path.read_text()), path
 
@@ -67,7 +67,7 @@ def test_every_page_has_one_heading_a_language_and_a_way_past_the_top(client, db
         assert response.status_code == status
         assert page.count("<h1>") == page.count('id="main"') == 1
         assert 'href="#main"' in page
-        assert '<html lang="en">' in page
+        assert '<html lang="en">' in page and page.count('<meta name="theme-color"') == 2
 
 
 class TestFormErrors:
@@ -130,11 +130,47 @@ def test_no_page_breaks_the_policy_or_is_too_wide_in_a_browser(page, live_server
 
 
 def test_each_page_of_the_account_shows_where_one_is_and_has_the_way_out(here):
-    for name in ("profile", "username_change", "email_change", "password_change", "sessions", "activity", "export"):
+    within = dict.fromkeys(("username_change", "email_change", "password_change"), "security") | {"delete": "export"}
+    for name in ("sessions", "activity", "profile", "security", "export", *within):
         page = here.get(reverse(name)).content.decode()
         [nav] = re.findall(r'<nav class="settings".*?</nav>', page, flags=re.S)
-        assert re.findall(r'href="([^"]+)" aria-current="page"', nav) == [reverse(name)]
+        assert nav.count("<a ") == 5
+        current = "true" if name in within else "page"
+        tab = re.search(r'aria-current="\w+">([^<]+)<', nav)[1]
+        assert name in within or f"<title>{tab} · " in page
+        assert re.findall(r'href="([^"]+)" aria-current="(\w+)"', nav) == [(reverse(within.get(name, name)), current)]
         assert 'action="/accounts/logout/"' in page
+
+
+class TestWhoIsSignedIn:
+    """The header says it, on each page, from what the token says."""
+
+    @pytest.mark.parametrize(
+        ("claims", "name", "initials"),
+        [("", "bob.marsh", "BM"), ("first_name", "Robert", "R"), ("last_name", "bob.marsh", "BM")],
+    )
+    def test_at_no_query(self, client, bob, sign_in, settings, django_assert_num_queries, claims, name, initials):
+        settings.TOKENS_USER_CLAIMS = ["username", *claims.split(), "is_staff", "email_verified_at", "reuse_unanswered"]
+        User.objects.update(username="bob.marsh", first_name="Robert", last_name="Marsh")
+        sign_in(client, User.objects.get())
+        client.get("/")
+        with django_assert_num_queries(0):
+            page = client.get("/").content.decode()
+        assert f'aria-hidden="true">{initials}</span><bdi>{name}</bdi></button>' in page
+
+    def test_a_name_without_letters_has_no_initials(self):
+        assert (User(username="_ _").initials, User(username="王小明").initials) == ("", "王")
+
+
+class TestSecurity:
+    @pytest.mark.parametrize("verified", [False, True])
+    def test_leads_to_what_one_signs_in_with(self, here, bob, verified):
+        User.objects.update(email_verified_at=timezone.now() if verified else None)
+        page = here.get(reverse("security")).content.decode().partition("<main")[2]
+        assert bob.email in page
+        for name in ("username_change", "email_change", "password_change"):
+            assert f'href="{reverse(name)}"' in page
+        assert (reverse("email_verify") in page) is not verified
 
 
 class TestHome:

@@ -9,9 +9,11 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.http import urlsafe_base64_encode
 
 from accounts.forms import PasswordChangeForm, SetPasswordForm
 from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.security.reset_tokens import reset_tokens
 from tests.accounts.conftest import CHROME, sent, statements
 from tests.accounts.mail_contents import link_in
 from tests.conftest import PASSWORD
@@ -129,9 +131,15 @@ class TestConfirm:
         assert SecurityEvent.objects.first().kind == "password_reset"
         assert dead(Client().get(link))
 
-    def test_a_wrong_link_says_so(self, client, db):
-        for wrong in ("/accounts/password/reset/MQ/abc-def/", "/accounts/password/reset/%F0/x/"):
-            assert dead(client.get(wrong))
+    def test_a_wrong_link_says_so_and_that_an_old_one_has_expired_whoever_it_is_for(self, client, db, bob):
+        old, new = (
+            reset_tokens._make_token_with_timestamp(bob, reset_tokens._num_seconds(when), "k")
+            for when in (datetime(2001, 1, 2), datetime.now())
+        )
+        for key in (urlsafe_base64_encode(str(bob.pk).encode()), "MQ", "%F0"):
+            for token, expired in ((old, True), (new, False), ("x", False), ("set-password", False)):
+                response = client.get(f"/accounts/password/reset/{key}/{token}/")
+                assert (dead(response), response.context["expired"]) == (True, expired)
 
     def test_holds_the_rules_for_passwords(self, client, link):
         response = choose(client, form_of(client, link), "bob@example")
@@ -227,7 +235,7 @@ class TestANewPassword:
             choose(browser, form_of(browser, link_in(mail.outbox.pop())))
         assert Client().get(stolen).context["verification"] is None
         assert not EmailVerification.objects.exists()
-        assert "A change of your e-mail address was waiting to be confirmed. It is cancelled." in mail.outbox[-1].body
+        assert "We cancelled a pending change of your email address." in mail.outbox[-1].body
 
 
 @pytest.mark.django_db(transaction=True)

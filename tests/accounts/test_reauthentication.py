@@ -1,4 +1,4 @@
-"""Is it you? The password once more, with the interrupted form in tow."""
+"""Confirm it is you: the password again, with the interrupted form in tow."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -304,6 +304,7 @@ def test_a_form_that_was_interrupted_is_carried_through(page, live_server, alice
         with page.expect_navigation():
             page.keyboard.press("Enter")
 
+    page.locator("button[name=confirmed]").click()
     expect(page.locator("#changelist")).to_be_visible()
     assert {row.user.username for row in RefreshToken.objects.live()} == {"alice", "carol"}
     assert complaints == []

@@ -20,7 +20,7 @@ from tokens.testing import Client
 
 OWNERS, THIEFS = "bob@example.org", "thief@example.org"
 NEW = "another " + PASSWORD
-STAYS = "Your account had been marked for deletion. It stays."
+STAYS = "We cancelled the deletion of your account."
 Kind = SecurityEvent.Kind
 
 
@@ -130,8 +130,8 @@ class TestUndo:
         assert not RefreshToken.objects.live().exists()
         said = (
             STAYS,
-            "A change of your e-mail address was waiting to be confirmed. It is cancelled.",
-            "Your user name is the one from before again.",
+            "We cancelled a pending change of your email address.",
+            "You have your previous user name back.",
         )
         for sentence in said:
             assert sentence in page
@@ -157,7 +157,7 @@ class TestUndo:
         page = undo()
         bob.refresh_from_db()
         assert (bob.email, bob.username) == (OWNERS, "mallory")
-        assert "Your user name is the one from before again." not in page
+        assert "You have your previous user name back." not in page
 
     def test_works_after_a_reset_by_the_thief(self, thief, bob, undo, reset, committing):
         thief.change_address()
@@ -191,13 +191,13 @@ class TestReset:
         with committing():
             Client().post("/accounts/password/reset/", {"email": THIEFS})
         reset(link_in(mail.outbox[-1]))
-        assert mails_to(OWNERS)[-1] == "Your password was changed"
+        assert mails_to(OWNERS)[-1] == "Your password has changed"
         assert EmailVerification.objects.changes().count() == 1
 
     def test_a_link_from_before_the_address_was_changed_is_dead_and_the_undo_is_not(self, thief, bob, ask_reset, undo):
         link = ask_reset()
         thief.change_address()
-        assert "This link does not work" in Client().get(link).content.decode()
+        assert "This link doesn't work" in Client().get(link).content.decode()
         undo()
         bob.refresh_from_db()
         assert bob.email == OWNERS
@@ -230,9 +230,9 @@ class TestAlerts:
     @pytest.mark.parametrize(
         ("act", "subject"),
         [
-            ("delete", "Your account is to be deleted"),
-            ("change_username", "Your user name was changed"),
-            ("change_password", "Your password was changed"),
+            ("delete", "We'll delete your account"),
+            ("change_username", "Your user name has changed"),
+            ("change_password", "Your password has changed"),
         ],
     )
     def test_go_to_each_address_that_can_undo_with_its_link(self, thief, bob, act, subject, undo):
@@ -248,7 +248,7 @@ class TestAlerts:
         thief.change_address()
         mail.outbox.clear()
         thief.change_address("thief@elsewhere.example")
-        assert mails_to(OWNERS) == mails_to(THIEFS) == ["Your e-mail address was changed"]
+        assert mails_to(OWNERS) == mails_to(THIEFS) == ["Your email address has changed"]
 
     def test_go_to_nobody_who_can_undo_no_more(self, thief, bob):
         thief.change_address()

@@ -40,7 +40,7 @@ class TestList:
     @pytest.mark.parametrize(
         ("age", "words"),
         [
-            (timedelta(minutes=59), "within the last hour"),
+            (timedelta(minutes=59), "in the last hour"),
             (timedelta(hours=1, minutes=5), "1 hour ago"),
             (timedelta(days=2, hours=1), "2 days ago"),
         ],
@@ -58,12 +58,24 @@ class TestList:
             page_of(here)
 
     def test_comes_page_by_page_this_device_first_and_those_that_ended_last(self, here, many):
-        pages = [here.get(SESSIONS, {"page": number}) for number in range(1, 5)]
-        assert [len(page.context["live"]) for page in pages] == [10, 10, 5, 0]
-        assert [len(page.context["ended"]) for page in pages] == [0, 0, 5, 10]
+        pages = [here.get(SESSIONS, {"page": number}) for number in (1, 10, 11, 12)]
+        assert [len(page.context["live"]) for page in pages] == [10, 10, 1, 0]
+        assert [len(page.context["ended"]) for page in pages] == [0, 0, 9, 10]
         assert pages[0].context["live"][0].is_current
-        assert [page.content.count(b"<svg width") for page in pages] == [1, 0, 0, 0]
-        assert all(b"End the 24 other sessions" in page.content for page in pages[:3])
+        assert [page.content.count(b'id="chart"') for page in pages] == [1, 0, 0, 0]
+        assert all(page.context["others"] == 100 for page in pages[:3])
+
+    def test_finds_by_device_name_and_address_on_every_page_of_what_is_found(
+        self, here, many, django_assert_num_queries
+    ):
+        row = RefreshToken.objects.filter(user_agent=CHROME).last()
+        RefreshToken.objects.filter(pk=row.pk).update(name="Der große Laptop")
+        for query, count in (("GROSSE chrome", 1), ("firefox linux", 1), (" 2001:DB8: ", 120), ("nobody's", 0)):
+            with django_assert_num_queries(3):
+                answer = here.get(SESSIONS, {"q": query})
+            assert answer.context["page"].paginator.count == count, query
+            assert ("?q=2001%3ADB8%3A&amp;page=2" in answer.content.decode()) == (count > 10)
+            assert answer.context["chart"] is None
 
     @pytest.mark.parametrize("language", ["en", "de"])
     def test_stays_light_in_every_language(self, here, many, language):
@@ -84,7 +96,7 @@ class TestList:
 
 @pytest.fixture
 def many(here, bob):
-    """Bob has twenty-four other sessions, and twenty that are over."""
+    """Bob has a hundred other sessions, and twenty that are over."""
     hash_ = RefreshToken.objects.get().auth_hash
     RefreshToken.objects.bulk_create(
         RefreshToken(
@@ -96,9 +108,9 @@ def many(here, bob):
             },
             **{"jti": uuid4(), "created_at": timezone.now(), "last_used_at": timezone.now(), "method": "password"},
             **{"expires_at": timezone.now() + timedelta(days=9), "remember": True},
-            **({} if number < 24 else {"revoked_at": timezone.now(), "reason": Reason.EVICTED}),
+            **({} if number < 100 else {"revoked_at": timezone.now(), "reason": Reason.EVICTED}),
         )
-        for number in range(44)
+        for number in range(120)
     )
 
 
@@ -173,6 +185,16 @@ class TestEndOthers:
         here.post(reverse("sessions_end_others"))
         assert RefreshToken.objects.live().get() == row_of(FIREFOX)
         assert SecurityEvent.objects.first().kind == "others_ended"
+
+    def test_names_eight_of_a_hundred(self, here, many, django_assert_num_queries):
+        with django_assert_num_queries(2):
+            page = here.get(reverse("sessions_end_others")).content.decode()
+        assert page.count("<li><bdi>") == 8
+        assert re.search(r"<li>[^<]*\b92\b", page)
+
+    def test_without_any_others_leads_back(self, here):
+        for way in (here.get, here.post):
+            assert way(reverse("sessions_end_others")).headers["Location"] == SESSIONS
 
     def test_leaves_other_people_alone(self, here, alice, using, sign_in):
         sign_in(using(IPHONE), alice)

@@ -83,6 +83,8 @@ class TestFailures:
     def test_all_get_the_same_answer_to_the_byte(self, people):
         answers = set()
         for name, password, _ in people:
+            if (name, password) == ("inactive", PASSWORD):
+                continue
             client = Client()
             client.get(LOGIN)
             response = post(client, name, password)
@@ -92,6 +94,17 @@ class TestFailures:
             answers.add((response.status_code, page, *sorted(headers.items())))
             assert response.context["form"].non_field_errors()
         assert len(answers) == 1
+
+    @pytest.mark.parametrize("contact", ["", "help@example.org"])
+    def test_a_closed_account_is_told_so_for_the_right_password_and_with_whom_to_speak(
+        self, people, client, settings, contact
+    ):
+        settings.SUPPORT_EMAIL = contact
+        wrong, right = (
+            post(client, "inactive", password).context["form"].non_field_errors()
+            for password in ("not the password", PASSWORD)
+        )
+        assert (wrong == right, f'href="mailto:{contact}"' in right[0]) == (False, bool(contact))
 
     def test_all_cost_one_hash_and_the_same_queries_and_are_recorded(
         self, people, client, hashes, django_assert_num_queries
@@ -141,7 +154,7 @@ class TestWhyItIsOver:
         told = {reason: self.notice(here, reason) for reason in (*TELLING, Reason.DEACTIVATED, Reason.DELETED)}
         assert [reason for reason, (_, alarms) in told.items() if alarms] == [Reason.REUSED]
         assert len(set(told.values())) == len(TELLING) + 1
-        assert "It can be harmless: importing a browser profile" in told[Reason.REUSED][0]
+        assert "This can be harmless. Importing a browser profile" in told[Reason.REUSED][0]
         assert told[Reason.DEACTIVATED] == told[Reason.DELETED]  # nobody is told that there is no such account now
 
 
@@ -163,6 +176,19 @@ class TestSigningInWhileSignedIn:
         sign_in(client, alice)
         assert client.get("/").context["user"] == alice
         assert RefreshToken.objects.get(user=bob).reason == Reason.REPLACED
+
+    @pytest.mark.parametrize(
+        ("referer", "back"),
+        [
+            ("http://testserver/accounts/profile/", "http://testserver/accounts/profile/"),
+            ("http://evil.example/", LOGIN),
+        ],
+    )
+    def test_a_form_that_is_refused_leads_back_to_where_it_was_unless_that_is_elsewhere(
+        self, client, db, referer, back
+    ):
+        response = Client(enforce_csrf_checks=True).post(LOGIN, headers={"referer": referer})
+        assert (response.status_code, response.context["back"]) == (403, back)
 
     def test_a_form_of_before_the_sign_in_elsewhere_signs_nobody_in_and_leads_on(self, alice, bob):
         """Two tabs with the form: the second one is sent with a token of the time before the sign-in in the first."""

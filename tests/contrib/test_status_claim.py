@@ -17,7 +17,7 @@ from tests.tokens.kinds import ACCESS, ISSUER, KEY, access_token, cause, read
 from tests.tokens.racing import together
 from tokens import verification
 from tokens.core import keys
-from tokens.models import RefreshToken, status_index
+from tokens.models import EndOfAll, RefreshToken, status_index
 from tokens.revocation import local_revocation_list
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
@@ -81,7 +81,9 @@ def dice(monkeypatch):
 def age(seconds):
     """Move the ends of all rows back."""
     ago = timedelta(seconds=seconds)
-    RefreshToken.objects.update(changed_at=F("changed_at") - ago, expires_at=F("expires_at") - ago)
+    times = ("created_at", "changed_at", "expires_at")
+    RefreshToken.objects.update(**{name: F(name) - ago for name in times})
+    EndOfAll.objects.update(ended_at=F("ended_at") - ago)
 
 
 def claim_of(browser):
@@ -128,7 +130,14 @@ class TestAtSignIn:
         dice(3, 700)
         assert RefreshToken.objects.start(bob).status_index == 700
 
-    @pytest.mark.parametrize("end", [lambda row: row.revoke(Reason.ENDED), lambda row: age(24 * 3600)])
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda row: row.revoke(Reason.ENDED),
+            lambda row: RefreshToken.objects.end_all(),
+            lambda row: age(24 * 3600),
+        ],
+    )
     def test_what_is_over_gives_its_index_back(self, status_list, bob, alice, dice, end):
         dice(3)
         old = RefreshToken.objects.start(bob)

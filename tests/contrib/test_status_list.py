@@ -205,6 +205,12 @@ class TestWhoIsInIt:
         assert ended() == {row.status_index}
         assert other.get("/who/").content == b"alice"
 
+    def test_everybody_whom_an_end_of_all_has_ended(self, status_list, bob, alice):
+        listed = {RefreshToken.objects.start(person).status_index for person in (bob, alice)}
+        RefreshToken.objects.end_all()
+        RefreshToken.objects.start(bob)
+        assert ended() == listed
+
     def test_behind_djangos_back_from_the_next_reading_of_the_row(self, status_list, bob, signed_in, name_on):
         browser = signed_in(bob)
         type(bob).objects.update(is_active=False)

@@ -66,7 +66,7 @@ class TestFields:
         row = bob.refresh_tokens.get()
         sign_in(client, alice)
         SecurityEvent.objects.record(None, bob, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk, actor=alice)
-        client.post("/admin/accounts/user/", {"action": "deactivate", "_selected_action": bob.pk})
+        client.post("/admin/accounts/user/", {"action": "deactivate", "_selected_action": bob.pk, "confirmed": "yes"})
         [ended], [closed] = written.of("session_ended"), written.of("deactivated")
         assert (ended["user_id"], ended["session_id"], ended["actor_id"]) == (str(bob.pk), str(row.pk), str(alice.pk))
         assert (closed["user_id"], closed["actor_id"]) == (str(bob.pk), str(alice.pk))
@@ -90,7 +90,7 @@ class TestFields:
         for word in ("accounts", "sign_in_failed", "warning"):
             client.post(LOGIN, {"username": "bob", "password": word}, headers={"accept-language": "de"})
         lines = [(line["logger"], line["path"], line["message"]) for line in written.of("sign_in_failed")]
-        assert lines == [("accounts", LOGIN, "A sign-in failed.")] * 3  # in English, whoever asks
+        assert lines == [("accounts", LOGIN, "Sign-in failed.")] * 3  # in English, whoever asks
 
     def test_what_waits_says_for_what(self, bob, client, written):
         answers = [client.post(LOGIN, {"username": "bob", "password": f"wrong {n}"}).status_code for n in range(11)]

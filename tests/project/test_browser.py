@@ -3,14 +3,19 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import SecurityEvent
+from accounts.security import throttle
+from accounts.security.rate_limit import Rate
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
 from tests.tokens import clock
@@ -53,7 +58,7 @@ def signed_in(another):
 
 
 def sign_in(page: Page, name: str, password: str = PASSWORD, remember: bool = False) -> None:
-    page.get_by_label("User name or e-mail").fill(name)
+    page.get_by_label("User name or email").fill(name)
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_label("Keep me signed in").set_checked(remember)
     press(page, "Sign in")
@@ -92,15 +97,15 @@ def sign_up(page: Page) -> None:
     page.get_by_label("User name").fill("carol")
     page.get_by_label("E-mail").fill("carol@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("The same once more").fill(PASSWORD)
-    page.get_by_role("button", name="Create the account").dblclick()
-    expect(page.get_by_label("The six digits from the mail")).to_be_visible()
+    page.get_by_label("Confirm password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").dblclick()
+    expect(page.get_by_label("6-digit code")).to_be_visible()
 
 
 def test_sign_up_confirm_sign_in_stay_signed_in_post_and_sign_out(another, smtp):
     page = another()
     sign_up(page)
-    page.get_by_label("The six digits from the mail").fill(code_in(smtp.to("carol@example.org")[-1]))
+    page.get_by_label("6-digit code").fill(code_in(smtp.to("carol@example.org")[-1]))
     press(page, "Confirm")
     expect(page.get_by_role("status")).to_contain_text("carol@example.org is confirmed")
     page.goto("/accounts/login/")
@@ -118,8 +123,9 @@ def test_sign_up_confirm_sign_in_stay_signed_in_post_and_sign_out(another, smtp)
     expect(page.get_by_label("First name")).to_have_value("Carol")
     assert cookies_of(page)["__Host-access"]["value"] != after["__Host-access"]["value"]
 
+    page.locator("header button.account").click()
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    expect(page.get_by_text("You're signed out.")).to_be_visible()
     assert not TOKENS & cookies_of(page).keys()
     is_signed_out(page)
 
@@ -139,7 +145,7 @@ def test_the_cookies_are_bound_to_the_host_and_out_of_reach_of_scripts(signed_in
 def test_it_all_works_without_javascript(signed_in, bob):
     page = signed_in(bob, java_script_enabled=False)
     page.goto("/accounts/sessions/")
-    press(page, "End this session")
+    press(page, "Sign out of this session")
     is_signed_out(page)
 
 
@@ -156,7 +162,7 @@ def test_a_copied_jar_is_found_and_both_land_on_the_log_in_page(signed_in, anoth
     expect(victim.get_by_role("heading", name="Hello, bob.")).to_be_visible()
     for page in (thief, victim, elsewhere):
         is_signed_out(page)
-        expect(page.get_by_role("alert")).to_contain_text("You were signed out for your safety.")
+        expect(page.get_by_role("alert")).to_contain_text("We signed you out to keep your account safe.")
     assert not RefreshToken.objects.live().exists()
     assert SecurityEvent.objects.filter(kind=SecurityEvent.Kind.REUSE_FOUND).count() == 1
     assert [message.to for message in mail.outbox if "for your safety" in message.subject] == [["bob@example.org"]]
@@ -181,24 +187,24 @@ def test_a_stolen_account_comes_back_by_the_old_mailbox(another, signed_in, smtp
     """The link undoes the change of the address, and the next one gives a new password: of forms, both are taken."""
     thief, owner = signed_in(bob), another()
     thief.goto("/accounts/email/")
-    thief.get_by_label("The new address").fill("thief@example.org")
-    press(thief, "Change the address")
-    thief.get_by_label("The six digits from the mail").fill(code_in(smtp.to("thief@example.org")[-1]))
+    thief.get_by_label("New email address").fill("thief@example.org")
+    press(thief, "Change email address")
+    thief.get_by_label("6-digit code").fill(code_in(smtp.to("thief@example.org")[-1]))
     press(thief, "Confirm")
     expect(thief.get_by_role("status")).to_contain_text("thief@example.org is your address now.")
 
     follow(owner, link_in(smtp.to("bob@example.org")[-1], "undo"))
-    press(owner, "Put my address back")
-    expect(owner.get_by_role("status")).to_contain_text("bob@example.org is your address again.")
+    press(owner, "Restore my email address")
+    expect(owner.get_by_role("status")).to_contain_text("bob@example.org is your email address again.")
     is_signed_out(thief)
     sign_in(thief, "bob")
     expect(thief.get_by_role("alert")).to_contain_text("is not right")
 
     follow(owner, link_in(smtp.to("bob@example.org")[-1], "reset"))
-    for label in ("New password", "The same once more"):
+    for label in ("New password", "Confirm password"):
         owner.get_by_label(label, exact=True).fill(NEW_PASSWORD)
-    press(owner, "Save the password")
-    expect(owner.get_by_role("heading", name="Your password is new")).to_be_visible()
+    press(owner, "Save password")
+    expect(owner.get_by_role("heading", name="Password changed")).to_be_visible()
     owner.goto("/accounts/login/")
     sign_in(owner, "bob@example.org", NEW_PASSWORD)
     expect(owner.get_by_role("heading", name="Hello, bob.")).to_be_visible()
@@ -209,7 +215,7 @@ def test_a_double_click_acts_once(another, smtp, script):
     page = another(java_script_enabled=script)
     sign_up(page)
     [message] = smtp.to("carol@example.org")
-    page.get_by_label("The six digits from the mail").fill(code_in(message))
+    page.get_by_label("6-digit code").fill(code_in(message))
     page.get_by_role("button", name="Confirm").dblclick()
     expect(page.get_by_role("status")).to_contain_text("carol@example.org is confirmed")
 
@@ -223,7 +229,7 @@ class TestScripts:
         page.goto("/accounts/login/")
         page.on("request", lambda request: request.method == "POST" and sent.append(request))
         page.route("**/login/", lambda route: route.fulfill(status=204))  # the page stays, as after a download
-        page.get_by_label("User name or e-mail").fill("bob")
+        page.get_by_label("User name or email").fill("bob")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         for again in (
             lambda: None,
@@ -248,16 +254,35 @@ class TestScripts:
         expect(hint).to_be_hidden()
         expect(button).to_be_enabled()
 
+    def test_a_form_that_has_to_wait_counts_down_in_place_and_can_be_sent_all_the_while(
+        self, another, monkeypatch, bob
+    ):
+        monkeypatch.setattr(throttle, "SIGN_IN", replace(throttle.SIGN_IN, visitor_and_account=Rate(1, 120, 120, 600)))
+        page = another()
+        page.clock.install()
+        page.goto("/accounts/login/")
+        for password in ("one", "two"):
+            page.get_by_label("User name or email").fill("bob")
+            page.get_by_label("Password", exact=True).fill(password)
+            press(page, "Sign in")
+        hint = page.locator("[data-wait]")
+        expect(hint).to_have_text(re.compile(r"in 2 minutes\.$"))
+        page.clock.fast_forward(60_000)
+        expect(hint).to_have_text(re.compile(r"in \d\d seconds\.$"))
+        expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+        page.clock.fast_forward(61_000)
+        expect(hint).to_have_text(hint.get_attribute("data-over"))
+
     def test_an_eye_shows_the_password_until_it_is_pressed_again_or_the_form_goes(self, another):
         page = another()
         page.goto("/accounts/login/")
-        field, eye = page.get_by_label("Password"), page.get_by_role("button", name="Show what is typed")
+        field, eye = page.get_by_label("Password"), page.get_by_role("button", name="Show password")
         field.fill("secret")
-        for hide in (lambda: eye.press("Space"), lambda: page.get_by_label("User name or e-mail").press("Enter")):
+        for hide in (lambda: eye.press("Space"), lambda: page.get_by_label("User name or email").press("Enter")):
             eye.click()
             expect(field).to_have_attribute("type", "text")
             expect(eye).to_have_attribute("aria-pressed", "true")
-            page.get_by_label("User name or e-mail").fill("bob")
+            page.get_by_label("User name or email").fill("bob")
             page.evaluate("document.querySelector('main form').addEventListener('submit', (e) => e.preventDefault())")
             hide()
             expect(field).to_have_attribute("type", "password")
@@ -267,11 +292,11 @@ class TestScripts:
         page = another()
         page.goto("/accounts/signup/")
         for typed, words in (
-            ("1234567", "Too short yet."),
-            ("12345678", "Long enough. Longer is safer."),
-            ("🐘🐘🐘🐘", "Too short yet."),
-            ("123456789012", "A good length."),
-            ("1234567890123456", "A very good length. Use it for nothing else."),
+            ("1234567", "Still too short."),
+            ("12345678", "Long enough, but longer is safer."),
+            ("🐘🐘🐘🐘", "Still too short."),
+            ("123456789012", "Good length."),
+            ("1234567890123456", "Great length. Don't use it anywhere else."),
         ):
             page.get_by_label("Password", exact=True).fill(typed)
             expect(page.locator(".strength")).to_have_text(words)
@@ -283,6 +308,17 @@ class TestScripts:
         page.goto("/accounts/signup/")
         expect(page.locator(".peek").first).to_be_hidden()
         expect(page.locator(".strength")).to_be_hidden()
+
+    def test_times_are_the_readers_and_days_as_well(self, signed_in, bob):
+        noon = timezone.now().replace(hour=12, minute=0) - timedelta(days=2)
+        for hours in (2, 4, 11):
+            SecurityEvent.objects.record(None, bob, "exported", created_at=noon + timedelta(hours=hours))
+        page = signed_in(bob, timezone_id="Asia/Tokyo")
+        page.goto("/accounts/activity/")
+        days = page.locator("h2").all_inner_texts()[-2:]
+        assert days == [f"{noon + timedelta(days=ahead):%-d %B %Y}" for ahead in (1, 0)]
+        assert [each.locator("li").count() for each in page.locator(".events").all()[-2:]] == [2, 1]
+        expect(page.locator("main time").last).to_have_text("23:00 GMT+9")
 
     def test_a_time_goes_on_while_the_page_is_open(self, signed_in, bob):
         signed_in(bob)

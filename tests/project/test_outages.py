@@ -136,7 +136,7 @@ def test_a_refresh_that_a_slow_database_makes_too_late_is_answered_without_cooki
     elapse(EXPIRED, here)
     before = jar(here)
     with override_settings(TOKENS_CONFIRM_AFTER=0.03), connection.execute_wrapper(slow):
-        assert b"Where you are signed in" in here.get("/accounts/sessions/").content
+        assert b"Where you're signed in" in here.get("/accounts/sessions/").content
     assert jar(here) == before
     assert is_bobs(here.get("/"))
     assert jar(here) != before

@@ -138,7 +138,7 @@ class World:
         self.lose_messages(browser, answered=True)
 
     def back_up(self) -> None:
-        self.backup = self.now, list(RefreshToken.objects.values())
+        self.backup = self.now, list(RefreshToken._base_manager.values())
 
     def restore(self) -> None:
         """The rows of the back-up are what they were then, however much they have changed since."""

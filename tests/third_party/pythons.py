@@ -12,8 +12,11 @@ import django
 
 from tests.settings import FOLDER
 
-# Both want Python 3.12: one is tried on the oldest that this machine has, the other on the newest.
-LATER = {"6.0.10": min, "6.1.3": max}
+NEWEST = "6.1.3"
+LATER = {
+    "6.0.10": min,
+    NEWEST: max,
+}  # both want Python 3.12: one is tried on the oldest that there is, one on the newest
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
 
 
@@ -26,7 +29,7 @@ class Python(NamedTuple):
         return f"Python {self.version}, Django {self.django}"
 
     def environment(self) -> str:
-        """A Python in which `tokens` runs: this one as it is, another in an environment until the run ends."""
+        """A Python in which `tokens` runs: this one, or another in an environment that lasts as long as the run."""
         if self.program == sys.executable:
             return self.program
         folder = FOLDER / str(self).replace(" ", "-")

@@ -10,12 +10,13 @@ from django.db.models import F
 from tokens import cookies, issuing, verification
 from tokens.conf import conf
 from tokens.core import jwt
-from tokens.models import RefreshToken
+from tokens.models import EndOfAll, RefreshToken
 
 
 def elapse(seconds: float, *clients: Any) -> None:
     """Moves every row, and the tokens in the jars of `clients`, back by `seconds`."""
     gone, moved = timedelta(seconds=seconds), {}
+    EndOfAll.objects.update(ended_at=F("ended_at") - gone)
     for row in RefreshToken.objects.all():
         before = issuing.reauth_value(row)
         if row.authenticated_at:

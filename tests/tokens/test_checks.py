@@ -97,9 +97,7 @@ class TestCheckLength:
         """Signatures of 512 characters, and the name of a site that stands in a token twice."""
         keyfile.write(tmp_path / "rsa.json", {"keys": [signing_keys.generate_jwk("RS256")]})
         settings.TOKENS_KEYS = str(tmp_path / "rsa.json")
-        settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = (
-            "https://the-name-of-a-department.of-some-institution.example"
-        )
+        settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = "https://a-department.of-some-institution.example"
 
     def test_a_place_in_the_list_beside_the_longest_name(self, settings, long):
         assert checks.check_length() == []
@@ -306,6 +304,9 @@ class TestSurroundings:
         configs = [SimpleNamespace(label=label) for label in order]
         monkeypatch.setattr(project_checks.apps, "get_app_configs", lambda: configs)
         assert [found.id for found in project_checks.check_apps()] == ids
+        stampless = SimpleNamespace(_meta=SimpleNamespace(concrete_fields=[]))
+        monkeypatch.setattr(project_checks, "get_user_model", lambda: stampless)
+        assert project_checks.check_apps() == []
 
     @pytest.mark.parametrize(("after", "ids"), [(True, []), (False, ["tokens.E010"])])
     def test_headers_of_a_proxy_are_read_once_it_is_known_who_is_signed_in(self, settings, after, ids):

@@ -11,12 +11,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.tokens.clock import elapse
 from tests.tokens.racing import together
 from tokens.management import pruning
 from tokens.management.commands import endsessions
 from tokens.models import RefreshToken
+from tokens.revocation import local_revocation_list
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
@@ -57,17 +59,37 @@ class TestEndSessions:
         assert say("endsessions", *words) == "3 sessions ended."
         assert say("endsessions", "--dry-run", *words) == "0 sessions would be ended."
 
-    @pytest.mark.parametrize("words", [["--all"], ["--older-than", "0m"]])
-    def test_by_one_statement_for_some_people_at_a_time(self, bob, alice, django_user_model, monkeypatch, words):
+    def test_by_one_statement_for_some_people_at_a_time(self, bob, alice, django_user_model, monkeypatch):
         monkeypatch.setattr(endsessions, "PEOPLE_AT_ONCE", 2)
         carol = django_user_model.objects.create_user("carol", "carol@example.org")
         for person in (bob, bob, alice, alice, carol):
             RefreshToken.objects.start(person)
         with CaptureQueriesContext(connection) as queries:
-            assert say("endsessions", *words) == "5 sessions ended."
+            assert say("endsessions", "--older-than", "0m") == "5 sessions ended."
         update = f"UPDATE {connection.ops.quote_name('tokens_refreshtoken')}"
         assert sum(query["sql"].startswith(update) for query in queries) == 2
         assert not RefreshToken.objects.live().exists()
+
+    def test_all_end_by_a_fact_with_a_time_and_no_row_is_written(self, alice, bob, signed_in, name_on):
+        old, ended = signed_in(bob), RefreshToken.objects.get()
+        later = RefreshToken.objects.start(alice)
+        RefreshToken.objects.filter(pk=later.pk).update(created_at=timezone.now() + timedelta(minutes=1))
+        with CaptureQueriesContext(connection) as queries:
+            assert say("endsessions", "--all") == "2 sessions ended."
+        assert not [query for query in queries if query["sql"].startswith("UPDATE") and "refreshtoken" in query["sql"]]
+        local_revocation_list.forget()  # as if another process had been told
+        assert name_on(old) == "nobody"
+        assert [RefreshToken.objects.live().get(), RefreshToken.objects.ended().get()] == [later, ended]
+        ended = RefreshToken.objects.get(pk=ended.pk)
+        assert (ended.is_live, ended.reason) == (False, RefreshToken.Reason.ADMIN)
+
+    def test_an_end_of_all_holds_when_the_list_has_long_forgotten_it(self, bob, signed_in, name_on):
+        browser = signed_in(bob, remember=True)
+        say("endsessions", "--all")
+        elapse(24 * 3600, browser)
+        local_revocation_list.forget()
+        assert name_on(browser) == "nobody"
+        assert name_on(signed_in(bob)) == "bob"
 
     @pytest.mark.parametrize("words", [[], ["--older-than", "soon"], ["--all", "--user", "bob"]])
     def test_wants_to_know_whose(self, db, words):

@@ -64,6 +64,10 @@ class TestEntry:
         elsewhere()
         assert name_on(browser_of_bob) == "nobody"
 
+    def test_an_end_of_all_counts_at_the_next_request(self, browser_of_bob, name_on):
+        RefreshToken.objects.end_all()
+        assert name_on(browser_of_bob) == "nobody"
+
     def test_an_end_here_counts_at_the_next_request_and_until_then_none_costs_a_query(
         self, browser_of_bob, name_on, django_assert_num_queries
     ):

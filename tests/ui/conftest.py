@@ -21,7 +21,7 @@ def face() -> Iterator[Face]:
 @pytest.fixture(scope="session")
 def seen(face: Face, browser: Any) -> Iterator[Callable[[str], Seen]]:
     """`seen(name)`: what a visit to that page of the gallery has brought to light."""
-    page = browser.new_page()
+    page = browser.new_page(timezone_id="Asia/Tokyo")  # so scripts rewrite every time, and nothing may move
     eyes = Eyes(page)
     with closing(page):
         yield cache(lambda name: eyes.look(face, NAMED[name]))

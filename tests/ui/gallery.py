@@ -69,7 +69,7 @@ def until_throttled(act: Act) -> Act:
     def often(page: Page) -> None:
         for _ in range(12):
             act(page)
-            if "too many attempts" in page.inner_text("main"):
+            if "too many attempts" in page.inner_text("main").casefold():
                 return
 
     return often
@@ -90,6 +90,10 @@ def as_by_safari(page: Page) -> None:
 def signed_up(page: Page) -> None:
     """A name of its own each time, as a second browser would be told that it is taken."""
     sent(username=f"newcomer{next(NUMBERS)}", email="newcomer@example.org", password1=NEW, password2=NEW)(page)
+
+
+def menu(page: Page) -> None:
+    page.locator("header button.account").press("Enter")
 
 
 def opened(page: Page) -> None:
@@ -114,10 +118,11 @@ OPEN = [
         status=429,
         act=one_after_another(*(sent(username="ivan", password=f"is it {n}?") for n in range(11))),
     ),
+    Picture("sign-in-closed", "/accounts/login/", act=sent(username="zoe", password=PASSWORD)),
     Picture(
         "signed-out",
         "/accounts/login/",
-        act=one_after_another(sent(username="wanda", password=PASSWORD), pressed("Sign out", where="header")),
+        act=one_after_another(sent(username="wanda", password=PASSWORD), menu, pressed("Sign out", where="header")),
     ),
     *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
@@ -132,31 +137,41 @@ OPEN = [
         "/accounts/password/reset/{reset}/",
         act=sent(new_password1=NEW, new_password2=PASSWORD),
     ),
-    Picture("reset-invalid", "/accounts/password/reset/Mw/c-0/"),
+    Picture("reset-invalid", "/accounts/password/reset/Mw/x/"),
+    Picture("reset-expired", "/accounts/password/reset/Mw/c-0/"),
     Picture("reset-complete", "/accounts/password/reset/complete/"),
     Picture("email-confirm", "/accounts/email/confirm/{confirm}/"),
     Picture("email-confirm-invalid", f"/accounts/email/confirm/{NOBODYS}/c-0/"),
+    Picture("email-confirm-used", "/accounts/email/confirm/{used}/"),
+    Picture("email-confirm-expired", "/accounts/email/confirm/{old}/"),
     Picture("email-undo", "/accounts/email/undo/{undo}/"),
+    Picture("email-undo-used", "/accounts/email/undo/{undone}/"),
     Picture("email-undo-invalid", f"/accounts/email/undo/{NOBODYS}/c-0/"),
     Picture("styleguide", "/styleguide/"),
 ]
 
 OWN = [
     Picture("home", "/", who="bob"),
+    Picture("menu", "/", who="alice", act=menu),
     Picture("profile", "/accounts/profile/", who="bob"),
     Picture("profile-saved", "/accounts/profile/", who="olga", act=sent(first_name="Olga")),
+    Picture("security", "/accounts/security/", who="bob"),
+    Picture("security-unconfirmed", "/accounts/security/", who="erin"),
     Picture("user-name", "/accounts/username/", who="bob"),
     Picture("user-name-errors", "/accounts/username/", who="bob", act=sent(username="alice")),
     Picture("email", "/accounts/email/", who="bob"),
+    Picture("email-pending", "/accounts/email/", who="pia"),
     Picture("email-errors", "/accounts/email/", who="bob", act=sent(email="bob@example")),
-    Picture("email-asked", "/accounts/email/verify/", who="erin", act=pressed("Send me the mail")),
+    Picture("email-asked", "/accounts/email/verify/", who="erin", act=pressed("Send the email")),
     Picture("email-unasked", "/accounts/email/verify/", who="erin"),
     Picture(
         "email-code-errors",
         "/accounts/email/verify/",
         who="erin",
-        act=one_after_another(pressed("Send me the mail"), sent(code="12345")),
+        act=one_after_another(pressed("Send the email"), sent(code="123456")),
     ),
+    Picture("checkup", "/accounts/checkup/", who="tess"),
+    Picture("checkup-banner", "/", who="tess"),
     Picture("password-change", "/accounts/password/change/", who="bob"),
     Picture(
         "password-change-errors",
@@ -168,6 +183,20 @@ OWN = [
     Picture("sessions-one", "/accounts/sessions/", who="carol"),
     Picture("sessions-many", "/accounts/sessions/", who="mona"),
     Picture("sessions-many-older", "/accounts/sessions/?page=3", who="mona"),
+    Picture("sessions-many-found", "/accounts/sessions/?q=bench", who="mona"),
+    Picture("sessions-none", "/accounts/sessions/?q=nowhere", who="mona"),
+    Picture("sessions-many-end-others", "/accounts/sessions/end-others/", who="mona"),
+    Picture("sessions-twelve", "/accounts/sessions/", who="twelve"),
+    *[
+        Picture(f"hostile-{name}", path, who="hostile")
+        for name, path in [
+            ("home", "/"),
+            ("profile", "/accounts/profile/"),
+            ("sessions", "/accounts/sessions/"),
+            ("end-others", "/accounts/sessions/end-others/"),
+            ("activity", "/accounts/activity/"),
+        ]
+    ],
     Picture("session-naming", "/accounts/sessions/?name={session}", who="bob"),
     Picture("session-end", "/accounts/sessions/{session}/end/", who="bob"),
     Picture("session-end-here", "/accounts/sessions/{here}/end/", who="bob"),
@@ -214,6 +243,9 @@ ADMIN = [
         ("person-add", "accounts/user/add/", None),
         ("person-errors", "accounts/user/add/", pressed("Save")),
         ("person", "accounts/user/{bob_id}/change/", None),
+        ("person-without-sessions", "accounts/user/{wanda_id}/change/", None),
+        ("person-hostile", "accounts/user/{hostile_id}/change/", None),
+        ("person-close", "accounts/user/{bob_id}/change/", pressed("Close account")),
         ("person-delete", "accounts/user/{bob_id}/delete/", None),
         ("person-history", "accounts/user/{bob_id}/history/", None),
         ("groups", "auth/group/", None),

@@ -82,23 +82,55 @@ function blocking() {
 }
 
 function fields() {
-  return [...document.querySelectorAll("main input:not([type=hidden]), main textarea, main select")].map((element) => ({
+  return [...document.querySelectorAll("main input:not([type=hidden]), main textarea")].map((element) => ({
     ...Object.fromEntries([...element.attributes].map((attribute) => [attribute.name, attribute.value])),
     last: element === [...element.form.elements].filter((one) => one.matches("input:not([hidden], [type=hidden], [type=checkbox])")).at(-1),
   }));
 }
 
+// The page; and on phones and desktops the lists of the admin, which scroll by themselves between the two.
 function tooWide() {
+  const list = document.querySelector("#changelist .results");
+  if (list && (innerWidth <= 600 || (innerWidth >= 1280 && !document.documentElement.style.fontSize)) && list.scrollWidth > list.clientWidth) return ["the list"];
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth <= clientWidth) return [];
   const wide = [...document.body.querySelectorAll("*")].filter((element) => element.getBoundingClientRect().right > clientWidth + 1);
   return [`${scrollWidth} of ${clientWidth} px: ${wide.slice(0, 3).map(named).join(", ")}`];
 }
 
+// Words on top of other words, by more than the lines of a paragraph touch; what is cut off covers nothing.
+function colliding() {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const words = [];
+  while (walker.nextNode()) {
+    const { currentNode: text } = walker;
+    const element = text.parentElement;
+    if (!text.data.trim() || !element.checkVisibility({ visibilityProperty: true }) || element.closest(".visually-hidden, .skip, .skip-to-content-link, option")) continue;
+    const edges = [];
+    for (let at = element; at; at = at.parentElement) if (style(at).overflowX !== "visible") edges.push(at.getBoundingClientRect().right);
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    words.push(...[...range.getClientRects()].map(({ x, y, right, bottom }) => ({ text, x, y, bottom, right: Math.min(right, ...edges) })));
+  }
+  const over = (one, other) => Math.min(one.right, other.right) - Math.max(one.x, other.x) > 2 && Math.min(one.bottom, other.bottom) - Math.max(one.y, other.y) > (one.bottom - one.y) / 3;
+  const found = words.flatMap((one, at) => words.slice(at + 1).filter((other) => one.text !== other.text && over(one, other)).map((other) => `"${one.text.data.trim()}" and "${other.text.data.trim()}"`));
+  return [...new Set(found)];
+}
+
+// Without scripts, a control that needs one is not there.
+function dead() {
+  const controls = [...document.querySelectorAll("button, input, select, textarea, [role=button]")].filter((element) => element.checkVisibility());
+  const lost = controls.filter((element) => !element.form || element.type === "button");
+  const formless = [...document.forms].filter((form) => controls.some((element) => element.form === form) && !form.querySelector("button:not([type=button]), [type=submit]"));
+  return [...lost.map(named), ...formless.map((form) => `${named(form)} has no button`)];
+}
+
 // Pointers
 
+// An open menu covers what it likes, until it is closed.
 function tooSmall() {
-  return stops().filter((element) => !inText(element) && !isHit(element)).map(named);
+  const menu = document.querySelector(":popover-open") ?? document;
+  return stops().filter((element) => menu.contains(element) && !inText(element) && !isHit(element)).map(named);
 }
 
 // A link within a sentence may be as high as its line.
@@ -167,7 +199,10 @@ function vanished() {
   const pale = icons.filter((icon) => ![...icon.querySelectorAll("*")].some((shape) => [style(shape).fill, style(shape).stroke].some((colour) => colour !== "none" && contrast(colour, backdrop(icon)) >= 3)));
   const current = [...document.querySelectorAll("[aria-current]")].filter((element) => element.checkVisibility());
   const plain = current.filter((element) => sameWithoutColour(element, element.parentElement.querySelector("a:not([aria-current])")));
+  const edged = current.filter((element) => element.matches("a") && parseFloat(style(element).borderBottomWidth));
+  const alike = edged.filter((element) => [...element.parentElement.querySelectorAll("a:not([aria-current])")].some((other) => style(other).borderBottomColor === style(element).borderBottomColor));
   return [
+    ...alike.map((element) => `${named(element)} has the edge of its neighbours`),
     ...unbounded.map((element) => `${named(element)} has no edge`),
     ...faint.map((element) => `${named(element)} is faint`),
     ...pale.map((element) => `the icon in ${named(element.parentElement)} is faint`),

@@ -61,9 +61,9 @@ class Eyes:
         self._measure("focused", "shifts")
         page.emulate_media(reduced_motion="reduce")  # or colours would be measured on their way
         self._measure("moving", "unseenFocus", "backwards", "tooSmall", "weight", "blocking", "fields")
-        for size in (ZOOMED, SMALLEST):
+        for size in (DESKTOP, ZOOMED, SMALLEST):
             page.set_viewport_size(size)
-            self._measure("tooWide", under=f"at {size['width']}")
+            self._measure("tooWide", "colliding", under=f"at {size['width']}")
         page.set_viewport_size(PHONE)
         self._measure("backwards", "tooSmall", under="on a phone")
         page.emulate_media(forced_colors="active")
@@ -71,8 +71,20 @@ class Eyes:
         page.emulate_media(forced_colors="none")
         page.set_viewport_size(DESKTOP)
         page.evaluate("document.documentElement.style.fontSize = '200%'")
-        self._measure("tooWide", under="in large letters")
+        self._measure("tooWide", "colliding", under="in large letters")
+        if picture.name != "styleguide":  # whose buttons are there to be seen
+            self._look_without_scripts(face, picture)
         return self.seen
+
+    def _look_without_scripts(self, face: Face, picture: Picture) -> None:
+        """Everything that is done on the page is done again, with the same outcome."""
+        switch = self.page.context.new_cdp_session(self.page)
+        switch.send("Emulation.setScriptExecutionDisabled", {"value": True})
+        status = face.visit(self.page, picture)
+        self._measure("dead", under="without scripts")
+        self.seen.found["status without scripts"] = [str(status)] if status != self.seen.status else []
+        switch.send("Emulation.setScriptExecutionDisabled", {"value": False})
+        switch.detach()
 
     def _measure(self, *names: str, under: str = "") -> None:
         found = measured(self.page, *names)

@@ -26,6 +26,8 @@ IPHONE = (
 )
 IPAD = IPHONE.replace("iPhone; CPU iPhone", "iPad; CPU")
 PROGRAM = "curl/8.5.0"
+AGENT = "MyCompany Backup Agent/3.1 (+https://example.org/bot)"
+LONG = "2001:db8:4f0:21:5d1e:77c2:9a0b:1f34"
 
 
 def main() -> None:
@@ -42,9 +44,13 @@ def made() -> dict[str, Any]:
     """Everybody, and what the gallery needs to know of them."""
     from django.contrib.auth.models import Group
 
+    from accounts.models import SecurityEvent
+
     alice = person("alice", "Alice", "Weber", is_staff=True, is_superuser=True)
     bob, carol, dave, olga = person("bob", "Bob", "Marsh"), person("carol"), person("dave"), person("olga")
-    person("wanda")
+    wanda, hostile = person("wanda"), person("w" * 60, "W" * 60, "\u202e" + "M" * 59)
+    person("zoe", is_active=False)
+    pia, tess = person("pia"), person("tess", reuse_unanswered=True)
     jars = {
         "alice": jar(alice, name="Office", user_agent=FIREFOX, started=2 * DAY),
         "bob": jar(bob, name="Work laptop", user_agent=FIREFOX, started=5 * DAY),
@@ -52,22 +58,30 @@ def made() -> dict[str, Any]:
         "dave": jar(dave, user_agent=CHROME, started=HOUR),
         "erin": jar(person("erin", email_verified_at=None), user_agent=IPHONE, started=HOUR),
         "nora": jar(person("nora"), user_agent=IPHONE, started=HOUR),
+        "tess": jar(tess, user_agent=FIREFOX, started=HOUR),
+        "pia": jar(pia, user_agent=IPHONE, started=HOUR),
         "olga": jar(olga, user_agent=FIREFOX, started=DAY, proved=DAY),
         **ended_ones(person("ivan")),
         "mona": many_of(person("mona")),
+        "twelve": some_of(person("twelve"), 11),
+        "hostile": hostile_of(hostile),
         **walkers(),
     }
     sweep()
+    SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
     ids = {
         "bob_id": bob.pk,
+        "wanda_id": wanda.pk,
+        "hostile_id": hostile.pk,
         "here": here_of(bob),
         "session": sessions_of(bob),
         "group_id": Group.objects.create(name="Support").pk,
         "event_id": history_of(bob),
         "mail_id": mail_to(carol),
     }
+    theft_from(tess)
     type(dave).objects.filter(pk=dave.pk).update(deletion_due_at=now() + 14 * DAY)
-    return {"jars": jars, **ids, **links(carol, person("gina", email_verified_at=None), person("hugo"))}
+    return {"jars": jars, **ids, **links(carol, person("gina", email_verified_at=None), person("hugo"), pia)}
 
 
 def person(name: str, first: str = "", last: str = "", **about: Any) -> Any:
@@ -107,12 +121,24 @@ def walkers() -> dict[str, dict[str, str]]:
 
 
 def many_of(user: Any) -> dict[str, str]:
-    """Somebody with twenty-five sessions, and eight that are over: the cookies of the newest."""
-    for number, agent in zip(range(24), itertools.cycle((IPHONE, CHROME, IPAD))):
-        row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
+    """Somebody with a hundred sessions, and eight that are over: the cookies of the newest."""
     for days in range(8):
         row_of(user, CHROME, started=25 * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason="ended")
+    return some_of(user, 99)
+
+
+def some_of(user: Any, others: int) -> dict[str, str]:
+    """Somebody with so many other sessions: the cookies of the newest."""
+    for number, agent in zip(range(others), itertools.cycle((IPHONE, CHROME, IPAD))):
+        row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
     return jar(user, user_agent=FIREFOX, started=DAY)
+
+
+def hostile_of(user: Any) -> dict[str, str]:
+    """Names that are too long, turn around what follows them, or can't be seen; no form takes them today."""
+    for number, name in enumerate(("\u202etxt.exe", "\u200b" * 9 + "Ghost", "حاسوب العمل", "客厅" * 30, "")):
+        row_of(user, AGENT, started=(number + 3) * DAY, seen=number * DAY, name=name, ip_address=LONG)
+    return jar(user, name="W" * 60, user_agent=FIREFOX, started=DAY)
 
 
 def ended_ones(user: Any) -> dict[str, dict[str, str]]:
@@ -190,8 +216,17 @@ def history_of(user: Any) -> int:
     return events[0].pk
 
 
-def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
-    """What the mails to these people would lead to."""
+def theft_from(user: Any) -> None:
+    """A copy of a session of `user` has come to light."""
+    from accounts.models import SecurityEvent
+
+    row = row_of(user, IPHONE, started=9 * DAY, seen=DAY, revoked_at=now() - DAY, reason="reused")
+    where = {"ip_address": "198.51.100.23", "user_agent": CHROME, "created_at": now() - DAY}
+    SecurityEvent.objects.create(user=user, kind="reuse_found", session_id=row.pk, **where)
+
+
+def links(forgetful: Any, new: Any, moved: Any, moving: Any) -> dict[str, str]:
+    """What the mails to these people would lead to; one of them is asked for a new address."""
     from django.utils.http import urlsafe_base64_encode
 
     from accounts.email.tokens import link_token, undo_token
@@ -201,7 +236,16 @@ def links(forgetful: Any, new: Any, moved: Any) -> dict[str, str]:
     asked = EmailVerification.objects.create(user=new, email=new.email)
     was = EmailVerification(user=moved, email=moved.email, previous_email="hugo@example.net", confirmed_at=now())
     was.save()
+    old = EmailVerification.objects.create(user=new, email=new.email, requested_at=now() - 2 * HOUR)
+    used = EmailVerification.objects.create(user=moved, email=moved.email, confirmed_at=now())
+    undone = EmailVerification.objects.create(user=moved, email=moved.email, previous_email="h@example.net")
+    undone.confirmed_at = undone.undone_at = now()
+    undone.save()
+    EmailVerification.objects.create(user=moving, email="pia@example.net", previous_email=moving.email)
     return {
+        "old": f"{old.pk}/{link_token(old)}",
+        "used": f"{used.pk}/{link_token(used)}",
+        "undone": f"{undone.pk}/{undo_token(undone)}",
         "reset": f"{urlsafe_base64_encode(str(forgetful.pk).encode())}/{reset_tokens.make_token(forgetful)}",
         "confirm": f"{asked.pk}/{link_token(asked)}",
         "undo": f"{was.pk}/{undo_token(was)}",

@@ -11,8 +11,10 @@ from tests.ui.gallery import GALLERY, NAMED
 
 pytestmark = pytest.mark.once
 
-FACTS = dict.fromkeys(("session", "here", "bob_id", "group_id", "event_id", "mail_id"), UUID(int=0))
-FACTS |= dict.fromkeys(("reset", "confirm", "undo"), f"{UUID(int=0)}/token")
+FACTS = dict.fromkeys(
+    ("session", "here", "bob_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
+)
+FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone"), f"{UUID(int=0)}/token")
 
 LEAD_ELSEWHERE = {
     "/.well-known/change-password",
@@ -25,14 +27,19 @@ LEAD_ELSEWHERE = {
 FOR_PROGRAMS = {
     "/.well-known/jwks.json",
     "/.well-known/openid-configuration",
+    "/.well-known/security.txt",
     "/.well-known/status-list",
     "/admin/accounts/securityevent/csv/",
     "/admin/autocomplete/",
     "/admin/jsi18n/",
+    "/apple-touch-icon.png",
     "/csp-report",
+    "/favicon.ico",
     "/healthz",
     "/metrics",
     "/readyz",
+    "/robots.txt",
+    "/site.css",
 }
 NEVER_REACHED = {"/admin/password_change/done/", "/admin/(?P<url>.*)$"}
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from time import time
 
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import F
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control
@@ -61,9 +62,11 @@ def status_list(request: HttpRequest) -> HttpResponse:
 def ended_indexes(seconds: float) -> Iterable[int]:
     """Return the indexes of the sessions that were ended within the last `seconds`."""
     since = Now() - timedelta(seconds=seconds)
-    rows = RefreshToken.objects.on_primary().filter(changed_at__gt=since, revoked_at__isnull=False)
-    listed = rows.filter(status_index__lt=conf.status_list).values_list("status_index", flat=True)
-    return (index for index in listed.iterator() if index is not None)
+    listed = RefreshToken.objects.on_primary().filter(status_index__lt=conf.status_list)
+    by_change = listed.filter(changed_at__gt=since, revoked_at__isnull=False).values_list("status_index", flat=True)
+    with_all = listed.filter(created_at__lte=F("all_ended_at"), all_ended_at__gt=since, expires_at__gt=since)
+    indexes = by_change.union(with_all.values_list("status_index", flat=True), all=True)
+    return (index for index in indexes.iterator() if index is not None)
 
 
 def write_status_list(

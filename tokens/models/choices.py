@@ -8,8 +8,8 @@ class Method(models.TextChoices):
     """How a session was opened."""
 
     PASSWORD = "password", _("with your password")
-    API = "api", _("by a program, with your password")
-    MOVED = "moved", _("by moving over an earlier sign-in")
+    API = "api", _("from an app, with your password")
+    MOVED = "moved", _("by continuing an earlier session")
     OTHER = "other", _("in another way")
 
 
@@ -17,15 +17,15 @@ class Reason(models.TextChoices):
     """Why a session has ended."""
 
     SIGNED_OUT = "signed_out", _("signed out")
-    ENDED = "ended", _("ended from the list of sessions")
+    ENDED = "ended", _("signed out from the sessions page")
     REPLACED = "replaced", _("signed in again in the same browser")
-    REUSED = "reused", _("a copy of a sign-in was used")
-    PASSWORD = "password", _("the password was changed")
-    DEACTIVATED = "deactivated", _("the account was closed")
-    DELETED = "deleted", _("the account was deleted")
+    REUSED = "reused", _("someone used a copy of a session")
+    PASSWORD = "password", _("password changed")
+    DEACTIVATED = "deactivated", _("account closed")
+    DELETED = "deleted", _("account deleted")
     EVICTED = "evicted", _("too many sessions")
-    ADMIN = "admin", _("ended by an administrator")
-    EXPIRED = "expired", _("not used for too long")  # never stored: the row's dates and its tokens say so
+    ADMIN = "admin", _("signed out by an administrator")
+    EXPIRED = "expired", _("expired")  # never stored: the row's dates and its tokens say so
 
 
 # Whoever ends a session for one of these reasons may mean one that is still to be taken over: it is on no list.

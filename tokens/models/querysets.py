@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, models, router, transaction
-from django.db.models import Case, F, Value, When
-from django.db.models.functions import Cast, Now
+from django.db.models import Case, F, Q, Subquery, Value, When
+from django.db.models.functions import Cast, Coalesce, Now
 from django.utils import timezone
 
 from .. import client, users
 from ..conf import conf
 from ..core import rotation
 from ..core.exceptions import RevokedToken
-from ..revocation import OVERLAP, get_revocation_list, mark_dead
+from ..revocation import EVERY_ROW, OVERLAP, get_revocation_list, mark_dead
 from ..signals import rows_revoked
 from .choices import DISTRUSTING, Reason
+from .end_of_all import EndOfAll
 from .old_sessions import OldSessions
 from .status_index import free_status_index
 
@@ -42,10 +44,10 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         return self.using(router.db_for_write(self.model))
 
     def live(self) -> RefreshTokenQuerySet:
-        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+        return self.filter(is_live())
 
     def ended(self) -> RefreshTokenQuerySet:
-        return self.exclude(revoked_at=None, expires_at__gt=timezone.now())
+        return self.exclude(is_live())
 
     def for_user(self, user: AbstractBaseUser) -> RefreshTokenQuerySet:
         return self.filter(user_id=user.pk)
@@ -77,8 +79,10 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         The time is a text that differs for each change: parsing a datetime would take four times as long as all else.
         """
         since = Now() - timedelta(seconds=seconds)
-        changed = self.on_primary().filter(changed_at__gt=since)
-        return changed.values_list("pk", Cast("changed_at", models.CharField()))
+        rows = self.on_primary()
+        changed = rows.filter(changed_at__gt=since).values_list("pk", Cast("changed_at", models.CharField()))
+        ends = EndOfAll.objects.using(rows.db).filter(pk=EVERY_ROW, ended_at__gt=since)
+        return changed.union(ends.values_list("pk", Cast("ended_at", models.CharField())), all=True)
 
     def prune(self, limit: int = PRUNED_AT_ONCE) -> int:
         """Delete at most `limit` rows that ended long ago. Return how many were deleted.
@@ -114,6 +118,14 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 
 
 class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  # type: ignore[misc]
+    def get_queryset(self) -> RefreshTokenQuerySet:
+        """Return all rows, each with the time of the last end of all: they end by it without being written."""
+        rows: RefreshTokenQuerySet = super().get_queryset()
+        ended_at = EndOfAll.objects.filter(pk=EVERY_ROW).values("ended_at")
+        never = datetime(1970, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
+        last = Coalesce(Subquery(ended_at), never, output_field=models.DateTimeField())
+        return rows.annotate(all_ended_at=last)  # type: ignore[no-redef]  # RefreshToken says what it does with it
+
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
         """Create and return the row of a new session of `user`.
 
@@ -181,6 +193,13 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
                 ended += rows.filter(user_id__in=batch).revoke(reason)
         return ended
 
+    def end_all(self) -> int:
+        """End every session that has begun by now, of which a sign-in may be under way. Return how many were live."""
+        ended: int = self.on_primary().live().count()
+        EndOfAll.objects.record()
+        rows_revoked.send_robust(self.model, reason=str(Reason.ADMIN), count=ended)
+        return ended
+
     def revoke_reused(self, row: RefreshToken) -> int:
         """End what a stolen token of `row` puts in danger (TOKENS_REUSE_REVOKES). Return how many sessions ended.
 
@@ -224,6 +243,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         evicted = sessions.on_primary().live().order_by(*kept_first)[conf.max_sessions - 1 :]
         if ids := list(evicted.values_list("pk", flat=True)):
             self.filter(pk__in=ids).revoke(Reason.EVICTED)
+
+
+def is_live() -> Q:
+    """Return the condition that a row has neither been revoked, nor ended with all others, nor expired."""
+    return Q(revoked_at=None, expires_at__gt=timezone.now(), created_at__gt=F("all_ended_at"))
 
 
 def expiry(start: datetime, remember: bool, lifetime: float | None) -> datetime:

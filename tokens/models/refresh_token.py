@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -43,22 +44,22 @@ class RefreshToken(models.Model):
     auth_hash = models.CharField(max_length=64)
     probed_jti = models.UUIDField(_("stale token probed"), null=True, blank=True)
     probe_count = models.PositiveSmallIntegerField(_("probes"), default=0)
-    remember = models.BooleanField(_("kept"), default=False)
-    method = models.CharField(_("opened"), max_length=16, default=Method.OTHER)
+    remember = models.BooleanField(_("keep signed in"), default=False)
+    method = models.CharField(_("method"), max_length=16, default=Method.OTHER)
     backend = models.CharField(_("authentication backend"), max_length=200, blank=True)
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
     browser = models.CharField(max_length=16, blank=True)  # a key of client.BROWSERS, for filters
     is_app = models.BooleanField(default=False)  # a program holds the tokens, in headers; else a browser, in cookies
-    ip_address = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     created_at = models.DateTimeField(_("signed in"))
-    last_used_at = models.DateTimeField(_("last seen"))
-    authenticated_at = models.DateTimeField(_("owner shown"), null=True, blank=True)
-    expires_at = models.DateTimeField(_("ends"))
+    last_used_at = models.DateTimeField(_("last active"))
+    authenticated_at = models.DateTimeField(_("confirmed identity"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"))
     changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=16, blank=True)
-    status_index = models.PositiveIntegerField(_("place in the status list"), null=True, blank=True, unique=True)
+    status_index = models.PositiveIntegerField(_("status list index"), null=True, blank=True, unique=True)
 
     objects = RefreshTokenManager()
 
@@ -98,6 +99,20 @@ class RefreshToken(models.Model):
     def published_index(self) -> int | None:
         """Return the row's index in the status list as that is today: it may have been turned off, or have shrunk."""
         return self.status_index if self.status_index is not None and self.status_index < conf.status_list else None
+
+    @property
+    def all_ended_at(self) -> datetime | None:
+        """The last end of all, which the default manager reads with each row.
+
+        A row that it has ended is not written: it says so from here on, as if it had been.
+        """
+        return self.__dict__.get("all_ended_at")
+
+    @all_ended_at.setter
+    def all_ended_at(self, moment: datetime) -> None:
+        self.__dict__["all_ended_at"] = moment
+        if self.revoked_at is None and self.created_at <= moment:
+            self.revoked_at, self.reason = moment, self.Reason.ADMIN
 
     @property
     def is_live(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from ..conf import conf
@@ -28,7 +28,8 @@ def free_status_index(rows: models.QuerySet[Any], user: AbstractBaseUser) -> int
     """
     candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
     since = Now() - timedelta(seconds=2 * conf.access_lifetime + STATUS_MARGIN)
-    is_over = Q(revoked_at__isnull=False, changed_at__lt=since) | Q(expires_at__lt=since)
+    ended_with_all = Q(created_at__lte=F("all_ended_at"), all_ended_at__lt=since)
+    is_over = Q(revoked_at__isnull=False, changed_at__lt=since) | Q(expires_at__lt=since) | ended_with_all
     if rows.filter(user=user, status_index__isnull=False).exclude(is_over).count() >= 3 * conf.max_sessions:
         return None
     drawn = rows.filter(status_index__in=candidates).annotate(is_over=is_over)

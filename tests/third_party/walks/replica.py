@@ -104,7 +104,7 @@ def by_the_admin() -> None:
     row = RefreshToken.objects.using("default").latest("created_at")
     alice = browser()
     assert log_in(alice, "alice", "/admin/login/", next="/admin/").headers["Location"] == "/admin/"
-    fields = {"action": "end_sessions", "_selected_action": [row.pk], "index": "0"}
+    fields = {"action": "end_sessions", "_selected_action": [row.pk], "confirmed": "yes"}
     assert send(alice, "/admin/tokens/refreshtoken/", **fields).status_code == 302
 
 

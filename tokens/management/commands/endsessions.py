@@ -50,6 +50,9 @@ class Command(BaseCommand):
             return
         if older_than is None:
             OldSessions.objects.end(EVERYBODY if user is None else _person(user).pk)
+            if user is None:
+                self.stdout.write(f"{RefreshToken.objects.end_all()} sessions ended.")
+                return
         with counting(self, "sessions ended", total=found.count) as count:
             for keys in _batches(people):
                 count(_end(sessions, keys))
