@@ -150,6 +150,8 @@ class PredictableValidator:
 
     def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
         """Raise ValidationError if `password` is a repetition, or has too few characters outside of runs."""
+        if len(password) > MAXIMUM_PASSWORD_LENGTH:
+            return  # MaximumLengthValidator refuses it, and a form may bring megabytes, which take a second to look at.
         if is_repetition(password) or unpredictable_characters(password) < MINIMUM_UNPREDICTABLE:
             raise ValidationError(
                 _("This password is too easy to guess: it repeats itself or follows a pattern."),
