@@ -107,7 +107,7 @@ def test_sign_up_confirm_sign_in_stay_signed_in_post_and_sign_out(another, smtp)
     sign_up(page)
     page.get_by_label("6-digit code").fill(code_in(smtp.to("carol@example.org")[-1]))
     press(page, "Confirm")
-    expect(page.get_by_role("status")).to_contain_text("carol@example.org is confirmed")
+    expect(page.get_by_role("status")).to_contain_text("Thanks, you've confirmed carol@example.org")
     page.goto("/accounts/login/")
     sign_in(page, "carol@example.org")
     expect(page.get_by_role("heading", name="Hello, carol.")).to_be_visible()
@@ -219,7 +219,7 @@ def test_a_double_click_acts_once(another, smtp, script):
     [message] = smtp.to("carol@example.org")
     page.get_by_label("6-digit code").fill(code_in(message))
     page.get_by_role("button", name="Confirm").dblclick()
-    expect(page.get_by_role("status")).to_contain_text("carol@example.org is confirmed")
+    expect(page.get_by_role("status")).to_contain_text("Thanks, you've confirmed carol@example.org")
 
 
 class TestScripts:
