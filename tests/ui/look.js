@@ -100,6 +100,7 @@ function tooWide() {
 
 // Words on top of other words, by more than the lines of a paragraph touch; what is cut off covers nothing.
 function colliding() {
+  if (document.querySelector(":popover-open")) return []; // which covers what it likes
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const words = [];
   while (walker.nextNode()) {
