@@ -60,7 +60,9 @@ def plans(many):
         with CaptureQueriesContext(connection) as captured:
             act()
         statements = [query["sql"] for query in captured.captured_queries]
-        found = {sql: plan(sql) for sql in statements if re.match("SELECT|UPDATE|DELETE", sql) and about_ours(sql)}
+        found = {
+            sql: plan(sql) for sql in statements if re.match(r"\(?(SELECT|UPDATE|DELETE)", sql) and about_ours(sql)
+        }
         assert found
         return found
 

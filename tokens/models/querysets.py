@@ -123,7 +123,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         rows: RefreshTokenQuerySet = super().get_queryset()
         ended_at = EndOfAll.objects.filter(pk=EVERY_ROW).values("ended_at")
         never = datetime(1970, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
-        last = Coalesce(Subquery(ended_at), Cast(never, models.DateTimeField()))  # or MariaDB takes both as text
+        last = Coalesce(Subquery(ended_at), Cast(Value(never), models.DateTimeField()))  # or MariaDB compares texts
         return rows.annotate(all_ended_at=last)  # type: ignore[no-redef]  # RefreshToken says what it does with it
 
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
