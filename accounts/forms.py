@@ -16,7 +16,7 @@ from accounts.fields import NameField, TimeZoneField
 from accounts.models import User
 from accounts.security import reauthentication, throttle
 from accounts.security.normalization import normalize_code, normalize_email
-from accounts.security.validators import validate_deliverable, validate_password_length
+from accounts.security.validators import minimum_password_length, validate_deliverable, validate_password_length
 from accounts.types import Request
 from tokens.models import RefreshToken
 
@@ -63,11 +63,9 @@ class LoginForm(auth_forms.AuthenticationForm):
         if not getattr(self.request, "account_closed", False):
             return super().get_invalid_login_error()
         if not settings.SUPPORT_EMAIL:
-            return forms.ValidationError(_("This account is closed. To have it opened again, ask an administrator."))
+            return forms.ValidationError(_("This account is closed. To reopen it, contact an administrator."))
         link = format_html('<a href="mailto:{0}">{0}</a>', settings.SUPPORT_EMAIL)
-        return forms.ValidationError(
-            format_html(gettext("This account is closed. To have it opened again, write to {}."), link)
-        )
+        return forms.ValidationError(format_html(gettext("This account is closed. To reopen it, write to {}."), link))
 
 
 class UserEmailField(forms.EmailField):
@@ -119,6 +117,10 @@ class SetPasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         _label_new_password(self.fields["new_password1"], self.fields["new_password2"])
 
+    def refuse_current(self) -> None:
+        """Say that the new password is the one that the user has already."""
+        self.add_error("new_password1", _("This is your current password. Choose a different one."))
+
     def set_password_and_save(
         self,
         user: User,
@@ -140,6 +142,13 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
         self.request = request
         self.fields["old_password"].label = _("Current password")
         self.fields["old_password"].validators.append(validate_password_length)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse the present password as the new one."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("old_password") and cleaned.get("old_password") == cleaned.get("new_password1"):
+            self.refuse_current()
+        return cleaned
 
     def clean_old_password(self) -> str:
         """Return the present password, having reauthenticated the user by it."""
@@ -263,6 +272,10 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def _label_new_password(first: forms.Field, second: forms.Field) -> None:
     """Label the two fields of a new password as this site does."""
-    first.help_text = _("Use at least 8 characters. A whole sentence works well.")
+    least = minimum_password_length()
+    first.help_text = _("Use at least %(least)d characters. Four random words work well.") % {"least": least}
+    rules = {"minlength": least, "passwordrules": f"minlength: {least};"}  # for password managers
+    first.widget.attrs.update(rules)
+    second.widget.attrs.update(rules)
     second.label = _("Confirm password")
     second.help_text = ""

@@ -163,9 +163,14 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("username", "email", "first_name", "last_name")},
     },
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 15},  # of NIST SP 800-63B-4, where a password is the only factor
+    },
     {"NAME": "accounts.security.validators.MaximumLengthValidator", "OPTIONS": {"max_length": 1024}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.security.validators.PredictableValidator"},
+    {"NAME": "accounts.security.validators.BreachedPasswordValidator"},
 ]
 
 # The tokens. What the environment does not set is not set here either: the defaults, which depend on one another, are

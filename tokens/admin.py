@@ -152,7 +152,7 @@ class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tokens.end_refreshtoken")
 
-    @admin.action(description=_("Sign out of selected sessions"), permissions=["end"])
+    @admin.action(description=_("End selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:
         rows = list(queryset.on_primary().live().select_related("user"))
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
@@ -160,5 +160,5 @@ class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
             for row in rows:
                 row.reason = RefreshToken.Reason.ADMIN
                 signals.session_ended.send(RefreshToken, request=request, row=row)
-        text = ngettext("Signed out of %d session.", "Signed out of %d sessions.", count) % count
+        text = ngettext("Ended %d session.", "Ended %d sessions.", count) % count
         self.message_user(request, text)

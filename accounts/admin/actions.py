@@ -82,7 +82,7 @@ class UserActionsMixin(ConfirmationMixin):
         return [(name, title) for name, title in self.labels if name in allowed and not pointless.get(name)]
 
     @admin.action(description=gettext_lazy("Sign out selected users everywhere"), permissions=["end_sessions"])
-    @confirmed(gettext_lazy("Sign out everywhere"), _sessions_end)
+    @confirmed(gettext_lazy("Sign users out everywhere"), _sessions_end)
     def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """End all sessions of the selected users."""
         with transaction.atomic():
@@ -90,7 +90,7 @@ class UserActionsMixin(ConfirmationMixin):
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
             for user in chosen:
                 SecurityEvent.objects.record(request, user, Kind.ALL_ENDED, actor=request.user)
-        text = ngettext("Signed out of %(n)d session.", "Signed out of %(n)d sessions.", count)
+        text = ngettext("Ended %(n)d session.", "Ended %(n)d sessions.", count)
         messages.success(request, text % {"n": count})
 
     @admin.action(description=gettext_lazy("Close accounts of selected users"), permissions=["deactivate"])
@@ -144,7 +144,7 @@ class UserActionsMixin(ConfirmationMixin):
             )
             messages.warning(request, text % {"n": others})
 
-    @admin.action(description=gettext_lazy("Download data of selected user"), permissions=["export"])
+    @admin.action(description=gettext_lazy("Download the selected user's data"), permissions=["export"])
     def export(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
         """Download the data of the one selected user."""
         chosen = self._manageable(request, users)

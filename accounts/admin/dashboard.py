@@ -42,7 +42,7 @@ SOURCES = (
     Source(_("Sign-ins"), _("Someone signed in."), Kind.SIGNED_IN),
     Source(_("Failed sign-ins"), _("Someone entered a wrong user name or password."), Kind.SIGN_IN_FAILED),
     Source(
-        _("Stolen sessions"),
+        _("Copied sessions"),
         _("Someone used a copy of a session, so we signed the user out."),
         Kind.REUSE_FOUND,
         alarming=True,

@@ -98,7 +98,7 @@ class EventKindFilter(ChoiceFilter):
 class ActorFilter(admin.SimpleListFilter):
     """Filter events by whether an administrator caused them."""
 
-    title = _("by")
+    title = _("actor")
     parameter_name = "actor"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin") -> Choices:

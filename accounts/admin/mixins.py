@@ -18,6 +18,19 @@ from accounts.admin.confirmation import ConfirmationMixin
 from accounts.models import User
 from tokens.admin import ExactSearch
 
+DEFAULT_PERMISSIONS = {
+    "add": gettext_lazy("Can add %(what)s"),
+    "change": gettext_lazy("Can change %(what)s"),
+    "delete": gettext_lazy("Can delete %(what)s"),
+    "view": gettext_lazy("Can view %(what)s"),
+}
+OWN_PERMISSIONS = {
+    "deactivate_user": gettext_lazy("Can close and reopen accounts"),
+    "reset_user": gettext_lazy("Can send password links"),
+    "export_user": gettext_lazy("Can download users' data"),
+    "export_securityevent": gettext_lazy("Can download security events"),
+    "end_refreshtoken": gettext_lazy("Can end sessions"),
+}
 MAX_SELECTED = 1_000  # rows for one action; for more there are commands, which work in batches with short locks
 
 
@@ -45,8 +58,8 @@ class CheckedSelectionMixin(ConfirmationMixin):
             refusal = _("We couldn't read your selection. Nothing has changed.")
         elif self._takes_all(request) and queryset.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
             refusal = ngettext(
-                "You can change %(n)d row at a time at most. Nothing has changed.",
-                "You can change %(n)d rows at a time at most. Nothing has changed.",
+                "You can change up to %(n)d row at a time. Nothing has changed.",
+                "You can change up to %(n)d rows at a time. Nothing has changed.",
                 MAX_SELECTED,
             ) % {"n": MAX_SELECTED}
         else:
@@ -83,11 +96,15 @@ class PermissionField(ModelMultipleChoiceField):  # type: ignore[type-arg]
 
     def __init__(self, **options: Any) -> None:
         types = ContentType.objects.get_for_models(*(model for model in admin.site._registry if model is not Group))
-        offered = Permission.objects.filter(content_type__in=types.values())
+        offered = Permission.objects.filter(content_type__in=types.values()).select_related("content_type")
         super().__init__(offered.order_by("content_type__model", "name"), **options)
 
     def label_from_instance(self, permission: Permission) -> str:
-        return permission.name
+        """Return what the permission allows, in the reader's language; those of Django have its four names."""
+        action, model = permission.codename.partition("_")[0], permission.content_type.model_class()
+        if model and action in DEFAULT_PERMISSIONS:
+            return DEFAULT_PERMISSIONS[action] % {"what": model._meta.verbose_name_plural}
+        return str(OWN_PERMISSIONS.get(permission.codename, permission.name))
 
 
 class CheckboxesMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]

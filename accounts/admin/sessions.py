@@ -22,9 +22,7 @@ from tokens.models import RefreshToken, RefreshTokenQuerySet, is_live
 
 def _sessions_end(rows: QuerySet[RefreshToken]) -> str:
     count = rows.filter(is_live()).count()
-    text = ngettext(
-        "We'll sign out of %(n)d session right away.", "We'll sign out of %(n)d sessions right away.", count
-    )
+    text = ngettext("We'll end %(n)d session right away.", "We'll end %(n)d sessions right away.", count)
     return text % {"n": count}
 
 
@@ -107,8 +105,8 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
         context["may_end"] = allowed and (row.user is None or can_manage(request.user, row.user))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.action(description=_("Sign out of selected sessions"), permissions=["end"])
-    @confirmed(_("Sign out of sessions"), _sessions_end)
+    @admin.action(description=_("End selected sessions"), permissions=["end"])
+    @confirmed(_("End sessions"), _sessions_end)
     def end_sessions(self, request: HttpRequest, queryset: RefreshTokenQuerySet) -> None:  # type: ignore[override]
         """End the selected sessions, but for those of users whom the administrator may not manage."""
         keys = list(self.within_reach(request, queryset).values_list("pk", flat=True))

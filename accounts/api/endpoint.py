@@ -87,7 +87,7 @@ def app_required(view: View) -> View:
     @wraps(view)
     def checked(request: Request, **kwargs: object) -> HttpResponse:
         if request.tokens.row is None or not request.tokens.row.is_app:
-            raise forbidden("This token is a browser's. Sign in through the API to do this.")
+            raise forbidden("This token belongs to a browser. To do this, sign in through the API.")
         return view(request, **kwargs)
 
     return checked
@@ -102,7 +102,7 @@ def staff_required(view: View) -> View:
         if not request.user.is_staff:
             raise forbidden()
         if not email_policy.can_open(request.user, account=False):
-            raise forbidden("The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
+            raise forbidden("This account's email address isn't confirmed yet. To confirm it, sign in on the site.")
         return view(request, **kwargs)
 
     return checked
@@ -115,12 +115,12 @@ def body(request: Request, *names: str) -> list[str]:
     try:
         sent = json.loads(_octets(request).decode())
     except (ValueError, RecursionError):
-        raise Problem(400, "bad_request", "The body is not JSON in UTF-8.") from None
+        raise Problem(400, "bad_request", "The body isn't JSON in UTF-8.") from None
     if not isinstance(sent, dict) or not all(isinstance(sent.get(name), str) for name in names):
         raise Problem(400, "bad_request", f"Send an object with these strings: {', '.join(names)}.")
     texts = [sent[name] for name in names]
     if any(map(_NOT_TEXT.search, texts)):
-        raise Problem(400, "bad_request", "Strings must not contain NUL or unpaired surrogates.")
+        raise Problem(400, "bad_request", "Strings can't contain NUL or unpaired surrogates.")
     return texts
 
 

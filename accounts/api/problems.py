@@ -33,11 +33,11 @@ def unauthorized(error: str = "", description: str = "") -> Problem:
     if description:
         challenge += f', error_description="{description}"'
     return Problem(
-        401, error or "unauthorized", description or "A valid access token is required.", WWW_Authenticate=challenge
+        401, error or "unauthorized", description or "Send a valid access token.", WWW_Authenticate=challenge
     )
 
 
-def forbidden(detail: str = "Only members of the staff can do this.") -> Problem:
+def forbidden(detail: str = "Only staff members can do this.") -> Problem:
     """Return a 403: the token is valid, but its user is not allowed to do this."""
     return Problem(403, "forbidden", detail)
 

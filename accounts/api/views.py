@@ -47,7 +47,7 @@ def _login(request: Request) -> HttpResponse:
             return _pair(pair)
     except RevokedToken:  # The user was deactivated at this very moment.
         pass
-    raise unauthorized(description="The user name or the password is not right.")
+    raise unauthorized(description="The user name or password isn't right.")
 
 
 def _check_staying(user: User) -> None:
@@ -56,13 +56,15 @@ def _check_staying(user: User) -> None:
     The password has been checked, so nobody else learns this.
     """
     if user.deletion_due_at is not None:
-        raise unauthorized(description="This account is to be deleted. Sign in on the site to keep it.")
+        raise unauthorized(description="This account is scheduled for deletion. To keep it, sign in on the site.")
 
 
 def _check_confirmed(user: User) -> None:
     """Refuse a user whose email must be confirmed first, which only the site can do. The password has been checked."""
     if not email_policy.can_sign_in(user):
-        raise unauthorized(description="The e-mail address is not confirmed yet. Sign in on the site to confirm it.")
+        raise unauthorized(
+            description="This account's email address isn't confirmed yet. To confirm it, sign in on the site."
+        )
 
 
 def _refresh(request: Request) -> HttpResponse:
@@ -113,7 +115,7 @@ def _end_session(request: Request, pk: UUID) -> HttpResponse:
     """End one of the user's sessions."""
     row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()
     if row is None:
-        raise Problem(404, "not_found", "You have no such session.")
+        raise Problem(404, "not_found", "You don't have a session with this ID.")
     sessions.end(request, row)
     return HttpResponse(status=204)
 
@@ -126,7 +128,7 @@ def _dashboard(request: Request) -> HttpResponse:
 
 def _public(request: Request) -> HttpResponse:
     """Return what anybody may read."""
-    return JsonResponse({"name": settings.SITE_NAME, "message": "Anybody may read this."})
+    return JsonResponse({"name": settings.SITE_NAME, "message": "Anyone can read this."})
 
 
 def _not_found(request: Request, **kwargs: object) -> HttpResponse:

@@ -16,7 +16,7 @@ from accounts.account import recovery
 from accounts.account.user_agents import describe
 from accounts.email.ownership import has_confirmed
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
-from accounts.mails.outbox import absolute_url, base_url
+from accounts.mails.outbox import absolute_url, base_url, masked_email
 from accounts.models import EmailVerification, OutgoingMail, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 from accounts.security.reset_tokens import reset_tokens
@@ -139,9 +139,15 @@ def _email_taken(mail: OutgoingMail) -> Context:
 
 
 @mail_context("email_reserved")
+def _email_reserved(mail: OutgoingMail) -> Context | None:
+    return _alert(mail)
+
+
 @mail_context("email_changed")
 def _email_changed(mail: OutgoingMail) -> Context | None:
-    return _alert(mail)
+    """Name the new email, masked, to a reader who had confirmed theirs: see `_template_context`."""
+    change = EmailVerification.objects.filter(pk=mail.context["verification"], previous_email_verified=True).first()
+    return _alert(mail, new_email=masked_email(change.email) if change else "")
 
 
 @mail_context("reuse_found")

@@ -40,6 +40,11 @@ def enqueue(
     )
 
 
+def masked_email(email: str) -> str:
+    """Return as much of an email as a log, or a mail to another email, may hold."""
+    return f"{email[:1]}•••@{email.rpartition('@')[2]}"
+
+
 def base_url() -> str:
     """Return the URL of this site without a trailing slash; it is a setting, so no Host header gets into a mail.
 

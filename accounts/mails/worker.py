@@ -23,6 +23,7 @@ from django.core.validators import validate_email
 from django.db import Error, connections
 
 from accounts.mails import messages as mail_messages
+from accounts.mails.outbox import masked_email
 from accounts.models import OutgoingMail
 
 logger = logging.getLogger("accounts")
@@ -76,11 +77,6 @@ def default_mailer() -> BaseEmailBackend:
     mailers: Any = getattr(django_mail, "mailers", None)
     mailer: BaseEmailBackend = mailers.default if mailers else django_mail.get_connection()
     return mailer
-
-
-def masked_email(email: str) -> str:
-    """Return as much of an email as a log may hold."""
-    return f"{email[:1]}…@{email.rpartition('@')[2]}"
 
 
 class MailWorker:

@@ -144,8 +144,8 @@ class SecurityEvent(models.Model):
         PASSWORD_CHANGED = "password_changed", _("Password changed")
         RESET_ASKED = "reset_asked", _("Password reset requested")
         PASSWORD_RESET = "password_reset", _("Password reset by email")
-        REAUTHENTICATED = "reauthenticated", _("Confirmed with password")
-        REAUTHENTICATION_FAILED = "reauthentication_failed", _("Wrong password when asked to confirm")
+        REAUTHENTICATED = "reauthenticated", _("Password confirmed")
+        REAUTHENTICATION_FAILED = "reauthentication_failed", _("Wrong password entered")
         EMAIL_CONFIRMED = "email_confirmed", _("Email address confirmed")
         EMAIL_CHANGE_ASKED = "email_change_asked", _("Email address change requested")
         EMAIL_CHANGE_WITHDRAWN = "email_change_withdrawn", _("Email address change cancelled")
@@ -181,7 +181,7 @@ class SecurityEvent(models.Model):
     session_id = models.UUIDField(_("session"), null=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        verbose_name=_("by"),
+        verbose_name=_("done by"),
         null=True,
         on_delete=models.SET_NULL,
         db_constraint=False,

@@ -188,10 +188,9 @@ class User(AbstractUser):
         """Return whether this is the password. A hash that is out of date is upgraded, which changes no password.
 
         It is tried in NFC, as it is set here; what was imported may have been hashed as it was typed. The second hash
-        is made only if that differs, and for users without a password just so, so its time reveals nothing. Nothing
-        fits a malformed hash, such as one that an import cut short: an error would reveal that the account exists.
-        No password fits a malformed hash, such as one that was cut short by an import: an error would reveal that the
-        account exists.
+        is made only if that differs, and for users without a password just so, so its time reveals nothing. No password
+        fits a malformed hash, such as one that was cut short by an import: an error would reveal that the account
+        exists.
         """
 
         def upgrade(raw_password: str) -> None:

@@ -69,7 +69,7 @@ def change(request: Request) -> HttpResponse:
     """Ask for another email, which replaces the present one once it is confirmed; until then it can be withdrawn."""
     if "withdraw" in request.POST:
         email_verification.withdraw_change(request, request.user)
-        messages.success(request, _("Your email address stays as it is."))
+        messages.success(request, _("Your email address stays the same."))
         return redirect("email_change")
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     if not (form.is_valid() and throttle.allows(form, request, throttle.RESEND, form.cleaned_data["email"])):
@@ -116,7 +116,7 @@ def _code_error(request: HttpRequest) -> str:
     if email_verification.is_code_too_old(request):
         return _("This code has expired. Get a new one below.")
     if not left:
-        return _("That was one wrong code too many, so it no longer works. Get a new one below.")
+        return _("You've entered too many wrong codes, so this one no longer works. Get a new one below.")
     words = ngettext(
         "That's not the code. You have %(n)d try left.", "That's not the code. You have %(n)d tries left.", left
     )

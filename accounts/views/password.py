@@ -98,6 +98,9 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         if not throttle.allows(form, self.request, throttle.MAIL_LINK):
             return self.form_invalid(form)
+        if form.user.check_password(form.cleaned_data["new_password1"]):  # whoever the reset is to keep out may know it
+            form.refuse_current()
+            return self.form_invalid(form)
         chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
         withdrawn = self.reset(chosen, token)

@@ -1,6 +1,17 @@
-// Shows a password while its eye is pressed, and says what its length is worth. The server alone judges it.
+// Shows a password while its eye is pressed, and says whether it is long enough. The server alone judges it.
 
-const LEVELS = { 0: "short", 8: "enough", 12: "good", 16: "long" };
+const ROWS = ["qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "90"];
+
+// The rule of PredictableValidator: what is refused must not be praised.
+function isPredictable(password) {
+  const text = password.toLowerCase();
+  const follows = (one, other) =>
+    Math.abs(one.codePointAt(0) - other.codePointAt(0)) <= 1 ||
+    ROWS.some((row) => row.includes(one + other) || row.includes(other + one));
+  const chars = [...text];
+  const surprises = new Set(chars.filter((char, i) => !i || !follows(chars[i - 1], char)));
+  return surprises.size < 5 || (text + text).slice(1, -1).includes(text);
+}
 
 for (const toggle of document.querySelectorAll(".password-toggle")) {
   const input = document.getElementById(toggle.getAttribute("aria-controls"));
@@ -17,7 +28,7 @@ for (const hint of document.querySelectorAll(".strength")) {
   const input = document.getElementById(hint.dataset.of);
   input.addEventListener("input", () => {
     const length = [...input.value].length; // as the server counts: an emoji is one
-    const [, level] = Object.entries(LEVELS).findLast(([least]) => length >= least);
+    const level = length < input.minLength ? "short" : isPredictable(input.value) ? "predictable" : "enough";
     hint.hidden = !length;
     if (hint.dataset.level === level) return; // or it would be read aloud at each key
     hint.dataset.level = level;

@@ -158,6 +158,14 @@ class TestButtons:
         }
 
 
+def test_each_permission_is_offered_once_in_words(admin, bob):
+    form = admin.get(f"{USERS}{bob.pk}/change/").context["adminform"].form
+    labels = [label for _, label in form.fields["user_permissions"].choices]
+    assert {"Can view sessions", "Can end sessions", "Can close and reopen accounts"} < set(labels)
+    assert len(set(labels)) == len(labels)
+    assert not any("content type" in label or "log entr" in label for label in labels)
+
+
 class TestReach:
     """Only superusers do anything to those who have rights, or give rights."""
 

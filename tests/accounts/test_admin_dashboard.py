@@ -14,7 +14,7 @@ from accounts.admin import dashboard
 from accounts.models import SecurityEvent, User
 
 Kind = SecurityEvent.Kind
-NAMES = ["Sign-ins", "Failed sign-ins", "Stolen sessions"]
+NAMES = ["Sign-ins", "Failed sign-ins", "Copied sessions"]
 
 
 def happen(kind, ago=0, times=1):

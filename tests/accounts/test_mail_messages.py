@@ -91,6 +91,21 @@ class TestSend:
         assert name in unescape(html(message))
 
 
+class TestEmailChanged:
+    @pytest.mark.parametrize("known", [True, False])
+    def test_masks_the_new_email_and_names_it_only_to_whoever_had_confirmed_theirs(self, bob, known):
+        change = bob.email_verifications.create(
+            email="new@example.org",
+            previous_email=bob.email,
+            previous_email_verified=known,
+            confirmed_at=timezone.now(),
+        )
+        outbox.enqueue("email_changed", bob, verification=str(change.pk))
+        message = mail_messages.compose(OutgoingMail.objects.get())
+        for text in (message.body, html(message)):
+            assert ("n•••@example.org" in text) is known and "new@example.org" not in text
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("kind", KINDS)
 class TestEveryMail:

@@ -56,7 +56,7 @@ class TestDeliver:
         assert [message["To"] for message in smtp.received] == ["a@example.org", "b@example.org"]
         assert not OutgoingMail.objects.exists()
         assert caplog.messages == [
-            "The mail 'account_exists' to g…@example.org was rejected permanently and was dropped: rejected with 550."
+            "The mail 'account_exists' to g•••@example.org was rejected permanently and was dropped: rejected with 550."
         ]
 
     def test_a_refusal_for_now_is_tried_again_and_the_others_come(self, smtp, keep, caplog):
@@ -145,7 +145,7 @@ class TestRetry:
         come(FIRST_DELAY)
         mails_worker.send_due()
         assert not OutgoingMail.objects.exists()
-        assert caplog.messages[-1].startswith("The mail 'account_exists' to b…@example.org could not be sent for a")
+        assert caplog.messages[-1].startswith("The mail 'account_exists' to b•••@example.org could not be sent for a")
         assert caplog.records[-1].levelname == "ERROR"
 
 
@@ -263,17 +263,17 @@ def say(*words):
 class TestOnce:
     def test_sends_what_is_due_and_counts_what_is_left(self, smtp, bob):
         smtp.refusals["later@example.org"] = "450 Later"
-        assert say("--dry-run") == "No mail is due, 0 remain for later."
+        assert say("--dry-run") == "Nothing to send now. Waiting for later: 0."
         outbox.enqueue("account_exists", bob)
         outbox.enqueue("account_exists", bob, to="later@example.org")
         listed = say("--dry-run").splitlines()
-        assert listed[0].startswith("account_exists · ") and listed[0].endswith(" · b…@example.org · attempts: 0")
+        assert listed[0].startswith("account_exists · ") and listed[0].endswith(" · b•••@example.org · attempts: 0")
         assert not smtp.received
-        assert say() == "1 mails sent, 1 remain for later."
-        assert say("--dry-run") == "No mail is due, 1 remain for later."
+        assert say() == "Sent: 1. Waiting for later: 1."
+        assert say("--dry-run") == "Nothing to send now. Waiting for later: 1."
         smtp.die()  # which is no error
         come(FIRST_DELAY)
-        assert say() == "0 mails sent, 1 remain for later."
+        assert say() == "Sent: 0. Waiting for later: 1."
         with pytest.raises(CommandError):  # which is for one look
             say("--dry-run", "--watch")
 
@@ -288,7 +288,7 @@ class TestOnce:
 
         monkeypatch.setattr(mails_worker, "_send", send)
         before = signal.getsignal(signal.SIGTERM)
-        assert say() == "1 mails sent, 2 remain for later."
+        assert say() == "Sent: 1. Waiting for later: 2."
         assert signal.getsignal(signal.SIGTERM) is before
         assert len(smtp.received) == 1
 

@@ -238,6 +238,19 @@ class TestANewPassword:
         assert "We cancelled a pending change of your email address." in mail.outbox[-1].body
 
 
+class TestTheOldPassword:
+    """Whoever it was changed because of may know it."""
+
+    def test_is_no_new_one(self, here, bob, sign_in):
+        same = {"new_password1": PASSWORD, "new_password2": PASSWORD}
+        answer = here.post(CHANGE, {"old_password": PASSWORD, **same})
+        assert answer.context["form"].errors.keys() == {"new_password1"}
+        link, reader = urlsafe_base64_encode(str(bob.pk).encode()), Client()
+        form = reader.get(f"{RESET}{link}/{reset_tokens.make_token(bob)}/").headers["Location"]
+        assert reader.post(form, same).context["form"].errors.keys() == {"new_password1"}
+        assert reader.post(form, {"new_password1": NEW, "new_password2": NEW}).status_code == 302
+
+
 @pytest.mark.django_db(transaction=True)
 class TestAtOnce:
     def test_of_three_who_use_one_link_exactly_one_sets_the_password(self, bob):

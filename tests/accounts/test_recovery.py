@@ -230,7 +230,7 @@ class TestAlerts:
     @pytest.mark.parametrize(
         ("act", "subject"),
         [
-            ("delete", "We'll delete your account"),
+            ("delete", "Your account is scheduled for deletion"),
             ("change_username", "Your user name has changed"),
             ("change_password", "Your password has changed"),
         ],

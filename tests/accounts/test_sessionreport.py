@@ -43,5 +43,5 @@ class TestReport:
 
     def test_writes_text_for_people(self):
         lines = run("--days", "3").splitlines()
-        assert lines[0] == "3 live sessions"
+        assert lines[0] == "3 active sessions"
         assert f"  {2:>9}  bob" in lines

@@ -23,6 +23,10 @@ from tokens.testing import Client
 
 SIGN_UP, VERIFY = "/accounts/signup/", "/accounts/email/verify/"
 NEW = "another battery horse"
+GUESSABLE = (
+    *("short 7", "password123", "ada@example", "x" * 1025),
+    *("a" * 16, "aaaaaaaaaaaaaaab", "PasswordPassword", "1234567890123456", "abcabcabcabcx", "Qwertzuiop987654321"),
+)
 
 
 def fields(**changes):
@@ -115,14 +119,46 @@ class TestTheForm:
         assert join(username=name).context["form"].errors.keys() == {"username"}
         assert not User.objects.exists()
 
+    @pytest.mark.parametrize(
+        ("password", "code"),
+        [
+            ("four quiet hero", None),
+            ("four quiet her", "password_too_short"),
+            ("aaaaaaaaaaaaaaaa", "password_predictable"),
+            ("passwordpassword", "password_predictable"),
+            ("1234567890123456", "password_predictable"),
+            ("correcthorsebatterystaple", "password_breached"),
+            ("CorrectHorseBatteryStaple", "password_breached"),
+            ("SojournSojourn ada!", "password_of_own_words"),
+        ],
+    )
+    def test_refuses_a_password_that_can_be_guessed(self, join, db, password, code):
+        answer = join(password1=password, password2=password)
+        if code is None:
+            assert answer.status_code == 302
+        else:
+            [(field, errors)] = answer.context["form"].errors.as_data().items()
+            assert (field, code in {error.code for error in errors}) == ("password1", True)
+
+    def test_tells_both_wrongs_of_a_password_at_once_each_under_its_field(self, join, db):
+        errors = join(password1="too short", password2="something else entirely").context["form"].errors.as_data()
+        assert {name: [error.code for error in found] for name, found in errors.items()} == {
+            "password1": ["password_too_short"],
+            "password2": ["password_mismatch"],
+        }
+
+    def test_tells_password_managers_the_rule(self, client, db):
+        page = client.get(SIGN_UP).content.decode()
+        assert page.count('minlength="15" passwordrules="minlength: 15;"') == 2
+
     def test_takes_any_characters_of_a_password_as_typed(self, join, db):
-        password = " пароль🦉🦉 "
+        password = " мой пароль🦉🦉 дня "
         assert join(username="Zoë", password1=password, password2=password).status_code == 302
         ada = User.objects.get()
         assert ada.check_password(password)
         assert not ada.check_password(password.strip())
 
-    @pytest.mark.parametrize("password", ["short 7", "password123", "ada@example", "x" * 1025])
+    @pytest.mark.parametrize("password", GUESSABLE)
     def test_says_beside_the_field_what_is_wrong_with(self, join, db, password):
         page = join(password1=password, password2=password).content.decode()
         assert 'aria-describedby="id_password1_helptext id_password1_error"' in page

@@ -15,6 +15,12 @@ pytestmark = pytest.mark.once
 HELD = r"%\(\w+\)[sd]|%[sd%]|\{\}|</?\w+>"  # what is filled in when a text is shown, and tags
 DISTANT = {"de": r"\bIhr(e[mnrs]?)?\b|\bIhnen\b", "es": r"(?i)\busted", "zh-hans": "您"}  # people are friends here
 
+STIFF = re.compile(  # nobody says that to a friend
+    r"\b(any ?more|once more|lately|void|slip|e-mail|(some|any)body|proof|program|(was|were) ended|all is well|cannot|"
+    r"(is|are|was|were|do|does|did|has|could|would|should) not)\b",
+    re.IGNORECASE,
+)
+
 
 @pytest.fixture(scope="module")
 def texts():
@@ -40,6 +46,13 @@ def test_there_is_something_to_say_and_each_text_once(texts):
     said = [text.msgid for folder in texts.values() for text in folder]
     assert len(said) > 300
     assert len(set(said)) == len(said), "gettext knows a text by its first form alone, and Django joins the catalogues"
+
+
+def test_english_is_spoken_as_everyday_software_speaks_it(texts):
+    said = [form for folder in texts.values() for text in folder for form in (text.msgid, text.plural)]
+    api = (source.ROOT / "accounts/api/openapi.json").read_text()
+    said += re.findall(r'"(?:summary|description|detail|message)": "(.+?)"[,\s]', api)
+    assert [form for form in said if STIFF.search(form)] == []
 
 
 def test_nothing_is_missing_and_nothing_is_left_over(entries, texts, folder):

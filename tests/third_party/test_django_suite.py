@@ -49,7 +49,7 @@ def run(*command: object, cwd: Path) -> str:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("python", pythons.found(), ids=str)
+@pytest.mark.parametrize("python", [python for python in pythons.found() if python.django[:3] != "6.0"], ids=str)
 def test_they_pass_but_for_what_is_written_down_here(python, tmp_path):
     program, pin = python.environment(), f"Django=={python.django}"
     run(program, "-m", "pip", "download", "-q", "--no-binary", "Django", "--no-deps", pin, cwd=tmp_path)

@@ -36,7 +36,7 @@ class TestEndSessions:
         assert [name_on(hers), name_on(his)] == ["alice", "nobody"]
 
     def test_says_that_nobody_is_called_so(self, db):
-        with pytest.raises(CommandError, match="No user is called carol"):
+        with pytest.raises(CommandError, match="There's no user named carol"):
             say("endsessions", "--user", "carol")
 
     def test_ends_those_that_began_long_ago(self, alice, bob, signed_in, name_on):

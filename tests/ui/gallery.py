@@ -15,7 +15,7 @@ from tests.ui.people import PASSWORD
 Act = Callable[[Page], None]
 
 NEW = "another battery horse"
-COMMON = "password"
+COMMON = "passwordpassword"
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 NUMBERS = itertools.count()
 

@@ -120,7 +120,7 @@ function colliding() {
 // Without scripts, a control that needs one is not there.
 function dead() {
   const controls = [...document.querySelectorAll("button, input, select, textarea, [role=button]")].filter((element) => element.checkVisibility());
-  const lost = controls.filter((element) => !element.form || element.type === "button");
+  const lost = controls.filter((element) => !element.popoverTargetElement && (!element.form || element.type === "button"));
   const formless = [...document.forms].filter((form) => controls.some((element) => element.form === form) && !form.querySelector("button:not([type=button]), [type=submit]"));
   return [...lost.map(named), ...formless.map((form) => `${named(form)} has no button`)];
 }

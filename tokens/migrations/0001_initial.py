@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 ('ip_address', models.GenericIPAddressField(blank=True, null=True, verbose_name='IP address')),
                 ('created_at', models.DateTimeField(verbose_name='signed in')),
                 ('last_used_at', models.DateTimeField(verbose_name='last active')),
-                ('authenticated_at', models.DateTimeField(blank=True, null=True, verbose_name='confirmed identity')),
+                ('authenticated_at', models.DateTimeField(blank=True, null=True, verbose_name='identity confirmed')),
                 ('expires_at', models.DateTimeField(verbose_name='expires')),
                 ('changed_at', models.DateTimeField(blank=True, null=True, verbose_name='changed')),
                 ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),

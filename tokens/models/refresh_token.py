@@ -54,7 +54,7 @@ class RefreshToken(models.Model):
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     created_at = models.DateTimeField(_("signed in"))
     last_used_at = models.DateTimeField(_("last active"))
-    authenticated_at = models.DateTimeField(_("confirmed identity"), null=True, blank=True)
+    authenticated_at = models.DateTimeField(_("identity confirmed"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires"))
     changed_at = models.DateTimeField(_("changed"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)

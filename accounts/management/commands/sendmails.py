@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts.mails import worker
+from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail
 from tokens.management.progress import bar
 
@@ -18,14 +18,14 @@ class Command(BaseCommand):
     """Send once, or watch for mails until stopped."""
 
     help = (
-        "Send the mails that are due. The server does so by itself; use this command to send them from another process "
-        "or machine. On Ctrl-C and SIGTERM it finishes the mail that it is sending."
+        "Send the emails that are due. The server does this on its own. Use this command to send them from another "
+        "process or machine. On Ctrl-C or SIGTERM, it finishes the email it's sending."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         group = parser.add_mutually_exclusive_group()
         group.add_argument("--watch", action="store_true", help="keep sending until SIGTERM or Ctrl-C")
-        group.add_argument("--dry-run", action="store_true", help="list the mails that are due without sending them")
+        group.add_argument("--dry-run", action="store_true", help="list the emails that are due without sending them")
 
     def handle(self, *args: object, **options: object) -> None:
         if options["dry_run"]:
@@ -38,9 +38,9 @@ class Command(BaseCommand):
     def _list(self) -> None:
         due = OutgoingMail.objects.due()
         for mail in due.iterator():
-            self.stdout.write(f"{mail} · {worker.masked_email(mail.to)} · attempts: {mail.attempts}")
+            self.stdout.write(f"{mail} · {outbox.masked_email(mail.to)} · attempts: {mail.attempts}")
         if not due:
-            self.stdout.write(f"No mail is due, {OutgoingMail.objects.count()} remain for later.")
+            self.stdout.write(f"Nothing to send now. Waiting for later: {OutgoingMail.objects.count()}.")
 
     def _send(self) -> None:
         with _stop_signals() as stop_requested, closing(bar(OutgoingMail.objects.due().count)) as progress:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                 return stop_requested.is_set()
 
             sent = worker.send_due(stopping)
-        self.stdout.write(f"{sent} mails sent, {OutgoingMail.objects.count()} remain for later.")
+        self.stdout.write(f"Sent: {sent}. Waiting for later: {OutgoingMail.objects.count()}.")
 
     def _watch(self) -> None:
         mail_worker = worker.MailWorker()

@@ -28,13 +28,13 @@ class Command(BaseCommand):
     """Print the report as text or as JSON."""
 
     help = (
-        "Report how many live sessions there are by age, device, browser and sign-in method, why others ended, and who "
-        "has the most. This changes nothing and locks nothing."
+        "Report how many active sessions there are by age, device, browser and sign-in method, why others ended, and "
+        "who has the most. This changes nothing and locks nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=int, default=7, help="report sessions that ended in this many days (7)")
-        parser.add_argument("--top", type=int, default=10, help="how many users to name (10)")
+        parser.add_argument("--days", type=int, default=7, help="include sessions that ended in the last DAYS days (7)")
+        parser.add_argument("--top", type=int, default=10, help="how many users to list (10)")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: object, days: int, top: int, **options: object) -> None:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(figures))
             return
         live = figures.pop("live")
-        self.stdout.write(f"{live} live sessions")
+        self.stdout.write(f"{live} active sessions")
         for what, counted in ((what, counted) for what, counted in figures.items() if counted):
             self.stdout.write(f"\n{TITLES[what].format(days=days)}")
             for name, number in counted.items():
@@ -51,12 +51,12 @@ class Command(BaseCommand):
 
 
 TITLES = {
-    "by_age": "Live, signed in at most this long ago",
-    "by_device": "Live, by device",
-    "by_browser": "Live, by browser",
-    "by_method": "Live, by sign-in method",
+    "by_age": "Active, by time since sign-in",
+    "by_device": "Active, by device",
+    "by_browser": "Active, by browser",
+    "by_method": "Active, by sign-in method",
     "ended": "Ended in the last {days} days, by reason",
-    "people": "Users with the most live sessions",
+    "people": "Users with the most active sessions",
 }
 
 

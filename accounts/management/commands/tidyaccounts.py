@@ -49,7 +49,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done without doing it")
+        parser.add_argument("--dry-run", action="store_true", help="show what would happen without doing it")
 
     def handle(self, *args: object, dry_run: bool, **options: object) -> None:
         for task in _tasks():

@@ -1,8 +1,8 @@
 """Channels behind a real server: a socket, and an event stream, that go on past the end of their access token."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Thread
 from typing import Any
 from urllib.request import Request, urlopen
@@ -41,6 +41,10 @@ async def events(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def walk() -> None:
+    behind(serving)
+
+
+def behind(serving: Callable[[], AbstractContextManager[str]]) -> None:
     person("bob")
     bob = browser()
     log_in(bob, "bob")

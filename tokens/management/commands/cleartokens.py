@@ -9,12 +9,12 @@ from ..progress import counting
 
 class Command(BaseCommand):
     help = (
-        f"Deletes sessions that ended more than {KEPT_AFTER_END.days} days ago, a few at a time. To be run once a day; "
-        "it may be stopped at any moment and run again."
+        f"Deletes sessions that ended more than {KEPT_AFTER_END.days} days ago, a few at a time. Run it once a day. "
+        "You can stop it at any time and run it again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="say how many there are, and delete none")
+        parser.add_argument("--dry-run", action="store_true", help="count them without deleting any")
 
     def handle(self, *args: object, dry_run: bool, **options: object) -> None:
         if dry_run:

@@ -22,22 +22,22 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 class Command(BaseCommand):
     help = (
-        "Ends the sessions of a person, of everybody (after a restored backup, for example), or those that began long "
-        "ago. It may be stopped at any moment and run again."
+        "Ends the sessions of one user, of everyone (after restoring a backup, for example), or those that started "
+        "long ago. You can stop it at any time and run it again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         whose = parser.add_mutually_exclusive_group()
-        whose.add_argument("--user", help="the user name of the person")
-        whose.add_argument("--all", action="store_true", help="everybody")
+        whose.add_argument("--user", help="end the sessions of the user with this name")
+        whose.add_argument("--all", action="store_true", help="end everyone's sessions")
         parser.add_argument(
-            "--older-than", type=span, help="those alone that began longer ago than that: 90m, 12h or 30d"
+            "--older-than", type=span, help="end only sessions that started longer ago than this: 90m, 12h or 30d"
         )
-        parser.add_argument("--dry-run", action="store_true", help="say how many there are, and end none")
+        parser.add_argument("--dry-run", action="store_true", help="count them without ending any")
 
     def handle(self, *args: object, user: str | None, older_than: timedelta | None, **options: object) -> None:
         if user is None and older_than is None and not options["all"]:
-            raise CommandError("Say whose: --user NAME, --all or --older-than 30d.")
+            raise CommandError("Choose which sessions to end: --user NAME, --all or --older-than 30d.")
         sessions = RefreshToken.objects.on_primary().live()
         if older_than is not None:
             sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
@@ -61,7 +61,7 @@ class Command(BaseCommand):
 def span(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
     if not found:
-        raise ArgumentTypeError(f"{text!r} is not a time span: write 90m, 12h or 30d")
+        raise ArgumentTypeError(f"{text!r} isn't a time span. Use 90m, 12h or 30d, for example")
     number, unit = found.groups()
     return timedelta(**{UNITS[unit]: int(number)})
 
@@ -71,7 +71,7 @@ def _person(name: str) -> AbstractBaseUser:
     try:
         person: AbstractBaseUser = people.db_manager(router.db_for_write(people.model)).get_by_natural_key(name)
     except ObjectDoesNotExist:
-        raise CommandError(f"No user is called {name}.") from None
+        raise CommandError(f"There's no user named {name}.") from None
     return person
 
 

@@ -17,9 +17,9 @@ WIDEST = 300  # characters of one claim
 
 class Command(BaseCommand):
     help = (
-        "Says what is in a token, who signed it, whether it would be taken, and if not, why. Reads it from standard "
-        "input or asks for it, so that it stays in no history; shows neither it nor its signature. Whatever is not "
-        "plain ASCII is shown escaped. Exit code 1: it would not be taken."
+        "Shows what's in a token, who signed it, whether it would be accepted, and if not, why. Reads the token from "
+        "standard input or asks for it, so it doesn't end up in your shell's history. Doesn't show the token or its "
+        "signature. Escapes everything but plain ASCII. Exits with 1 if the token would be rejected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,8 +29,8 @@ class Command(BaseCommand):
     def handle(self, *args: object, token: list[str], option: str | None, **options: object) -> None:
         if token or option:
             raise CommandError(
-                "A token is read from standard input: on a command line it stays in the shell's history and is seen "
-                "by other programs. If that one is real, end its session."
+                "Pass the token on standard input. On the command line, it stays in your shell's history and other "
+                "programs can see it. If this one is real, end its session."
             )
         try:
             found = inspect(_read(), now=time())
@@ -47,19 +47,19 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {_escaped(name)}: {_escaped(value)}")
         for what in ("kind", "times", "signature", "session"):
             self.stdout.write(f"{what}: {getattr(found, what)}")
-        self.stdout.write(f"It would not be taken: {found.fault}" if found.fault else "It would be taken.")
+        self.stdout.write(f"It would be rejected: {found.fault}" if found.fault else "It would be accepted.")
 
 
 def _read() -> str:
     if sys.stdin.isatty():
-        given = getpass("Token (it is not shown): ").encode(errors="replace")
+        given = getpass("Token (hidden): ").encode(errors="replace")
     else:
         given = sys.stdin.buffer.read(MOST + 1)
     if len(given) > MOST:
-        raise CommandError(f"That is more than {MOST:,} bytes, and no token.")
+        raise CommandError(f"That's more than {MOST:,} bytes, so it can't be a token.")
     token = given.decode("ascii", errors="replace").strip()
     if not token:
-        raise CommandError("No token was given.")
+        raise CommandError("You didn't enter a token.")
     return token
 
 

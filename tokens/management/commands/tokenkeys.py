@@ -15,31 +15,31 @@ from ...core.exceptions import InvalidKeys
 
 class Command(BaseCommand):
     help = (
-        "Makes, lists, rotates, retires, replaces and checks the keys that sign tokens (TOKENS_KEYS). "
-        "Never shows a private one."
+        "Creates, lists, rotates, retires, replaces and checks the keys that sign tokens (TOKENS_KEYS). "
+        "Never shows a private key."
     )
     requires_system_checks: list[str] = []  # noqa: RUF012  (it mends what they complain of)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--file", help="the JWK Set; without it, the one that TOKENS_KEYS names")
+        parser.add_argument("--file", help="the JWK Set (default: the file in TOKENS_KEYS)")
         verbs = parser.add_subparsers(dest="verb", required=True)
-        create = verbs.add_parser("create", help="make a file with a current and a next key")
+        create = verbs.add_parser("create", help="create a file with a current and a next key")
         create.add_argument("alg", choices=list(jwks.KINDS))
         verbs.add_parser("list", help="show kid, algorithm and state of each key")
-        rotate = verbs.add_parser("rotate", help="next becomes current, current previous, and there is a new next")
-        retire = verbs.add_parser("retire", help="drop a previous key, once the last token it signed has expired")
-        retire.add_argument("kid", help="its id; write `--` before one that begins with a hyphen")
-        replace = verbs.add_parser("replace", help="after a leak: new keys at once, and everyone signs in again")
-        verbs.add_parser("check", help="say whether the file can be used")
+        rotate = verbs.add_parser("rotate", help="make next current, current previous, and add a new next key")
+        retire = verbs.add_parser("retire", help="remove a previous key once the last token it signed has expired")
+        retire.add_argument("kid", help="the key's ID; put `--` before one that starts with a hyphen")
+        replace = verbs.add_parser("replace", help="after a leak: replace all keys; everyone has to sign in again")
+        verbs.add_parser("check", help="check that the file works")
         for verb in (create, rotate, retire, replace):
-            verb.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+            verb.add_argument("--dry-run", action="store_true", help="show what would be written without writing it")
         for verb in (rotate, retire):
-            verb.add_argument("--force", action="store_true", help="do it though people may have to sign in again")
+            verb.add_argument("--force", action="store_true", help="go ahead even if users may have to sign in again")
 
     def handle(self, *args: object, verb: str, file: str | None, **options: object) -> None:
         name = file or getattr(settings, "TOKENS_KEYS", "")
         if not name:
-            raise CommandError("Name the file: --file, or the setting TOKENS_KEYS.")
+            raise CommandError("Set the file with --file or the TOKENS_KEYS setting.")
         try:
             getattr(self, f"_{verb}")(Path(name), **options)
         except (InvalidKeys, OSError) as error:
@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def _create(self, path: Path, alg: str, dry_run: bool = False, **_: object) -> None:
         if path.exists():
-            raise CommandError(f"{path} is there already.")
+            raise CommandError(f"{path} already exists.")
         self._write(path, jwks.generate_jwks(alg, int(time())), dry_run)
 
     def _list(self, path: Path, **_: object) -> None:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             keyfile.write(path, keys)
         self._show(keys)
         if dry_run:
-            self.stdout.write("Nothing was written; a new key will have another name.")
+            self.stdout.write("Dry run: nothing was written. New keys will get other IDs.")
 
     def _show(self, keys: jwks.JwkSet) -> None:
         ring = jwks.parse_jwks(keys)
@@ -86,7 +86,7 @@ class Command(BaseCommand):
 
     def _check(self, path: Path, **_: object) -> None:
         count = len(jwks.parse_jwks(keyfile.read(path)).verifying)
-        self.stdout.write(f"{path} can be used: {count} keys.")
+        self.stdout.write(f"{path} works: {count} keys.")
 
 
 def _wait_for(entry: jwks.Jwk, seconds: float, reason: str) -> None:
