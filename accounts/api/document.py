@@ -22,9 +22,11 @@ TEXT = Path(__file__).with_name("openapi.json").read_bytes()
 @anonymous_only
 def document(request: HttpRequest) -> HttpResponse:
     """Return the OpenAPI 3.1 document under the media type that every program knows."""
-    return HttpResponse(
-        TEXT.replace(b'"Sojourn"', json.dumps(settings.SITE_NAME).encode()), content_type="application/json"
-    )
+    here = {'"Sojourn"': settings.SITE_NAME, '"/api"': request.path.removesuffix("/openapi.json")}
+    text = TEXT
+    for ours, theirs in here.items():
+        text = text.replace(ours.encode(), json.dumps(theirs).encode())
+    return HttpResponse(text, content_type="application/json")
 
 
 @require_safe

@@ -43,8 +43,8 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
 
     def reserving(self, email: str) -> "EmailVerificationQuerySet":
         """Return the changes that can still restore `email` to whoever had confirmed it, the latest one first."""
-        proved = self.changes().filter(previous_email_verified=True).alias(folded=Lower("previous_email"))
-        return proved.filter(folded=Lower(models.Value(normalize_email(email)))).order_by("-confirmed_at")
+        proved = self.changes().filter(previous_email_verified=True)
+        return proved.filter(folded_previous=Lower(models.Value(normalize_email(email)))).order_by("-confirmed_at")
 
     def restart(self) -> bool:
         """Restart the lifetime when the mail is sent; return whether there is still something to confirm."""
@@ -89,6 +89,9 @@ class EmailVerification(models.Model):
     )
     email = EmailField(_("email address"))
     previous_email = EmailField(_("previous email address"), blank=True)
+    folded_previous = models.GeneratedField(
+        expression=Lower("previous_email"), output_field=models.EmailField(), db_persist=True, db_index=True
+    )
     # If so, no other account can take the previous email while the change can be undone.
     previous_email_verified = models.BooleanField(_("previous address was confirmed"), default=False)
     # The user name when the change was confirmed, which an undo restores as well.
@@ -103,7 +106,6 @@ class EmailVerification(models.Model):
     class Meta:
         verbose_name = _("email verification")
         verbose_name_plural = _("email verifications")
-        indexes = (models.Index(Lower("previous_email"), name="accounts_verification_previous"),)
 
     def __str__(self) -> str:
         return str(self.id)

@@ -14,6 +14,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
+from django.db.models import Case, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -71,13 +72,13 @@ class UserManager(DjangoUserManager["User"]):
         """Return the users with this user name or email in any spelling, the one to sign in first.
 
         User names contain no "@" and emails do, so the text itself tells which of the two it is. The case of emails is
-        folded by the expression of their index; those that mail can be sent to are ASCII, which every database folds
+        folded by the database; those that mail can be sent to are ASCII, which every database folds
         alike. Of several users with the same email, the one who has confirmed it comes first, then the oldest account.
         """
         login = normalize_login(login)
-        found: models.QuerySet[User] = self.filter(username_key=login)
+        found = self.filter(username_key=login)
         if "@" in login:
-            found = self.alias(folded=Lower("email")).filter(folded=Lower(models.Value(login)))
+            found = self.filter(folded_email=Lower(models.Value(login)))
         return found.order_by(models.F("email_verified_at").asc(nulls_last=True), "date_joined")
 
     def due_for_deletion(self) -> models.QuerySet["User"]:
@@ -103,6 +104,16 @@ class User(AbstractUser):
     username_key = UsernameKeyField(max_length=300, editable=False)
     email = EmailField(_("email address"))
     email_verified_at = models.DateTimeField(_("email confirmed"), null=True, blank=True, editable=False)
+    # The database keeps both, since an index cannot be on an expression, or on some rows only, in each: in MariaDB.
+    folded_email = models.GeneratedField(
+        expression=Lower("email"), output_field=models.EmailField(), db_persist=True, db_index=True
+    )
+    # An email that nobody has confirmed blocks no other account.
+    confirmed_email = models.GeneratedField(
+        expression=Case(When(email_verified_at__isnull=False, then=Lower("email"))),
+        output_field=models.EmailField(null=True),
+        db_persist=True,
+    )
     # What stands for the password in links, codes and marks: unlike its hash, it stays when the same password is hashed
     # anew.
     password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -128,15 +139,12 @@ class User(AbstractUser):
                 name="accounts_user_username_unique",
                 violation_error_message=_("This user name is taken."),
             ),
-            # An email that nobody has confirmed blocks no other account.
             models.UniqueConstraint(
-                Lower("email"),
-                condition=models.Q(email_verified_at__isnull=False),
+                fields=("confirmed_email",),
                 name="accounts_user_email_unique",
                 violation_error_message=_("Another account already uses this email address."),
             ),
         )
-        indexes = (models.Index(Lower("email"), name="accounts_user_email"),)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Whoever saves a new password alone saves with it what it changes, and with the user name its key."""

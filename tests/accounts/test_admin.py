@@ -164,7 +164,8 @@ class TestPeople:
         with CaptureQueriesContext(connection) as queries:
             admin.post("/admin/accounts/user/?o=-1", fields)
         lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-        assert any(query["sql"].endswith(f'ORDER BY "accounts_user"."id" ASC{lock}') for query in queries)
+        key = ".".join(map(connection.ops.quote_name, ("accounts_user", "id")))
+        assert any(query["sql"].endswith(f"ORDER BY {key} ASC{lock}") for query in queries)
 
 
 class TestProof:

@@ -247,9 +247,10 @@ class TestFirstRows:
     @pytest.mark.parametrize("query", ["", "q=person1"])
     def test_are_read_once_if_they_are_all(self, admin, query):
         fill(30)
+        order = "ORDER BY {}.{}".format(*map(connection.ops.quote_name, ("tokens_refreshtoken", "created_at")))
         with CaptureQueriesContext(connection) as queries:
             page = admin.get(f"{SESSIONS}?{query}")
-        assert sum('ORDER BY "tokens_refreshtoken"."created_at"' in each["sql"] for each in queries) <= 1
+        assert sum(order in each["sql"] for each in queries) <= 1
         assert not any("COUNT(" in each["sql"] for each in queries)
         assert page.context["cl"].result_count == len(page.context["cl"].result_list)
 
@@ -261,7 +262,7 @@ def test_lists_are_sorted_by_what_an_index_knows_and_by_nothing_else(admin, url)
         with CaptureQueriesContext(connection) as queries:
             admin.get(f"{url}?o={place}")
         [*_, order] = [query["sql"].rpartition("ORDER BY ")[2] for query in queries if "ORDER BY" in query["sql"]]
-        assert order.split('"')[3] == "created_at", name
+        assert order.split(connection.ops.quote_name("x")[0])[3] == "created_at", name
 
 
 class TestSessions:

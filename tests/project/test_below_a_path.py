@@ -1,8 +1,10 @@
 """The site below a path of its own: https://example.org/app/, with nginx in front, which takes the path away."""
 
+import json
 import re
 import subprocess
 from email import message_from_bytes, policy
+from urllib.parse import unquote
 
 import pytest
 from django.template.loader import render_to_string
@@ -75,6 +77,18 @@ def test_pages_that_know_no_request_lead_below_it(settings, template):
     assert set(links) == {"/app/"}
 
 
+def mailed_link(site, part):
+    """The path of the one link with this part in the mails so far."""
+    found = re.compile(rf"http://localhost:{site.port}(/app/\S*{part}\S+)")
+
+    def look():
+        mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in site.data.glob("mail/*.eml")]
+        return {link for mail in mails for link in found.findall(text_of(mail))}
+
+    [link] = wait_for(look)
+    return link
+
+
 @pytest.mark.slow
 def test_every_link_of_every_page_leads_below_it(site):
     alice, seen, wrong = Below(site), set(), {}
@@ -99,6 +113,7 @@ def test_every_link_of_every_page_leads_below_it(site):
     assert wrong == {}
     assert {path for path in seen if path.endswith(".css")} and len(seen) > 40
     assert alice.get("/").headers["Content-Security-Policy"].endswith("report-uri /app/csp-report")
+    assert json.loads(alice.get("/api/openapi.json").text)["servers"] == [{"url": "/app/api"}]
 
 
 @pytest.mark.slow
@@ -107,10 +122,7 @@ def test_a_new_account_is_confirmed_by_the_mail_and_signs_in_and_out(site):
     fields = {"username": "carol", "email": "carol@example.org"}
     password = "four quiet herons at dusk"
     assert carol.post("/accounts/signup/", **fields, password1=password, password2=password).status == 302
-    [mail] = wait_for(lambda: [file for file in (site.data / "mail").glob("*.eml") if "carol@" in file.read_text()])
-    text = text_of(message_from_bytes(mail.read_bytes(), policy=policy.default))
-    [link] = re.findall(rf"http://localhost:{site.port}(/app/\S+)", text)
-    question = carol.get(link).headers["Location"]
+    question = carol.get(mailed_link(site, "/email/confirm/")).headers["Location"]
     assert carol.post(question).headers["Location"].startswith("/app/")
     carol.sign_in("carol", password)
     assert carol.is_signed_in
@@ -120,3 +132,21 @@ def test_a_new_account_is_confirmed_by_the_mail_and_signs_in_and_out(site):
     left = carol.post("/accounts/sessions/end-all/")
     assert left.headers["Location"].startswith("/app/accounts/login/")
     assert not carol.is_signed_in
+
+
+@pytest.mark.slow
+def test_a_new_password_by_the_mail_and_the_way_back_to_a_page(site):
+    bob, password = Below(site), "four loud herons at dawn"
+    assert bob.post("/accounts/password/reset/", email="bob@example.org").headers["Location"].startswith("/app/")
+    form = bob.get(mailed_link(site, "/password/reset/")).headers["Location"]
+    done = bob.post(form, new_password1=password, new_password2=password)
+    assert (done.status, done.headers["Location"][:5]) == (302, "/app/")
+    somewhere = Below(site)
+    page = somewhere.get("/admin/accounts/user/?q=x").headers["Location"]
+    assert page == "/app/accounts/login/?next=/app/admin/accounts/user/%3Fq%3Dx"
+    signed_in = somewhere.post(page, username="alice", password=site.passwords["alice"], next=unquote(page[26:]))
+    assert signed_in.headers["Location"] == "/app/admin/accounts/user/?q=x"
+    assert somewhere.get(signed_in.headers["Location"]).status == 200
+    assert somewhere.post("/accounts/logout/").headers["Location"].startswith("/app/")
+    bob.sign_in("bob", password)
+    assert bob.is_signed_in
