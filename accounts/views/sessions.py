@@ -1,5 +1,6 @@
 """List a user's sessions, name and end them."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -43,6 +45,7 @@ def show(request: Request) -> HttpResponse:
         "others": len(live) - 1,
         "chart": session_chart.draw(live, ended) if page.number == 1 and not query else None,
         "query": query,
+        "place": _place(request),
         "naming": request.GET.get("name", ""),
     }
     return render(request, "accounts/sessions.html", context)
@@ -106,7 +109,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
         return render(request, "accounts/session_name.html", context)
     form.save()
     messages.success(request, _("Name saved."))
-    return redirect("sessions")
+    return redirect(f"{_list_url(request)}#s-{row.pk}")
 
 
 def _get_own_session(request: Request, pk: UUID) -> RefreshToken:
@@ -123,7 +126,7 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
         messages.success(request, _("You signed out of %(title)s.") % {"title": sessions.Session(row).title})
     else:
         messages.info(request, _("That session had already ended."))
-    return redirect("sessions")
+    return redirect(_list_url(request))
 
 
 def _no_others(request: Request) -> HttpResponse:
@@ -133,7 +136,17 @@ def _no_others(request: Request) -> HttpResponse:
 
 def _render_confirmation(request: Request, template: str, **context: object) -> HttpResponse:
     """Render the page that says what will happen, and whose button posts to its own URL."""
-    return render(request, f"accounts/{template}.html", context)
+    return render(request, f"accounts/{template}.html", {**context, "back": _list_url(request)})
+
+
+def _place(request: Request) -> str:
+    """Return what the URL says of the place in the list: the search and the page."""
+    return urlencode({name: request.GET[name] for name in ("q", "page") if request.GET.get(name)})
+
+
+def _list_url(request: Request) -> str:
+    """Return the list at the place that the link of one of its rows was on."""
+    return "?".join(filter(None, [reverse("sessions"), _place(request)]))
 
 
 def _sign_out(request: Request, message: str) -> HttpResponse:

@@ -65,6 +65,17 @@ class TestList:
         assert [page.content.count(b'id="chart"') for page in pages] == [1, 0, 0, 0]
         assert all(page.context["others"] == 100 for page in pages[:3])
 
+    def test_an_action_leads_back_to_its_page_and_row(self, here, many):
+        place = "?q=Chrome&page=3"
+        [first, second, *_] = here.get(f"{SESSIONS}{place}").context["live"]
+        links = re.findall(r'href="([^"]*/end/[^"]*)"', here.get(f"{SESSIONS}{place}").content.decode())
+        assert links[0] == f"{SESSIONS}{first.key}/end/?q=Chrome&amp;page=3"
+        link = links[0].replace("&amp;", "&")
+        assert here.get(link).context["back"] == f"{SESSIONS}{place}"
+        assert here.post(link).headers["Location"] == f"{SESSIONS}{place}"
+        named = here.post(f"{SESSIONS}{second.key}/name/{place}", {"name": "Office"})
+        assert named.headers["Location"] == f"{SESSIONS}{place}#s-{second.key}"
+
     def test_finds_by_device_name_and_address_on_every_page_of_what_is_found(
         self, here, many, django_assert_num_queries
     ):
