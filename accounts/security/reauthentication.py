@@ -12,9 +12,8 @@ from typing import TypeVar, cast
 
 from django import forms
 from django.db import transaction
-from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
-from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -31,28 +30,28 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def reauthentication_required(view: View) -> View:
-    """Run the view only within REAUTHENTICATION_TIMEOUT of the last authentication.
+    """Take what is sent to the view only within REAUTHENTICATION_TIMEOUT of the last authentication.
 
     Until then a page at the same URL asks for the password; the row is read (`fresh_session_required`). Its status is
-    200, like that of every form to be submitted again: at a 401 a browser may show a dialog of its own.
+    200, like that of every form to be submitted again: at a 401 a browser may show a dialog of its own. To look at a
+    page needs no password.
 
-    A user who was opening a page is sent there; one who had submitted a form finds it processed, since `request.POST`
-    is restored. What is carried along is subject to Django's limits on forms as if it were typed. Files are not
-    carried, since they would have to be stored meanwhile, and neither are passwords, which do not belong in any page.
-    So a form with a password reauthenticates by it (`reauthenticate`), or its page requires reauthentication as well
-    and asks before anything is typed.
+    A user who gives it finds the form processed, since `request.POST` is restored. What is carried along is subject to
+    Django's limits on forms as if it were typed. Files are not carried, since they would have to be stored meanwhile,
+    and neither are passwords, which do not belong in any page: a form with one reauthenticates by it
+    (`reauthenticate`).
     """
 
     @fresh_session_required
     @wraps(view)
     @sensitive_post_parameters()
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            return view(request, *args, **kwargs)
         form = ReauthenticationForm(request)
         if not request.tokens.is_reauthenticated and not form.is_valid():
             return _page(request, form)
         if form.is_bound:
-            if form.data[form.add_prefix("method")] != "POST":
-                return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
             request.POST = _original_form(request, form)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
 
@@ -79,14 +78,10 @@ def reauthenticate(request: Request, password: str) -> str:
 
 
 class ReauthenticationForm(forms.Form):
-    """Ask for the password, and carry another form along. The prefix of its fields is used by no other form.
-
-    `method` is that of the request that was interrupted.
-    """
+    """Ask for the password, and carry another form along. The prefix of its fields is used by no other form."""
 
     prefix = "proof"
 
-    method = forms.CharField(widget=forms.HiddenInput)
     password = forms.CharField(
         label=gettext_lazy("Password"),
         strip=False,
@@ -95,8 +90,7 @@ class ReauthenticationForm(forms.Form):
     )
 
     def __init__(self, request: Request) -> None:
-        sent = all(self.add_prefix(name) in request.POST for name in self.base_fields)
-        super().__init__(request.POST if sent else None, initial={"method": request.method})
+        super().__init__(request.POST if self.add_prefix("password") in request.POST else None)
         self.request = request
 
     def clean_password(self) -> str:

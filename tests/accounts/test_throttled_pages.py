@@ -370,7 +370,7 @@ class TestAQueueForHashes:
         yield (
             1.0,
             "proof-password",
-            lambda: own.post("/accounts/sessions/end-others/", {"proof-method": "POST", "proof-password": PASSWORD}),
+            lambda: own.post("/accounts/sessions/end-others/", {"proof-password": PASSWORD}),
         )
 
     def test_turns_the_rest_away_at_once_uncounted_with_what_was_typed(self, bob, sign_in, crowd, hashes):
