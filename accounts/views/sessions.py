@@ -109,7 +109,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
         return render(request, "accounts/session_name.html", context)
     form.save()
     messages.success(request, _("Name saved."))
-    return redirect(f"{_list_url(request)}#s-{row.pk}")
+    return redirect(_list_url(request))
 
 
 def _get_own_session(request: Request, pk: UUID) -> RefreshToken:

@@ -74,7 +74,7 @@ class TestList:
         assert here.get(link).context["back"] == f"{SESSIONS}{place}"
         assert here.post(link).headers["Location"] == f"{SESSIONS}{place}"
         named = here.post(f"{SESSIONS}{second.key}/name/{place}", {"name": "Office"})
-        assert named.headers["Location"] == f"{SESSIONS}{place}#s-{second.key}"
+        assert named.headers["Location"] == f"{SESSIONS}{place}"
 
     def test_finds_by_device_name_and_address_on_every_page_of_what_is_found(
         self, here, many, django_assert_num_queries
