@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import get_user
 from django.core import mail
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -14,6 +15,7 @@ from accounts.email.tokens import code
 from accounts.email.verification import RESEND_PAUSE
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import LINK_LIFETIME
+from accounts.security.validators import PredictableValidator
 from tests.accounts.conftest import sent, statements
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
@@ -139,6 +141,12 @@ class TestTheForm:
         else:
             [(field, errors)] = answer.context["form"].errors.as_data().items()
             assert (field, code in {error.code for error in errors}) == ("password1", True)
+
+    def test_leaves_a_password_that_is_too_long_anyway_unread(self):
+        """A form may bring megabytes, and Django asks every validator."""
+        PredictableValidator().validate("a" * 1025)
+        with pytest.raises(ValidationError):
+            PredictableValidator().validate("a" * 1024)
 
     def test_tells_both_wrongs_of_a_password_at_once_each_under_its_field(self, join, db):
         errors = join(password1="too short", password2="something else entirely").context["form"].errors.as_data()

@@ -309,7 +309,7 @@ class TestScripts:
     def test_without_scripts_there_is_neither(self, another):
         page = another(java_script_enabled=False)
         page.goto("/accounts/signup/")
-        expect(page.locator(".peek").first).to_be_hidden()
+        expect(page.locator(".password-toggle").first).to_be_hidden()
         expect(page.locator(".strength")).to_be_hidden()
 
     def test_times_are_the_readers_and_days_as_well(self, signed_in, bob):

@@ -102,9 +102,9 @@ class RefreshToken(models.Model):
 
     @property
     def all_ended_at(self) -> datetime | None:
-        """The last end of all, which the default manager reads with each row.
+        """Return the last end of all, which the default manager reads with each row; None if another manager read it.
 
-        A row that it has ended is not written: it says so from here on, as if it had been.
+        Setting it ends this instance if the row began before. The row itself is never written.
         """
         return self.__dict__.get("all_ended_at")
 
