@@ -41,6 +41,7 @@ SPANS = (
 PAUSES = ("TOKENS_REVOCATION_LAG", "TOKENS_REVOCATION_GRACE")
 LARGEST_LIST = 2**31  # as far as the column counts
 RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen", "rti", "ver", "new", "status"}
+RESERVED |= {"auth_time", "amr", "acr"}
 
 
 def register() -> None:
@@ -300,7 +301,8 @@ def _longest() -> AccessClaims:
     user = {name: _longest_value(name) for name in conf.user_claims}
     sub = "0" * (get_user_model()._meta.pk.max_length or 10)
     idx = conf.status_list - 1 if conf.status_list else None
-    return AccessClaims(sub=sub, sid=uuid, jti=uuid, rti=uuid, new=True, idx=idx, user=user, **numbers)
+    how = {"auth_time": 10**10, "amr": ("pwd", "swk", "user", "mfa"), "acr": "phr"}
+    return AccessClaims(sub=sub, sid=uuid, jti=uuid, rti=uuid, new=True, idx=idx, user=user, **numbers, **how)
 
 
 def _longest_value(name: str) -> Claim:
