@@ -85,12 +85,12 @@ def reauth_value(row: RefreshToken) -> str:
 
 
 def _told_by(row: RefreshToken) -> dict[str, Any]:
-    """Return the claims that mirror the row and its user: OpenID Connect Core §2 names how, and when, they signed in."""
+    """Return the claims that mirror the row and its user; OpenID Connect Core §2 defines the first three."""
     return {
-        "idx": row.published_index,
         "auth_time": int(row.authenticated_at.timestamp()) if row.authenticated_at else None,
         "amr": tuple(row.amr.split()),
         "acr": row.acr,
+        "idx": row.published_index,
         "user": users.claims_of(row.live_user),
     }
 

@@ -34,6 +34,7 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
         user.last_login = auth.start(request, user, stored[BACKEND_SESSION_KEY]).created_at
     except SignInHeld:
         auth.end(request)  # whoever was signed in here before has handed over
+        user.backend = stored[BACKEND_SESSION_KEY]  # type: ignore[attr-defined]  # as authenticate() would have said
         request.tokens.held, request.user = user, AnonymousUser()
     except RevokedToken:  # deactivated, deleted or given another password since it was checked
         request.user = AnonymousUser()

@@ -130,8 +130,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """Create and return the row of a new session of `user`.
 
         `about` gives remember, lifetime (seconds, if shorter than the settings say), method, amr, acr, backend, name,
-        user_agent and ip_address, and `replacing` the ids of rows that are about to end for it. `authenticated_at=None` says that
-        nobody has signed in just now.
+        user_agent and ip_address, and `replacing` the ids of rows that are about to end for it. `authenticated_at=None`
+        says that nobody has signed in just now.
 
         Under the lock that mass revocations share, which also stamps `last_login`, the user is read once more. Raises
         RevokedToken if they were deactivated, deleted or given another password since they were let in, and SignInHeld
