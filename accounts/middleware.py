@@ -1,13 +1,16 @@
-"""Redirect users who have to act first, tell times in their zone, explain refusals, and answer repeated forms."""
+"""Lead users to what they have to do first, tell times in their zone, explain refusals, and answer repeated forms."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
+from accounts.factors import attempts
 from accounts.security import hashers
 from accounts.security.repeated_forms import SentForm, sent_form
 from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throttled
@@ -48,6 +51,34 @@ class RepeatedFormMiddleware(MiddlewareMixin):
             form.keep(response)
         elif form:
             form.forget()
+        return response
+
+
+class SecondFactorMiddleware(MiddlewareMixin):
+    """Lead to the second factor of whoever has one, however their sign-in began (accounts/factors/attempts.py).
+
+    It stands right behind the middleware that sets `request.tokens`.
+    """
+
+    # Whoever comes to these pages next in this browser may be somebody else.
+    ABANDONING = frozenset({"login", "signup", "logout", "password_reset", "password_reset_confirm"})
+
+    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
+        match = request.resolver_match
+        if match and match.view_name in self.ABANDONING and settings.ATTEMPT_COOKIE_NAME in request.COOKIES:
+            attempts.forget(request)
+            request.attempt_forgotten = True  # type: ignore[attr-defined]
+
+    def process_response(self, request: Request, response: HttpResponseBase) -> HttpResponseBase:
+        user = request.tokens.held
+        if user is not None and response.status_code < 500:
+            secret = attempts.start(request, user, next=response.headers.get("Location", ""))
+            leading = HttpResponseRedirect(reverse("second_factor"), status=303)
+            leading.cookies = response.cookies
+            attempts.set_cookie(leading, secret)
+            return leading
+        if getattr(request, "attempt_forgotten", False):
+            attempts.delete_cookie(response)
         return response
 
 

@@ -10,13 +10,30 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts.account import checkup, deletion
+from accounts.factors import policy
 from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.security import new_browser_alert
+from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
-from tokens.signals import probe_answered, probe_sent, reuse_found, session_ended, session_started
+from tokens.signals import (
+    probe_answered,
+    probe_sent,
+    reuse_found,
+    session_ended,
+    session_started,
+    session_starting,
+)
 
 Kind = SecurityEvent.Kind
+
+
+@receiver(session_starting)
+def hold_without_second_factor(row: RefreshToken, **kwargs: object) -> None:
+    """Let no session of somebody who has a second factor begin before they have shown it, whoever signs them in."""
+    assert isinstance(row.user, User)  # noqa: S101  (AUTH_USER_MODEL)
+    if policy.SHOWN.isdisjoint(row.amr.split()) and policy.has_factor(row.user):
+        raise SignInHeld
 
 
 @receiver(session_started)

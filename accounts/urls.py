@@ -2,12 +2,26 @@
 
 from django.urls import path
 
-from accounts.views import activity, checkup, deletion, email, home, password, profile, sessions, sign_in, sign_up
+from accounts.views import (
+    activity,
+    checkup,
+    deletion,
+    email,
+    factors,
+    home,
+    password,
+    profile,
+    second_factor,
+    sessions,
+    sign_in,
+    sign_up,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("accounts/signup/", sign_up.sign_up, name="signup"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
+    path("accounts/second-factor/", second_factor.second_factor, name="second_factor"),
     path("accounts/logout/", sign_in.sign_out, name="logout"),
     path("accounts/sessions/", sessions.show, name="sessions"),
     path("accounts/sessions/end-others/", sessions.end_others, name="sessions_end_others"),
@@ -15,6 +29,10 @@ urlpatterns = [
     path("accounts/sessions/<uuid:pk>/end/", sessions.end, name="session_end"),
     path("accounts/sessions/<uuid:pk>/name/", sessions.name, name="session_name"),
     path("accounts/security/", profile.security, name="security"),
+    path("accounts/security/authenticator/", factors.authenticator, name="authenticator"),
+    path("accounts/security/authenticator/remove/", factors.remove_authenticator, name="authenticator_remove"),
+    path("accounts/security/recovery-codes/", factors.recovery_codes, name="recovery_codes"),
+    path("accounts/security/browsers/<uuid:pk>/remove/", factors.remove_trust, name="trust_remove"),
     path(".well-known/change-password", password.change_password_url, name="change_password_url"),
     path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
     path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),

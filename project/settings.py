@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "tokens.middleware.TokenMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "tokens.middleware.LoginRequiredMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
     "accounts.middleware.PendingDeletionMiddleware",
@@ -240,6 +241,9 @@ MESSAGE_STORAGE = "project.messages.PrefixedCookieStorage"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
 
 DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}device"  # accounts/security/known_browsers.py
+
+ATTEMPT_COOKIE_NAME = f"{COOKIE_PREFIX}attempt"  # accounts/factors/attempts.py
+TRUST_COOKIE_NAME = f"{COOKIE_PREFIX}trust"  # accounts/factors/trusted_browsers.py
 
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600

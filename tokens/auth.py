@@ -47,7 +47,7 @@ def start(request: TokenRequest, user: AbstractBaseUser, backend: str = "") -> R
 
     `backend` is the dotted path of the authentication backend that has let the user in.
 
-    Raises RevokedToken if the user was deactivated, deleted or given another password meanwhile.
+    Raises RevokedToken if the user was deactivated, deleted or given another password meanwhile, and SignInHeld.
     """
     session = request.tokens
     if session.created:
@@ -58,6 +58,8 @@ def start(request: TokenRequest, user: AbstractBaseUser, backend: str = "") -> R
         replacing,
         **_length(request),
         method=session.method,
+        amr=" ".join(session.amr),
+        acr=session.acr,
         backend=backend,
         **_client_info(request),
     )
@@ -73,7 +75,7 @@ def cycle_after_password_change(request: TokenRequest, session_hash: str) -> Non
     if user is None or not constant_time_compare(user.get_session_auth_hash(), session_hash):
         return
     old = RefreshToken.objects.on_primary().filter(pk=session.session_id).first()
-    kept = {name: getattr(old, name) for name in ("remember", "name", "method", "backend")} if old else {}
+    kept = {name: getattr(old, name) for name in ("remember", "name", "method", "amr", "acr", "backend")} if old else {}
     RefreshToken.objects.revoke_for([user], Reason.PASSWORD)
     try:
         lifetime = _length(request)["lifetime"]

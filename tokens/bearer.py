@@ -29,10 +29,11 @@ class Pair:
     expires_in: int
 
 
-def start(request: TokenRequest, user: AbstractBaseUser) -> Pair:
-    """Open a session of `user`, whose password has just been checked. Raises RevokedToken."""
+def start(request: TokenRequest, user: AbstractBaseUser, amr: tuple[str, ...] = (), acr: str = "") -> Pair:
+    """Open a session of `user`, who has just shown by `amr` who they are. Raises RevokedToken and SignInHeld."""
     request.tokens = RequestSession.from_header()
     request.tokens.method = RefreshToken.Method.API
+    request.tokens.amr, request.tokens.acr = amr, acr
     request.tokens.remember = True  # a client has no browser that closes
     auth.start(request, user, getattr(user, "backend", ""))
     return pair(request.tokens)

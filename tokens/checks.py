@@ -41,6 +41,7 @@ SPANS = (
 PAUSES = ("TOKENS_REVOCATION_LAG", "TOKENS_REVOCATION_GRACE")
 LARGEST_LIST = 2**31  # as far as the column counts
 RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen", "rti", "ver", "new", "status"}
+RESERVED |= {"auth_time", "amr", "acr"}
 
 
 def register() -> None:
@@ -296,11 +297,14 @@ def _adoption() -> Iterator[CheckMessage]:
 
 def _longest() -> AccessClaims:
     uuid = str(UUID(int=0))
-    numbers = {"gen": 10**4, "ver": 10**4, "iat": 10**10, "exp": 10**10}
+    numbers = {"gen": 10**4, "ver": 10**4, "iat": 10**10, "exp": 10**10, "auth_time": 10**10}
     user = {name: _longest_value(name) for name in conf.user_claims}
     sub = "0" * (get_user_model()._meta.pk.max_length or 10)
     idx = conf.status_list - 1 if conf.status_list else None
-    return AccessClaims(sub=sub, sid=uuid, jti=uuid, rti=uuid, new=True, idx=idx, user=user, **numbers)
+    how = ("pwd", "swk", "user", "mfa")
+    return AccessClaims(
+        sub=sub, sid=uuid, jti=uuid, rti=uuid, new=True, idx=idx, amr=how, acr="phr", user=user, **numbers
+    )
 
 
 def _longest_value(name: str) -> Claim:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from time import time
+from typing import Any
 from uuid import uuid4
 
 from django.http import HttpResponseBase
@@ -51,14 +52,13 @@ def access_for(row: RefreshToken, refresh: RefreshClaims, *, new: bool) -> Acces
         iat=now,
         exp=_until(row, now + conf.access_lifetime),
         new=new,
-        idx=row.published_index,
-        user=users.claims_of(row.live_user),
+        **_told_by(row),
     )
 
 
 def reissue(claims: AccessClaims, row: RefreshToken) -> AccessClaims:
     """Return `claims` with what `row` says by now of the user and of itself; nothing rotates."""
-    return replace(claims, ver=row.version, idx=row.published_index, user=users.claims_of(row.live_user))
+    return replace(claims, ver=row.version, **_told_by(row))
 
 
 def signed(outgoing: Outgoing) -> tuple[str, str | None]:
@@ -82,6 +82,17 @@ def reauth_value(row: RefreshToken) -> str:
     """
     about = f"{row.pk} {row.authenticated_at.timestamp() if row.authenticated_at else None}"
     return salted_hmac("tokens.reauth", about, algorithm="sha256").hexdigest()
+
+
+def _told_by(row: RefreshToken) -> dict[str, Any]:
+    """Return the claims that mirror the row and its user; OpenID Connect Core §2 defines the first three."""
+    return {
+        "auth_time": int(row.authenticated_at.timestamp()) if row.authenticated_at else None,
+        "amr": tuple(row.amr.split()),
+        "acr": row.acr,
+        "idx": row.published_index,
+        "user": users.claims_of(row.live_user),
+    }
 
 
 def _refresh(row: RefreshToken, generation: int, jti: str) -> RefreshClaims:

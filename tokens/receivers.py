@@ -13,7 +13,7 @@ from django.db import router, transaction
 
 from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
-from .core.exceptions import RevokedToken
+from .core.exceptions import RevokedToken, SignInHeld
 from .models import RefreshToken
 from .models.choices import Reason
 from .models.old_sessions import OldSessions
@@ -32,6 +32,10 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
     stored = {key: request.session.pop(key, "") for key in SIGN_IN_KEYS}
     try:
         user.last_login = auth.start(request, user, stored[BACKEND_SESSION_KEY]).created_at
+    except SignInHeld:
+        auth.end(request)  # whoever was signed in here before has handed over
+        user.backend = stored[BACKEND_SESSION_KEY]  # type: ignore[attr-defined]  # as authenticate() would have said
+        request.tokens.held, request.user = user, AnonymousUser()
     except RevokedToken:  # deactivated, deleted or given another password since it was checked
         request.user = AnonymousUser()
     if owners != {str(user.pk)} or not request.session.keys():

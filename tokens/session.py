@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from time import monotonic
@@ -41,12 +42,15 @@ class TokenRequest(HttpRequest):
 class RequestSession:
     """What a request brought, and what the response takes back.
 
-    A view sets `remember` ("keep me signed in") and `method` before `login()`.
+    A view sets `remember` ("keep me signed in"), `method`, `amr` and `acr` before `login()`.
     """
 
     bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
     remember: bool | None = None  # None: what Django's session says (`set_expiry()`, SESSION_EXPIRE_AT_BROWSER_CLOSE)
     method: str = RefreshToken.Method.OTHER
+    amr: tuple[str, ...] = ()  # how the user has shown who they are, in the words of RFC 8176
+    acr: str = ""
+    held: Any = None  # the user whose sign-in a receiver of `session_starting` has held
     claims: AccessClaims | None = None
     row: RefreshToken | None = None  # if it was read
     ended: str | None = None  # why the session that came along has ended: a `Reason`
@@ -131,12 +135,15 @@ class RequestSession:
         recent = timezone.now() - row.authenticated_at <= REAUTHENTICATION_TIMEOUT
         return recent and (self.reauthenticated or constant_time_compare(self.reauth or "", issuing.reauth_value(row)))
 
-    def mark_reauthenticated(self) -> None:
-        """Note that the user has just shown who they are. A silent refresh does not."""
+    def mark_reauthenticated(self, amr: tuple[str, ...] = (), acr: str = "") -> None:
+        """Note that the user has just shown who they are, and how. A silent refresh does not."""
         assert self.row is not None and self.claims is not None  # noqa: S101  (the row was read)
-        self.row.mark_authenticated()
+        self.row.mark_authenticated(amr, acr)
         self.reauthenticated = True
-        if self.outgoing is None:
+        self.claims = issuing.reissue(self.claims, self.row)
+        if self.outgoing:
+            self.outgoing = replace(self.outgoing, access=self.claims)
+        else:
             self.send(self.claims)  # the cookies leave together, or not at all
 
     def clear(self) -> None:

@@ -1,5 +1,7 @@
 """What `tokens` tells the site. Receivers do side work (mail, history); nothing here depends on them.
 
+`session_starting(row)`: a row is about to be saved, in the transaction that has locked its user; a receiver that raises
+SignInHeld prevents it, however the user signs in.
 `session_started(request, row)`: `login()` made a row.
 `session_ended(request, row)`: `logout()`, a new sign-in in the same browser, or an administrator: see `row.reason`.
 `sessions_revoked(user, reason, count)`: a change of the user ended sessions.
@@ -19,6 +21,7 @@ sender is the list; one that is asked on every request sends changes only.
 
 from django.dispatch import Signal
 
+session_starting = Signal()
 session_started = Signal()
 session_ended = Signal()
 sessions_revoked = Signal()

@@ -17,7 +17,7 @@ from accounts.account.user_agents import describe
 from accounts.email.ownership import has_confirmed
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
 from accounts.mails.outbox import absolute_url, base_url, masked_email
-from accounts.models import EmailVerification, OutgoingMail, User
+from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 from accounts.security.reset_tokens import reset_tokens
 from accounts.security.validators import may_become_link
@@ -167,6 +167,19 @@ def _new_browser(mail: OutgoingMail) -> Context:
 @mail_context("username_changed")
 def _username_changed(mail: OutgoingMail) -> Context | None:
     return _alert(mail, reset_link=absolute_url("password_reset"))
+
+
+@mail_context("factors_changed")
+def _factors_changed(mail: OutgoingMail) -> Context | None:
+    change = SecurityEvent.Kind(mail.context["change"]).label
+    return _alert(
+        mail, change=change, security_link=absolute_url("security"), reset_link=absolute_url("password_reset")
+    )
+
+
+@mail_context("recovery_code_used")
+def _recovery_code_used(mail: OutgoingMail) -> Context:
+    return {"security_link": absolute_url("security"), "reset_link": absolute_url("password_reset")}
 
 
 @mail_context("deletion_asked")

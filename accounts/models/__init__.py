@@ -1,8 +1,27 @@
 """Collect the models, which Django looks for in this package."""
 
+from accounts.factors.models import (
+    Attempt,
+    Authenticator,
+    FactorSettings,
+    Passkey,
+    RecoveryCode,
+    TrustedBrowser,
+)
 from accounts.models.email_verification import EmailVerification
 from accounts.models.outgoing_mail import OutgoingMail
 from accounts.models.security_event import SecurityEvent
 from accounts.models.user import User
 
-__all__ = ["EmailVerification", "OutgoingMail", "SecurityEvent", "User"]
+__all__ = [
+    "Attempt",
+    "Authenticator",
+    "EmailVerification",
+    "FactorSettings",
+    "OutgoingMail",
+    "Passkey",
+    "RecoveryCode",
+    "SecurityEvent",
+    "TrustedBrowser",
+    "User",
+]

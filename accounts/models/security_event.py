@@ -146,6 +146,13 @@ class SecurityEvent(models.Model):
         PASSWORD_RESET = "password_reset", _("Password reset by email")
         REAUTHENTICATED = "reauthenticated", _("Password confirmed")
         REAUTHENTICATION_FAILED = "reauthentication_failed", _("Wrong password entered")
+        SECOND_FACTOR_FAILED = "second_factor_failed", _("Wrong second factor entered")
+        RECOVERY_CODE_USED = "recovery_code_used", _("Signed in with a recovery code")
+        RECOVERY_CODES_RENEWED = "recovery_codes_renewed", _("Recovery codes created")
+        AUTHENTICATOR_ADDED = "authenticator_added", _("Authenticator app added")
+        AUTHENTICATOR_REMOVED = "authenticator_removed", _("Authenticator app removed")
+        BROWSER_TRUSTED = "browser_trusted", _("Browser trusted for 30 days")
+        TRUST_REMOVED = "trust_removed", _("Browser no longer trusted")
         EMAIL_CONFIRMED = "email_confirmed", _("Email address confirmed")
         EMAIL_CHANGE_ASKED = "email_change_asked", _("Email address change requested")
         EMAIL_CHANGE_WITHDRAWN = "email_change_withdrawn", _("Email address change cancelled")
@@ -233,6 +240,8 @@ class SecurityEvent(models.Model):
         return self.kind in {
             self.Kind.SIGN_IN_FAILED,
             self.Kind.REAUTHENTICATION_FAILED,
+            self.Kind.SECOND_FACTOR_FAILED,
+            self.Kind.RECOVERY_CODE_USED,
             self.Kind.COPY_TRIED,
             self.Kind.REUSE_FOUND,
         }

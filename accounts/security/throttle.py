@@ -107,6 +107,14 @@ REAUTHENTICATION = Limit(
     hashing=1.0,
 )
 
+# Whoever tries codes here has the password. A bucket of its own: who guesses passwords spends none of these tries.
+SECOND_FACTOR = Limit(
+    "second factor",
+    visitor_and_account=Rate(free=10, first=10, longest=15 * 60, window=DAY),
+    account=Rate(free=50, first=1, longest=60, window=DAY),
+)
+RECOVERY_CODE = replace(SECOND_FACTOR, name="recovery code", hashing=STRANGERS)
+
 # Only the reader of a mail gets as far as this, so nothing is counted; but it costs a hash.
 MAIL_LINK = Limit("mail link", hashing=1.0)
 

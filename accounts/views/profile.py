@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.factors import enrolment
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
 from accounts.models import SecurityEvent
@@ -35,7 +36,7 @@ def profile(request: Request) -> HttpResponse:
 @require_safe
 def security(request: Request) -> HttpResponse:
     """Show what the user signs in with, and lead to where each is changed."""
-    return render(request, "accounts/security.html")
+    return render(request, "accounts/security.html", enrolment.overview(request.user))
 
 
 @reauthentication_required

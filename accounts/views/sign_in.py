@@ -2,10 +2,12 @@
 
 from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import LoginView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +19,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
+from accounts.factors import policy as factors_policy
+from accounts.factors import trusted_browsers
 from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import known_browsers, sign_out_notices, throttle
@@ -50,8 +54,11 @@ class SignIn(LoginView):
             return self.require_verification(user) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.request.tokens.method = RefreshToken.Method.PASSWORD
+        trusted = trusted_browsers.is_trusted(self.request, user)
+        self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
         response = super().form_valid(form)
-        known_browsers.remember(self.request, response, user)
+        if self.request.user.is_authenticated:
+            known_browsers.remember(self.request, response, user)
         return response
 
     def require_verification(self, user: User) -> HttpResponse:
@@ -68,17 +75,24 @@ class SignIn(LoginView):
         return "" if urlsplit(url).path == self.request.path else url
 
     def get_success_url(self) -> str:
-        """Return where to go next; a deletion that was requested, or a copied session, is asked about first."""
-        # The user is anonymous if they were deactivated at this very moment.
-        if getattr(self.request.user, "deletion_due_at", None):
-            return resolve_url("deletion_cancel")
-        url = super().get_success_url()
-        asked = getattr(self.request.user, "reuse_unanswered", False)
-        return f"{resolve_url('checkup')}?{urlencode({'next': url})}" if asked else url
+        """Return where to go next."""
+        return after_sign_in(self.request.user, super().get_success_url())
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the explanation to the context."""
         return super().get_context_data(notice=sign_out_notices.notice(self.request.tokens.ended), **kwargs)
+
+
+def after_sign_in(user: User | AnonymousUser, url: str) -> str:
+    """Return where to go after a sign-in that was for `url`: what has to be answered comes first.
+
+    The user is anonymous if they were deactivated at this very moment, or still have to show a second factor.
+    """
+    if getattr(user, "deletion_due_at", None):
+        return resolve_url("deletion_cancel")
+    url = url or resolve_url(settings.LOGIN_REDIRECT_URL)
+    asked = getattr(user, "reuse_unanswered", False)
+    return f"{resolve_url('checkup')}?{urlencode({'next': url})}" if asked else url
 
 
 @repeatable

@@ -94,17 +94,17 @@ class TestCheckSettings:
 class TestCheckLength:
     @pytest.fixture
     def long(self, settings, tmp_path):
-        """Signatures of 512 characters, and the name of a site that stands in a token twice."""
+        """Signatures of 512 characters."""
         keyfile.write(tmp_path / "rsa.json", {"keys": [signing_keys.generate_jwk("RS256")]})
         settings.TOKENS_KEYS = str(tmp_path / "rsa.json")
-        settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = "https://a-department.of-some-institution.example"
+        settings.TOKENS_ISSUER = settings.TOKENS_AUDIENCE = "https://a.example"
 
     def test_a_place_in_the_list_beside_the_longest_name(self, settings, long):
         assert checks.check_length() == []
         settings.TOKENS_STATUS_LIST = 2**20
         (message,) = checks.check_length()
         assert message.id == "tokens.W003"
-        assert "The longest access token has 2,2" in message.msg
+        assert "The longest access token has 2,1" in message.msg
 
     def test_what_it_says_is_so(self, settings, long, bob, signed_in):
         """Signed in all the same, by a refresh on each request; and nothing of that with names as people have them."""

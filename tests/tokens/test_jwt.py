@@ -66,6 +66,12 @@ class TestWriteAccess:
         assert json.loads(part(access_token(replace(ACCESS, new=True)), 1))["new"] is True
         assert read(access_token(replace(ACCESS, new=True, user={"new": False}))).new is True
 
+    def test_it_says_when_and_how_the_person_signed_in(self):
+        claims = replace(ACCESS, auth_time=ACCESS.iat, amr=("pwd", "otp", "mfa"), acr="phr")
+        token = access_token(claims)
+        assert claims_in(token)["amr"] == ["pwd", "otp", "mfa"]
+        assert read(token) == claims
+
     def test_an_ordinary_token_is_under_1_kilobyte_and_the_longest_name_of_any_script_can_be_read(self):
         claims = replace(ACCESS, new=True, user={"username": "a" * 30, "is_staff": True})
         assert len(access_token(claims)) < 1024
@@ -249,6 +255,12 @@ class TestTheClaims:
         for token, reader, name in ((TOKEN, read, "new"), (refresh_token(), reread, "remember")):
             tokens = (altered(token, KEY, payload={name: value}) for value in (1, "true", None))
             assert causes(tokens, reader) == {f"The claim `{name}` is not a boolean."}
+
+    def test_how_the_person_signed_in_is_a_list_of_texts_and_when_a_number(self):
+        wrong = (altered(TOKEN, KEY, payload={"amr": value}) for value in ("pwd", [1], [""], None, {"pwd": 1}))
+        assert causes(wrong) == {"The claim `amr` is not a list of texts."}
+        assert cause(altered(TOKEN, KEY, payload={"acr": ""})) == "The claim `acr` is missing or not text."
+        assert "auth_time" in cause(altered(TOKEN, KEY, payload={"auth_time": None}))
 
     def test_what_is_said_about_the_person_is_plain(self):
         """json.loads() makes 1e999 infinity, without asking parse_constant."""

@@ -29,6 +29,13 @@ class ReusedToken(RevokedToken):
     """A refresh token was used after a newer one had been confirmed, by a client that has nothing newer: a copy."""
 
 
+class SignInHeld(RevokedToken):
+    """A receiver of `session_starting` wants more of the user before a session begins. There is no row."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
 class InvalidKeys(Exception):
     """A key set must not be used. The message says what is wrong and contains no key."""
 

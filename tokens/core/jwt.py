@@ -52,8 +52,8 @@ class RefreshClaims:
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
     """What an access token says. `rti` is the `jti` of the refresh token born with it, `ver` the row's version,
-    `new` whether its generation is unconfirmed, `idx` the row's index in the status list, `user` the claims about
-    the user."""
+    `new` whether its generation is unconfirmed, `idx` the row's index in the status list, `auth_time`, `amr` and `acr`
+    when and how the user last showed who they are (OpenID Connect Core §2), `user` the claims about the user."""
 
     sub: str
     sid: str
@@ -65,6 +65,9 @@ class AccessClaims:
     exp: int
     new: bool = False
     idx: int | None = None
+    auth_time: int | None = None
+    amr: tuple[str, ...] = ()
+    acr: str = ""
     user: Mapping[str, Claim] = field(default_factory=dict)
 
 
@@ -74,6 +77,12 @@ def write_access(claims: AccessClaims, *, ring: KeyRing, issuer: str, audience: 
     payload |= {"iss": issuer, "aud": audience, "type": "access"} | dict(claims.user)
     if claims.new:
         payload["new"] = True
+    if claims.auth_time is not None:
+        payload["auth_time"] = claims.auth_time
+    if claims.amr:
+        payload["amr"] = claims.amr
+    if claims.acr:
+        payload["acr"] = claims.acr
     if claims.idx is not None:
         payload["status"] = _status(claims.idx, issuer)
     return write(payload, ACCESS, ring.current)
@@ -105,6 +114,9 @@ def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> Acc
         exp=_number(claims, "exp"),
         new=_flag(claims, "new"),
         idx=_status_index(claims, issuer),
+        auth_time=_number(claims, "auth_time") if "auth_time" in claims else None,
+        amr=_texts(claims, "amr"),
+        acr=_text(claims, "acr") if "acr" in claims else "",
         user=_user_claims(claims),
     )
 
@@ -263,6 +275,13 @@ def _text(claims: dict[str, object], name: str) -> str:
     if type(value) is not str or not value:
         raise InvalidToken(f"The claim `{name}` is missing or not text.")
     return value
+
+
+def _texts(claims: dict[str, object], name: str) -> tuple[str, ...]:
+    values = claims.pop(name, [])
+    if type(values) is not list or not all(type(value) is str and value for value in values):
+        raise InvalidToken(f"The claim `{name}` is not a list of texts.")
+    return tuple(values)
 
 
 def _number(claims: dict[str, object], name: str) -> int:

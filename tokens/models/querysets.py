@@ -22,7 +22,7 @@ from ..conf import conf
 from ..core import rotation
 from ..core.exceptions import RevokedToken
 from ..revocation import EVERY_ROW, OVERLAP, get_revocation_list, mark_dead
-from ..signals import rows_revoked
+from ..signals import rows_revoked, session_starting
 from .choices import DISTRUSTING, Reason
 from .end_of_all import EndOfAll
 from .old_sessions import OldSessions
@@ -129,12 +129,13 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def start(self, user: AbstractBaseUser, replacing: Iterable[str] = (), **about: Any) -> RefreshToken:
         """Create and return the row of a new session of `user`.
 
-        `about` gives remember, lifetime (seconds, if shorter than the settings say), method, backend, name, user_agent
-        and ip_address, and `replacing` the ids of rows that are about to end for it. `authenticated_at=None` says that
-        nobody has signed in just now.
+        `about` gives remember, lifetime (seconds, if shorter than the settings say), method, amr, acr, backend, name,
+        user_agent and ip_address, and `replacing` the ids of rows that are about to end for it. `authenticated_at=None`
+        says that nobody has signed in just now.
 
         Under the lock that mass revocations share, which also stamps `last_login`, the user is read once more. Raises
-        RevokedToken if they were deactivated, deleted or given another password since they were let in.
+        RevokedToken if they were deactivated, deleted or given another password since they were let in, and SignInHeld
+        if a receiver of `session_starting` does.
         """
         try:
             row = self._insert(user, replacing, _new_values(**about))
@@ -226,9 +227,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             alike = self.for_user(current).filter(is_app=values.get("is_app", False))  # apps evict no browsers
             self._evict(alike.exclude(pk__in=replacing))
             index = free_status_index(self.on_primary(), current) if conf.status_list else None
-            row: RefreshToken = self.create(
+            row: RefreshToken = self.model(
                 user=current, auth_hash=users.auth_hash(current), status_index=index, **values
             )
+            session_starting.send(self.model, row=row)
+            row.save(force_insert=True, using=router.db_for_write(self.model))
         return row
 
     def _evict(self, sessions: RefreshTokenQuerySet) -> None:

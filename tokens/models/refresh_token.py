@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -46,6 +47,8 @@ class RefreshToken(models.Model):
     probe_count = models.PositiveSmallIntegerField(_("probes"), default=0)
     remember = models.BooleanField(_("keep signed in"), default=False)
     method = models.CharField(_("method"), max_length=16, default=Method.OTHER)
+    amr = models.CharField(_("methods of authentication"), max_length=64, blank=True, default="", db_default="")
+    acr = models.CharField(_("class of authentication"), max_length=32, blank=True, default="", db_default="")
     backend = models.CharField(_("authentication backend"), max_length=200, blank=True)
     name = models.CharField(_("name"), max_length=60, blank=True)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
@@ -174,10 +177,11 @@ class RefreshToken(models.Model):
         if now - self.last_used_at >= TOUCHED_EVERY:
             RefreshToken.objects.filter(pk=self.pk).update(last_used_at=now)
 
-    def mark_authenticated(self) -> None:
-        """Stamp that the user has just shown who they are. A silent refresh leaves the stamp alone."""
+    def mark_authenticated(self, amr: Iterable[str] = (), acr: str = "") -> None:
+        """Stamp that the user has just shown who they are, and how. A silent refresh leaves the stamp alone."""
         self.authenticated_at = timezone.now()
-        self.save(update_fields=["authenticated_at"])
+        self.amr, self.acr = " ".join(dict.fromkeys((*self.amr.split(), *amr))), acr or self.acr
+        self.save(update_fields=["authenticated_at", "amr", "acr"])
 
     def _outdated(self) -> str | None:
         """Return why a change of the user has ended this session; None if it has not."""

@@ -1,0 +1,81 @@
+"""Hold a sign-in between the password and the second factor: nobody is signed in meanwhile.
+
+The browser holds a random secret in a cookie of its own, an app gets it in the answer; the row keeps its digest.
+"""
+
+from secrets import token_urlsafe
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.http import HttpResponseBase
+
+from accounts.factors import policy
+from accounts.factors.models import ATTEMPT_LIFETIME, Attempt, digest
+from accounts.models import User
+from accounts.types import Request
+
+
+def start(request: Request, user: User, *, next: str = "", is_app: bool = False) -> str:
+    """Hold the sign-in of `user`, which `request` has begun, and return the secret that completes it."""
+    forget(request)
+    Attempt.objects.prune()
+    secret = token_urlsafe(32)
+    tokens = request.tokens
+    Attempt.objects.create(
+        key=digest(secret),
+        user=user,
+        password_version=user.password_version,
+        method=tokens.method,
+        amr=" ".join(tokens.amr),
+        backend=getattr(user, "backend", "") or "",
+        remember=tokens.remember,
+        is_app=is_app,
+        next=next,
+    )
+    return secret
+
+
+def current(request: Request) -> Attempt | None:
+    """Return the attempt of this browser, with its user, if it can still be completed."""
+    return find(request.COOKIES.get(settings.ATTEMPT_COOKIE_NAME, ""), is_app=False)
+
+
+def find(secret: str, *, is_app: bool) -> Attempt | None:
+    """Return the attempt that `secret` completes, with its user, or None."""
+    found = Attempt.objects.open().filter(key=digest(secret), is_app=is_app) if secret else Attempt.objects.none()
+    attempt = found.select_related("user").first()
+    return attempt if attempt and attempt.still_of(attempt.user) else None
+
+
+def complete(request: Request, attempt: Attempt, *amr: str, acr: str = "") -> bool:
+    """Sign in the user of `attempt`, who has just shown a second factor by `amr`; return whether it was still open."""
+    if not Attempt.objects.filter(pk=attempt.pk).spend():
+        return False
+    tokens = request.tokens
+    tokens.method, tokens.remember = attempt.method, attempt.remember
+    tokens.amr, tokens.acr = tuple(dict.fromkeys((*attempt.amr.split(), *amr, policy.MULTI_FACTOR))), acr
+    login(request, attempt.user, attempt.backend or settings.AUTHENTICATION_BACKENDS[0])
+    return True
+
+
+def forget(request: Request) -> None:
+    """Delete the attempt of this browser: whoever comes next must not complete it."""
+    if secret := request.COOKIES.get(settings.ATTEMPT_COOKIE_NAME):
+        Attempt.objects.filter(key=digest(secret)).delete()
+
+
+def set_cookie(response: HttpResponseBase, secret: str) -> None:
+    """Give the browser the secret of its attempt."""
+    response.set_cookie(
+        settings.ATTEMPT_COOKIE_NAME,
+        secret,
+        max_age=int(ATTEMPT_LIFETIME.total_seconds()),
+        secure=settings.COOKIES_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def delete_cookie(response: HttpResponseBase) -> None:
+    """Take the secret away again."""
+    response.delete_cookie(settings.ATTEMPT_COOKIE_NAME, samesite="Lax")

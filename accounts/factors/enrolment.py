@@ -1,0 +1,86 @@
+"""Add and remove second factors. Each change leaves an event and a mail, and commits with them or not at all."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.factors import policy, recovery_codes, totp
+from accounts.factors.models import Authenticator, RecoveryCode, TrustedBrowser
+from accounts.mails import alerts
+from accounts.models import SecurityEvent, User
+from accounts.types import Request
+from tokens import users
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+
+
+def add_authenticator(request: Request, secret: str, counter: int) -> bool:
+    """Store the secret of the app that has just made the code of `counter`; return whether it is the first factor.
+
+    An app that was set up before is replaced.
+    """
+    with transaction.atomic():
+        users.lock_for_update(request.user.pk)
+        first = not policy.has_factor(request.user)
+        values = {"secret": totp.encrypt(secret), "last_counter": counter, "last_used_at": None}
+        Authenticator.objects.update_or_create(user=request.user, defaults={**values, "confirmed_at": timezone.now()})
+        added(request, Kind.AUTHENTICATOR_ADDED, "otp", first=first)
+    return first
+
+
+def remove_authenticator(request: Request) -> bool:
+    """Remove the app; return whether there was one."""
+    with transaction.atomic():
+        users.lock_for_update(request.user.pk)
+        if not Authenticator.objects.filter(user=request.user).delete()[0]:
+            return False
+        removed(request, Kind.AUTHENTICATOR_REMOVED)
+    return True
+
+
+def renew_recovery_codes(request: Request) -> list[str]:
+    """Replace the recovery codes and return the new ones."""
+    with transaction.atomic():
+        users.lock_for_update(request.user.pk)
+        codes = recovery_codes.renew(request.user)
+        _tell(request, Kind.RECOVERY_CODES_RENEWED)
+    return codes
+
+
+def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", first: bool) -> None:
+    """Tell of a factor that was just added, in its transaction. With the first one all other sessions end.
+
+    This one goes on: its user has confirmed their password, and shown the factor.
+    """
+    if first:
+        current = request.tokens.session_id
+        RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED, keeping=current)
+    request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
+    _tell(request, kind)
+
+
+def removed(request: Request, kind: SecurityEvent.Kind) -> None:
+    """Tell of a factor that was just removed, in its transaction. What is of no use without one goes with the last."""
+    if not policy.has_factor(request.user):
+        forget_rest(request.user)
+    _tell(request, kind)
+
+
+def forget_rest(user: User) -> None:
+    """Delete what is of no use to somebody without a factor."""
+    RecoveryCode.objects.filter(user=user).delete()
+    TrustedBrowser.objects.filter(user=user).delete()
+
+
+def _tell(request: Request, kind: SecurityEvent.Kind) -> None:
+    SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
+    alerts.notify_all("factors_changed", request.user, request, change=str(kind))
+
+
+def overview(user: User) -> dict[str, object]:
+    """Return what the page about security shows of the factors of `user`."""
+    return {
+        "authenticator": Authenticator.objects.filter(user=user).first(),
+        "codes_left": recovery_codes.left(user),
+        "trusted_browsers": list(TrustedBrowser.objects.live().filter(user=user)),
+    }

@@ -1,0 +1,97 @@
+"""Define the forms of second factors."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.factors import recovery_codes, totp
+from accounts.factors.models import Attempt
+from accounts.models import SecurityEvent, User
+from accounts.security import throttle
+from accounts.security.normalization import normalize_code
+from accounts.types import Request
+
+
+class CodeField(forms.CharField):
+    """Ask for a code of an authenticator app, or for a recovery code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"autocomplete": "one-time-code", "autofocus": True, "autocapitalize": "none", "spellcheck": "false"}
+        super().__init__(max_length=100, widget=forms.TextInput(attrs=attrs), **kwargs)
+
+
+class SecondFactorForm(forms.Form):
+    """Ask whoever has given their password for a code, and count the tries of the attempt."""
+
+    code = CodeField(label=gettext_lazy("Code"))
+    trust = forms.BooleanField(label=gettext_lazy("Don't ask again in this browser for 30 days"), required=False)
+
+    def __init__(self, *args: Any, request: Request, attempt: Attempt, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.attempt = attempt
+        self.used_recovery_code = False
+
+    def clean_code(self) -> str:
+        """Return the code, having used it up. Whatever cannot be one costs no try."""
+        code: str = self.cleaned_data["code"]
+        if not is_code(code):
+            raise forms.ValidationError(_("Enter the 6-digit code, or a recovery code."), code="no_code")
+        user = self.attempt.user
+        limit = throttle.RECOVERY_CODE if recovery_codes.looks_like(code) else throttle.SECOND_FACTOR
+        throttle.hit(self.request, limit, user)
+        if not Attempt.objects.filter(pk=self.attempt.pk).use_try():
+            raise forms.ValidationError(used_up(), code="used_up")
+        if not self._spend(user, code):
+            SecurityEvent.objects.record(self.request, user, SecurityEvent.Kind.SECOND_FACTOR_FAILED)
+            self.attempt.refresh_from_db(fields=["tries"])
+            raise forms.ValidationError(wrong_code(self.attempt.tries_left), code="wrong_code")
+        throttle.reset(self.request, limit, user)
+        return code
+
+    def _spend(self, user: User, code: str) -> bool:
+        self.used_recovery_code = recovery_codes.looks_like(code)
+        return recovery_codes.spend(user, code) if self.used_recovery_code else totp.spend(user, code)
+
+
+class AuthenticatorForm(forms.Form):
+    """Ask for a code of the app that was just set up; the secret travels along, encrypted."""
+
+    plain_secret = ""
+    counter: int | None = None
+
+    secret = forms.CharField(widget=forms.HiddenInput)
+    code = CodeField(label=gettext_lazy("6-digit code"))
+
+    def clean(self) -> dict[str, Any]:
+        """Keep the secret and the time step of the code, which then counts as used."""
+        cleaned = super().clean() or self.cleaned_data
+        self.plain_secret = totp.decrypt(cleaned.get("secret", "")) or ""
+        if self.plain_secret and "code" in cleaned:
+            self.counter = totp.matching_counter(self.plain_secret, cleaned["code"])
+            if self.counter is None:
+                self.add_error("code", _("That's not the code. Check that the time on your phone is right."))
+        return cleaned
+
+
+def is_code(code: str) -> bool:
+    """Return whether `code` may be one of an app, or a recovery code."""
+    digits = normalize_code(code)
+    return (len(digits) == totp.DIGITS and digits.isdecimal()) or recovery_codes.looks_like(code)
+
+
+def wrong_code(left: int) -> str:
+    """Return what to say about a wrong code when there are `left` more tries."""
+    if not left:
+        return used_up()
+    words = ngettext(
+        "That's not the code. You have %(n)d try left.", "That's not the code. You have %(n)d tries left.", left
+    )
+    return words % {"n": left}
+
+
+def used_up() -> str:
+    """Return what to say when there are no more tries."""
+    return _("You've entered too many wrong codes. Please sign in again.")

@@ -1,0 +1,232 @@
+"""Store the second factors of users, and the sign-ins that wait for one.
+
+Whatever works once is claimed by one conditional UPDATE, whose row count decides: no cache, every database.
+"""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.account.user_agents import Device, describe
+
+if TYPE_CHECKING:
+    from accounts.models.user import User
+
+ATTEMPT_LIFETIME = timedelta(minutes=5)  # time to find the phone
+ATTEMPT_TRIES = 5  # of a million codes
+TRUST_LIFETIME = timedelta(days=30)
+LONGEST_CREDENTIAL_ID = 512  # bytes; WebAuthn allows 1,023, which not every database can index
+PRUNE_BATCH = 100
+
+
+class FactorSettings(models.Model):
+    """Store what belongs to a user's factors together rather than to one of them."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="factor_settings"
+    )
+    # What authenticators know the user by (WebAuthn §14.6.1): random, so that no device reveals a key of ours.
+    handle = models.UUIDField(default=uuid4, editable=False)
+    passkey_offered_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.handle)
+
+
+class PasskeyQuerySet(models.QuerySet["Passkey"]):
+    def spend(self, moment: datetime, **seen: object) -> bool:
+        """Accept the response to a challenge of `moment` unless that or a later one was spent; return whether it was.
+
+        `seen` names what the response says of the credential.
+        """
+        unspent = self.filter(Q(challenged_at=None) | Q(challenged_at__lt=moment))
+        return bool(unspent.update(challenged_at=moment, last_used_at=timezone.now(), **seen))
+
+
+class Passkey(models.Model):
+    """Store a WebAuthn credential: the public half of it, so a leaked table signs nobody in."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="passkeys", verbose_name=_("user"))
+    credential_id = models.CharField(max_length=-(-LONGEST_CREDENTIAL_ID * 4 // 3), unique=True)  # base64url
+    public_key = models.BinaryField()  # COSE
+    sign_count = models.PositiveBigIntegerField(default=0)
+    transports = models.CharField(max_length=100, blank=True)  # separated by spaces
+    aaguid = models.UUIDField(null=True)
+    backup_eligible = models.BooleanField(_("synced"), default=False)  # may leave its device, and never changes
+    backed_up = models.BooleanField(default=False)
+    discoverable = models.BooleanField(default=False)  # can sign in without a user name
+    name = models.CharField(_("name"), max_length=60, blank=True)
+    created_at = models.DateTimeField(_("added"), default=timezone.now)
+    last_used_at = models.DateTimeField(_("last used"), null=True)
+    challenged_at = models.DateTimeField(null=True)  # of the last challenge that was spent
+
+    objects = PasskeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("passkey")
+        verbose_name_plural = _("passkeys")
+        ordering = ("created_at", "pk")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name or str(self._meta.verbose_name)
+
+
+class AuthenticatorQuerySet(models.QuerySet["Authenticator"]):
+    def spend(self, counter: int) -> bool:
+        """Accept the code of the time step `counter` unless that or a later one was spent; return whether it was."""
+        unspent = self.filter(Q(last_counter=None) | Q(last_counter__lt=counter))
+        return bool(unspent.update(last_counter=counter, last_used_at=timezone.now()))
+
+
+class Authenticator(models.Model):
+    """Store the secret that a user's authenticator app shares with us (TOTP, RFC 6238), encrypted."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="authenticator", verbose_name=_("user")
+    )
+    secret = models.CharField(max_length=255)
+    last_counter = models.BigIntegerField(null=True)  # the time step of the last code that was spent
+    confirmed_at = models.DateTimeField(_("added"), default=timezone.now)
+    last_used_at = models.DateTimeField(_("last used"), null=True)
+
+    objects = AuthenticatorQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("authenticator app")
+        verbose_name_plural = _("authenticator apps")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name)
+
+
+class RecoveryCodeQuerySet(models.QuerySet["RecoveryCode"]):
+    def unused(self) -> "RecoveryCodeQuerySet":
+        return self.filter(used_at=None)
+
+    def spend(self) -> bool:
+        """Use the code up; return whether it was unused."""
+        return bool(self.unused().update(used_at=timezone.now()))
+
+
+class RecoveryCode(models.Model):
+    """Store a code for whoever has lost their factors, hashed like a password."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes")
+    head = models.CharField(max_length=2)  # the first letters, which tell of ten codes which hash to compare
+    code_hash = models.CharField(max_length=128)
+    created_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True)
+
+    objects = RecoveryCodeQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("user", "head"), name="accounts_recovery_code_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.head}-…"
+
+
+class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
+    def live(self) -> "TrustedBrowserQuerySet":
+        return self.filter(expires_at__gt=timezone.now())
+
+
+class TrustedBrowser(models.Model):
+    """Store a browser that its user wants to be asked for no second factor in."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    key = models.CharField(max_length=64, unique=True)  # the digest of what its cookie holds
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="trusted_browsers", verbose_name=_("user")
+    )
+    password_version = models.CharField(max_length=40)
+    user_agent = models.CharField(_("browser"), max_length=300, blank=True)
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True)
+    created_at = models.DateTimeField(_("added"), default=timezone.now)
+    last_used_at = models.DateTimeField(_("last used"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"))
+
+    objects = TrustedBrowserQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("trusted browser")
+        verbose_name_plural = _("trusted browsers")
+        ordering = ("-last_used_at", "pk")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return str(self.device)
+
+    @property
+    def device(self) -> Device:
+        return describe(self.user_agent)
+
+
+class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def open(self) -> "AttemptQuerySet":
+        """Return those that a second factor can still complete."""
+        since = timezone.now() - ATTEMPT_LIFETIME
+        return self.filter(spent_at=None, created_at__gt=since, tries__lt=ATTEMPT_TRIES)
+
+    def use_try(self) -> bool:
+        """Count a try before anything is compared; return whether there was one left."""
+        return bool(self.open().update(tries=F("tries") + 1))
+
+    def spend(self) -> bool:
+        """Use the attempt up, by its last try too; return whether it was open."""
+        since = timezone.now() - ATTEMPT_LIFETIME
+        return bool(self.filter(spent_at=None, created_at__gt=since).update(spent_at=timezone.now()))
+
+    def prune(self) -> None:
+        """Delete at most PRUNE_BATCH of those that are over."""
+        old = self.filter(created_at__lt=timezone.now() - 2 * ATTEMPT_LIFETIME).order_by("created_at")
+        self.filter(pk__in=list(old.values_list("pk", flat=True)[:PRUNE_BATCH])).delete()
+
+
+class Attempt(models.Model):
+    """Store a sign-in that waits for a second factor; until then nobody is signed in."""
+
+    key = models.CharField(primary_key=True, max_length=64)  # the digest of what its cookie holds
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    user_id: object
+    password_version = models.CharField(max_length=40)
+    method = models.CharField(max_length=16)
+    amr = models.CharField(max_length=64, blank=True)
+    backend = models.CharField(max_length=200, blank=True)
+    remember = models.BooleanField(null=True)
+    is_app = models.BooleanField(default=False)
+    next = models.TextField(blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    spent_at = models.DateTimeField(null=True)
+
+    objects = AttemptQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.key[:8]
+
+    @property
+    def tries_left(self) -> int:
+        return max(ATTEMPT_TRIES - self.tries, 0)
+
+    def still_of(self, user: "User") -> bool:
+        """Return whether `user` may still complete it: nothing has changed since their password was checked."""
+        return user.is_active and user.password_version == self.password_version
+
+
+def digest(secret: str) -> str:
+    """Return what is stored in place of a random secret that a browser holds."""
+    return sha256(secret.encode()).hexdigest()

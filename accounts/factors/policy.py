@@ -1,0 +1,17 @@
+"""Say who has a second factor, who needs one, and what counts as having shown one."""
+
+from django.db.models import Exists, OuterRef
+
+from accounts.factors.models import Authenticator, Passkey
+from accounts.models import User
+
+MULTI_FACTOR = "mfa"  # RFC 8176
+TRUSTED = "rba"  # by RFC 8176 “risk-based”: the browser is one that its user trusts
+SHOWN = frozenset({MULTI_FACTOR, TRUSTED})
+
+
+def has_factor(user: User) -> bool:
+    """Return whether `user` has a second factor, in one query."""
+    own = {"user": OuterRef("pk")}
+    factors = Exists(Passkey.objects.filter(**own)) | Exists(Authenticator.objects.filter(**own))
+    return User.objects.filter(factors, pk=user.pk).exists()

@@ -1,0 +1,43 @@
+"""Spare users the second factor for thirty days in the browsers that they trust."""
+
+from datetime import timedelta
+from secrets import token_urlsafe
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from accounts.factors.models import TRUST_LIFETIME, TrustedBrowser, digest
+from accounts.models import User
+from tokens import client
+
+
+def is_trusted(request: HttpRequest, user: User) -> bool:
+    """Return whether `user` trusts this browser, since they last changed their password, and note that it was used."""
+    secret = request.COOKIES.get(settings.TRUST_COOKIE_NAME)
+    if not secret:
+        return False
+    own = TrustedBrowser.objects.live().filter(key=digest(secret), user=user, password_version=user.password_version)
+    return bool(own.update(last_used_at=timezone.now()))
+
+
+def trust(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
+    """Trust this browser, in which `user` has just shown a second factor."""
+    secret, now = token_urlsafe(32), timezone.now()
+    TrustedBrowser.objects.filter(user=user, expires_at__lt=now).delete()
+    TrustedBrowser.objects.create(
+        key=digest(secret),
+        user=user,
+        password_version=user.password_version,
+        user_agent=client.user_agent(request),
+        ip_address=client.ip_address(request),
+        expires_at=now + TRUST_LIFETIME,
+    )
+    response.set_cookie(
+        settings.TRUST_COOKIE_NAME,
+        secret,
+        max_age=TRUST_LIFETIME // timedelta(seconds=1),
+        secure=settings.COOKIES_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )

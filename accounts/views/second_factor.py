@@ -1,0 +1,79 @@
+"""Ask for the second factor between the password and the session."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.factors import attempts, recovery_codes, trusted_browsers
+from accounts.factors.forms import SecondFactorForm, used_up
+from accounts.factors.models import Attempt
+from accounts.mails import outbox
+from accounts.models import Authenticator, SecurityEvent
+from accounts.security import known_browsers
+from accounts.types import Request
+from accounts.views.sign_in import after_sign_in
+from tokens.decorators import fresh_session_required, starts_or_ends_session
+
+OTP = "otp"  # RFC 8176, for recovery codes too: it has nothing closer
+
+
+@login_not_required
+@fresh_session_required
+@starts_or_ends_session
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor(request: Request) -> HttpResponse:
+    """Complete the attempt of this browser by a code. Without one, lead back to the sign-in."""
+    attempt = attempts.current(request)
+    if attempt is None:
+        messages.error(request, _("That took too long. Please sign in again."))
+        return _to_sign_in()
+    form = SecondFactorForm(request.POST if request.method == "POST" else None, request=request, attempt=attempt)
+    if form.is_valid():
+        return _signed_in(request, attempt, form)
+    if form.is_bound and not attempt.tries_left:
+        messages.error(request, used_up())
+        return _to_sign_in()
+    context = {
+        "form": form,
+        "has_app": Authenticator.objects.filter(user=attempt.user).exists(),
+        "has_codes": recovery_codes.left(attempt.user) > 0,
+    }
+    return render(request, "accounts/second_factor.html", context)
+
+
+def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> HttpResponse:
+    if not attempts.complete(request, attempt, OTP) or not request.user.is_authenticated:
+        return _to_sign_in()
+    if form.used_recovery_code:
+        _tell_of_recovery_code(request, attempt)
+    response = redirect(after_sign_in(request.user, attempt.next))
+    known_browsers.remember(request, response, request.user)
+    if form.cleaned_data["trust"]:
+        trusted_browsers.trust(request, response, request.user)
+    attempts.delete_cookie(response)
+    return response
+
+
+def _tell_of_recovery_code(request: Request, attempt: Attempt) -> None:
+    """Tell the user by mail each time, and here how many are left."""
+    left = recovery_codes.left(attempt.user)
+    SecurityEvent.objects.record(request, attempt.user, SecurityEvent.Kind.RECOVERY_CODE_USED)
+    outbox.enqueue("recovery_code_used", attempt.user, request, left=left)
+    words = ngettext(
+        "You have %(n)d recovery code left. You can get new ones under Security.",
+        "You have %(n)d recovery codes left. You can get new ones under Security.",
+        left,
+    )
+    (messages.warning if left <= recovery_codes.NOTICE_AT else messages.info)(request, words % {"n": left})
+
+
+def _to_sign_in() -> HttpResponse:
+    response = redirect("login")
+    attempts.delete_cookie(response)
+    return response
