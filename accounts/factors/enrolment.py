@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.factors import policy, recovery_codes, totp
-from accounts.factors.models import Authenticator, RecoveryCode, TrustedBrowser
+from accounts.factors.models import Authenticator, Passkey, RecoveryCode, TrustedBrowser
 from accounts.mails import alerts
 from accounts.models import SecurityEvent, User
 from accounts.types import Request
@@ -80,6 +80,7 @@ def _tell(request: Request, kind: SecurityEvent.Kind) -> None:
 def overview(user: User) -> dict[str, object]:
     """Return what the page about security shows of the factors of `user`."""
     return {
+        "passkeys": list(Passkey.objects.filter(user=user)),
         "authenticator": Authenticator.objects.filter(user=user).first(),
         "codes_left": recovery_codes.left(user),
         "trusted_browsers": list(TrustedBrowser.objects.live().filter(user=user)),

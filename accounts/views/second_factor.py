@@ -9,17 +9,16 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.factors import attempts, recovery_codes, trusted_browsers
-from accounts.factors.forms import SecondFactorForm, used_up
-from accounts.factors.models import Attempt
+from accounts.factors import attempts, passkeys, recovery_codes, trusted_browsers
+from accounts.factors.forms import PasskeyFactorForm, SecondFactorForm, used_up
+from accounts.factors.models import Attempt, Passkey
+from accounts.factors.webauthn import Purpose
 from accounts.mails import outbox
 from accounts.models import Authenticator, SecurityEvent
 from accounts.security import known_browsers
 from accounts.types import Request
 from accounts.views.sign_in import after_sign_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
-
-OTP = "otp"  # RFC 8176, for recovery codes too: it has nothing closer
 
 
 @login_not_required
@@ -28,33 +27,46 @@ OTP = "otp"  # RFC 8176, for recovery codes too: it has nothing closer
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor(request: Request) -> HttpResponse:
-    """Complete the attempt of this browser by a code. Without one, lead back to the sign-in."""
+    """Complete the attempt of this browser by a passkey or a code. Without one, lead back to the sign-in."""
     attempt = attempts.current(request)
     if attempt is None:
         messages.error(request, _("That took too long. Please sign in again."))
         return _to_sign_in()
-    form = SecondFactorForm(request.POST if request.method == "POST" else None, request=request, attempt=attempt)
+    by_passkey = "response" in request.POST
+    sent = request.POST if request.method == "POST" else None
+    code_form = SecondFactorForm(None if by_passkey else sent, request=request, attempt=attempt)
+    passkey_form = PasskeyFactorForm(sent if by_passkey else None, request=request, attempt=attempt)
+    form = passkey_form if by_passkey else code_form
     if form.is_valid():
         return _signed_in(request, attempt, form)
     if form.is_bound and not attempt.tries_left:
         messages.error(request, used_up())
         return _to_sign_in()
     context = {
-        "form": form,
+        "form": code_form,
+        "passkey_form": passkey_form,
+        "passkey_options": _passkey_options(attempt),
         "has_app": Authenticator.objects.filter(user=attempt.user).exists(),
         "has_codes": recovery_codes.left(attempt.user) > 0,
     }
     return render(request, "accounts/second_factor.html", context)
 
 
+def _passkey_options(attempt: Attempt) -> str:
+    """Return what the browser needs to use one of the user's passkeys, or "" if they have none."""
+    if not Passkey.objects.filter(user=attempt.user).exists():
+        return ""
+    return passkeys.request_options(Purpose.SECOND_FACTOR, attempt.pk, attempt.user)
+
+
 def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> HttpResponse:
-    if not attempts.complete(request, attempt, OTP) or not request.user.is_authenticated:
+    if not attempts.complete(request, attempt, *form.amr, acr=form.acr) or not request.user.is_authenticated:
         return _to_sign_in()
     if form.used_recovery_code:
         _tell_of_recovery_code(request, attempt)
     response = redirect(after_sign_in(request.user, attempt.next))
     known_browsers.remember(request, response, request.user)
-    if form.cleaned_data["trust"]:
+    if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)
     attempts.delete_cookie(response)
     return response

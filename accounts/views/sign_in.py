@@ -19,8 +19,9 @@ from django.views.decorators.http import require_POST
 
 from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
+from accounts.factors import passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
-from accounts.factors import trusted_browsers
+from accounts.factors.webauthn import Purpose
 from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import known_browsers, sign_out_notices, throttle
@@ -53,13 +54,17 @@ class SignIn(LoginView):
             may_write = throttle.allows(form, self.request, throttle.RESEND, user.email)
             return self.require_verification(user) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
-        self.request.tokens.method = RefreshToken.Method.PASSWORD
-        trusted = trusted_browsers.is_trusted(self.request, user)
-        self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
+        self.note_method(form)
         response = super().form_valid(form)
         if self.request.user.is_authenticated:
             known_browsers.remember(self.request, response, user)
         return response
+
+    def note_method(self, form: AuthenticationForm) -> None:
+        """Note how the user has just shown who they are."""
+        self.request.tokens.method = RefreshToken.Method.PASSWORD
+        trusted = trusted_browsers.is_trusted(self.request, form.get_user())
+        self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
 
     def require_verification(self, user: User) -> HttpResponse:
         """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
@@ -79,8 +84,12 @@ class SignIn(LoginView):
         return after_sign_in(self.request.user, super().get_success_url())
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        """Add the explanation to the context."""
-        return super().get_context_data(notice=sign_out_notices.notice(self.request.tokens.ended), **kwargs)
+        """Add the explanation, and what the browser needs to offer a passkey, to the context."""
+        return super().get_context_data(
+            notice=sign_out_notices.notice(self.request.tokens.ended),
+            passkey_options=passkeys.request_options(Purpose.SIGN_IN),
+            **kwargs,
+        )
 
 
 def after_sign_in(user: User | AnonymousUser, url: str) -> str:
