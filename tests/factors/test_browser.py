@@ -1,15 +1,21 @@
 """Passkeys in Chromium, with its virtual authenticator."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Page, expect
+from webauthn.helpers import bytes_to_base64url as encoded
 
 from accounts.factors import passkeys
-from accounts.models import Passkey
+from accounts.models import FactorSettings, Passkey
 from tests.conftest import PASSWORD
+from tests.factors.authenticator import cose
 from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +45,14 @@ class Device:
     @property
     def credentials(self) -> list[dict[str, Any]]:
         return list(self.send("getCredentials", authenticatorId=self.id)["credentials"])
+
+    def hold(self, pk: bytes, key: ec.EllipticCurvePrivateKey, handle: bytes) -> None:
+        """Put a passkey on it that was made elsewhere."""
+        private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        about = {"credentialId": pk, "privateKey": private, "userHandle": handle}
+        flags = {"isResidentCredential": True, "signCount": 0, "backupEligibility": True, "backupState": True}
+        credential = {name: b64encode(value).decode() for name, value in about.items()} | flags | {"rpId": "localhost"}
+        self.send("addCredential", authenticatorId=self.id, credential=credential)
 
     def refuse(self, refused: bool = True) -> None:
         """Verify nobody any more."""
@@ -93,13 +107,13 @@ def forget_session(page: Page) -> None:
 
 @pytest.fixture
 def enrolled(another, bob) -> tuple[Page, Device]:
-    """Bob's browser, signed out again, and the device with the passkey that he has added in it."""
+    """Bob's browser, in which he is not signed in, and the device with his passkey."""
     page = another()
     device = Device(page)
-    give_password(page)
-    add(page)
-    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
-    forget_session(page)
+    key, handle = ec.generate_private_key(ec.SECP256R1()), FactorSettings.objects.create(user=bob).handle
+    device.hold(b"the passkey", key, handle.bytes)
+    about = {"credential_id": encoded(b"the passkey"), "public_key": cbor2.dumps(cose(key)), "backup_eligible": True}
+    Passkey.objects.create(user=bob, transports="internal", **about)
     return page, device
 
 
