@@ -20,6 +20,7 @@ OPEN = {
     "/accounts/password/reset/<uidb64>/<token>/": 200,
     "/accounts/password/reset/complete/": 200,
     "/accounts/password/reset/done/": 200,
+    "/accounts/second-factor/": 302,
     "/accounts/signup/": 200,
     "/admin/login/": 302,
     "/apple-touch-icon.png": 301,
@@ -38,6 +39,7 @@ VISITORS = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/re
 OWN = (
     "/accounts/profile/",
     "/accounts/security/",
+    "/accounts/security/authenticator/",
     "/accounts/username/",
     "/accounts/email/",
     "/accounts/password/change/",

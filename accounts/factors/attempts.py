@@ -10,8 +10,8 @@ from django.contrib.auth import login
 from django.http import HttpResponseBase
 
 from accounts.factors import policy
-from accounts.factors.models import ATTEMPT_LIFETIME, Attempt, digest
 from accounts.models import User
+from accounts.models.factors import ATTEMPT_LIFETIME, Attempt, digest
 from accounts.types import Request
 
 

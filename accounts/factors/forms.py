@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.factors import recovery_codes, totp
-from accounts.factors.models import Attempt
 from accounts.models import SecurityEvent, User
+from accounts.models.factors import Attempt
 from accounts.security import throttle
 from accounts.security.normalization import normalize_code
 from accounts.types import Request

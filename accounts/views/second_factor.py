@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.factors import attempts, recovery_codes, trusted_browsers
 from accounts.factors.forms import SecondFactorForm, used_up
-from accounts.factors.models import Attempt
 from accounts.mails import outbox
 from accounts.models import Authenticator, SecurityEvent
+from accounts.models.factors import Attempt
 from accounts.security import known_browsers
 from accounts.types import Request
 from accounts.views.sign_in import after_sign_in
