@@ -52,7 +52,7 @@ def reauthentication_required(view: View) -> View:
         if not request.tokens.is_reauthenticated and not form.is_valid():
             return _page(request, form)
         if form.is_bound:
-            request.POST = _original_form(request, form)  # type: ignore[assignment]
+            request.POST = _original_form(request)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
 
     return cast(View, asking)
@@ -98,20 +98,26 @@ class ReauthenticationForm(forms.Form):
         return reauthenticate(self.request, self.cleaned_data["password"])
 
 
+def fields_to_carry(request: Request) -> list[tuple[str, str]]:
+    """Return the names and values of the form that was interrupted, without its passwords."""
+    fields = _original_form(request).lists()
+    return [(name, value) for name, values in fields if "password" not in name.lower() for value in values]
+
+
 def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:
-    fields = _original_form(request, form).lists()
     context = {
         "form": form,
-        "carried": [(name, value) for name, values in fields if "password" not in name.lower() for value in values],
+        "carried": fields_to_carry(request),
         "minutes": REAUTHENTICATION_TIMEOUT // timedelta(minutes=1),
     }
     return render(request, "accounts/reauthenticate.html", context)
 
 
-def _original_form(request: Request, form: ReauthenticationForm) -> QueryDict:
+def _original_form(request: Request) -> QueryDict:
     """Return the submitted form that was interrupted, without the fields of the reauthentication and the CSRF token."""
     sent = request.POST.copy()
-    for name in [name for name in sent if name.startswith(form.add_prefix("")) or name == "csrfmiddlewaretoken"]:
+    asked = f"{ReauthenticationForm.prefix}-"
+    for name in [name for name in sent if name.startswith(asked) or name == "csrfmiddlewaretoken"]:
         del sent[name]
     sent._mutable = False
     return sent

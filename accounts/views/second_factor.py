@@ -14,7 +14,7 @@ from accounts.factors.forms import SecondFactorForm, used_up
 from accounts.mails import outbox
 from accounts.models import Authenticator, SecurityEvent
 from accounts.models.factors import Attempt
-from accounts.security import known_browsers
+from accounts.security import carried_forms, known_browsers
 from accounts.types import Request
 from accounts.views.sign_in import after_sign_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -52,7 +52,8 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
         return _to_sign_in()
     if form.used_recovery_code:
         _tell_of_recovery_code(request, attempt)
-    response = redirect(after_sign_in(request.user, attempt.next))
+    url = after_sign_in(request.user, attempt.next)
+    response = (attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)) or redirect(url)
     known_browsers.remember(request, response, request.user)
     if form.cleaned_data["trust"]:
         trusted_browsers.trust(request, response, request.user)

@@ -23,7 +23,7 @@ from accounts.factors import policy as factors_policy
 from accounts.factors import trusted_browsers
 from accounts.forms import LoginForm
 from accounts.models import User
-from accounts.security import known_browsers, sign_out_notices, throttle
+from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
 from accounts.security.repeated_forms import repeatable
 from accounts.types import Request
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -41,11 +41,19 @@ class SignIn(LoginView):
     request: Request
     template_name = "accounts/sign_in.html"
     authentication_form = LoginForm
+    carried_form = ""  # that of a user whose session had ended when they sent it (accounts/security/carried_forms.py)
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
         super().setup(request, *args, **kwargs)
         # A user who is signed in is redirected, but a submitted form signs in whoever was signed in before.
         self.redirect_authenticated_user = request.method != "POST"
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """Ask who it is if what was sent is another form; else sign in."""
+        if self.carried_form:
+            return self.render_to_response(self.get_context_data(form=LoginForm(request)))
+        self.carried_form = request.POST.get(carried_forms.FIELD, "")
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
@@ -57,8 +65,12 @@ class SignIn(LoginView):
         trusted = trusted_browsers.is_trusted(self.request, user)
         self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
         response = super().form_valid(form)
-        if self.request.user.is_authenticated:
-            known_browsers.remember(self.request, response, user)
+        if not self.request.user.is_authenticated:  # who still has to show a second factor
+            self.request.carried_form = self.carried_form  # type: ignore[attr-defined]
+            return response
+        if self.carried_form:
+            response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
+        known_browsers.remember(self.request, response, user)
         return response
 
     def require_verification(self, user: User) -> HttpResponse:
@@ -79,8 +91,9 @@ class SignIn(LoginView):
         return after_sign_in(self.request.user, super().get_success_url())
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        """Add the explanation to the context."""
-        return super().get_context_data(notice=sign_out_notices.notice(self.request.tokens.ended), **kwargs)
+        """Add the explanation, and the form that is carried along, to the context."""
+        notice = sign_out_notices.notice(self.request.tokens.ended)
+        return super().get_context_data(notice=notice, carried_form=self.carried_form, **kwargs)
 
 
 def after_sign_in(user: User | AnonymousUser, url: str) -> str:
