@@ -6,11 +6,8 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.factors import recovery_codes, totp
-from accounts.models import SecurityEvent, User
-from accounts.models.factors import Attempt
-from accounts.security import throttle
-from accounts.security.normalization import normalize_code
+from accounts.factors import codes, totp
+from accounts.models import Attempt
 from accounts.types import Request
 
 
@@ -20,6 +17,13 @@ class CodeField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         attrs = {"autocomplete": "one-time-code", "autofocus": True, "autocapitalize": "none", "spellcheck": "false"}
         super().__init__(max_length=100, widget=forms.TextInput(attrs=attrs), **kwargs)
+
+    def clean(self, value: object) -> str:
+        """Return what may be a code. Whatever else was typed costs no try."""
+        given: str = super().clean(value)
+        if not codes.is_code(given):
+            raise forms.ValidationError(_("Enter the 6-digit code, or a recovery code."), code="no_code")
+        return given
 
 
 class SecondFactorForm(forms.Form):
@@ -32,28 +36,17 @@ class SecondFactorForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.request = request
         self.attempt = attempt
-        self.used_recovery_code = False
 
     def clean_code(self) -> str:
-        """Return the code, having used it up. Whatever cannot be one costs no try."""
+        """Return the code, having used it up."""
         code: str = self.cleaned_data["code"]
-        if not is_code(code):
-            raise forms.ValidationError(_("Enter the 6-digit code, or a recovery code."), code="no_code")
-        user = self.attempt.user
-        limit = throttle.RECOVERY_CODE if recovery_codes.looks_like(code) else throttle.SECOND_FACTOR
-        throttle.hit(self.request, limit, user)
+        codes.count(self.request, self.attempt.user, code)
         if not Attempt.objects.filter(pk=self.attempt.pk).use_try():
             raise forms.ValidationError(used_up(), code="used_up")
-        if not self._spend(user, code):
-            SecurityEvent.objects.record(self.request, user, SecurityEvent.Kind.SECOND_FACTOR_FAILED)
+        if not codes.spend(self.request, self.attempt.user, code):
             self.attempt.refresh_from_db(fields=["tries"])
             raise forms.ValidationError(wrong_code(self.attempt.tries_left), code="wrong_code")
-        throttle.reset(self.request, limit, user)
         return code
-
-    def _spend(self, user: User, code: str) -> bool:
-        self.used_recovery_code = recovery_codes.looks_like(code)
-        return recovery_codes.spend(user, code) if self.used_recovery_code else totp.spend(user, code)
 
 
 class AuthenticatorForm(forms.Form):
@@ -74,12 +67,6 @@ class AuthenticatorForm(forms.Form):
             if self.counter is None:
                 self.add_error("code", _("That's not the code. Check that the time on your phone is right."))
         return cleaned
-
-
-def is_code(code: str) -> bool:
-    """Return whether `code` may be one of an app, or a recovery code."""
-    digits = normalize_code(code)
-    return (len(digits) == totp.DIGITS and digits.isdecimal()) or recovery_codes.looks_like(code)
 
 
 def wrong_code(left: int) -> str:

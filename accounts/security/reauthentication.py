@@ -13,11 +13,13 @@ from typing import TypeVar, cast
 from django import forms
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseBase, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from accounts.factors import codes, policy
+from accounts.factors.forms import CodeField
 from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.validators import validate_password_length
@@ -48,37 +50,85 @@ def reauthentication_required(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method in ("GET", "HEAD"):
             return view(request, *args, **kwargs)
-        form = ReauthenticationForm(request)
-        if not request.tokens.is_reauthenticated and not form.is_valid():
-            return _page(request, form)
-        if form.is_bound:
+        if not is_confirmed(request):
+            form = ReauthenticationForm(request)
+            if not form.is_valid():
+                return _page(request, form)
+        if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
             request.POST = _original_form(request)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
 
     return cast(View, asking)
 
 
+def factor_required_first(view: View) -> View:
+    """Show the view to users who have a second factor only within REAUTHENTICATION_TIMEOUT of showing it.
+
+    For forms that ask for the password themselves: that is one factor, and none of what is typed into them is carried.
+    """
+
+    @fresh_session_required
+    @wraps(view)
+    @sensitive_post_parameters()
+    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        if is_confirmed(request) or not policy.has_factor(request.user):
+            return view(request, *args, **kwargs)
+        form = ReauthenticationForm(request)
+        return redirect(request.get_full_path()) if form.is_valid() else _page(request, form)
+
+    return cast(View, asking)
+
+
+def is_confirmed(request: Request) -> bool:
+    """Return whether the user has shown lately who they are, by a second factor if they have one.
+
+    A sign-in in a trusted browser has not asked for it.
+    """
+    row = request.tokens.row
+    amr = row.amr.split() if row else []
+    return request.tokens.is_reauthenticated and (policy.TRUSTED not in amr or policy.MULTI_FACTOR in amr)
+
+
 @sensitive_variables("password")
 def reauthenticate(request: Request, password: str) -> str:
     """Return `password` if it is the user's own, and mark this session as authenticated now.
 
-    For use in forms: raise ValidationError if it is wrong, and Throttled, which is one, after too many attempts.
-    Attempts are recorded as events.
+    Of a user with a second factor it marks nothing. For use in forms: raise ValidationError if the password is wrong,
+    and Throttled, which is one, after too many attempts. Attempts are recorded as events.
     """
     throttle.hit(request, throttle.REAUTHENTICATION, request.user)
     session_id = request.tokens.session_id
     if request.tokens.row is None or not request.user.check_password(password):
         SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATION_FAILED, session_id=session_id)
         raise forms.ValidationError(_("That password isn't right. Please try again."), code="password_incorrect")
-    with transaction.atomic():
-        request.tokens.mark_reauthenticated()
-        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
+    if not policy.has_factor(request.user):
+        _mark(request, "pwd")
     throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 
 
+@sensitive_variables("code")
+def reauthenticate_by_code(request: Request, code: str) -> str:
+    """Return `code` if it is one of the user's, and mark this session as authenticated by two factors; see above."""
+    codes.count(request, request.user, code)
+    if request.tokens.row is None or not codes.spend(request, request.user, code):
+        raise forms.ValidationError(_("That's not the code. Please try again."), code="wrong_code")
+    _mark(request, codes.OTP, policy.MULTI_FACTOR)
+    return code
+
+
+def _mark(request: Request, *amr: str) -> None:
+    with transaction.atomic():
+        request.tokens.mark_reauthenticated(amr)
+        session_id = request.tokens.session_id
+        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
+
+
 class ReauthenticationForm(forms.Form):
-    """Ask for the password, and carry another form along. The prefix of its fields is used by no other form."""
+    """Ask for the second factor, or of users without one for the password, and carry another form along.
+
+    The prefix of its fields is used by no other form.
+    """
 
     prefix = "proof"
 
@@ -89,9 +139,17 @@ class ReauthenticationForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
 
+    code = CodeField(label=gettext_lazy("Code"))
+
     def __init__(self, request: Request) -> None:
-        super().__init__(request.POST if self.add_prefix("password") in request.POST else None)
+        asked, other = ("code", "password") if policy.has_factor(request.user) else ("password", "code")
+        super().__init__(request.POST if self.add_prefix(asked) in request.POST else None)
+        del self.fields[other]
         self.request = request
+
+    def clean_code(self) -> str:
+        """Return the code, having reauthenticated the user by it."""
+        return reauthenticate_by_code(self.request, self.cleaned_data["code"])
 
     def clean_password(self) -> str:
         """Return the password, having reauthenticated the user by it."""

@@ -9,17 +9,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.factors import attempts, recovery_codes, trusted_browsers
+from accounts.factors import attempts, codes, recovery_codes, trusted_browsers
 from accounts.factors.forms import SecondFactorForm, used_up
-from accounts.mails import outbox
-from accounts.models import Authenticator, SecurityEvent
+from accounts.models import Authenticator, User
 from accounts.models.factors import Attempt
 from accounts.security import carried_forms, known_browsers
 from accounts.types import Request
 from accounts.views.sign_in import after_sign_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
-
-OTP = "otp"  # RFC 8176, for recovery codes too: it has nothing closer
 
 
 @login_not_required
@@ -48,10 +45,10 @@ def second_factor(request: Request) -> HttpResponse:
 
 
 def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> HttpResponse:
-    if not attempts.complete(request, attempt, OTP) or not request.user.is_authenticated:
+    if not attempts.complete(request, attempt, codes.OTP) or not request.user.is_authenticated:
         return _to_sign_in()
-    if form.used_recovery_code:
-        _tell_of_recovery_code(request, attempt)
+    if recovery_codes.looks_like(form.cleaned_data["code"]):
+        _tell_how_many_are_left(request, attempt.user)
     url = after_sign_in(request.user, attempt.next)
     response = (attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)) or redirect(url)
     known_browsers.remember(request, response, request.user)
@@ -61,11 +58,8 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     return response
 
 
-def _tell_of_recovery_code(request: Request, attempt: Attempt) -> None:
-    """Tell the user by mail each time, and here how many are left."""
-    left = recovery_codes.left(attempt.user)
-    SecurityEvent.objects.record(request, attempt.user, SecurityEvent.Kind.RECOVERY_CODE_USED)
-    outbox.enqueue("recovery_code_used", attempt.user, request, left=left)
+def _tell_how_many_are_left(request: Request, user: User) -> None:
+    left = recovery_codes.left(user)
     words = ngettext(
         "You have %(n)d recovery code left. You can get new ones under Security.",
         "You have %(n)d recovery codes left. You can get new ones under Security.",

@@ -66,7 +66,7 @@ class SignIn(LoginView):
         self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
         response = super().form_valid(form)
         if not self.request.user.is_authenticated:  # who still has to show a second factor
-            self.request.carried_form = self.carried_form  # type: ignore[attr-defined]
+            self.request.carried_form = self.carried_form
             return response
         if self.carried_form:
             response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response

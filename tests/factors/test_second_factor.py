@@ -332,7 +332,8 @@ def test_a_form_whose_session_has_ended_meanwhile_is_carried_past_the_second_fac
     give_password(client)
     client.post(SECOND_FACTOR, {"code": now()})
     RefreshToken.objects.all().revoke(RefreshToken.Reason.ENDED)
-    page = client.post(reverse("profile"), {"first_name": "Robert", "last_name": "", "time_zone": ""})
+    typed = "first_name=Robert&last_name=&time_zone="
+    page = client.post(reverse("profile"), typed, content_type="application/x-www-form-urlencoded")
     carried = re.search(r'name="carried_form" value="([^"]+)"', page.content.decode())[1]
     assert give_password(client, carried_form=carried).status_code == 303
     clock.shift(60)
