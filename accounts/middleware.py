@@ -1,4 +1,4 @@
-"""Lead users to what they have to do first, tell times in their zone, explain refusals, and answer repeated forms."""
+"""Keep what users type, lead them to what comes first, tell times in their zone, and explain refusals."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -11,10 +11,12 @@ from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
 from accounts.factors import attempts
-from accounts.security import hashers
+from accounts.security import carried_forms, hashers
 from accounts.security.repeated_forms import SentForm, sent_form
 from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throttled
 from accounts.types import Request
+from accounts.views.sign_in import SignIn
+from tokens import middleware
 
 
 class RepeatedFormMiddleware(MiddlewareMixin):
@@ -43,15 +45,27 @@ class RepeatedFormMiddleware(MiddlewareMixin):
         finally:
             hashers.queue.leave(request)
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Keep the answer if the form did something: the view was reached, and that is followed by a redirect."""
+    def process_response(self, request: Request, response: HttpResponseBase) -> HttpResponseBase:
+        """Keep the answer if the form did something: the view was reached, and then redirected or signed in."""
         form: SentForm | None = getattr(request, "sent_form", None)
         view = getattr(request, "reached_view", None)
-        if form and view and response.status_code in (302, 303) and not getattr(view, "repeatable", False):
+        if form and view and not getattr(view, "repeatable", False) and self._acted(request, response):
             form.keep(response)
         elif form:
             form.forget()
         return response
+
+    def _acted(self, request: Request, response: HttpResponseBase) -> bool:
+        return response.status_code in (302, 303) or (request.tokens.created and not response.streaming)
+
+
+class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
+    """Have the sign-in page carry the form of a user whose session has ended (accounts/security/carried_forms.py)."""
+
+    def handle_no_permission(self, request: Request, view: middleware.View) -> HttpResponseBase:  # type: ignore[override]
+        if carried := carried_forms.carry(request):
+            return SignIn.as_view(carried_form=carried)(request)
+        return super().handle_no_permission(request, view)
 
 
 class SecondFactorMiddleware(MiddlewareMixin):

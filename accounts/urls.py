@@ -23,6 +23,7 @@ urlpatterns = [
     path("accounts/signup/", sign_up.sign_up, name="signup"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
     path("accounts/login/passkey/", passkeys.PasskeySignIn.as_view(), name="passkey_login"),
+    path("accounts/login/passkey/options/", passkeys.options, name="passkey_options"),
     path("accounts/second-factor/", second_factor.second_factor, name="second_factor"),
     path("accounts/logout/", sign_in.sign_out, name="logout"),
     path("accounts/sessions/", sessions.show, name="sessions"),

@@ -14,7 +14,7 @@ TOKENS = "tokens.middleware.TokenMiddleware"
 STRICT_COOKIES = "tokens.middleware.StrictCookiesMiddleware"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 STATIC_FILES = "project.middleware.StaticFilesMiddleware"
-LOGIN_REQUIRED = "tokens.middleware.LoginRequiredMiddleware"
+LOGIN_REQUIRED = "accounts.middleware.LoginRequiredMiddleware"
 REPEATED_FORMS = "accounts.middleware.RepeatedFormMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 

@@ -70,7 +70,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "tokens.middleware.TokenMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
-    "tokens.middleware.LoginRequiredMiddleware",
+    "accounts.middleware.LoginRequiredMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
     "accounts.middleware.PendingDeletionMiddleware",
     "accounts.middleware.EmailVerificationMiddleware",

@@ -25,16 +25,17 @@ class Problem(Exception):
         return JsonResponse(body, status=self.status, content_type="application/problem+json", headers=self.headers)
 
 
-def unauthorized(error: str = "", description: str = "") -> Problem:
-    """Return a 401. Without credentials the challenge says nothing else (RFC 6750 §3.1)."""
+def unauthorized(error: str = "", description: str = "", title: str = "unauthorized") -> Problem:
+    """Return a 401. Without credentials the challenge says nothing else (RFC 6750 §3.1).
+
+    `error` is one of the RFC's, which is the title then.
+    """
     challenge = REALM
     if error:
         challenge += f', error="{error}"'
     if description:
         challenge += f', error_description="{description}"'
-    return Problem(
-        401, error or "unauthorized", description or "Send a valid access token.", WWW_Authenticate=challenge
-    )
+    return Problem(401, error or title, description or "Send a valid access token.", WWW_Authenticate=challenge)
 
 
 def forbidden(detail: str = "Only staff members can do this.") -> Problem:

@@ -39,31 +39,31 @@ def _login(request: Request) -> HttpResponse:
     user = authenticate(request, username=username, password=password)
     try:
         if user is not None:
-            _check_staying(user)
-            _check_confirmed(user)
+            _check_may_sign_in(user)
             throttle.hit(request, throttle.SIGNED_IN, user)
             pair = bearer.start(request, user)
             throttle.reset(request, throttle.SIGN_IN, account)
             return _pair(pair)
     except RevokedToken:  # The user was deactivated at this very moment.
         pass
+    if getattr(request, "account_closed", False):
+        raise unauthorized(
+            title="account_closed", description="This account is closed. To reopen it, contact an administrator."
+        )
     raise unauthorized(description="The user name or password isn't right.")
 
 
-def _check_staying(user: User) -> None:
-    """Refuse a user whose account is to be deleted; only the site can cancel that.
-
-    The password has been checked, so nobody else learns this.
-    """
+def _check_may_sign_in(user: User) -> None:
+    """Refuse a user who has to act on the site first. The password has been checked, so nobody else learns this."""
     if user.deletion_due_at is not None:
-        raise unauthorized(description="This account is scheduled for deletion. To keep it, sign in on the site.")
-
-
-def _check_confirmed(user: User) -> None:
-    """Refuse a user whose email must be confirmed first, which only the site can do. The password has been checked."""
+        raise unauthorized(
+            title="deletion_pending",
+            description="This account is scheduled for deletion. To keep it, sign in on the site.",
+        )
     if not email_policy.can_sign_in(user):
         raise unauthorized(
-            description="This account's email address isn't confirmed yet. To confirm it, sign in on the site."
+            title="email_unconfirmed",
+            description="This account's email address isn't confirmed yet. To confirm it, sign in on the site.",
         )
 
 

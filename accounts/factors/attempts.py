@@ -10,13 +10,16 @@ from django.contrib.auth import login
 from django.http import HttpResponseBase
 
 from accounts.factors import policy
-from accounts.factors.models import ATTEMPT_LIFETIME, Attempt, digest
 from accounts.models import User
+from accounts.models.factors import ATTEMPT_LIFETIME, Attempt, digest
 from accounts.types import Request
 
 
 def start(request: Request, user: User, *, next: str = "", is_app: bool = False) -> str:
-    """Hold the sign-in of `user`, which `request` has begun, and return the secret that completes it."""
+    """Hold the sign-in of `user`, which `request` has begun, and return the secret that completes it.
+
+    `next` survives, and so does a form that waits for the sign-in (`request.carried_form`).
+    """
     forget(request)
     Attempt.objects.prune()
     secret = token_urlsafe(32)
@@ -31,6 +34,7 @@ def start(request: Request, user: User, *, next: str = "", is_app: bool = False)
         remember=tokens.remember,
         is_app=is_app,
         next=next,
+        carried_form=getattr(request, "carried_form", ""),
     )
     return secret
 

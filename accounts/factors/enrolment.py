@@ -4,9 +4,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.factors import policy, recovery_codes, totp
-from accounts.factors.models import Authenticator, Passkey, RecoveryCode, TrustedBrowser
 from accounts.mails import alerts
 from accounts.models import SecurityEvent, User
+from accounts.models.factors import Authenticator, Passkey, RecoveryCode, TrustedBrowser
 from accounts.types import Request
 from tokens import users
 from tokens.models import RefreshToken

@@ -12,9 +12,9 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from accounts.account.user_agents import describe
 from accounts.factors import enrolment, policy, webauthn
-from accounts.factors.models import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
 from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose
 from accounts.models import SecurityEvent, User
+from accounts.models.factors import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
 from accounts.types import Request
 from tokens import client, users
 
@@ -52,10 +52,16 @@ def creation_options(request: Request) -> str:
     return json.dumps(options)
 
 
-def request_options(purpose: Purpose, subject: str = "", user: User | None = None) -> str:
-    """Return the options by which the browser uses a passkey of `user`, or any that it finds for this site."""
+def request_options() -> str:
+    """Return the options by which the browser signs in by any passkey that it finds for this site."""
+    return json.dumps(webauthn.request_options(challenge=webauthn.new_challenge(Purpose.SIGN_IN)))
+
+
+def request_options_for(user: User, purpose: Purpose, subject: str) -> str:
+    """Return the options by which the browser uses a passkey of `user`, or "" if they have none."""
+    own = _ids(user)
     challenge = webauthn.new_challenge(purpose, subject)
-    return json.dumps(webauthn.request_options(challenge=challenge, allow=_ids(user) if user else ()))
+    return json.dumps(webauthn.request_options(challenge=challenge, allow=own)) if own else ""
 
 
 def add(request: Request, response: str) -> bool:
@@ -103,6 +109,23 @@ def find(response: str) -> Passkey | None:
     """Return the passkey that the response says it is of, with its user. It proves nothing yet."""
     found = Passkey.objects.filter(credential_id=bytes_to_base64url(webauthn.credential_id_of(response)))
     return found.select_related("user__factor_settings").first()
+
+
+def prove(request: Request, user: User, response: str, purpose: Purpose, subject: str) -> Passkey:
+    """Return the passkey of `user` that has answered, having used the response up. Raise InvalidResponse.
+
+    That is recorded: whoever asks has signed in, or given the password.
+    """
+    try:
+        passkey = find(response)
+        if passkey is None or passkey.user != user:
+            raise InvalidResponse("No such passkey of this user.")
+        use(request, passkey, response, purpose, subject)
+    except InvalidResponse as error:
+        log_refusal(error)
+        SecurityEvent.objects.record(request, user, SecurityEvent.Kind.SECOND_FACTOR_FAILED)
+        raise
+    return passkey
 
 
 def use(request: Request, passkey: Passkey, response: str, purpose: Purpose, subject: str = "") -> None:

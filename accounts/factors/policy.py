@@ -2,8 +2,8 @@
 
 from django.db.models import Exists, OuterRef
 
-from accounts.factors.models import Authenticator, Passkey
 from accounts.models import User
+from accounts.models.factors import Authenticator, Passkey
 
 MULTI_FACTOR = "mfa"  # RFC 8176
 TRUSTED = "rba"  # by RFC 8176 “risk-based”: the browser is one that its user trusts

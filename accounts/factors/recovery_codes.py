@@ -12,8 +12,8 @@ from string import ascii_lowercase
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
 
-from accounts.factors.models import RecoveryCode
 from accounts.models import User
+from accounts.models.factors import RecoveryCode
 from accounts.security.normalization import normalize_code
 
 COUNT = 10

@@ -14,8 +14,8 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from django.utils.safestring import SafeString, mark_safe
 
-from accounts.factors.models import Authenticator
 from accounts.models import User
+from accounts.models.factors import Authenticator
 from accounts.security.normalization import normalize_code
 
 STEP = 30  # seconds

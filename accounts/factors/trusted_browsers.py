@@ -7,8 +7,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from accounts.factors.models import TRUST_LIFETIME, TrustedBrowser, digest
 from accounts.models import User
+from accounts.models.factors import TRUST_LIFETIME, TrustedBrowser, digest
 from tokens import client
 
 

@@ -1,6 +1,7 @@
 """Collect the models, which Django looks for in this package."""
 
-from accounts.factors.models import (
+from accounts.models.email_verification import EmailVerification
+from accounts.models.factors import (
     Attempt,
     Authenticator,
     FactorSettings,
@@ -8,7 +9,6 @@ from accounts.factors.models import (
     RecoveryCode,
     TrustedBrowser,
 )
-from accounts.models.email_verification import EmailVerification
 from accounts.models.outgoing_mail import OutgoingMail
 from accounts.models.security_event import SecurityEvent
 from accounts.models.user import User

@@ -144,7 +144,7 @@ class SecurityEvent(models.Model):
         PASSWORD_CHANGED = "password_changed", _("Password changed")
         RESET_ASKED = "reset_asked", _("Password reset requested")
         PASSWORD_RESET = "password_reset", _("Password reset by email")
-        REAUTHENTICATED = "reauthenticated", _("Password confirmed")
+        REAUTHENTICATED = "reauthenticated", _("Identity confirmed")
         REAUTHENTICATION_FAILED = "reauthentication_failed", _("Wrong password entered")
         SECOND_FACTOR_FAILED = "second_factor_failed", _("Wrong second factor entered")
         RECOVERY_CODE_USED = "recovery_code_used", _("Signed in with a recovery code")

@@ -13,11 +13,15 @@ from typing import TypeVar, cast
 from django import forms
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseBase, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from accounts.factors import codes, passkeys, policy
+from accounts.factors.forms import CodeField
+from accounts.factors.passkey_forms import PasskeyField, refused
+from accounts.factors.webauthn import InvalidResponse, Purpose
 from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.validators import validate_password_length
@@ -48,37 +52,100 @@ def reauthentication_required(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method in ("GET", "HEAD"):
             return view(request, *args, **kwargs)
-        form = ReauthenticationForm(request)
-        if not request.tokens.is_reauthenticated and not form.is_valid():
-            return _page(request, form)
-        if form.is_bound:
-            request.POST = _original_form(request, form)  # type: ignore[assignment]
+        if not is_confirmed(request):
+            form, passkey_form = ReauthenticationForm(request), PasskeyReauthenticationForm(request)
+            if not form.is_valid() and not passkey_form.is_valid():
+                return _page(request, form, passkey_form)
+        if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
+            request.POST = _original_form(request)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
 
     return cast(View, asking)
+
+
+def factor_required_first(view: View) -> View:
+    """Show the view to users who have a second factor only within REAUTHENTICATION_TIMEOUT of showing it.
+
+    For forms that ask for the password themselves: that is one factor, and none of what is typed into them is carried.
+    """
+
+    @fresh_session_required
+    @wraps(view)
+    @sensitive_post_parameters()
+    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        if is_confirmed(request) or not policy.has_factor(request.user):
+            return view(request, *args, **kwargs)
+        form, passkey_form = ReauthenticationForm(request), PasskeyReauthenticationForm(request)
+        if form.is_valid() or passkey_form.is_valid():
+            return redirect(request.get_full_path())
+        return _page(request, form, passkey_form)
+
+    return cast(View, asking)
+
+
+def is_confirmed(request: Request) -> bool:
+    """Return whether the user has shown lately who they are, by a second factor if they have one.
+
+    A sign-in in a trusted browser has not asked for it.
+    """
+    row = request.tokens.row
+    amr = row.amr.split() if row else []
+    return request.tokens.is_reauthenticated and (policy.TRUSTED not in amr or policy.MULTI_FACTOR in amr)
 
 
 @sensitive_variables("password")
 def reauthenticate(request: Request, password: str) -> str:
     """Return `password` if it is the user's own, and mark this session as authenticated now.
 
-    For use in forms: raise ValidationError if it is wrong, and Throttled, which is one, after too many attempts.
-    Attempts are recorded as events.
+    Of a user with a second factor it marks nothing. For use in forms: raise ValidationError if the password is wrong,
+    and Throttled, which is one, after too many attempts. Attempts are recorded as events.
     """
     throttle.hit(request, throttle.REAUTHENTICATION, request.user)
     session_id = request.tokens.session_id
     if request.tokens.row is None or not request.user.check_password(password):
         SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATION_FAILED, session_id=session_id)
         raise forms.ValidationError(_("That password isn't right. Please try again."), code="password_incorrect")
-    with transaction.atomic():
-        request.tokens.mark_reauthenticated()
-        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
+    if not policy.has_factor(request.user):
+        _mark(request, "pwd")
     throttle.reset(request, throttle.REAUTHENTICATION, request.user)
     return password
 
 
+@sensitive_variables("code")
+def reauthenticate_by_code(request: Request, code: str) -> str:
+    """Return `code` if it is one of the user's, and mark this session as authenticated by two factors; see above."""
+    codes.count(request, request.user, code)
+    if request.tokens.row is None or not codes.spend(request, request.user, code):
+        raise forms.ValidationError(_("That's not the code. Please try again."), code="wrong_code")
+    _mark(request, codes.OTP, policy.MULTI_FACTOR)
+    return code
+
+
+def reauthenticate_by_passkey(request: Request, response: str) -> str:
+    """Return `response` if a passkey of the user has made it, and mark this session likewise."""
+    throttle.hit(request, throttle.PASSKEY)
+    session_id = str(request.tokens.session_id)
+    try:
+        passkey = passkeys.prove(request, request.user, response, Purpose.REAUTHENTICATION, session_id)
+    except InvalidResponse as error:
+        raise refused() from error
+    _mark(request, *passkeys.amr(passkey), policy.MULTI_FACTOR, acr=passkeys.PHISHING_RESISTANT)
+    throttle.reset(request, throttle.PASSKEY)
+    return response
+
+
+def _mark(request: Request, *amr: str, acr: str = "") -> None:
+    with transaction.atomic():
+        request.tokens.mark_reauthenticated(amr, acr)
+        session_id = request.tokens.session_id
+        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
+
+
 class ReauthenticationForm(forms.Form):
-    """Ask for the password, and carry another form along. The prefix of its fields is used by no other form."""
+    """Ask for the second factor, or of users without one for the password, and carry another form along.
+
+    The prefix of its fields is used by no other form.
+    """
 
     prefix = "proof"
 
@@ -89,29 +156,64 @@ class ReauthenticationForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
 
+    code = CodeField(label=gettext_lazy("Code"))
+
     def __init__(self, request: Request) -> None:
-        super().__init__(request.POST if self.add_prefix("password") in request.POST else None)
+        asked, other = ("code", "password") if policy.has_factor(request.user) else ("password", "code")
+        super().__init__(request.POST if self.add_prefix(asked) in request.POST else None)
+        del self.fields[other]
         self.request = request
+
+    def clean_code(self) -> str:
+        """Return the code, having reauthenticated the user by it."""
+        return reauthenticate_by_code(self.request, self.cleaned_data["code"])
 
     def clean_password(self) -> str:
         """Return the password, having reauthenticated the user by it."""
         return reauthenticate(self.request, self.cleaned_data["password"])
 
 
-def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:
-    fields = _original_form(request, form).lists()
-    context = {
+class PasskeyReauthenticationForm(forms.Form):
+    """Ask for one of the user's passkeys, beside the other form."""
+
+    prefix = ReauthenticationForm.prefix
+
+    response = PasskeyField()
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.POST if self.add_prefix("response") in request.POST else None)
+        self.request = request
+
+    def clean_response(self) -> str:
+        """Return the response, having reauthenticated the user by it."""
+        return reauthenticate_by_passkey(self.request, self.cleaned_data["response"])
+
+
+def fields_to_carry(request: Request) -> list[tuple[str, str]]:
+    """Return the names and values of the form that was interrupted, without its passwords."""
+    fields = _original_form(request).lists()
+    return [(name, value) for name, values in fields if "password" not in name.lower() for value in values]
+
+
+def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyReauthenticationForm) -> HttpResponse:
+    context: dict[str, object] = {
         "form": form,
-        "carried": [(name, value) for name, values in fields if "password" not in name.lower() for value in values],
+        "passkey_form": passkey_form,
+        "carried": fields_to_carry(request),
         "minutes": REAUTHENTICATION_TIMEOUT // timedelta(minutes=1),
     }
+    if "code" in form.fields:
+        about = (Purpose.REAUTHENTICATION, str(request.tokens.session_id))
+        context["passkey_options"] = passkeys.request_options_for(request.user, *about)
+        context["takes_codes"] = codes.has_any(request.user)
     return render(request, "accounts/reauthenticate.html", context)
 
 
-def _original_form(request: Request, form: ReauthenticationForm) -> QueryDict:
+def _original_form(request: Request) -> QueryDict:
     """Return the submitted form that was interrupted, without the fields of the reauthentication and the CSRF token."""
     sent = request.POST.copy()
-    for name in [name for name in sent if name.startswith(form.add_prefix("")) or name == "csrfmiddlewaretoken"]:
+    asked = f"{ReauthenticationForm.prefix}-"
+    for name in [name for name in sent if name.startswith(asked) or name == "csrfmiddlewaretoken"]:
         del sent[name]
     sent._mutable = False
     return sent

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
@@ -38,7 +38,7 @@ class SentForm:
     @property
     def key(self) -> str:
         """Return the cache key of the answer."""
-        return f"form:{salted_hmac(f'{_SALT}.key', self.identity, algorithm='sha256').hexdigest()}"
+        return f"answer:{salted_hmac(f'{_SALT}.key', self.identity, algorithm='sha256').hexdigest()}"
 
     @property
     def cipher(self) -> Fernet:
@@ -51,7 +51,7 @@ class SentForm:
 
     def keep(self, response: HttpResponseBase) -> None:
         """Keep the answer, but not until the browser may have settled on newer tokens than those that it brings."""
-        answer = self.cipher.encrypt(pickle.dumps((dict(response.items()), response.cookies)))
+        answer = self.cipher.encrypt(pickle.dumps(response))
         with_store(lambda store: store.set(self.key, answer, min(KEPT_FOR, conf.confirm_after / 2)))
 
     def forget(self) -> None:
@@ -63,15 +63,9 @@ class SentForm:
         for _ in range(int(LONGEST_WAIT / _PAUSE)):
             answer = with_store(lambda store: store.get(self.key))
             if answer != _PENDING:
-                return self._restored(answer) if answer else None
+                return pickle.loads(self.cipher.decrypt(answer)) if answer else None  # noqa: S301  (we have encrypted it)
             sleep(_PAUSE)
         return None
-
-    def _restored(self, answer: bytes) -> HttpResponseBase:
-        headers, cookies = pickle.loads(self.cipher.decrypt(answer))  # noqa: S301  (we have encrypted it)
-        response = HttpResponse(status=302, headers=headers)
-        response.cookies = cookies
-        return response
 
 
 def repeatable(view: View) -> View:

@@ -111,7 +111,7 @@ REAUTHENTICATION = Limit(
 SECOND_FACTOR = Limit(
     "second factor",
     visitor_and_account=Rate(free=10, first=10, longest=15 * 60, window=DAY),
-    account=Rate(free=50, first=1, longest=60, window=DAY),
+    account=Rate(free=20, first=60, longest=10 * 60, window=DAY),
 )
 RECOVERY_CODE = replace(SECOND_FACTOR, name="recovery code", hashing=STRANGERS)
 

@@ -1,22 +1,23 @@
 """Sign in by a passkey, and add, name and remove passkeys."""
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.factors import passkeys, policy
-from accounts.factors.forms import NewPasskeyForm, PasskeyNameForm, PasskeySignInForm
-from accounts.factors.models import Passkey
-from accounts.factors.webauthn import Purpose
+from accounts.factors.passkey_forms import NewPasskeyForm, PasskeyNameForm, PasskeySignInForm
 from accounts.forms import LoginForm
+from accounts.models import Passkey
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.sign_in import SignIn
+from tokens.decorators import anonymous_only
 from tokens.models import RefreshToken
 
 
@@ -26,10 +27,8 @@ class PasskeySignIn(SignIn):
     authentication_form = PasskeySignInForm  # type: ignore[assignment]
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        """Return options with a new challenge to the script of a page that is open for long; else lead to that page."""
-        if request.accepts("text/html"):
-            return redirect("login")
-        return HttpResponse(passkeys.request_options(Purpose.SIGN_IN), content_type="application/json")
+        """Lead to the page with the form."""
+        return redirect("login")
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show the page with both forms again."""
@@ -43,6 +42,15 @@ class PasskeySignIn(SignIn):
         tokens.method = RefreshToken.Method.PASSKEY
         tokens.amr = (*passkeys.amr(form.passkey), policy.MULTI_FACTOR)
         tokens.acr = passkeys.PHISHING_RESISTANT
+
+
+@anonymous_only
+@login_not_required
+@never_cache
+@require_safe
+def options(request: HttpRequest) -> HttpResponse:
+    """Return a new challenge to the script of a sign-in page that is open for long."""
+    return HttpResponse(passkeys.request_options(), content_type="application/json")
 
 
 @never_cache

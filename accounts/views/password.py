@@ -22,14 +22,15 @@ from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordFor
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
+from accounts.security.reauthentication import factor_required_first
 from accounts.security.reset_tokens import reset_tokens
 from accounts.views.mail_links import no_referrer
-from tokens.decorators import anonymous_only, fresh_session_required
+from tokens.decorators import anonymous_only
 
 Kind = SecurityEvent.Kind
 
 
-@method_decorator(fresh_session_required, name="dispatch")
+@method_decorator(factor_required_first, name="dispatch")
 class PasswordChange(auth_views.PasswordChangeView):
     """Let a user change their password; this browser stays signed in, and `tokens` ends all other sessions."""
 

@@ -10,12 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.factors import attempts, passkeys, recovery_codes, trusted_browsers
-from accounts.factors.forms import PasskeyFactorForm, SecondFactorForm, used_up
-from accounts.factors.models import Attempt, Passkey
+from accounts.factors.forms import SecondFactorForm, used_up
+from accounts.factors.passkey_forms import PasskeyFactorForm
 from accounts.factors.webauthn import Purpose
-from accounts.mails import outbox
-from accounts.models import Authenticator, SecurityEvent
-from accounts.security import known_browsers
+from accounts.models import Authenticator, User
+from accounts.models.factors import Attempt
+from accounts.security import carried_forms, known_browsers
 from accounts.types import Request
 from accounts.views.sign_in import after_sign_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -45,26 +45,20 @@ def second_factor(request: Request) -> HttpResponse:
     context = {
         "form": code_form,
         "passkey_form": passkey_form,
-        "passkey_options": _passkey_options(attempt),
+        "passkey_options": passkeys.request_options_for(attempt.user, Purpose.SECOND_FACTOR, attempt.pk),
         "has_app": Authenticator.objects.filter(user=attempt.user).exists(),
         "has_codes": recovery_codes.left(attempt.user) > 0,
     }
     return render(request, "accounts/second_factor.html", context)
 
 
-def _passkey_options(attempt: Attempt) -> str:
-    """Return what the browser needs to use one of the user's passkeys, or "" if they have none."""
-    if not Passkey.objects.filter(user=attempt.user).exists():
-        return ""
-    return passkeys.request_options(Purpose.SECOND_FACTOR, attempt.pk, attempt.user)
-
-
 def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> HttpResponse:
     if not attempts.complete(request, attempt, *form.amr, acr=form.acr) or not request.user.is_authenticated:
         return _to_sign_in()
-    if form.used_recovery_code:
-        _tell_of_recovery_code(request, attempt)
-    response = redirect(after_sign_in(request.user, attempt.next))
+    if recovery_codes.looks_like(form.cleaned_data.get("code", "")):
+        _tell_how_many_are_left(request, attempt.user)
+    url = after_sign_in(request.user, attempt.next)
+    response = (attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)) or redirect(url)
     known_browsers.remember(request, response, request.user)
     if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)
@@ -72,11 +66,8 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     return response
 
 
-def _tell_of_recovery_code(request: Request, attempt: Attempt) -> None:
-    """Tell the user by mail each time, and here how many are left."""
-    left = recovery_codes.left(attempt.user)
-    SecurityEvent.objects.record(request, attempt.user, SecurityEvent.Kind.RECOVERY_CODE_USED)
-    outbox.enqueue("recovery_code_used", attempt.user, request, left=left)
+def _tell_how_many_are_left(request: Request, user: User) -> None:
+    left = recovery_codes.left(user)
     words = ngettext(
         "You have %(n)d recovery code left. You can get new ones under Security.",
         "You have %(n)d recovery codes left. You can get new ones under Security.",

@@ -21,10 +21,9 @@ from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
 from accounts.factors import passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
-from accounts.factors.webauthn import Purpose
 from accounts.forms import LoginForm
 from accounts.models import User
-from accounts.security import known_browsers, sign_out_notices, throttle
+from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
 from accounts.security.repeated_forms import repeatable
 from accounts.types import Request
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -42,11 +41,19 @@ class SignIn(LoginView):
     request: Request
     template_name = "accounts/sign_in.html"
     authentication_form = LoginForm
+    carried_form = ""  # that of a user whose session had ended when they sent it (accounts/security/carried_forms.py)
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
         super().setup(request, *args, **kwargs)
         # A user who is signed in is redirected, but a submitted form signs in whoever was signed in before.
         self.redirect_authenticated_user = request.method != "POST"
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """Ask who it is if what was sent is another form; else sign in."""
+        if self.carried_form:
+            return self.render_to_response(self.get_context_data(form=LoginForm(request)))
+        self.carried_form = request.POST.get(carried_forms.FIELD, "")
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
@@ -56,8 +63,12 @@ class SignIn(LoginView):
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.note_method(form)
         response = super().form_valid(form)
-        if self.request.user.is_authenticated:
-            known_browsers.remember(self.request, response, user)
+        if not self.request.user.is_authenticated:  # who still has to show a second factor
+            self.request.carried_form = self.carried_form
+            return response
+        if self.carried_form:
+            response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
+        known_browsers.remember(self.request, response, user)
         return response
 
     def note_method(self, form: AuthenticationForm) -> None:
@@ -84,10 +95,11 @@ class SignIn(LoginView):
         return after_sign_in(self.request.user, super().get_success_url())
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        """Add the explanation, and what the browser needs to offer a passkey, to the context."""
+        """Add the explanation, the form that is carried along, and what a passkey is asked for to the context."""
         return super().get_context_data(
             notice=sign_out_notices.notice(self.request.tokens.ended),
-            passkey_options=passkeys.request_options(Purpose.SIGN_IN),
+            carried_form=self.carried_form,
+            passkey_options=passkeys.request_options(),
             **kwargs,
         )
 

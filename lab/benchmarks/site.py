@@ -12,7 +12,7 @@ if os.environ.get("BENCHMARKS_SESSIONS"):
     INSTEAD = {
         "tokens.middleware.StrictCookiesMiddleware": None,
         "tokens.middleware.TokenMiddleware": "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "tokens.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
+        "accounts.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
         "accounts.middleware.TimeZoneMiddleware": None,  # it looks at the rows of sign-ins
         "accounts.middleware.PendingDeletionMiddleware": None,  # so does this one
     }

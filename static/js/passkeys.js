@@ -44,7 +44,7 @@ async function offer(form) {
 // Before the challenge is too old.
 async function renew(form) {
   if (form.ariaBusy) return;
-  form.dataset.options = await (await fetch(form.action, { headers: { accept: "application/json" } })).text();
+  form.dataset.options = await (await fetch(form.dataset.renew)).text();
   offer(form);
 }
 

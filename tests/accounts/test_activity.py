@@ -102,7 +102,14 @@ class TestActivity:
             SecurityEvent.objects.record(None, bob, kind)
             if 'class="alarming"' in here.get(ACTIVITY).content.decode():
                 marked.add(kind)
-        assert marked == {Kind.SIGN_IN_FAILED, Kind.REAUTHENTICATION_FAILED, Kind.COPY_TRIED, Kind.REUSE_FOUND}
+        assert marked == {
+            Kind.SIGN_IN_FAILED,
+            Kind.SECOND_FACTOR_FAILED,
+            Kind.RECOVERY_CODE_USED,
+            Kind.REAUTHENTICATION_FAILED,
+            Kind.COPY_TRIED,
+            Kind.REUSE_FOUND,
+        }
 
     @pytest.mark.parametrize("kind", [Kind.REUSE_FOUND, Kind.COPY_TRIED])
     def test_names_harmless_causes_of_a_copy_that_ended_sessions(self, here, bob, kind):

@@ -96,11 +96,14 @@ class TestLogin:
     def test_answers_alike_whatever_is_wrong(self, bob, django_user_model):
         django_user_model.objects.create_user("inactive", "inactive@example.org", PASSWORD, is_active=False)
         answers = set()
-        for name, password in (("bob", "wrong"), ("nobody", PASSWORD), ("inactive", PASSWORD)):
+        for name, password in (("bob", "wrong"), ("nobody", PASSWORD), ("inactive", "wrong")):
             response = App().sign_in(name, password)
             answers.add((response.status_code, challenge(response), response.content))
         [(status, told, _)] = answers
         assert status == 401 and told.startswith('Bearer realm="sojourn", error_description="')
+        closed = App().sign_in("inactive")
+        assert challenge(closed).startswith('Bearer realm="sojourn", error_description="')
+        assert (closed.status_code, closed.json()["title"]) == (401, "account_closed")
 
     @pytest.mark.parametrize(
         "body",

@@ -137,7 +137,7 @@ class TestTheGrace:
 
         wrong, refused = sign_in("wrong"), sign_in(PASSWORD)
         assert wrong.status_code == refused.status_code == 401
-        assert wrong.json()["detail"] != refused.json()["detail"]
+        assert (wrong.json()["title"], refused.json()["title"]) == ("unauthorized", "deletion_pending")
         assert not RefreshToken.objects.live().exists()
 
 

@@ -128,7 +128,7 @@ class TestNothing:
     def test_the_api_says_what_is_to_be_done_once_the_password_is_right(self, client, bob):
         refused, wrong = sign_in_by_api(client), sign_in_by_api(client, "not it")
         assert refused.status_code == wrong.status_code == 401
-        assert refused.json()["detail"] != wrong.json()["detail"]
+        assert (refused.json()["title"], wrong.json()["title"]) == ("email_unconfirmed", "unauthorized")
         assert not RefreshToken.objects.exists()
 
     def test_a_new_password_by_mail_confirms_as_well(self, client, bob, committing):

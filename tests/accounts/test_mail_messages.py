@@ -30,6 +30,8 @@ KINDS = sorted(path.stem for path in FOLDER.glob("*.txt") if path.stem != "base"
 ADDRESS = "2001:db8:85a3:1234:5678:8a2e:370:7334"
 FACTS = {  # what the callers give
     "username_changed": {"before": "bob", "after": "bobby"},
+    "factors_changed": {"change": "authenticator_added"},
+    "recovery_code_used": {"left": 9},
 }
 
 

@@ -1,5 +1,6 @@
 """The document of the API by itself: well made, and of the same addresses, words and figures as the code."""
 
+import inspect
 import json
 import re
 from importlib.resources import files
@@ -8,6 +9,7 @@ import jsonschema_rs
 import pytest
 from django.test import Client
 
+from accounts.api import views
 from accounts.api.endpoint import MAX_BODY
 from accounts.api.problems import REALM
 from accounts.api.urls import urlpatterns
@@ -79,3 +81,5 @@ def test_repeats_what_the_code_says():
     assert components["headers"]["Challenge"]["schema"]["pattern"] == f"^{REALM}"
     too_large = components["responses"]["TooLarge"]["content"]["application/problem+json"]["example"]
     assert str(MAX_BODY) in too_large["detail"]
+    refusals = set(re.findall(r'title="(\w+)"', inspect.getsource(views)))
+    assert refusals and refusals <= set(re.findall(r"\w+", components["responses"]["WrongPassword"]["description"]))

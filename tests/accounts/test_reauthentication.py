@@ -230,10 +230,10 @@ class TestProved:
         assert answer(here, here.post(f"{SESSIONS}end-others/")).status_code == 302
         assert here.get(SESSIONS).status_code == 200
 
-    def test_costs_one_query_to_ask_and_two_more_to_be_wrong(self, here, django_assert_num_queries):
-        with django_assert_num_queries(1):  # the row
+    def test_costs_two_queries_to_ask_and_two_more_to_be_wrong(self, here, django_assert_num_queries):
+        with django_assert_num_queries(2):  # the row, and whether there is a second factor
             page = here.post(OTHERS)
-        with django_assert_num_queries(3):  # the row, whether to record what happened, and that
+        with django_assert_num_queries(4):  # these, whether to record what happened, and that
             assert answer(here, page, "wrong").status_code == 200
 
 

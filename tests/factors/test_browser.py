@@ -252,7 +252,7 @@ def test_a_page_that_is_open_for_long_gets_a_new_challenge(enrolled):
     form = page.locator("form[data-passkey]")
     before = form.get_attribute("data-options")
     assert before
-    with page.expect_response("**/accounts/login/passkey/"):
+    with page.expect_response("**/accounts/login/passkey/options/"):
         page.clock.run_for(4 * 60_000)
     expect(form).not_to_have_attribute("data-options", before)
     device.touch(True)

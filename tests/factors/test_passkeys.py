@@ -217,10 +217,13 @@ class TestSignInByPasskeyAlone:
         assert "Too many attempts" in page.content.decode()
         assert client.post(LOGIN, {"username": "bob", "password": "correct horse battery"}).url == SECOND_FACTOR
 
-    def test_the_page_in_html_is_the_sign_in_and_in_json_a_new_challenge(self, client):
-        assert client.get(PASSKEY_LOGIN, headers={"accept": "text/html"}).url == LOGIN
-        fresh = client.get(PASSKEY_LOGIN, headers={"accept": "application/json"}).json()
-        assert fresh["challenge"] != options(client.get(LOGIN))["challenge"]
+    def test_a_page_that_is_open_for_long_gets_a_new_challenge(self, passkey, authenticator):
+        client = Client()
+        response = authenticator.get(client.get(reverse("passkey_options")).json())
+        assert not client.cookies
+        client.get(LOGIN)
+        assert client.post(PASSKEY_LOGIN, {"response": response}).status_code == 302
+        assert Client().get(PASSKEY_LOGIN).url == LOGIN
 
     def test_where_emails_have_to_be_confirmed_it_is_no_way_round(self, bob, passkey, authenticator, settings):
         settings.EMAIL_VERIFICATION = "mandatory"
@@ -231,6 +234,38 @@ class TestSignInByPasskeyAlone:
         client.post(LOGIN, {"username": "bob", "password": "correct horse battery"})
         use(authenticator, client)
         assert not Attempt.objects.exists()
+
+
+class TestReauthentication:
+    def ask(self, client):
+        expire_reauthentication()
+        return client.post(reverse("passkey_name", args=[Passkey.objects.get().pk]), {"name": "another"})
+
+    def answer(self, client, page, response):
+        url = page.wsgi_request.get_full_path()
+        return client.post(url, {"proof-response": response, "name": "another"})
+
+    def test_a_passkey_confirms_who_it_is_and_the_form_goes_on(self, client, passkey, authenticator):
+        page = self.ask(client)
+        assert self.answer(client, page, authenticator.get(options(page))).url == SECURITY
+        assert Passkey.objects.get().name == "another"
+        row = RefreshToken.objects.get(revoked_at=None)
+        assert (row.amr, row.acr) == ("pwd swk user mfa", "phr")
+
+    def test_whoever_has_nothing_else_is_asked_for_nothing_else(self, client, passkey):
+        page = self.ask(client).content.decode()
+        assert "proof-response" in page
+        assert "proof-code" not in page and "proof-password" not in page
+
+    def test_the_response_of_another_session_or_purpose_confirms_nothing(self, client, passkey, authenticator):
+        other = Client()
+        use(authenticator, other)
+        for challenge in (options(self.ask(other)), options(Client().get(LOGIN))):
+            page = self.ask(client)
+            page = self.answer(client, page, authenticator.get(challenge))
+            assert REFUSED in page.content.decode()
+        assert Passkey.objects.get().name != "another"
+        assert SecurityEvent.objects.filter(kind=Kind.SECOND_FACTOR_FAILED).count() == 2
 
 
 class TestSecondFactor:

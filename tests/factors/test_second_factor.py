@@ -325,3 +325,16 @@ class TestRaces:
     def test_the_tries_are_five(self, bob, secret):
         give_password(Client())
         assert self.at_once(lambda: Attempt.objects.filter(user=bob).use_try()) == 5
+
+
+def test_a_form_whose_session_has_ended_meanwhile_is_carried_past_the_second_factor(bob, secret, now, clock):
+    client = Client()
+    give_password(client)
+    client.post(SECOND_FACTOR, {"code": now()})
+    RefreshToken.objects.all().revoke(RefreshToken.Reason.ENDED)
+    typed = "first_name=Robert&last_name=&time_zone="
+    page = client.post(reverse("profile"), typed, content_type="application/x-www-form-urlencoded")
+    carried = re.search(r'name="carried_form" value="([^"]+)"', page.content.decode())[1]
+    assert give_password(client, carried_form=carried).status_code == 303
+    clock.shift(60)
+    assert 'value="Robert"' in client.post(SECOND_FACTOR, {"code": now()}).content.decode()

@@ -6,6 +6,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Page
@@ -92,6 +93,15 @@ def signed_up(page: Page) -> None:
     sent(username=f"newcomer{next(NUMBERS)}", email="newcomer@example.org", password1=NEW, password2=NEW)(page)
 
 
+def ended(page: Page) -> None:
+    """Sign out elsewhere, while the page stays open."""
+    cookies = page.context.cookies()
+    token = page.input_value("main [name=csrfmiddlewaretoken]")
+    page.request.post(urljoin(page.url, "/accounts/logout/"), form={"csrfmiddlewaretoken": token}, max_redirects=0)
+    page.context.clear_cookies()
+    page.context.add_cookies(cookies)
+
+
 def menu(page: Page) -> None:
     page.locator("header button.account").press("Enter")
 
@@ -100,6 +110,9 @@ def opened(page: Page) -> None:
     """What can be unfolded."""
     page.locator("main summary").press("Enter")
 
+
+PROFILE_AFTER_SIGN_IN = "/accounts/login/?next=/accounts/profile/"
+INTERRUPTED = (sent(username="wanda", password=PASSWORD), ended, sent(first_name="Wanda"))
 
 OPEN = [
     Picture("home-visitor", "/"),
@@ -123,6 +136,12 @@ OPEN = [
         "signed-out",
         "/accounts/login/",
         act=one_after_another(sent(username="wanda", password=PASSWORD), menu, pressed("Sign out", where="header")),
+    ),
+    Picture("sign-in-carried", PROFILE_AFTER_SIGN_IN, act=one_after_another(*INTERRUPTED)),
+    Picture(
+        "carried-form",
+        PROFILE_AFTER_SIGN_IN,
+        act=one_after_another(*INTERRUPTED, sent(username="wanda", password=PASSWORD)),
     ),
     *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")

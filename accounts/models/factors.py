@@ -206,6 +206,7 @@ class Attempt(models.Model):
     remember = models.BooleanField(null=True)
     is_app = models.BooleanField(default=False)
     next = models.TextField(blank=True)
+    carried_form = models.TextField(blank=True)  # encrypted: accounts/security/carried_forms.py
     tries = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     spent_at = models.DateTimeField(null=True)

@@ -1,0 +1,80 @@
+"""Carry a form through the sign-in, if its user's session had ended by the time they sent it.
+
+A hidden field of the sign-in page holds it. It is encrypted because somebody else may be sitting there by then, and
+because only what was made here is ever sent on: a form of this site, which had passed the CSRF check, to its own URL.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.crypto import salted_hmac
+from django.utils.http import escape_leading_slashes
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.security.reauthentication import fields_to_carry
+from accounts.types import Request
+
+FIELD = "carried_form"
+LIFETIME = 60 * 60  # seconds, in which whoever was called away should be back
+LONGEST = 64 * 1024  # bytes; the page that carries it should stay light
+_SALT = "accounts.security.carried_forms"
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedForm:
+    """Represent a form that waits to be sent: where to, and the names and values of its fields."""
+
+    url: str
+    fields: list[tuple[str, str]]
+
+
+def carry(request: Request) -> str:
+    """Return the form that `request` sends, encrypted, or "" if it sends none that can be carried.
+
+    The tokens that came along say whose it is, even if they have expired. A visitor without any cannot be recognised
+    after the sign-in. Files are not carried, as they would have to be stored, and neither are passwords.
+    """
+    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+        return ""
+    subjects = {claims.sub for claims in request.tokens.presented_claims()}
+    fields = fields_to_carry(request)
+    if len(subjects) != 1 or not fields or len(request.body) > LONGEST:
+        return ""
+    url = escape_leading_slashes(request.get_full_path())
+    return _cipher().encrypt(json.dumps([subjects.pop(), url, fields]).encode()).decode()
+
+
+def restore(value: str, user: User) -> CarriedForm | None:
+    """Return the form that `carry` has encrypted, or None if it is not the form of `user`, or too old."""
+    try:
+        subject, url, fields = json.loads(_cipher().decrypt(value.encode(), ttl=LIFETIME))
+    except InvalidToken:
+        return None
+    return CarriedForm(url, fields) if subject == str(user.pk) else None
+
+
+def resume(request: Request, value: str, back: str) -> HttpResponse | None:
+    """Return a page on which the user, who has just signed in, can send their form; or None, with a message.
+
+    `back` is where they go if they would rather not. Who has requested deletion has to decide about that first.
+    """
+    form = None if getattr(request.user, "deletion_due_at", None) else restore(value, request.user)
+    if form is not None:
+        return render(request, "accounts/carried_form.html", {"carried": form, "back": back})
+    text = _("The form from before you signed in wasn't sent. If it was yours, please fill it in again.")
+    messages.warning(request, text)
+    return None
+
+
+def _cipher() -> MultiFernet:
+    """Return what encrypts under the secret key, and decrypts under the fallback keys as well."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    keys = (salted_hmac(_SALT, "cipher", secret=secret, algorithm="sha256").digest() for secret in secrets)
+    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])
