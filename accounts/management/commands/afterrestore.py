@@ -156,7 +156,7 @@ def _events(log: list[str]) -> Iterator[Event]:
     with ExitStack() as stack:
         for name in log:
             try:
-                file = sys.stdin if name == "-" else stack.enter_context(open(name, encoding="utf-8"))  # noqa: PTH123
+                file = sys.stdin if name == "-" else stack.enter_context(open(name, encoding="utf-8", errors="replace"))
             except OSError as error:
                 raise CommandError(f"{name} can't be read: {error.strerror}.") from None
             yield from filter(None, map(_parse, file))
