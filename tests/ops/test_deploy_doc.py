@@ -11,7 +11,13 @@ pytestmark = pytest.mark.once
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGE = (DOCS / "reference/commands.md").read_text()
 OURS = {name: app for name, app in get_commands().items() if app in ("accounts", "tokens")}
-CHANGING = {"cleartokens", "tidyaccounts", "endsessions", "sendmails"}  # and tokenkeys, whose verbs take it
+CHANGING = {
+    "afterrestore",
+    "cleartokens",
+    "tidyaccounts",
+    "endsessions",
+    "sendmails",
+}  # and tokenkeys, whose verbs take it
 
 
 def options(name):
