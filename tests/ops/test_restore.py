@@ -23,6 +23,7 @@ INSTEAD = """
 systemctl() { echo "$*" >> "$FOLDER/units"; }
 journalctl() { cat "$LOG"; }
 runuser() { shift 3; "$@"; }
+manage() (set -a; . "$ENVIRONMENT"; "$PYTHON" manage.py "$@")
 set -eu
 """
 
@@ -34,18 +35,13 @@ def sojourn(tmp_path):
         for statement in ("CREATE ROLE sojourn LOGIN", "CREATE DATABASE sojourn OWNER sojourn"):
             database.execute(server.url, statement)
         with Site(tmp_path, server.url.replace("postgres@", "sojourn@").removesuffix("postgres") + "sojourn") as site:
-            environment = tmp_path / "environment"
-            environment.write_text("".join(f"{name}='{value}'\n" for name, value in site.environment.items()))
-            places = {
-                "/var/backups": str(tmp_path),
-                "/etc/sojourn/environment": str(environment),
-                ".venv/bin/python": sys.executable,
-            }
+            file = tmp_path / "environment"
+            file.write_text("".join(f"{name}='{value}'\n" for name, value in site.environment.items()))
 
             def run(commands):
-                for place, here in places.items():
-                    commands = commands.replace(place, here)
+                commands = commands.replace("/var/backups", str(tmp_path)).replace("ops/manage", "manage")
                 given = {"PGHOST": str(server.folder), "PGUSER": "postgres", "LOG": str(site.log)}
+                given |= {"ENVIRONMENT": str(file), "PYTHON": sys.executable}
                 programs = f"{server.binaries}:{os.environ['PATH']}"
                 environment = {"PATH": programs, "FOLDER": str(tmp_path), **given}
                 done = subprocess.run(
