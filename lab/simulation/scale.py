@@ -29,7 +29,7 @@ STATEMENT = 0.001  # seconds that it keeps a connection
 ROW = 589  # bytes, indexes included
 CONFIRMATION = 157  # bytes of WAL
 SESSION = 2_577  # bytes of WAL of a sign-in, its end and the deletion of its row together
-ENTRY = 175  # bytes of an id on the revocation list
+ENTRY = 251  # bytes of an id on the revocation list
 
 # Assumed of each person.
 SIGN_INS = 0.2  # a day, and as many ends
