@@ -41,6 +41,7 @@ MAIL_OPTIONS = {
 }
 MAIL_TIMEOUT = 10  # seconds for each response of the mail server
 
+DATABASE_SWITCHES = {"ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS"}
 # How long a request waits for the database: less than nginx waits for the answer.
 CONNECT_TIMEOUT = 5  # seconds
 DEADLINES: dict[str, Parts] = {
@@ -75,8 +76,11 @@ def text(name: str, default: str | None = None) -> str:
 
 def switch(name: str, default: bool | None = None) -> bool:
     """Return a boolean. Raise ImproperlyConfigured, as all functions below."""
-    value = text(name, None if default is None else str(default)).strip().lower()
-    if value not in YES | NO:
+    return _boolean(name, text(name, None if default is None else str(default)))
+
+
+def _boolean(name: str, value: str) -> bool:
+    if (value := value.strip().lower()) not in YES | NO:
         raise ImproperlyConfigured(f"{name} must be true or false.")
     return value in YES
 
@@ -207,8 +211,11 @@ def _picture_size(data: bytes) -> tuple[float, float]:
 
 
 def database(name: str) -> Parts:
-    """Return the settings of a database."""
-    return _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
+    """Return the settings of a database; its query may set those of Django, such as `?CONN_MAX_AGE=0`."""
+    parts = _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
+    for option in DATABASE_SWITCHES & parts.keys():
+        parts[option] = _boolean(f"{name}: {option}", str(parts[option]))
+    return parts
 
 
 def deadlines(name: str, database: Parts) -> Parts:

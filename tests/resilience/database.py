@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -73,6 +73,31 @@ class Postgres:
     def stop(self) -> None:
         postgres.stop(self.binaries, self.folder)
 
+    def cut_off(self) -> None:
+        """Have a standby hear no more of its primary: what is written there from now on will be lost."""
+        execute(self.url, "ALTER SYSTEM SET primary_conninfo = ''")
+        execute(self.url, "SELECT pg_reload_conf()")
+        until = monotonic() + 60
+        while execute(self.url, "SELECT FROM pg_stat_wal_receiver"):
+            assert monotonic() < until, (self.folder / "log").read_text()
+            sleep(0.05)
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        postgres.run(self.binaries / "pg_ctl", "-D", self.folder / "data", "-s", "-w", "promote")
+
+
+@contextmanager
+def pair() -> Iterator[tuple[Postgres, Postgres]]:
+    """A primary, which may be dead at the end, and a standby that streams from it."""
+    with tempfile.TemporaryDirectory(prefix="sojourn-pg-", dir="/tmp") as second, mortal() as primary:
+        standby = Postgres(Path(second))
+        postgres.follow(standby.binaries, primary.folder, standby.folder, lag=0)
+        try:
+            yield primary, standby
+        finally:
+            standby.stop()
+
 
 @contextmanager
 def mortal() -> Iterator[Postgres]:
@@ -82,4 +107,5 @@ def mortal() -> Iterator[Postgres]:
         try:
             yield server
         finally:
-            server.stop()
+            with suppress(subprocess.CalledProcessError):  # it is dead
+                server.stop()
