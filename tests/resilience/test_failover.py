@@ -28,7 +28,7 @@ def test_nobody_is_signed_out_by_a_failover_that_loses_writes(installed, tmp_pat
     with database.pair() as (primary, standby):
         both = ",".join(quote(str(server.folder), safe="") for server in (primary, standby))
         site = installed(
-            f"postgres://postgres@{both}/postgres?target_session_attrs=read-write&connect_timeout=3",
+            f"postgres://postgres@{both}/postgres?target_session_attrs=read-write",
             TOKENS_ACCESS_LIFETIME=str(LIFETIME),
             TOKENS_REVOCATION_GRACE="300",
             METRICS_TOKEN="let-me-read",
@@ -52,7 +52,7 @@ def test_patroni_promotes_the_standby_and_the_site_finds_it(installed, tell):
     with patroni.pair() as (leader, standby):
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in (leader, standby))
         site = installed(
-            f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write&connect_timeout=3",
+            f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write",
             TOKENS_REVOCATION_GRACE="300",
         )
         jars = site.jars(PEOPLE)
