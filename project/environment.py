@@ -42,6 +42,16 @@ MAIL_OPTIONS = {
 MAIL_TIMEOUT = 10  # seconds for each response of the mail server
 
 DATABASE_SWITCHES = {"ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS"}
+# How long a request waits for the database: less than nginx waits for the answer.
+CONNECT_TIMEOUT = 5  # seconds
+DEADLINES: dict[str, Parts] = {
+    "django.db.backends.postgresql": {
+        "lock_timeout": "5s",
+        "statement_timeout": "20s",
+        "idle_in_transaction_session_timeout": "20s",
+    },
+    "django.db.backends.mysql": {"read_timeout": 20, "write_timeout": 20},
+}
 
 LOGO_HEIGHT = 28  # pixels
 WIDEST_LOGO = 6  # times as wide as high
@@ -206,6 +216,18 @@ def database(name: str) -> Parts:
     for option in DATABASE_SWITCHES & parts.keys():
         parts[option] = _boolean(f"{name}: {option}", str(parts[option]))
     return parts
+
+
+def deadlines(name: str, database: Parts) -> Parts:
+    """Take the deadlines for requests out of the options of `database`, and return them with those by default."""
+    options = database.get("OPTIONS", {})
+    found = {key: options.pop(key, value) for key, value in DEADLINES.get(database["ENGINE"], {}).items()}
+    for key, value in found.items():
+        if not re.fullmatch("[0-9]+(ms|s|min)?", str(value)):
+            raise ImproperlyConfigured(f"{name}: {key} must be a time such as 20s.")
+    if found:
+        database["OPTIONS"] = {"connect_timeout": CONNECT_TIMEOUT, **options}
+    return found
 
 
 def cache(name: str, default: str | None = None) -> Parts:

@@ -7,7 +7,6 @@ import socket
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.base import Worker
 
@@ -92,4 +91,6 @@ class Server(BaseApplication):
 
     def load(self) -> WSGIHandler:
         """Return the application."""
-        return get_wsgi_application()
+        from project.wsgi import application
+
+        return application

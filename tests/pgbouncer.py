@@ -1,6 +1,7 @@
 """A real pgbouncer in transaction mode, with Debian's program: no service, no port, gone afterwards."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,21 +10,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import postgres
+from tests.resilience.server import ROOT
 from tests.smtp import wait_until
 
 # Two connections for everybody, so that one who keeps something in a connection meets others there.
 CONFIGURATION = """
 [databases]
-* = host={server} user=postgres pool_size=2
+* = host={server} user=postgres pool_size=2 {deadlines}
 [pgbouncer]
 listen_addr =
 unix_socket_dir = {folder}
 listen_port = 5432
 auth_type = any
 pool_mode = transaction
-ignore_startup_parameters = options
 logfile = {folder}/log
 """
+
+DEADLINES = re.search(r"connect_query='.+'", (ROOT / "docs/howto/databases.md").read_text())
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def pooling(server: Path) -> Iterator[str]:
         folder = Path(name)
         if os.geteuid() == 0:
             os.chown(folder, *postgres.owner())
-        (folder / "ini").write_text(CONFIGURATION.format(server=server, folder=folder))
+        (folder / "ini").write_text(CONFIGURATION.format(server=server, folder=folder, deadlines=DEADLINES[0]))
         pooler = subprocess.Popen([*postgres.as_nobody(), program, "--quiet", folder / "ini"])
         try:
             wait_until((folder / ".s.PGSQL.5432").exists, seconds=60)

@@ -35,11 +35,16 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
     if "sqlite" in about["ENGINE"]:
         with closing(sqlite3.connect(about["NAME"], timeout=20, isolation_level=None)) as connection:
             return connection.execute(statement).fetchall()
-    where = {"host": about["HOST"], "port": about["PORT"], "user": about["USER"], "password": about["PASSWORD"]}
-    given = {name: value for name, value in where.items() if value}
-    with psycopg.connect(dbname=about["NAME"], autocommit=True, **given) as connection:
+    with psycopg.connect(autocommit=True, **parameters(url)) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
+
+
+def parameters(url: str) -> dict[str, Any]:
+    """What psycopg connects to the database of `url` by."""
+    about = Env.db_url_config(url)
+    names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+    return {name: about[key] for name, key in names.items() if about[key]}
 
 
 class Postgres:

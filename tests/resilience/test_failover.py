@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from time import time
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
 
+from tests import patroni
 from tests.cluster.crowd import Crowd
 from tests.resilience import database
 from tests.resilience.browser import ACCESS, Browser
@@ -26,7 +28,7 @@ def test_nobody_is_signed_out_by_a_failover_that_loses_writes(installed, tmp_pat
     with database.pair() as (primary, standby):
         both = ",".join(quote(str(server.folder), safe="") for server in (primary, standby))
         site = installed(
-            f"postgres://postgres@{both}/postgres?target_session_attrs=read-write&connect_timeout=3",
+            f"postgres://postgres@{both}/postgres?target_session_attrs=read-write",
             TOKENS_ACCESS_LIFETIME=str(LIFETIME),
             TOKENS_REVOCATION_GRACE="300",
             METRICS_TOKEN="let-me-read",
@@ -37,17 +39,48 @@ def test_nobody_is_signed_out_by_a_failover_that_loses_writes(installed, tmp_pat
         crowd = Crowd([Browser(server.port, jar) for jar in jars])
         asyncio.run(fail_over(crowd, primary, standby))
 
-        tell(f"{len(crowd.visits)} requests, {sum(not visit.is_good for visit in crowd.visits)} told to wait")
-        trouble = [visit for visit in crowd.visits if not visit.is_good]
-        assert all(visit.is_excused and visit.is_kind for visit in trouble), trouble
-        assert not crowd.strangers
-        assert not any(browser.deleted for browser in crowd.browsers)
+        nobody_is_signed_out(crowd, tell)
         branches = site.branches()
         assert branches["behind"] > PEOPLE / 2  # all but those that were just asking with an access token
         assert not branches["reused"] + branches["probed"]
         asking = Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Authorization": "Bearer let-me-read"})
         with urlopen(asking, timeout=60) as answer:
             assert BEHIND.search(answer.read().decode())  # which SojournDatabaseLostWrites watches
+
+
+def test_patroni_promotes_the_standby_and_the_site_finds_it(installed, tell):
+    with patroni.pair() as (leader, standby):
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in (leader, standby))
+        site = installed(
+            f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write",
+            TOKENS_REVOCATION_GRACE="300",
+        )
+        jars = site.jars(PEOPLE)
+        server = site.serve()
+        crowd = Crowd([Browser(server.port, jar) for jar in jars])
+        asyncio.run(lose(leader, crowd))
+        assert standby.recovers() is False
+    nobody_is_signed_out(crowd, tell)
+
+
+async def lose(leader: patroni.Node, crowd: Crowd) -> None:
+    async with crowd.about():
+        await crowd.rounds(3)
+        with crowd.may_fail():
+            await asyncio.to_thread(leader.kill)
+            await crowd.told_to_wait()
+            for browser in crowd.browsers:
+                browser.jar.pop(ACCESS, None)  # so that a good answer comes from the new leader
+            await crowd.rounds(1)
+        await crowd.rounds(4)
+
+
+def nobody_is_signed_out(crowd: Crowd, tell: Callable[[str], None]) -> None:
+    trouble = [visit for visit in crowd.visits if not visit.is_good]
+    tell(f"{len(crowd.visits)} requests, {len(trouble)} told to wait")
+    assert all(visit.is_excused and visit.is_kind for visit in trouble), trouble
+    assert not crowd.strangers
+    assert not any(browser.deleted for browser in crowd.browsers)
 
 
 async def fail_over(crowd: Crowd, primary: database.Postgres, standby: database.Postgres) -> None:

@@ -30,6 +30,9 @@ other = connection.copy()
 other.set_autocommit(False)
 other.cursor().execute("SELECT 1")
 print(1 + len(list(rows)), "rows")
+with connection.cursor() as cursor:
+    cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+    print(cursor.fetchone())
 """
 
 
@@ -75,7 +78,8 @@ def test_all_goes_through_pgbouncer_once_cursors_are_off(installed, server, pool
         text = command.communicate(timeout=120)[0]
         assert command.returncode == 0, text
     assert not any(browser.deleted for browser in browsers)
-    assert f"{PEOPLE + 1} rows" in said(site, "shell", "-c", CURSOR)
+    read = said(site, "shell", "-c", CURSOR)
+    assert f"{PEOPLE + 1} rows" in read and "('20s', '5s')" in read  # pgbouncer has set the deadlines
     assert "W007" not in said(site, "check", "--database", "default")
 
 
