@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.request_id.RequestIdMiddleware",
+    "project.http_metrics.HttpMetricsMiddleware",
     # What static files need as well comes before WhiteNoise: the headers, and the client's IP address.
     "project.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
