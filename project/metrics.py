@@ -102,8 +102,8 @@ class WorkerCollector(ProcessCollector):
 
 def _is_readable(path: str) -> bool:
     try:
-        with open(path, "rb"):
-            return True
+        with open(path, "rb") as file:
+            return bool(file.read(1))  # A worker may be about to fill one that is empty.
     except FileNotFoundError:  # A worker has ended meanwhile.
         return False
     except OSError as error:

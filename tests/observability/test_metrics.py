@@ -1,8 +1,12 @@
 """What Prometheus reads, and nobody else: branches, outcomes, reasons, costs, lag, and what the database says."""
 
 import asyncio
+import os
+import re
 import time
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 
 import pytest
@@ -10,6 +14,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import RequestFactory
 from django.utils import timezone
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from accounts.db_metrics import db_metrics
 from accounts.models import OutgoingMail, SecurityEvent
@@ -246,6 +251,45 @@ class TestRequests:
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(http_metrics.HttpMetricsMiddleware(leave)(RequestFactory().get("/")))
         assert (counter._value.get(), gauge._value.get()) == (before[0] + 1, before[1])
+
+
+class TestWorkers:
+    @pytest.fixture
+    def folder(self, monkeypatch):
+        """What a worker has counted, in a folder that everybody may enter, as the server's user is not root."""
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", name)
+            counted = MmapedDict(str(folder / "counter_1.db"))
+            counted.write_value(
+                mmap_key("sojourn_sign_ins", "sojourn_sign_ins_total", ["outcome"], ["opened"], ""), 7, 0
+            )
+            counted.close()
+            yield folder
+
+    def test_a_file_of_roots_hides_no_other_and_is_told_once(self, db, folder, read_all, caplog):
+        """Only root may read it."""
+        (folder / "counter_1.db").chmod(0o644)
+        (folder / "counter_2.db").touch(mode=0o000)
+        read_all("check_ok")  # what is imported late is read by root
+        user = os.geteuid()
+        os.seteuid(65534 if user == 0 else user)
+        try:
+            for _ in range(2):
+                assert read_all("sign_ins_total") == {("opened",): 7}
+        finally:
+            os.seteuid(user)
+        assert [record.getMessage() for record in caplog.records if "counter_2.db" in record.getMessage()] == [
+            f"Metrics in {folder}/counter_2.db cannot be read and are left out: Permission denied."
+        ]
+
+    def test_each_that_lives_by_its_memory(self, db, folder, settings):
+        settings.METRICS_TOKEN = "let-me-read"
+        for pid in (os.getpid(), 2**22 + 1):  # the latter is above Linux's highest
+            (folder / f"gauge_livesum_{pid}.db").write_bytes((folder / "counter_1.db").read_bytes())
+        text = Client().get("/metrics", headers={"authorization": "Bearer let-me-read"}).content.decode()
+        assert re.findall(r'^process_resident_memory_bytes{pid="(\d+)"} [\d.e+]+$', text, re.M) == [str(os.getpid())]
 
 
 class TestReaders:

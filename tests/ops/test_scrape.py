@@ -49,6 +49,7 @@ def asked(tmp_path):
     metrics = tmp_path / "metrics"
     unit.environment |= {"METRICS_TOKEN": TOKEN, "TRUSTED_PROXIES": "1", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     unit.environment |= {"SECURE_SSL_REDIRECT": "true", "TOKENS_ISSUER": "https://localhost"}
+    unit.environment |= {"FAULTS_URLS": "project.urls"}
     (tmp_path / "sojourn-token").write_text(TOKEN)
     try:
         unit.start()
@@ -72,7 +73,7 @@ def asked(tmp_path):
                     return [target["health"] for target in asked("targets")["activeTargets"]] == ["up"]
 
             try:
-                wait_until(has_read, seconds=120)
+                wait_until(has_read, seconds=90)
                 yield asked
             finally:
                 process.terminate()
