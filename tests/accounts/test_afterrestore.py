@@ -25,6 +25,7 @@ def restored(db, client, bob, sign_in):
     sign_in(client, bob)
     SecurityEvent.objects.all()._raw_delete("default")
     SecurityEvent.objects.create(user=bob, kind=Kind.SIGNED_IN, created_at=SINCE)
+    User.objects.filter(pk=bob.pk).update(password_changed_at=SINCE)
     EmailVerification.objects.create(user=bob, email="new@example.org")
     outbox.enqueue("password_changed", bob)
     return bob
@@ -103,6 +104,12 @@ class TestLog:
         restored.refresh_from_db()
         assert not restored.check_password(PASSWORD)
         assert restored.can_reset_password
+
+    def test_a_password_that_was_chosen_since_the_restore_stays(self, restored, log):
+        User.objects.filter(pk=restored.pk).update(password_changed_at=timezone.now())
+        after(log=[log((1, "password_reset", restored))])
+        restored.refresh_from_db()
+        assert restored.check_password(PASSWORD)
 
     def test_what_it_cannot_tell_is_named(self, restored, log):
         assert "To be looked at (Permissions changed): bob" in after(log=[log((1, "rights_changed", restored))])

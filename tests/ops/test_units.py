@@ -67,7 +67,12 @@ def test_each_timer_and_socket_has_its_service():
 def test_every_command_is_one_that_the_site_has():
     services = [path for path in UNITS if path.suffix == ".service"]
     said = [item for path in services for item in directives(path).items()]
-    commands = [shlex.split(value) for (_, name), values in said if name.startswith("Exec") for value in values]
+    commands = [
+        shlex.split(value.removeprefix("-"))
+        for (_, name), values in said
+        if name.startswith("Exec")
+        for value in values
+    ]
     assert len(commands) > 3
     for words in commands:
         assert words[0].startswith(("/srv/sojourn/.venv/bin/", "/bin/"))

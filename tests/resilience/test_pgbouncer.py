@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 OPTION = "?DISABLE_SERVER_SIDE_CURSORS=true"
 PEOPLE = 8
 COMMANDS = ("sessionreport", "cleartokens", "tidyaccounts", "migrate")
+CHECK = ("check", "--tag", "database", "--database", "default")  # as in ops/systemd
 # While a cursor of one connection is open, another takes the server's connection that it is in.
 CURSOR = """
 from django.db import connection
@@ -80,7 +81,7 @@ def test_all_goes_through_pgbouncer_once_cursors_are_off(installed, server, pool
     assert not any(browser.deleted for browser in browsers)
     read = said(site, "shell", "-c", CURSOR)
     assert f"{PEOPLE + 1} rows" in read and "('20s', '5s')" in read  # pgbouncer has set the deadlines
-    assert "W007" not in said(site, "check", "--database", "default")
+    assert "W007" not in said(site, *CHECK)
 
 
 async def refresh_and_administer(browsers, administrator):
@@ -104,15 +105,15 @@ def test_a_cursor_is_lost_without_the_setting_and_a_check_says_so(installed, ser
         site = installed(f"{pooled.rpartition('/')[0]}/{url.rpartition('/')[2]}")
         site.jars(2)
         assert "does not exist" in said(site, "shell", "-c", CURSOR)
-        assert "project.W007" in said(site, "check", "--database", "default")
+        assert "project.W007" in said(site, *CHECK)
 
 
 @pytest.mark.parametrize(("workers", "warned"), [(16, False), (24, True)])
 def test_a_check_says_if_the_threads_can_open_more_connections_than_there_are(installed, server, workers, warned):
     site = installed(server.url, WEB_CONCURRENCY=str(workers), CACHE_URL="redis://nowhere")
-    assert ("project.W006" in said(site, "check", "--database", "default")) == warned
+    assert ("project.W006" in said(site, *CHECK)) == warned
 
 
 def test_a_check_does_not_fail_without_the_database(installed, tmp_path):
     site = installed(f"postgres://postgres@/{quote(str(tmp_path), safe='')}/none", CACHE_URL="redis://nowhere")
-    assert "no issues" in said(site, "check", "--database", "default")
+    assert "no issues" in said(site, *CHECK)

@@ -100,7 +100,8 @@ def _repeat_for(user: User, happened: dict[str, datetime], blocked: User) -> Ite
         yield "Deleted again"
         return
     fields = set()
-    if happened.keys() & {Kind.PASSWORD_CHANGED, Kind.PASSWORD_RESET}:
+    replaced = [happened[kind] for kind in (Kind.PASSWORD_CHANGED, Kind.PASSWORD_RESET) if kind in happened]
+    if replaced and max(replaced) > user.password_changed_at:  # and not once more since the restore
         user.copy_password(blocked)
         fields.add("password")
         yield "Has to reset the password, as the restored one is out of date"
