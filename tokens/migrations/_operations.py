@@ -85,9 +85,12 @@ def _is_valid(connection: BaseDatabaseWrapper, name: str) -> bool | None:
 
 @contextmanager
 def _patient(schema_editor: Any) -> Iterator[None]:
-    """Wait for transactions under way as long as they take: nobody has to wait behind this statement meanwhile."""
+    """Wait for transactions under way as long as they take: nobody has to wait behind this statement meanwhile.
+
+    Not behind a pooler in transaction mode, where somebody else's transaction would meet these settings.
+    """
     timeouts = ("lock_timeout", "statement_timeout")
-    if schema_editor.collect_sql:
+    if schema_editor.collect_sql or schema_editor.connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         yield
         return
     with schema_editor.connection.cursor() as cursor:

@@ -42,8 +42,11 @@ class Command(migrate.Command):
 
 @contextmanager
 def short_waits(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Have statements wait for a lock no longer than LOCK_TIMEOUT, and run as long as they take."""
-    if connection.vendor != "postgresql":
+    """Have statements wait for a lock no longer than LOCK_TIMEOUT, and run as long as they take.
+
+    Not behind a pooler in transaction mode, where somebody else's transaction would meet these settings.
+    """
+    if connection.vendor != "postgresql" or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         yield
         return
     with connection.cursor() as cursor:
