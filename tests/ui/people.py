@@ -151,10 +151,12 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
 
     cookies = jar(user, user_agent=FIREFOX, started=DAY, amr="pwd swk user mfa", **about)
     FactorSettings.objects.create(user=user)
-    name = f"passkey of {user}"
-    passkey = Passkey.objects.create(user=user, credential_id=name.replace(" ", "-"), name="iCloud Keychain")
+    name = f"passkey-of-{user.username:x<9}"  # as Base64 has it
+    passkey = Passkey.objects.create(user=user, credential_id=name, name="iCloud Keychain")
     if not passkey_only:
-        Passkey.objects.create(user=user, credential_id=f"{user}-usb", name="Security key", last_used_at=now() - DAY)
+        Passkey.objects.create(
+            user=user, credential_id=f"another-{name}", name="Security key", last_used_at=now() - DAY
+        )
         Authenticator.objects.create(user=user, secret=totp.encrypt(totp.new_secret()), confirmed_at=now() - 9 * DAY)
         recovery_codes.renew(user)
         TrustedBrowser.objects.create(user=user, key=name, user_agent=IPHONE, expires_at=now() + 9 * DAY)
