@@ -192,7 +192,6 @@ class TestRead:
         assert read("status_list_used_ratio") == 4 / 1024
 
     def test_how_many_connections_postgresql_has_and_may_have(self, db, read, monkeypatch):
-        assert read("db_connections") == {}
         with postgres.running() as url:
             there = ConnectionHandler({"default": Env.db_url_config(url)})["default"]
             monkeypatch.setattr("accounts.db_metrics.connection", there)
