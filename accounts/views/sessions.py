@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -24,6 +24,7 @@ from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 _PER_PAGE = 10  # With the chart and without compression, the page has to stay below 30 KB.
+_ROWS = {str(number) for number in range(1, _PER_PAGE + 1)}
 
 
 @fresh_session_required
@@ -31,7 +32,8 @@ _PER_PAGE = 10  # With the chart and without compression, the page has to stay b
 def show(request: Request) -> HttpResponse:
     """List the sessions page by page, first the live ones, then those that have ended.
 
-    `?name=ID` opens the form that names one, `?q=WORDS` searches.
+    `?name=ID` opens the form that names one, `?q=WORDS` searches. `?row=N` is where an action was chosen: the row that
+    is there now has the focus, by the fragment of that URL.
     """
     live = sessions.live(request.user, current_id=request.tokens.session_id)
     ended = sessions.ended(request.user)
@@ -45,8 +47,9 @@ def show(request: Request) -> HttpResponse:
         "others": len(live) - 1,
         "chart": session_chart.draw(live, ended) if page.number == 1 and not query else None,
         "query": query,
-        "place": _place(request),
+        "place": _place(request, "q", "page"),
         "naming": request.GET.get("name", ""),
+        "at": _row(request, page),
     }
     return render(request, "accounts/sessions.html", context)
 
@@ -139,14 +142,21 @@ def _render_confirmation(request: Request, template: str, **context: object) -> 
     return render(request, f"accounts/{template}.html", {**context, "back": _list_url(request)})
 
 
-def _place(request: Request) -> str:
-    """Return what the URL says of the place in the list: the search and the page."""
-    return urlencode({name: request.GET[name] for name in ("q", "page") if request.GET.get(name)})
+def _place(request: Request, *names: str) -> str:
+    """Return what the URL says of the place in the list: of the search, the page and the row, those of these names."""
+    return urlencode({name: request.GET[name] for name in names if request.GET.get(name)})
+
+
+def _row(request: Request, page: Page) -> sessions.Session | None:
+    """Return the session at `?row=N` of the page, or the last one: it follows the one that was signed out of there."""
+    row = request.GET.get("row", "")
+    return page[min(int(row), len(page)) - 1] if row in _ROWS and len(page) else None
 
 
 def _list_url(request: Request) -> str:
     """Return the list at the place that the link of one of its rows was on."""
-    return "?".join(filter(None, [reverse("sessions"), _place(request)]))
+    place = _place(request, "q", "page", "row")
+    return reverse("sessions") + (f"?{place}#row" if place else "")
 
 
 def _sign_out(request: Request, message: str) -> HttpResponse:

@@ -135,15 +135,34 @@ def test_names_a_session_in_place_and_ends_it(walker):
     walker.page.keyboard.type("Kitchen")
     walker.page.keyboard.press("Enter")
     expect(walker.page.get_by_role("heading", name="Kitchen")).to_be_visible()
-    ends = walker.page.locator("main a[href$='/end/']")
+    ends = walker.page.locator("main a[href*='/end/']")
     before = ends.count()
     walker.go(ends.last)
     walker.page.keyboard.press("Enter")
-    walker.page.wait_for_url(re.compile("/end/$"))
+    walker.page.wait_for_url(re.compile("/end/"))
     walker.go(walker.page.locator("main form button"))
     walker.page.keyboard.press("Space")
-    walker.page.wait_for_url(re.compile("/accounts/sessions/$"))
+    walker.page.wait_for_url(re.compile(r"/accounts/sessions/\?row=2#row$"))
     expect(ends).to_have_count(before - 1)
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_after_an_action_the_keyboard_is_at_the_row(browser, face, script):
+    """And what was done is told there: both are in the window."""
+    context = browser.new_context(java_script_enabled=script, viewport={"width": 800, "height": 500})
+    page = context.new_page()
+    face.sign_in(page, "walter")
+    page.goto(f"{face.url}/accounts/sessions/?page=2")
+    rows = page.locator("main .rows > li")
+    neighbour = rows.nth(8).locator("h2").inner_text()
+    rows.nth(7).get_by_role("link", name="Sign out").press("Enter")
+    page.locator("main form button").press("Enter")
+    row = page.locator("#row")
+    expect(row).to_be_focused()
+    expect(row.locator("h2")).to_have_text(neighbour)
+    for seen in (row, page.get_by_role("status")):
+        expect(seen).to_be_in_viewport(ratio=1)
+    context.close()
 
 
 def code_for(face, address, seconds=60):
