@@ -1,11 +1,12 @@
 """List a user's sessions, name and end them."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,6 +19,7 @@ from accounts.account import session_chart, sessions
 from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent
 from accounts.security.reauthentication import reauthentication_required
+from accounts.templatetags.way_back import came_from
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
@@ -62,7 +64,9 @@ def end(request: Request, pk: UUID) -> HttpResponse:
     if row.pk != request.tokens.session_id:
         return _end_another(request, row)
     if request.method != "POST":
-        return _render_confirmation(request, "session_end", session=sessions.Session(row, is_current=True))
+        return _render_confirmation(
+            request, "session_end", session=sessions.Session(row, is_current=True), back=_list_url(request)
+        )
     return _sign_out(request, _("You're signed out."))
 
 
@@ -108,7 +112,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
     row = _get_own_session(request, pk)
     form = SessionNameForm(request.POST if request.method == "POST" else None, instance=row)
     if not form.is_valid():
-        context = {"form": form, "session": sessions.Session(row)}
+        context = {"form": form, "session": sessions.Session(row), "back": _list_url(request)}
         return render(request, "accounts/session_name.html", context)
     form.save()
     messages.success(request, _("Name saved."))
@@ -124,7 +128,7 @@ def _get_own_session(request: Request, pk: UUID) -> RefreshToken:
 @reauthentication_required
 def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
-        return _render_confirmation(request, "session_end", session=sessions.Session(row))
+        return _render_confirmation(request, "session_end", session=sessions.Session(row), back=_list_url(request))
     if request.method == "POST" and sessions.end(request, row):
         messages.success(request, _("You signed out of %(title)s.") % {"title": sessions.Session(row).title})
     else:
@@ -139,7 +143,7 @@ def _no_others(request: Request) -> HttpResponse:
 
 def _render_confirmation(request: Request, template: str, **context: object) -> HttpResponse:
     """Render the page that says what will happen, and whose button posts to its own URL."""
-    return render(request, f"accounts/{template}.html", {**context, "back": _list_url(request)})
+    return render(request, f"accounts/{template}.html", {"back": came_from(request) or reverse("sessions"), **context})
 
 
 def _place(request: Request, *names: str) -> str:
@@ -147,7 +151,7 @@ def _place(request: Request, *names: str) -> str:
     return urlencode({name: request.GET[name] for name in names if request.GET.get(name)})
 
 
-def _row(request: Request, page: Page) -> sessions.Session | None:
+def _row(request: Request, page: Sequence[sessions.Session]) -> sessions.Session | None:
     """Return the session at `?row=N` of the page, or the last one: it follows the one that was signed out of there."""
     row = request.GET.get("row", "")
     return page[min(int(row), len(page)) - 1] if row in _ROWS and len(page) else None

@@ -69,8 +69,8 @@ class TestList:
         place = "?q=Chrome&page=3"
         first, second, third, *_ = here.get(f"{SESSIONS}{place}").context["live"]
         links = re.findall(r'href="([^"]*/end/[^"]*)"', here.get(f"{SESSIONS}{place}").content.decode())
-        assert links[1] == f"{SESSIONS}{second.key}/end/?q=Chrome&amp;page=3&amp;row=2"
-        link, back = links[1].replace("&amp;", "&"), f"{SESSIONS}{place}&row=2#row"
+        assert links[1] == f"{second.key}/end/?q=Chrome&amp;page=3&amp;row=2"
+        link, back = SESSIONS + links[1].replace("&amp;", "&"), f"{SESSIONS}{place}&row=2#row"
         assert here.get(link).context["back"] == back
         assert here.post(link).headers["Location"] == back
         answer = here.get(back)
