@@ -165,6 +165,26 @@ def test_after_an_action_the_keyboard_is_at_the_row(browser, face, script):
     context.close()
 
 
+def test_choosing_the_language_keeps_what_was_typed_but_no_password(browser, face):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{face.url}/accounts/login/?next=/accounts/profile/")
+    page.fill("[name=username]", "wanda")
+    page.check("[name=remember]")
+    page.fill("[name=password]", "is it this?")
+    page.locator(".password-toggle").press("Enter")  # now it is text
+    page.get_by_role("button", name="Deutsch").press("Enter")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    assert page.url == f"{face.url}/accounts/login/?next=/accounts/profile/"
+    expect(page.locator("[name=username]")).to_have_value("wanda")
+    expect(page.locator("[name=remember]")).to_be_checked()
+    expect(page.locator("[name=password]")).to_have_value("")
+    assert page.evaluate("sessionStorage.length") == 0
+    page.reload()
+    expect(page.locator("[name=username]")).to_have_value("")  # it was for that one time
+    context.close()
+
+
 def code_for(face, address, seconds=60):
     """The code in the last mail to that address, once it is there."""
     until = time.monotonic() + seconds
