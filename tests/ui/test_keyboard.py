@@ -185,6 +185,27 @@ def test_choosing_the_language_keeps_what_was_typed_but_no_password(browser, fac
     context.close()
 
 
+def test_permissions_are_filtered_by_what_is_typed(walker):
+    walker = walker("alice")
+    walker.open("/admin/auth/group/add/")
+    labels = walker.page.locator("div.filtered label:has(input)")
+    all_of_them = labels.count()
+    walker.go(walker.page.locator("div.filtered input[type=search]"))
+    walker.page.keyboard.type(" VIEW ")
+    views = labels.filter(visible=True, has_text=re.compile("view", re.IGNORECASE))
+    expect(labels.filter(visible=True)).to_have_count(views.count())
+    assert 0 < views.count() < all_of_them
+    walker.page.keyboard.press("Enter")  # sends nothing
+    walker.page.keyboard.press("Tab")
+    walker.page.keyboard.press("Space")
+    expect(views.first.locator("input")).to_be_checked()
+    walker.go(walker.page.locator("div.filtered input[type=search]"), key="Shift+Tab")
+    walker.page.keyboard.press("Control+A")
+    walker.page.keyboard.press("Delete")
+    expect(labels.filter(visible=True)).to_have_count(all_of_them)
+    expect(views.first.locator("input")).to_be_checked()
+
+
 def code_for(face, address, seconds=60):
     """The code in the last mail to that address, once it is there."""
     until = time.monotonic() + seconds
