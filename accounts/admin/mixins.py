@@ -83,7 +83,8 @@ class FilteredCheckboxes(CheckboxSelectMultiple):
     """Put a field above the checkboxes, where scripts run, that leaves those whose labels contain what is typed."""
 
     class Media:
-        js = (Script("js/filter.js", defer=True),)  # Django puts it into the head, before the checkboxes
+        # Django puts it into the head, before the checkboxes. They would move if they were painted without the field.
+        js = (Script("js/filter.js", defer=True, blocking="render"),)
 
     def __init__(self) -> None:
         super().__init__(attrs={"class": "filtered"})
