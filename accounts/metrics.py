@@ -14,7 +14,7 @@ from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.models import SecurityEvent
-from accounts.signals import attempt_throttled
+from accounts.signals import attempt_throttled, mail_tried
 from tokens.signals import list_read, rows_revoked, session_started, token_event, token_verified
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # Nobody needs the creation time of a counter.
@@ -28,6 +28,7 @@ SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or 
 REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
 AT_NOBODY = Counter("sojourn_attempts_at_nobody", "Attempts at accounts that do not exist, by kind.", ["kind"])
 THROTTLED = Counter("sojourn_throttled", "Attempts that were throttled, by limit.", ["limit"])
+MAILS = Counter("sojourn_mails", "Attempts to send a mail: sent, refused, postponed or expired.", ["outcome"])
 VERIFICATION = Histogram(
     "sojourn_verification_seconds",
     "Time to verify a token that the process had not seen before.",
@@ -79,6 +80,12 @@ def count_throttled(limit: str, **kwargs: object) -> None:
 def count_revocations(reason: str, count: int, **kwargs: object) -> None:
     """Count revoked sessions once the transaction is committed."""
     transaction.on_commit(partial(REVOCATIONS.labels(reason).inc, count), robust=True)
+
+
+@receiver(mail_tried)
+def count_mail(outcome: str, **kwargs: object) -> None:
+    """Count an attempt to send a mail."""
+    MAILS.labels(outcome).inc()
 
 
 @receiver(token_verified)
