@@ -9,7 +9,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 
 from project import environment as env
-from project import logs
+from project import logs, sentry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -318,6 +318,10 @@ DEFAULT_FROM_EMAIL = env.text(
     "DEFAULT_FROM_EMAIL", default=formataddr((SITE_NAME, f"noreply@{urlsplit(TOKENS_ISSUER).hostname}"))
 )
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+BOUNCE_EMAIL = env.email("BOUNCE_EMAIL") or DEFAULT_FROM_EMAIL
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", logs.LEVELS, default="info")
 LOGGING = logs.configuration(logs.form_of_environment(), LOG_LEVEL)
+
+if env.is_set("SENTRY_DSN"):
+    sentry.start(env.text("SENTRY_DSN"))

@@ -19,7 +19,7 @@ from accounts.models import EmailVerification
 from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from accounts.views.mail_links import email_taken, link_page
+from accounts.views.mail_links import DeadLink, email_taken, link_page
 from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
@@ -38,7 +38,8 @@ def verify(request: Request) -> HttpResponse:
         return redirect("login")
     if verification is None and request.user.email_verified_at:
         return redirect("home")
-    if "again" in request.POST and _sent_again(request, verification):
+    refused = bool(verification and verification.refused_at)  # Whoever does not know yet is told rather than sent more.
+    if "again" in request.POST and (request.POST["again"] or not refused) and _sent_again(request, verification):
         return redirect("email_verify")
     other = _correction(request)
     if other and other.is_valid() and throttle.allows(other, request, throttle.RESEND, other.cleaned_data["email"]):
@@ -58,7 +59,8 @@ def verify(request: Request) -> HttpResponse:
         "other": other,
         "verification": verification,
         "address": verification.email if verification else request.user.email,
-        "wait": email_verification.seconds_to_resend(request) if verification else 0,
+        "refused": refused,
+        "wait": _wait(request, verification),
     }
     return render(request, "accounts/email_verify.html", context)
 
@@ -83,7 +85,7 @@ def change(request: Request) -> HttpResponse:
 def _sent_again(request: Request, verification: EmailVerification | None) -> bool:
     """Send the same mail again to the same recipient, or this browser's first one; return whether it may have one."""
     email = verification.email if verification else request.user.email
-    if verification is None or not email_verification.seconds_to_resend(request):
+    if not _wait(request, verification):
         try:
             throttle.hit(request, throttle.RESEND, email)
         except throttle.Throttled as throttled:
@@ -92,6 +94,11 @@ def _sent_again(request: Request, verification: EmailVerification | None) -> boo
         email_verification.start(request, verification.user if verification else request.user, email)
     messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return True
+
+
+def _wait(request: Request, verification: EmailVerification | None) -> int:
+    """Return for how many seconds nothing is sent, since nobody has had time to find the mail unless it was refused."""
+    return email_verification.seconds_to_resend(request) if verification and not verification.refused_at else 0
 
 
 def _correction(request: Request) -> EmailForm | None:
@@ -157,7 +164,51 @@ def _undone_response(request: HttpRequest, undone: email_verification.Undone) ->
     return redirect("password_reset_done")
 
 
+def _dead_confirmation(verification: EmailVerification | None) -> DeadLink | None:
+    if verification and verification.is_open:
+        return None
+    if verification and verification.is_in_effect:
+        text = _("You've used this link before, and there's nothing left to do.")
+        return DeadLink(_("Your email address is confirmed"), text, _("Continue"), "home")
+    if verification and not verification.confirmed_at:
+        title, text = (
+            _("This link has expired"),
+            _("For your safety, links only work for an hour. You can get a new one."),
+        )
+    else:
+        title = _("This link doesn't work")
+        text = _(
+            "There's a newer one, or part of it is missing. Open the link in the latest email from us, or get "
+            "a new one."
+        )
+    return DeadLink(title, text, _("Send me a new link"), "email_verify")
+
+
+def _dead_undo(verification: EmailVerification | None) -> DeadLink | None:
+    if verification and verification.is_undoable:
+        return None
+    if verification and verification.undone_at:
+        title = _("You've already restored your email address")
+        text = _("There's nothing left to do here. If you can't sign in yet, choose a new password.")
+    elif verification:
+        title = _("This link has expired")
+        text = _("You can undo a change for seven days. If you can't sign in, choose a new password.")
+    else:
+        title = _("This link doesn't work")
+        text = _(
+            "Part of it is missing. Open it from the email again, or copy all of it. If you can't sign in, choose a "
+            "new password."
+        )
+    return DeadLink(title, text, _("Choose a new password"), "password_reset")
+
+
 confirm = link_page(
-    "email_confirm", email_verification.find_by_link, email_verification.confirm_by_link, _confirmed_response
+    "email_confirm",
+    email_verification.find_by_link,
+    email_verification.confirm_by_link,
+    _confirmed_response,
+    _dead_confirmation,
 )
-undo = link_page("email_undo", email_verification.find_change, email_verification.undo_change, _undone_response)
+undo = link_page(
+    "email_undo", email_verification.find_change, email_verification.undo_change, _undone_response, _dead_undo
+)

@@ -57,6 +57,7 @@ def made() -> dict[str, Any]:
         "carol": jar(carol, user_agent=CHROME, started=HOUR),
         "dave": jar(dave, user_agent=CHROME, started=HOUR),
         "erin": jar(person("erin", email_verified_at=None), user_agent=IPHONE, started=HOUR),
+        "rita": refused(person("rita", email_verified_at=None)),
         "nora": jar(person("nora"), user_agent=IPHONE, started=HOUR),
         "tess": jar(tess, user_agent=FIREFOX, started=HOUR),
         "pia": jar(pia, user_agent=IPHONE, started=HOUR),
@@ -116,11 +117,25 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
     return {name: morsel.value for name, morsel in client.cookies.items()}
 
 
+def refused(user: Any) -> dict[str, str]:
+    """The browser of somebody who has signed up with an email that no server takes."""
+    from django.conf import settings
+    from django.contrib.sessions.backends.signed_cookies import SessionStore
+
+    from accounts.models import EmailVerification
+
+    session = SessionStore()
+    asked = EmailVerification.objects.create(user=user, email=user.email, refused_at=now())
+    session["verification"] = [str(asked.pk), int(now().timestamp())]
+    session.save()
+    return {settings.SESSION_COOKIE_NAME: str(session.session_key)}
+
+
 def walkers() -> dict[str, dict[str, str]]:
     """Who changes something on the way (tests/ui/test_keyboard.py)."""
     wilma = person("wilma")
     row_of(wilma, IPHONE, started=9 * DAY, seen=3 * HOUR)
-    return {"wilma": jar(wilma, user_agent=FIREFOX, started=DAY)}
+    return {"wilma": jar(wilma, user_agent=FIREFOX, started=DAY), "walter": some_of(person("walter"), 25)}
 
 
 def many_of(user: Any) -> dict[str, str]:
