@@ -51,7 +51,7 @@ def forms(alice, here):
     """Every form that the site takes, with fields that would do something; by the name of its view."""
     [row] = RefreshToken.objects.filter(user=alice)
     trusted = TrustedBrowser.objects.create(user=alice, key="a", expires_at=timezone.now() + timedelta(days=1))
-    passkey = Passkey.objects.create(user=alice, credential_id="a")
+    passkey = Passkey.objects.create(user=alice, credential_id="YQ")
     admin = {"action": "end_sessions", "_selected_action": str(alice.pk), "confirmed": "yes"}
     return {
         "login": (LOGIN, {"username": "alice", "password": PASSWORD}),
