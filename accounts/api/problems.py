@@ -27,9 +27,7 @@ class Problem(Exception):
         return JsonResponse(body, status=self.status, content_type="application/problem+json", headers=self.headers)
 
 
-def unauthorized(
-    error: str = "", description: str = "", title: str = "unauthorized", **members: object
-) -> Problem:
+def unauthorized(error: str = "", description: str = "", title: str = "unauthorized", **members: object) -> Problem:
     """Return a 401. Without credentials the challenge says nothing else (RFC 6750 §3.1).
 
     `error` is one of the RFC's, which is the title then. `members` are added to the body.

@@ -39,16 +39,16 @@ def _login(request: Request) -> HttpResponse:
     account = throttle.account_key(username)
     throttle.hit(request, throttle.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)
-    try:
-        if user is not None:
-            _check_may_sign_in(user)
-            throttle.hit(request, throttle.SIGNED_IN, user)
-            throttle.reset(request, throttle.SIGN_IN, account)
+    if user is not None:
+        _check_may_sign_in(user)
+        throttle.hit(request, throttle.SIGNED_IN, user)
+        throttle.reset(request, throttle.SIGN_IN, account)
+        try:
             return _pair(bearer.start(request, user, ("pwd",)))
-    except SignInHeld:
-        raise _second_factor_required(request, user) from None
-    except RevokedToken:  # The user was deactivated at this very moment.
-        pass
+        except SignInHeld:
+            raise _second_factor_required(request, user) from None
+        except RevokedToken:  # The user was deactivated at this very moment.
+            pass
     if getattr(request, "account_closed", False):
         raise unauthorized(
             title="account_closed", description="This account is closed. To reopen it, contact an administrator."
@@ -109,8 +109,7 @@ def _second_factor(request: Request) -> HttpResponse:
 
 
 def _wrong_code(attempt: Attempt) -> Problem:
-    left = attempt.tries_left
-    return unauthorized(title="wrong_code", description="The code isn't right.", tries_left=left)
+    return unauthorized(title="wrong_code", description="The code isn't right.", tries_left=attempt.tries_left)
 
 
 def _attempt_over() -> Problem:

@@ -8,6 +8,8 @@ import pyotp
 import pytest
 import time_machine
 from django.conf import settings as live_settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.db import connection
 from django.urls import reverse
@@ -173,6 +175,31 @@ class TestEveryWayIn:
         assert not is_signed_in(client)
         assert client.post(SECOND_FACTOR, {"code": now()}).url == "/where/it/was/going/"
         assert RefreshToken.objects.get().amr == "otp mfa"
+
+    def test_an_administrator_who_takes_over_an_account_and_whoever_completes_it_is_not_the_administrator(
+        self, alice, bob, secret, now, logging_in
+    ):
+        client = Client()
+        client.post(reverse("login"), {"username": "alice", "password": PASSWORD})
+        response = client.post("/hijack/acquire/", {"user_pk": str(bob.pk)})
+        assert (response.status_code, response.url) == (303, SECOND_FACTOR)
+        assert not is_signed_in(client) and not RefreshToken.objects.live().exists()
+        assert client.post(SECOND_FACTOR, {"code": now()}).status_code == 302
+        assert client.post("/hijack/release/").status_code == 403
+        assert [row.user for row in RefreshToken.objects.live()] == [bob]
+
+    def test_a_session_of_django_that_is_taken_over(self, bob, secret, settings):
+        settings.TOKENS_ADOPT_SESSIONS = "sessionid"
+        settings.TOKENS_ADOPT_ENGINE = "django.contrib.sessions.backends.db"
+        old = SessionStore()
+        old.update({SESSION_KEY: str(bob.pk), HASH_SESSION_KEY: bob.get_session_auth_hash()})
+        old[BACKEND_SESSION_KEY] = live_settings.AUTHENTICATION_BACKENDS[0]
+        old.save()
+        client = Client()
+        client.cookies["sessionid"] = old.session_key
+        assert not is_signed_in(client) and not RefreshToken.objects.exists()
+        Authenticator.objects.all().delete()
+        assert is_signed_in(client)
 
     def test_the_admin(self, bob, secret, now):
         User.objects.filter(pk=bob.pk).update(is_staff=True, is_superuser=True)

@@ -1,4 +1,4 @@
-"""The site, beside a package that signs people in by a view of its own."""
+"""The site, beside packages that sign people in by views of their own."""
 
 from django.conf import settings
 from django.contrib.auth import login
@@ -15,4 +15,8 @@ def log_in_bob(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/where/it/was/going/")
 
 
-urlpatterns = [path("log-in-bob/", log_in_bob), path("", include("project.urls"))]
+urlpatterns = [
+    path("log-in-bob/", log_in_bob),
+    path("hijack/", include("hijack.urls")),
+    path("", include("project.urls")),
+]
