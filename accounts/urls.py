@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.views import (
     activity,
     checkup,
+    confirm,
     deletion,
     email,
     factors,
@@ -22,6 +23,7 @@ urlpatterns = [
     path("accounts/signup/", sign_up.sign_up, name="signup"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
     path("accounts/second-factor/", second_factor.second_factor, name="second_factor"),
+    path("accounts/confirm/", confirm.confirm, name="confirm"),
     path("accounts/logout/", sign_in.sign_out, name="logout"),
     path("accounts/sessions/", sessions.show, name="sessions"),
     path("accounts/sessions/end-others/", sessions.end_others, name="sessions_end_others"),

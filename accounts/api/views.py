@@ -20,6 +20,7 @@ from accounts.api.endpoint import (
 from accounts.api.problems import Problem, unauthorized
 from accounts.email import policy as email_policy
 from accounts.factors import attempts, codes, recovery_codes
+from accounts.factors import policy as factors_policy
 from accounts.models import Authenticator, SecurityEvent, User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt
 from accounts.security import throttle
@@ -62,6 +63,11 @@ def _check_may_sign_in(user: User) -> None:
         raise unauthorized(
             title="deletion_pending",
             description="This account is scheduled for deletion. To keep it, sign in on the site.",
+        )
+    if factors_policy.must_enrol(user):
+        raise unauthorized(
+            title="second_factor_missing",
+            description="This account needs a second factor. To set one up, sign in on the site.",
         )
     if not email_policy.can_sign_in(user):
         raise unauthorized(

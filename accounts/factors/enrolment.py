@@ -81,6 +81,7 @@ def overview(user: User) -> dict[str, object]:
     """Return what the page about security shows of the factors of `user`."""
     return {
         "authenticator": Authenticator.objects.filter(user=user).first(),
+        "must_enrol": policy.must_enrol(user),
         "codes_left": recovery_codes.left(user),
         "trusted_browsers": list(TrustedBrowser.objects.live().filter(user=user)),
     }

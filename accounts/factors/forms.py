@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.factors import codes, totp
+from accounts.factors import codes, policy, totp
 from accounts.models import Attempt
 from accounts.types import Request
 
@@ -36,6 +36,8 @@ class SecondFactorForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.request = request
         self.attempt = attempt
+        if policy.is_required(attempt.user):  # whom no trusted browser spares
+            del self.fields["trust"]
 
     def clean_code(self) -> str:
         """Return the code, having used it up."""

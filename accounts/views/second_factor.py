@@ -52,7 +52,7 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     url = after_sign_in(request.user, attempt.next)
     response = (attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)) or redirect(url)
     known_browsers.remember(request, response, request.user)
-    if form.cleaned_data["trust"]:
+    if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)
     attempts.delete_cookie(response)
     return response

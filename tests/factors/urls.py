@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
 
 from accounts.models import User
+from accounts.security.reauthentication import second_factor_required
 
 
 @login_not_required
@@ -15,7 +16,13 @@ def log_in_bob(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/where/it/was/going/")
 
 
+@second_factor_required
+def guarded(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("shown")
+
+
 urlpatterns = [
+    path("needs-a-second-factor/", guarded),
     path("log-in-bob/", log_in_bob),
     path("hijack/", include("hijack.urls")),
     path("", include("project.urls")),

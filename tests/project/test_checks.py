@@ -65,6 +65,7 @@ FIRES = {
     "project.W004": {"ALLOWED_HOSTS": ["*"]},
     "project.W005": {"ALLOWED_HOSTS": ["example.org"], "TOKENS_ISSUER": "https://example.com"},
     "accounts.E001": {"GEOIP_PATH": "/no/such/file"},
+    "accounts.E002": {"REQUIRE_SECOND_FACTOR_FOR": ["staff", "admins"]},
     "accounts.W001": {"CACHES": LOCMEM},
     "accounts.W002": {"CACHES": LOCMEM, "web_concurrency": "2"},
     "accounts.W003": {"AUTH_PASSWORD_VALIDATORS": [COMMON]},

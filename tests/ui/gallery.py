@@ -176,6 +176,7 @@ OWN = [
     Picture("profile-saved", "/accounts/profile/", who="olga", act=sent(first_name="Olga")),
     Picture("security", "/accounts/security/", who="bob"),
     Picture("security-unconfirmed", "/accounts/security/", who="erin"),
+    Picture("confirm", "/accounts/confirm/", who="bob"),
     Picture("user-name", "/accounts/username/", who="bob"),
     Picture("user-name-errors", "/accounts/username/", who="bob", act=sent(username="alice")),
     Picture("email", "/accounts/email/", who="bob"),
