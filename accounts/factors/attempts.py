@@ -98,4 +98,6 @@ def delete_cookie(response: HttpResponseBase) -> None:
 
 
 def _shown(attempt: Attempt, amr: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*attempt.amr.split(), *amr, policy.MULTI_FACTOR)))
+    """Return all that was shown. That the browser is trusted says no more once the second factor was."""
+    before = (each for each in attempt.amr.split() if each != policy.TRUSTED)
+    return tuple(dict.fromkeys((*before, *amr, policy.MULTI_FACTOR)))

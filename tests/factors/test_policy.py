@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.factors import totp
+from accounts.factors import recovery_codes, totp
 from accounts.models import Authenticator, User
 from tests.accounts.test_api import App
 from tests.conftest import PASSWORD
@@ -75,6 +75,12 @@ class TestRequired:
         assert asked.url == f"{CONFIRM}?next=%2Fadmin%2Faccounts%2Fuser%2F%3Fq%3Dx"
         assert give_password(client).url == SECOND_FACTOR
         assert "trust" not in client.get(SECOND_FACTOR).context["form"].fields
+        code, *_ = recovery_codes.renew(staff)
+        client.post(SECOND_FACTOR, {"code": code})
+        row = RefreshToken.objects.live().get()
+        assert row.amr == "pwd otp mfa"
+        label = "with your password and a code"
+        assert label in client.get(reverse("admin:tokens_refreshtoken_change", args=[row.pk])).content.decode()
 
     def test_whose_session_is_from_before_shows_it_once(self, staff, secret, now, settings, clock):
         settings.REQUIRE_SECOND_FACTOR_FOR = []

@@ -75,6 +75,7 @@ class TestPasswordThenCode:
         assert (row.amr, row.remember, row.method) == ("pwd otp mfa", True, RefreshToken.Method.PASSWORD)
         assert verify_access(client.cookies["__Host-access"].value).amr == ("pwd", "otp", "mfa")
         assert client.cookies["__Host-attempt"].value == ""
+        assert "with your password and a code" in client.get(reverse("sessions")).content.decode()
         assert is_signed_in(client)
 
     def test_without_a_factor_it_is_as_before(self, bob):
@@ -246,6 +247,7 @@ class TestTrust:
         client.post(reverse("logout"))
         assert give_password(client).status_code == 302
         assert RefreshToken.objects.live().get().amr == "pwd rba"
+        assert "in a browser you trust" in client.get(reverse("sessions")).content.decode()
         assert give_password(Client()).status_code == 303
 
     def test_it_ends_after_thirty_days_by_removal_and_with_the_password(self, bob, secret, now, clock):
