@@ -20,6 +20,9 @@ def main(argv):
         from project import demo
 
         return demo.main(argv[2:])
+    if argv[1:2] != ["check"]:  # whose subject is the environment
+        # The folder is the server's, which could not read what a command of root's leaves in it.
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         management.execute_from_command_line(argv)

@@ -2,10 +2,11 @@
 
 The branch of each token is counted so that false verdicts show in production. Each metric has a label with few values,
 and creates its file only when it is first counted: each of several workers has files of its own, and a command that
-counts nothing should leave none.
+counts nothing should leave none. `create_series` has all values of the labels start at 0, since Prometheus sees no
+increase in a series that is born with its first event.
 """
 
-from functools import partial
+from functools import cache, partial
 
 from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
@@ -14,7 +15,11 @@ from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.models import SecurityEvent
+from accounts.security import throttle
 from accounts.signals import attempt_throttled
+from tokens.conf import conf
+from tokens.events import TokenEvent
+from tokens.models import RefreshToken
 from tokens.signals import list_read, rows_revoked, session_started, token_event, token_verified
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # Nobody needs the creation time of a counter.
@@ -40,6 +45,27 @@ LAG = Gauge(
     ["list"],
     multiprocess_mode="livemax",
 )
+
+
+@cache
+def create_series() -> None:
+    """Let each value that a label can have be there before its first event."""
+    stored = [reason for reason in RefreshToken.Reason if reason != RefreshToken.Reason.EXPIRED]
+    limits = [limit for limit in vars(throttle).values() if isinstance(limit, throttle.Limit)]
+    for event in TokenEvent:
+        for reason in ("", *RefreshToken.Reason) if event == TokenEvent.DEAD else ("",):
+            TOKEN_EVENTS.labels(event.value, reason)
+    for counter, values in (
+        (SIGN_INS, ["opened", "refused", "throttled"]),
+        (REVOCATIONS, stored),
+        (AT_NOBODY, [SecurityEvent.Kind.SIGN_IN_FAILED, SecurityEvent.Kind.RESET_ASKED]),
+        (THROTTLED, ["hashing", *(limit.name for limit in limits)]),
+        (THROTTLED, [f"{limit.name}, whole site" for limit in limits if limit.site]),
+        (VERIFICATION, ["access", "refresh"]),
+        (LAG, ["shared" if conf.revocation_cache else "process"]),
+    ):
+        for value in values:
+            counter.labels(str(value))
 
 
 @receiver(token_event)

@@ -79,7 +79,7 @@ class SecondFactorMiddleware(MiddlewareMixin):
     """
 
     # Whoever comes to these pages next in this browser may be somebody else.
-    ABANDONING = frozenset({"login", "signup", "logout", "password_reset", "password_reset_confirm"})
+    ABANDONING = frozenset({"login", "passkey_login", "signup", "logout", "password_reset", "password_reset_confirm"})
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
         match = request.resolver_match

@@ -10,8 +10,8 @@ from typing import Any
 
 worker_class = "gthread"
 # However many people sign in at once, half of these are left to whoever opens a page (accounts/security/hashers.py).
-# All workers together open no more connections than the 100 that PostgreSQL takes by default.
-threads = max(8, 64 // max(1, int(os.environ.get("WEB_CONCURRENCY") or 1)))
+# Up to 16 workers open no more connections than the 97 that PostgreSQL gives by default (project/sizing.py).
+threads = max(4, 64 // max(1, int(os.environ.get("WEB_CONCURRENCY") or 1)))
 timeout = 30  # seconds without a sign of life; then a worker is replaced
 graceful_timeout = 35  # seconds for requests under way when a worker is to end: longer than nginx waits for one
 loglevel = "info"

@@ -9,4 +9,4 @@ class ProjectConfig(AppConfig):
     name = "project"
 
     def ready(self) -> None:
-        from project import checks  # noqa: F401  (registered on import)
+        from project import checks, sizing  # noqa: F401  (registered on import)

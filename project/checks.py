@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.http.request import validate_host
 
+from project.sizing import workers
 from tokens.conf import conf
 
 TOKENS = "tokens.middleware.TokenMiddleware"
@@ -48,12 +49,6 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "accounts.middleware.RefusalPagesMiddleware": (),
 }
 COOKIES = ("COOKIES_SECURE", "LANGUAGE_COOKIE_SECURE")  # Django checks its own cookies.
-
-
-def several_processes() -> bool:
-    """Return whether the environment asks gunicorn for more than one worker."""
-    number = os.environ.get("WEB_CONCURRENCY", "")
-    return number.isdigit() and int(number) > 1
 
 
 @register(Tags.security)
@@ -106,7 +101,7 @@ def check_cookies(**_: object) -> Iterator[CheckMessage]:
 @register()
 def check_metrics(**_: object) -> Iterator[CheckMessage]:
     """Yield W003 if the metrics would be those of whichever worker answers instead of all workers."""
-    if several_processes() and settings.METRICS_TOKEN and not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if workers() > 1 and settings.METRICS_TOKEN and not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         yield Warning(
             "WEB_CONCURRENCY asks for several workers, but PROMETHEUS_MULTIPROC_DIR is not set: /metrics would show "
             "the counters of only one of them.",

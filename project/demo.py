@@ -1,5 +1,7 @@
 """Run `manage.py demo`: the whole site on this machine, from nothing, until Ctrl-C.
 
+`manage.py demo -- COMMAND` runs one of Django's commands on its data.
+
 It runs before Django has settings, because it sets the environment that they are read from. First comes whatever can
 fail (the port, the settings, the folder), and only then is anything created.
 """
@@ -32,20 +34,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str]) -> int:
-    """Run the demo until it is stopped, and return the exit code.
+    """Run the demo until it is stopped, or one command on its data, and return the exit code.
 
     If it cannot start, one sentence on stderr says why.
     """
     try:
         options = parse(argv)
-        listeners = listen(options.port)
         data = Path(options.data).absolute()
-        generated = set_environment(data, options.port)
-        load_django()
         os.umask(0o077)  # The database and the mails are for the eyes of this user alone.
-        make_folder(data)
-        prepare(data, generated)
-        serve(listeners, data, options.port)
+        if options.command:
+            run_command(options.command, data, options.port)
+        else:
+            run_site(data, options.port)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -59,6 +59,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="manage.py demo", description="Serve the whole site on this machine until Ctrl-C.")
     parser.add_argument("--port", type=port, default=8000, help="the port to listen on (8000)")
     parser.add_argument("--data", default=ROOT / "demo-data", help="the folder for database and mail (demo-data)")
+    parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="run this on the demo's data instead")
     return parser.parse_args(argv)
 
 
@@ -67,6 +68,30 @@ def port(value: str) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
         raise argparse.ArgumentTypeError(f"{value!r} is not a port, which is a number from 1 to 65535")
     return int(value)
+
+
+def run_command(command: list[str], data: Path, port: int) -> None:
+    """Run one of Django's commands as the demo would, whether or not it is running. Raise Refused."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    if not data.is_dir():
+        raise Refused(f"There is no demo in {data} yet. Start it first, without a command.")
+    set_environment(data, port)
+    try:
+        execute_from_command_line(["manage.py", *command])
+    except ImproperlyConfigured as error:
+        raise Refused(str(error)) from None
+
+
+def run_site(data: Path, port: int) -> None:
+    """Create what is missing and serve the site until it is stopped. Raise Refused."""
+    listeners = listen(port)
+    generated = set_environment(data, port)
+    load_django()
+    make_folder(data)
+    prepare(data, generated)
+    serve(listeners, data, port)
 
 
 def listen(port: int) -> list[socket.socket]:
@@ -152,8 +177,11 @@ def prepare(data: Path, generated: bool) -> None:
         call_command("collectstatic", verbosity=0, interactive=False)
         if generated:
             save_secret_key(data)
-        for name, password in make_users().items():
+        passwords = make_users()
+        for name, password in passwords.items():
             print(f"{name} {password}", flush=True)
+        if not passwords:
+            print("A password is lost? Run `manage.py demo -- changepassword alice`.", flush=True)
     except Error as error:
         reason = str(error).partition("\n")[0]
         raise Refused(f"The database of DATABASE_URL cannot be used: {reason}") from None

@@ -41,6 +41,18 @@ MAIL_OPTIONS = {
 }
 MAIL_TIMEOUT = 10  # seconds for each response of the mail server
 
+DATABASE_SWITCHES = {"ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS"}
+# How long a request waits for the database: less than nginx waits for the answer.
+CONNECT_TIMEOUT = 5  # seconds
+DEADLINES: dict[str, Parts] = {
+    "django.db.backends.postgresql": {
+        "lock_timeout": "5s",
+        "statement_timeout": "20s",
+        "idle_in_transaction_session_timeout": "20s",
+    },
+    "django.db.backends.mysql": {"read_timeout": 20, "write_timeout": 20},
+}
+
 LOGO_HEIGHT = 28  # pixels
 WIDEST_LOGO = 6  # times as wide as high
 
@@ -64,8 +76,11 @@ def text(name: str, default: str | None = None) -> str:
 
 def switch(name: str, default: bool | None = None) -> bool:
     """Return a boolean. Raise ImproperlyConfigured, as all functions below."""
-    value = text(name, None if default is None else str(default)).strip().lower()
-    if value not in YES | NO:
+    return _boolean(name, text(name, None if default is None else str(default)))
+
+
+def _boolean(name: str, value: str) -> bool:
+    if (value := value.strip().lower()) not in YES | NO:
         raise ImproperlyConfigured(f"{name} must be true or false.")
     return value in YES
 
@@ -196,8 +211,23 @@ def _picture_size(data: bytes) -> tuple[float, float]:
 
 
 def database(name: str) -> Parts:
-    """Return the settings of a database."""
-    return _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
+    """Return the settings of a database; its query may set those of Django, such as `?CONN_MAX_AGE=0`."""
+    parts = _url(name, Env.db_url_config, Env.DB_SCHEMES, "postgres://user:password@host/name")
+    for option in DATABASE_SWITCHES & parts.keys():
+        parts[option] = _boolean(f"{name}: {option}", str(parts[option]))
+    return parts
+
+
+def deadlines(name: str, database: Parts) -> Parts:
+    """Take the deadlines for requests out of the options of `database`, and return them with those by default."""
+    options = database.get("OPTIONS", {})
+    found = {key: options.pop(key, value) for key, value in DEADLINES.get(database["ENGINE"], {}).items()}
+    for key, value in found.items():
+        if not re.fullmatch("[0-9]+(ms|s|min)?", str(value)):
+            raise ImproperlyConfigured(f"{name}: {key} must be a time such as 20s.")
+    if found:
+        database["OPTIONS"] = {"connect_timeout": CONNECT_TIMEOUT, **options}
+    return found
 
 
 def cache(name: str, default: str | None = None) -> Parts:

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from functools import cache
 from time import perf_counter
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import caches
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from project.metrics import knows_token
 from project.redaction import redacted, secrets_of
 from tokens.conf import conf
 from tokens.decorators import anonymous_only
@@ -37,12 +38,24 @@ def alive(request: HttpRequest) -> JsonResponse:
 @login_not_required
 def ready(request: HttpRequest) -> JsonResponse:
     """Return 200 if the site can serve its users, or 503 with the names of what is missing."""
-    checks = {name: run_check(check) for name, check in CHECKS.items()}
+    checks = run_checks()
     missing = [name for name, found in checks.items() if not found["ok"] and (name != "cache" or conf.revocation_cache)]
     answer: dict[str, object] = {"status": "unavailable", "missing": missing} if missing else {"status": "ok"}
     if knows_token(request):
         answer["checks"] = checks
     return JsonResponse(answer, status=503 if missing else 200)
+
+
+def knows_token(request: HttpRequest) -> bool:
+    """Return whether the request has METRICS_TOKEN."""
+    given = request.headers.get("Authorization", "").encode()
+    expected = f"Bearer {settings.METRICS_TOKEN}".encode()
+    return bool(settings.METRICS_TOKEN) and constant_time_compare(given, expected)
+
+
+def run_checks() -> dict[str, dict[str, object]]:
+    """Run all checks and return what each found."""
+    return {name: run_check(check) for name, check in CHECKS.items()}
 
 
 def run_check(check: Callable[[], object]) -> dict[str, object]:

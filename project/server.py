@@ -7,10 +7,10 @@ import socket
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.base import Worker
 
+from project import sizing
 from project.server_log import ServerLog
 
 
@@ -72,7 +72,7 @@ class Server(BaseApplication):
             "bind": [f"fd://{listener.detach()}" for listener in listeners],
             "worker_class": "gthread",
             "workers": workers,
-            "threads": 64 // workers,  # as in ops/gunicorn.conf.py
+            "threads": sizing.threads(workers),
             "graceful_timeout": 2,
             "post_worker_init": start_worker,
             "loglevel": "warning",
@@ -91,4 +91,6 @@ class Server(BaseApplication):
 
     def load(self) -> WSGIHandler:
         """Return the application."""
-        return get_wsgi_application()
+        from project.wsgi import application
+
+        return application

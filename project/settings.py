@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.request_id.RequestIdMiddleware",
+    "project.http_metrics.HttpMetricsMiddleware",
     # What static files need as well comes before WhiteNoise: the headers, and the client's IP address.
     "project.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -105,6 +106,7 @@ FILE_UPLOAD_HANDLERS = ["project.uploads.RefuseFilesHandler"]
 DATABASES = {"default": env.database("DATABASE_URL")}
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+DATABASE_DEADLINES = env.deadlines("DATABASE_URL", DATABASES["default"])  # project/deadlines.py
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # Otherwise a transaction that reads first would fail instead of waiting when another one writes.

@@ -33,6 +33,8 @@ if os.environ["DATABASE_URL"].startswith("mysql"):
 from project.settings import *  # noqa: E402, F403
 from project.settings import DATABASES, INSTALLED_APPS, PASSWORD_HASHERS, STORAGES  # noqa: E402
 
+DATABASE_DEADLINES = {}  # a loaded machine must not turn a race red
+
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.proxy_models"]
 
 if "sqlite" in DATABASES["default"]["ENGINE"]:

@@ -36,8 +36,10 @@ class SecondFactorForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.request = request
         self.attempt = attempt
+        self.amr: tuple[str, ...] = (codes.OTP,)
+        self.acr = ""
         if policy.is_required(attempt.user):  # whom no trusted browser spares
-            del self.fields["trust"]
+            self.fields.pop("trust", None)
 
     def clean_code(self) -> str:
         """Return the code, having used it up."""

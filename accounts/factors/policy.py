@@ -13,6 +13,12 @@ TRUSTED = "rba"  # by RFC 8176 “risk-based”: the browser is one that its use
 GROUP = "group:"  # before the name of a group, in REQUIRE_SECOND_FACTOR_FOR
 
 
+def has_other_factor(passkey: Passkey) -> bool:
+    """Return whether a user would have a second factor without `passkey`."""
+    others = Passkey.objects.filter(user=passkey.user).exclude(pk=passkey.pk)
+    return others.exists() or Authenticator.objects.filter(user=passkey.user).exists()
+
+
 def has_factor(user: User) -> bool:
     """Return whether `user` has a second factor, in one query."""
     own = {"user": OuterRef("pk")}

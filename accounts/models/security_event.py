@@ -151,6 +151,9 @@ class SecurityEvent(models.Model):
         RECOVERY_CODES_RENEWED = "recovery_codes_renewed", _("Recovery codes created")
         AUTHENTICATOR_ADDED = "authenticator_added", _("Authenticator app added")
         AUTHENTICATOR_REMOVED = "authenticator_removed", _("Authenticator app removed")
+        PASSKEY_ADDED = "passkey_added", _("Passkey added")
+        PASSKEY_REMOVED = "passkey_removed", _("Passkey removed")
+        PASSKEY_COPIED = "passkey_copied", _("Someone may have used a copy of a passkey")
         BROWSER_TRUSTED = "browser_trusted", _("Browser trusted for 30 days")
         TRUST_REMOVED = "trust_removed", _("Browser no longer trusted")
         EMAIL_CONFIRMED = "email_confirmed", _("Email address confirmed")
@@ -242,6 +245,7 @@ class SecurityEvent(models.Model):
             self.Kind.REAUTHENTICATION_FAILED,
             self.Kind.SECOND_FACTOR_FAILED,
             self.Kind.RECOVERY_CODE_USED,
+            self.Kind.PASSKEY_COPIED,
             self.Kind.COPY_TRIED,
             self.Kind.REUSE_FOUND,
         }

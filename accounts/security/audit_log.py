@@ -4,14 +4,16 @@ import logging
 from functools import partial
 
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import translation
 
-from accounts.models import SecurityEvent
+from accounts.models import SecurityEvent, User
 from tokens.signals import rows_revoked
 
 logger = logging.getLogger("accounts")
+
+ACCOUNT_DELETED = "account_deleted"
 
 
 @receiver(post_save, sender=SecurityEvent)
@@ -23,6 +25,12 @@ def log_event(instance: SecurityEvent, **kwargs: object) -> None:
     related = {name: str(value) for name, value in ids.items() if value is not None}
     user_id = str(instance.user_id or "")  # Empty rather than absent, or the log would add the user of the request.
     _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=user_id, **related)
+
+
+@receiver(post_delete, sender=User)
+def log_deletion(instance: User, **kwargs: object) -> None:
+    """Log whose account is gone: no event names them, and a restored backup brings them back (`afterrestore`)."""
+    _log_on_commit("The account was deleted.", kind=ACCOUNT_DELETED, user_id=str(instance.pk))
 
 
 @receiver(rows_revoked)

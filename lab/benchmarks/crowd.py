@@ -23,9 +23,9 @@ PERSON = KEY.format(number="(n * 7919::bigint) % %(people)s + 1")
 
 PEOPLE = """
     INSERT INTO accounts_user (id, username, username_key, email, first_name, last_name, password, language, is_active,
-        is_staff, is_superuser, password_changed_at, date_joined, last_login)
+        is_staff, is_superuser, reuse_unanswered, time_zone, password_changed_at, date_joined, last_login)
     SELECT {NEW}, 'person' || n, 'person' || n, 'person' || n || '@example.org', 'Ada' || n % 500, 'Byron' || n % 3000,
-        '!' || md5(n::text), 'en', n % 50 > 0, n % 10000 = 0, false,
+        '!' || md5(n::text), 'en', n % 50 > 0, n % 10000 = 0, false, false, '',
         now(), now() - n % 1500 * interval '1 day', now() - n % 90 * interval '1 day'
     FROM generate_series(1, %(people)s) n"""
 SESSIONS = """
@@ -55,12 +55,19 @@ def fill(people: int, rows: int) -> None:
     hold nobody."""
     from django.db import connection
 
+    make_people(people)
     facts: dict[str, Any] = {"people": people, "rows": rows, "firefox": FIREFOX, "chrome": CHROME, "safari": SAFARI}
     with connection.cursor() as cursor:
-        cursor.execute(_sql(PEOPLE), facts)
         for statement in (SESSIONS, EVENTS):
             cursor.execute(_sql(statement), facts)
         cursor.execute("VACUUM ANALYZE")
+
+
+def make_people(people: int) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(_sql(PEOPLE), {"people": people})
 
 
 def _sql(statement: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,11 @@ class Line:
     def ours(self) -> bool:
         return self.what.startswith("Sojourn")
 
+    @property
+    def compares(self) -> bool:
+        """Whether it belongs on the page: it is ours, or set beside something."""
+        return self.ours or self.ratio is not None or self.goal is not None
+
     def cells(self) -> tuple[str, ...]:
         ratio = "" if self.ratio is None else str(Figure(self.ratio, TIMES))
         goal = "" if self.goal is None else str(self.goal)
@@ -110,10 +115,17 @@ def text(goal: Goal) -> str:
 
 
 def markdown(goal: Goal) -> str:
+    """A section of the page, with a missed goal in bold. A run prints more lines."""
     picture = f"![{goal.title}](../images/{name(goal)})" if goal.picture else ""
-    rows = [HEADER, ("---", *["--:"] * 4), *(line.cells() for line in goal.lines)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = "\n".join(("| what | measured | ratio | goal |", "|---|--:|--:|--:|", *_rows(goal)))
     return "\n\n".join(part for part in (f"### {goal.title}", goal.note, picture, table) if part)
+
+
+def _rows(goal: Goal) -> Iterator[str]:
+    for line in goal.lines:
+        if line.compares:
+            what, measured, ratio, bound, _ = line.cells()
+            yield f"| {what} | {measured} | {ratio} | {f'**{bound}**' if line.met is False else bound} |"
 
 
 def verdict(goals: Iterable[Goal]) -> str:

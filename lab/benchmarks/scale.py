@@ -15,17 +15,11 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from . import parts
+from . import crowd, parts
 
 PEOPLE_EACH = 2  # sign-ins of a person
 DRAWN = 2_000  # of each kind of write
 ROUNDS = 24  # of confirmations, each of every twentieth sign-in
-PEOPLE = """
-    INSERT INTO accounts_user (id, username, username_key, email, password, is_superuser, first_name, last_name,
-        is_staff, is_active, date_joined, password_changed_at, language)
-    SELECT md5(n::text)::uuid, 'person' || n, 'person' || n, 'person' || n || '@example.org', repeat('x', 97), false,
-        '', '', false, true, now(), now(), 'en'
-    FROM generate_series(1, %s) n"""
 ROWS = """
     INSERT INTO tokens_refreshtoken (id, user_id, generation, jti, version, auth_hash, probe_count, remember, is_app,
         method, backend, name, browser, user_agent, ip_address, created_at, last_used_at, authenticated_at, expires_at,
@@ -56,7 +50,7 @@ def main() -> None:
 
 def fill(rows: int) -> None:
     people = rows // PEOPLE_EACH
-    asked(PEOPLE, people)
+    crowd.make_people(people)
     asked(ROWS, people, rows, rows)
     asked("VACUUM ANALYZE")
 
@@ -74,7 +68,7 @@ def show_writes() -> None:
     from tokens.core import rotation
     from tokens.models import RefreshToken
 
-    rows = list(RefreshToken.objects.filter(pk__gt=uuid4()).select_related("user")[:DRAWN])
+    rows = list(RefreshToken.objects.filter(pk__gt=uuid4(), user__is_active=True).select_related("user")[:DRAWN])
     moved = rotation.Refresh(2, rotation.new_jti(0))
     told("a confirmation", rows, lambda row: RefreshToken.objects.confirm(str(row.pk), moved))
     told("a stamp of `last_used_at`", rows, lambda row: row.touch())

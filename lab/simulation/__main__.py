@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from time import monotonic
 
-from . import report, responses
+from . import report, responses, scale
 from .hunt import hunt
 from .runs import FULL, QUICK, overload, run
 from .search import search
@@ -18,6 +18,8 @@ DEEP = ((5, 7, 2), *SEARCHES[1:])
 
 def main() -> None:
     options = _options()
+    if options.scale:
+        return print(scale.table(scale.busiest(seed=options.seed)))
     began = monotonic()
     size = QUICK if options.quick else FULL
     results = run(size, options.seed)
@@ -73,6 +75,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lab.simulation", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part of it, in seconds")
     parser.add_argument("--seed", type=int, default=1, help="another seed tells other lives (default: 1)")
+    parser.add_argument("--scale", action="store_true", help="what many people ask of servers, and nothing else")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/explanation/rotation.md")
     return parser.parse_args()
 

@@ -1,20 +1,32 @@
 """What Prometheus reads, and nobody else: branches, outcomes, reasons, costs, lag, and what the database says."""
 
+import asyncio
+import os
+import re
 import time
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import RequestFactory
 from django.utils import timezone
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from accounts.db_metrics import db_metrics
-from accounts.models import OutgoingMail
+from accounts.models import OutgoingMail, SecurityEvent
+from accounts.models.security_event import EVENT_RETENTION
+from project import health, http_metrics
 from tests import valkey
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.outage import gone
 from tokens import verification
-from tokens.models import RefreshToken
+from tokens.core import keyfile
+from tokens.core.keys import generate_jwks
+from tokens.models import KEPT_AFTER_END, RefreshToken
 from tokens.testing import Client
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
@@ -34,6 +46,17 @@ def read(metrics):
         return {next(iter(sample.labels.values())): sample.value for sample in samples}
 
     return read
+
+
+@pytest.fixture
+def read_all(metrics):
+    """`read_all(name)`: the values of a metric, by those of its labels in alphabetical order."""
+
+    def read_all(name):
+        samples = [sample for family in metrics() for sample in family.samples if sample.name == f"sojourn_{name}"]
+        return {tuple(sample.labels.values()): sample.value for sample in samples}
+
+    return read_all
 
 
 @pytest.fixture
@@ -142,8 +165,40 @@ class TestRead:
         assert read("mails_waiting") == 2
         assert read("mails_oldest_seconds") >= 600
 
-    def test_at_two_queries_and_then_for_a_while_at_none(self, db, read, django_assert_num_queries):
-        for number in (2, 0):
+    def test_for_how_long_each_daily_command_has_left_something_undone(self, bob, read):
+        assert read("overdue_seconds") == {"cleartokens": 0, "tidyaccounts": 0}
+        Client().force_login(bob)
+        now, day = timezone.now(), timedelta(days=1)
+        RefreshToken.objects.update(expires_at=now - KEPT_AFTER_END - 3 * day)
+        SecurityEvent.objects.create(kind="signed_in", created_at=now - EVENT_RETENTION - 2 * day)
+        db_metrics.forget()
+        found = {command: seconds // 86400 for command, seconds in read("overdue_seconds").items()}
+        assert found == {"cleartokens": 3, "tidyaccounts": 2}
+        for command in found:
+            call_command(command)
+        db_metrics.forget()
+        assert read("overdue_seconds") == {"cleartokens": 0, "tidyaccounts": 0}
+
+    def test_how_old_the_key_is_and_how_full_the_status_list(self, bob, read, settings, tmp_path):
+        settings.TOKENS_KEYS = str(tmp_path / "keys.json")
+        settings.TOKENS_STATUS_LIST = 1024
+        keyfile.write(tmp_path / "keys.json", generate_jwks("ES256", int(time.time()) - 1000))
+        for number in range(4):
+            Client().force_login(bob)
+            RefreshToken.objects.filter(status_index=None).update(status_index=number)
+        assert 1000 <= read("key_age_seconds") < 2000
+        assert read("status_list_used_ratio") == 4 / 1024
+
+    def test_which_check_fails(self, db, read, settings):
+        assert set(read("check_ok").values()) == {1}
+        settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "BACKEND": "no.such.Cache"}}
+        assert read("check_ok") == {"database": 1, "migrations": 1, "keys": 1, "cache": 0}
+
+    def test_at_five_queries_and_then_for_a_while_at_none_but_the_check_of_readyz(
+        self, db, read, django_assert_num_queries
+    ):
+        health.check_migrations()  # which is looked at once
+        for number in (6, 1) if connection.vendor != "postgresql" else (7, 1):
             with django_assert_num_queries(number):
                 read("live_sessions")
 
@@ -164,6 +219,77 @@ class TestRead:
             assert read("sign_ins_total")["opened"] >= 1
         db_metrics.forget()
         assert read("live_sessions") == 1
+
+
+class TestRequests:
+    def test_each_by_its_view_and_its_status(self, bob, client, read_all):
+        client.raise_request_exception = False
+        before = read_all("http_responses_total")
+        client.force_login(bob)
+        for path in ("/", "/", "/no/such/page/", f"/{'x' * 60}"):
+            client.get(path)
+        client.generic("BREW", "/")
+        now = read_all("http_responses_total")
+        grown = {labels: value - before.get(labels, 0) for labels, value in now.items()}
+        assert grown["200", "home"] == 2 and grown["404", "none"] == 2
+        assert read_all("http_in_flight") == {("GET",): 1, ("HEAD",): 0, ("POST",): 0, ("other",): 0}  # the scrape
+
+    def test_those_that_fail_too(self, db, read_all, settings):
+        settings.ROOT_URLCONF = "tests.observability.urls"
+        broken = "500", "tests.observability.urls.broken"
+        before = read_all("http_responses_total").get(broken, 0)
+        client = Client(raise_request_exception=False)
+        client.get("/broken/")
+        assert read_all("http_responses_total")[broken] == before + 1
+
+    def test_those_of_which_the_visitor_does_not_wait_for_the_end(self):
+        async def leave(request):
+            raise asyncio.CancelledError
+
+        counter, gauge = http_metrics.RESPONSES.labels("none", "499"), http_metrics.IN_FLIGHT.labels("GET")
+        before = counter._value.get(), gauge._value.get()
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(http_metrics.HttpMetricsMiddleware(leave)(RequestFactory().get("/")))
+        assert (counter._value.get(), gauge._value.get()) == (before[0] + 1, before[1])
+
+
+class TestWorkers:
+    @pytest.fixture
+    def folder(self, monkeypatch):
+        """What a worker has counted, in a folder that everybody may enter, as the server's user is not root."""
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", name)
+            counted = MmapedDict(str(folder / "counter_1.db"))
+            counted.write_value(
+                mmap_key("sojourn_sign_ins", "sojourn_sign_ins_total", ["outcome"], ["opened"], ""), 7, 0
+            )
+            counted.close()
+            yield folder
+
+    def test_a_file_of_roots_hides_no_other_and_is_told_once(self, db, folder, read_all, caplog):
+        """Only root may read it."""
+        (folder / "counter_1.db").chmod(0o644)
+        (folder / "counter_2.db").touch(mode=0o000)
+        read_all("check_ok")  # what is imported late is read by root
+        user = os.geteuid()
+        os.seteuid(65534 if user == 0 else user)
+        try:
+            for _ in range(2):
+                assert read_all("sign_ins_total") == {("opened",): 7}
+        finally:
+            os.seteuid(user)
+        assert [record.getMessage() for record in caplog.records if "counter_2.db" in record.getMessage()] == [
+            f"Metrics in {folder}/counter_2.db cannot be read and are left out: Permission denied."
+        ]
+
+    def test_each_that_lives_by_its_memory(self, db, folder, settings):
+        settings.METRICS_TOKEN = "let-me-read"
+        for pid in (os.getpid(), 2**22 + 1):  # the latter is above Linux's highest
+            (folder / f"gauge_livesum_{pid}.db").write_bytes((folder / "counter_1.db").read_bytes())
+        text = Client().get("/metrics", headers={"authorization": "Bearer let-me-read"}).content.decode()
+        assert re.findall(r'^process_resident_memory_bytes{pid="(\d+)"} [\d.e+]+$', text, re.M) == [str(os.getpid())]
 
 
 class TestReaders:

@@ -1,7 +1,9 @@
 """.env.example explains every variable that the site and its files for production read, and no other."""
 
 import ast
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,21 @@ def test_each_is_explained_right_above():
         lines = block.splitlines()
         names = [number for number, line in enumerate(lines) if re.match(r"(# )?[A-Z_]+=", line)]
         assert not names or (names[0] > 0 and len(lines[names[0] - 1]) > 20), block
+
+
+def test_a_command_runs_in_all_of_it_as_the_user_of_the_servers(tmp_path):
+    file, runuser = tmp_path / "environment", tmp_path / "runuser"
+    file.write_text(re.sub(r"^# (?=[A-Z_]+=)", "", EXAMPLE, flags=re.M))
+    runuser.write_text('#!/bin/sh\nenv\necho "$@"\n')
+    runuser.chmod(0o755)
+    command = [ROOT / "ops/manage", "sessionreport", "--json"]
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SOJOURN_ENVIRONMENT": str(file)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    *variables, words = done.stdout.splitlines()
+    assert done.stderr == ""
+    assert words == "-u sojourn -- .venv/bin/python manage.py sessionreport --json"
+    assert set(shown()) <= {line.partition("=")[0] for line in variables}
+    assert "DEFAULT_FROM_EMAIL=Sojourn <noreply@example.org>" in variables
 
 
 def test_what_has_no_default_is_set_there():

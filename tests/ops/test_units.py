@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -31,7 +32,7 @@ KNOWN = {
         *("ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc"),
         *("ProcSubset", "CapabilityBoundingSet", "NoNewPrivileges", "LockPersonality", "RestrictAddressFamilies"),
         *("RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures"),
-        *("SystemCallFilter", "SystemCallErrorNumber", "UnsetEnvironment"),
+        *("SystemCallFilter", "SystemCallErrorNumber"),
     },
 }
 
@@ -66,7 +67,12 @@ def test_each_timer_and_socket_has_its_service():
 def test_every_command_is_one_that_the_site_has():
     services = [path for path in UNITS if path.suffix == ".service"]
     said = [item for path in services for item in directives(path).items()]
-    commands = [shlex.split(value) for (_, name), values in said if name.startswith("Exec") for value in values]
+    commands = [
+        shlex.split(value.removeprefix("-"))
+        for (_, name), values in said
+        if name.startswith("Exec")
+        for value in values
+    ]
     assert len(commands) > 3
     for words in commands:
         assert words[0].startswith(("/srv/sojourn/.venv/bin/", "/bin/"))
@@ -85,12 +91,22 @@ def test_the_server_waits_for_requests_for_as_long_as_gunicorn_does():
 
 def test_the_servers_folder_of_counters_is_the_servers():
     example = (ROOT / ".env.example").read_text()
-    for path in (path for path in UNITS if path.suffix == ".service"):
-        said = directives(path)
-        if folder := said["Service", "RuntimeDirectory"]:
-            assert f"PROMETHEUS_MULTIPROC_DIR=/run/{folder[0]}\n" in example
-        else:
-            assert said["Service", "UnsetEnvironment"] == ["PROMETHEUS_MULTIPROC_DIR"]
+    [folder] = directives(FOLDER / "sojourn-server.service")["Service", "RuntimeDirectory"]
+    assert f"PROMETHEUS_MULTIPROC_DIR=/run/{folder}\n" in example
+
+
+def test_a_command_leaves_nothing_in_the_servers_folder_of_counters(tmp_path):
+    """What root left there could not be read by the server."""
+    count = "from accounts.metrics import SIGN_INS; SIGN_INS.labels('opened').inc(); print('counted')"
+    done = subprocess.run(
+        [sys.executable, ROOT / "manage.py", "shell", "--command", count],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "counted" in done.stdout, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_nginx_asks_where_the_socket_listens():

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from django.apps import apps
 from django.conf import settings as configured
 from django.core.checks.registry import registry
 
+from project import sizing
 from project.checks import GUARDS
 from tests.smtp import mailer, smtp_mailer
 from tokens import project_checks
@@ -64,6 +65,9 @@ FIRES = {
     "project.W003": {"METRICS_TOKEN": "let-me-read", "web_concurrency": "2"},
     "project.W004": {"ALLOWED_HOSTS": ["*"]},
     "project.W005": {"ALLOWED_HOSTS": ["example.org"], "TOKENS_ISSUER": "https://example.com"},
+    "project.W006": {"CONNECTION": {"limit": 97, "pooled": False}, "web_concurrency": "24"},
+    "project.W007": {"CONNECTION": {"limit": 97, "pooled": True}},
+    "project.W008": {"MEMORY": 1024, "web_concurrency": "8"},
     "accounts.E001": {"GEOIP_PATH": "/no/such/file"},
     "accounts.E002": {"REQUIRE_SECOND_FACTOR_FOR": ["staff", "admins"]},
     "accounts.W001": {"CACHES": LOCMEM},
@@ -110,6 +114,10 @@ def fire(settings, monkeypatch):
             elif key == "APP_LABELS":
                 configs = [Mock(label=label) for label in value]
                 monkeypatch.setattr(project_checks.apps, "get_app_configs", Mock(return_value=configs))
+            elif key == "CONNECTION":
+                monkeypatch.setattr(sizing, "connection", connection(**value))
+            elif key == "MEMORY":
+                monkeypatch.setattr(sizing, "memory_limit", Mock(return_value=value))
             elif value is GONE:
                 delattr(settings, key)
             else:
@@ -119,11 +127,22 @@ def fire(settings, monkeypatch):
     return fire
 
 
+def connection(limit, pooled):
+    """A connection to PostgreSQL as far as the checks go; tests/resilience/test_pgbouncer.py has real ones."""
+    connection = MagicMock(vendor="postgresql", settings_dict={"DISABLE_SERVER_SIDE_CURSORS": False})
+    connection.cursor().__enter__().fetchone.return_value = (limit, connection.connection.info.backend_pid)
+    if pooled:
+        connection.connection.info.backend_pid = "another"
+    return connection
+
+
 def found(name, deploy):
     """What the checks of this app say; Django's own have their tests there, and take long."""
     app = name.partition(".")[0]
     checks = [check for check in registry.get_checks(deploy) if check.__module__.partition(".")[0] == app]
-    return [message for check in checks for message in check(app_configs=None, databases=None) if message.id == name]
+    databases = ["default"] if deploy else None
+    messages = (message for check in checks for message in check(app_configs=None, databases=databases))
+    return [message for message in messages if message.id == name]
 
 
 @pytest.mark.parametrize(("name", "asked", "setting", "advice"), documented())

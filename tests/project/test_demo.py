@@ -195,6 +195,29 @@ def test_a_second_run_starts_what_is_there_and_keeps_people_signed_in(tmp_path):
     assert "Traceback" not in first.errors.read_text() + second.errors.read_text()
 
 
+def test_a_command_runs_on_its_data_and_a_lost_password_can_be_chosen_anew(demo):
+    def run(*command: str, typed: str = "", **environment: str) -> str:
+        program = [sys.executable, MANAGE, "demo", "--data", demo.data, "--", *command]
+        done = subprocess.run(
+            program,
+            env={**ENVIRONMENT, **environment},
+            input=typed,
+            capture_output=True,
+            text=True,
+            start_new_session=True,  # without a terminal, which would be asked for the password
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    carol = ["--noinput", "--username=carol", "--email=carol@example.org"]
+    run("createsuperuser", *carol, DJANGO_SUPERUSER_PASSWORD="which-she-forgot-91")
+    run("changepassword", "carol", typed="corner-brass-47\n" * 2)
+    visitor = Visitor(demo)
+    visitor.sign_in("carol", "corner-brass-47")
+    assert visitor.get("/admin/").status == 200
+    assert json.loads(run("sessionreport", "--json"))["live"] >= 1
+
+
 class TestRefusals:
     """One line on stderr, no folder, and no secret."""
 
@@ -219,6 +242,11 @@ class TestRefusals:
         for data in (tmp_path / "file", tmp_path / "file/below"):
             assert str(data) in self.refusal(data)
         assert (tmp_path / "file").read_text() == "mine"
+
+    def test_a_command_before_there_is_any_data(self, tmp_path, capsys):
+        assert main(["--data", str(tmp_path / "data"), "--", "changepassword", "alice"]) == 1
+        assert str(tmp_path / "data") in capsys.readouterr().err
+        assert not (tmp_path / "data").exists()
 
     def test_a_wrong_variable_and_settings_that_do_not_fit_together(self, tmp_path):
         sentence = self.refusal(tmp_path / "data", TOKENS_ACCESS_LIFETIME="soon")

@@ -63,6 +63,8 @@ class TestRefusals:
             ("TRUSTED_PROXIES", "one"),
             ("DATABASE_URL", "nonsense"),
             ("DATABASE_URL", "postgres://sojourn:hush@host:port/name"),
+            ("DATABASE_URL", "postgres://sojourn:hush@host/name?lock_timeout=soon"),
+            ("DATABASE_URL", "postgres://sojourn:hush@host/name?DISABLE_SERVER_SIDE_CURSORS=flase"),
             ("CACHE_URL", "rediss"),
             ("EMAIL_URL", "mail.example.org"),
             ("EMAIL_VERIFICATION", "some"),
@@ -118,7 +120,22 @@ class TestValues:
         assert (options["transaction_mode"], options["timeout"]) == ("IMMEDIATE", 20)
         assert "journal_mode=WAL" in options["init_command"]
         database = read()["DATABASES"]["default"]
-        assert database["ENGINE"] == "django.db.backends.postgresql" and "OPTIONS" not in database
+        assert database["ENGINE"] == "django.db.backends.postgresql" and database["OPTIONS"] == {"connect_timeout": 5}
+
+    @pytest.mark.parametrize(("scheme", "name"), [("postgres", "lock_timeout"), ("mysql", "read_timeout")])
+    def test_deadlines_are_for_requests_and_the_url_may_change_them(self, read, scheme, name):
+        settings = read(DATABASE_URL=f"{scheme}://host/name?{name}=9&connect_timeout=3")
+        assert settings["DATABASE_DEADLINES"][name] == 9 and len(settings["DATABASE_DEADLINES"]) > 1
+        assert settings["DATABASES"]["default"]["OPTIONS"] == {"connect_timeout": 3}
+
+    def test_a_database_has_several_servers_and_settings_of_its_own(self, read):
+        query = (
+            "target_session_attrs=read-write&DISABLE_SERVER_SIDE_CURSORS=true&CONN_HEALTH_CHECKS=false&CONN_MAX_AGE=0"
+        )
+        database = read(DATABASE_URL=f"postgres://db1:5432,db2:5433/name?{query}")["DATABASES"]["default"]
+        assert (database["HOST"], database["PORT"]) == ("db1,db2", "5432,5433")
+        assert database["OPTIONS"]["target_session_attrs"] == "read-write"
+        assert database["DISABLE_SERVER_SIDE_CURSORS"] is True and database["CONN_HEALTH_CHECKS"] is False
 
     def test_watchers_of_the_process_itself_need_no_tls(self, read):
         settings = read()

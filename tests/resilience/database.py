@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -35,11 +35,16 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
     if "sqlite" in about["ENGINE"]:
         with closing(sqlite3.connect(about["NAME"], timeout=20, isolation_level=None)) as connection:
             return connection.execute(statement).fetchall()
-    where = {"host": about["HOST"], "port": about["PORT"], "user": about["USER"], "password": about["PASSWORD"]}
-    given = {name: value for name, value in where.items() if value}
-    with psycopg.connect(dbname=about["NAME"], autocommit=True, **given) as connection:
+    with psycopg.connect(autocommit=True, **parameters(url)) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
+
+
+def parameters(url: str) -> dict[str, Any]:
+    """What psycopg connects to the database of `url` by."""
+    about = Env.db_url_config(url)
+    names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+    return {name: about[key] for name, key in names.items() if about[key]}
 
 
 class Postgres:
@@ -68,6 +73,31 @@ class Postgres:
     def stop(self) -> None:
         postgres.stop(self.binaries, self.folder)
 
+    def cut_off(self) -> None:
+        """Have a standby hear no more of its primary: what is written there from now on will be lost."""
+        execute(self.url, "ALTER SYSTEM SET primary_conninfo = ''")
+        execute(self.url, "SELECT pg_reload_conf()")
+        until = monotonic() + 60
+        while execute(self.url, "SELECT FROM pg_stat_wal_receiver"):
+            assert monotonic() < until, (self.folder / "log").read_text()
+            sleep(0.05)
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        postgres.run(self.binaries / "pg_ctl", "-D", self.folder / "data", "-s", "-w", "promote")
+
+
+@contextmanager
+def pair() -> Iterator[tuple[Postgres, Postgres]]:
+    """A primary, which may be dead at the end, and a standby that streams from it."""
+    with tempfile.TemporaryDirectory(prefix="sojourn-pg-", dir="/tmp") as second, mortal() as primary:
+        standby = Postgres(Path(second))
+        postgres.follow(standby.binaries, primary.folder, standby.folder, lag=0)
+        try:
+            yield primary, standby
+        finally:
+            standby.stop()
+
 
 @contextmanager
 def mortal() -> Iterator[Postgres]:
@@ -77,4 +107,5 @@ def mortal() -> Iterator[Postgres]:
         try:
             yield server
         finally:
-            server.stop()
+            with suppress(subprocess.CalledProcessError):  # it is dead
+                server.stop()

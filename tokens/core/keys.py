@@ -54,7 +54,8 @@ class Key:
     """One key: `kid` names it in headers, `alg` is the only algorithm it serves.
 
     `secret` signs: bytes for HS256, else a private key, or None where only the public half is here. `public` is that
-    half, and `jwk` the same for neighbours (RFC 7517); an HMAC key has neither.
+    half, and `jwk` the same for neighbours (RFC 7517); an HMAC key has neither. `since` is when it got its state, in
+    seconds since the epoch, if the set says so.
     """
 
     kid: str
@@ -62,6 +63,7 @@ class Key:
     secret: Any
     public: Any = None
     jwk: dict[str, str] | None = None
+    since: int | None = None
 
     @property
     def verifier(self) -> Any:
@@ -206,7 +208,7 @@ def _hmac(entry: Jwk, secret: bytes) -> Key:
         _algorithm(entry["alg"]).prepare_key(secret)
     except jwt.InvalidKeyError:  # whoever may see that one could sign
         raise InvalidKeys("An HMAC key is the public key of a pair, or a certificate.") from None
-    return Key(_kid(entry), entry["alg"], secret)
+    return Key(_kid(entry), entry["alg"], secret, since=entry.get("since"))
 
 
 def _pair(entry: Jwk, made: Any) -> Key:
@@ -220,7 +222,7 @@ def _pair(entry: Jwk, made: Any) -> Key:
         raise InvalidKeys("A key for EdDSA is not on the curve Ed25519.")
     kid, alg = _kid(entry), entry["alg"]
     shown = {"kid": kid, "alg": alg, "use": "sig", **_members(alg, public)}
-    return Key(kid, alg, made if private else None, public, shown)
+    return Key(kid, alg, made if private else None, public, shown, since=entry.get("since"))
 
 
 def _members(alg: str, key: Any) -> dict[str, str]:

@@ -27,9 +27,7 @@ def free_status_index(rows: models.QuerySet[Any], user: AbstractBaseUser) -> int
     its index back, when no list that says so can be in use. Nobody holds more than three times TOKENS_MAX_SESSIONS.
     """
     candidates = [secrets.randbelow(conf.status_list) for _ in range(STATUS_CANDIDATES)]
-    since = Now() - timedelta(seconds=2 * conf.access_lifetime + STATUS_MARGIN)
-    ended_with_all = Q(created_at__lte=F("all_ended_at"), all_ended_at__lt=since)
-    is_over = Q(revoked_at__isnull=False, changed_at__lt=since) | Q(expires_at__lt=since) | ended_with_all
+    is_over = _is_over()
     if rows.filter(user=user, status_index__isnull=False).exclude(is_over).count() >= 3 * conf.max_sessions:
         return None
     drawn = rows.filter(status_index__in=candidates).annotate(is_over=is_over)
@@ -43,3 +41,15 @@ def free_status_index(rows: models.QuerySet[Any], user: AbstractBaseUser) -> int
             return index
     logger.warning("The status list is too full for a new session: raise TOKENS_STATUS_LIST.")
     return None
+
+
+def used_share(rows: models.QuerySet[Any]) -> float:
+    """Return which share of the status list the sessions among `rows` hold, from 0 to 1."""
+    return rows.filter(status_index__lt=conf.status_list).exclude(_is_over()).count() / conf.status_list
+
+
+def _is_over() -> Q:
+    """Return the condition for rows that give their index back."""
+    since = Now() - timedelta(seconds=2 * conf.access_lifetime + STATUS_MARGIN)
+    ended_with_all = Q(created_at__lte=F("all_ended_at"), all_ended_at__lt=since)
+    return Q(revoked_at__isnull=False, changed_at__lt=since) | Q(expires_at__lt=since) | ended_with_all
