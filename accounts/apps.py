@@ -2,12 +2,14 @@
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
     """Connect the checks and the receivers of signals once the models are loaded."""
 
     name = "accounts"
+    verbose_name = _("Accounts")
     default = True
     default_auto_field = "django.db.models.BigAutoField"
 

@@ -37,7 +37,7 @@ def check_cache(**_: object) -> list[CheckMessage]:
     kind = _cache()
     if kind not in UNSUITABLE_CACHES:
         return []
-    sentence = f"The default cache {UNSUITABLE_CACHES[kind]}, but it is used to throttle attempts to sign in."
+    sentence = f"The default cache {UNSUITABLE_CACHES[kind]}, but rate limits rely on it."
     hint = "Set CACHE_URL to a Redis server. An in-memory cache is enough for a single process."
     return [Warning(sentence, hint=hint, id="accounts.W001")]
 
@@ -48,7 +48,7 @@ def check_workers(**_: object) -> list[CheckMessage]:
     workers = os.environ.get("WEB_CONCURRENCY", "")
     if _cache() not in ("LocMemCache", "DummyCache") or not workers.isdigit() or int(workers) < 2:
         return []
-    sentence = f"WEB_CONCURRENCY is {workers}, but the processes do not share a cache to throttle attempts to sign in."
+    sentence = f"WEB_CONCURRENCY is {workers}, but the processes don't share a cache for their rate limits."
     hint = "Set CACHE_URL to a Redis server, or set WEB_CONCURRENCY to 1."
     return [Warning(sentence, hint=hint, id="accounts.W002")]
 
@@ -59,8 +59,8 @@ def check_geoip(**_: object) -> list[CheckMessage]:
     trouble = geoip.open_error(settings.GEOIP_PATH) if settings.GEOIP_PATH else ""
     if not trouble:
         return []
-    hint = "It needs a file in MaxMind's format and the package maxminddb (docs/explanation/dependencies.md)."
-    return [Error(f"GEOIP_PATH cannot be read: {trouble}", hint=hint, id="accounts.E001")]
+    hint = "Use a file in MaxMind's format, and install maxminddb (docs/explanation/dependencies.md)."
+    return [Error(f"GEOIP_PATH can't be read: {trouble}", hint=hint, id="accounts.E001")]
 
 
 @register(Tags.security)
@@ -91,8 +91,8 @@ def check_hashers(**_: object) -> Iterator[CheckMessage]:
     first = settings.PASSWORD_HASHERS[0]
     if first.rpartition(".")[2] in FAST_HASHERS:
         yield Warning(
-            f"The first of PASSWORD_HASHERS is {first}, whose hashes are quick to crack.",
-            hint="Put accounts.security.hashers.Argon2Hasher first; old hashes are upgraded at the next sign-in.",
+            f"The first of PASSWORD_HASHERS, {first}, makes hashes that are quick to crack.",
+            hint="Put accounts.security.hashers.Argon2Hasher first. Old hashes are upgraded at the next sign-in.",
             id="accounts.W004",
         )
 
@@ -120,7 +120,7 @@ def check_mail(**_: object) -> Iterator[CheckMessage]:
         yield Warning(f"EMAIL_URL names {backend}, which sends no mail.", hint=hint, id="accounts.W005")
     elif mailer.host not in LOCAL_HOSTS and not (mailer.use_tls or mailer.use_ssl):
         yield Warning(
-            f"EMAIL_URL sends mails to {mailer.host} unencrypted, although links in them set passwords.",
+            f"EMAIL_URL sends mails to {mailer.host} unencrypted, but their links can set passwords.",
             hint="Use smtp+tls:// (port 587) or smtp+ssl:// (port 465).",
             id="accounts.W006",
         )

@@ -102,7 +102,7 @@ def _connections() -> Values:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FILTER (WHERE backend_type = 'client backend'), "
+            "SELECT count(datid), "  # PostgreSQL hides the type of other users' connections, but not their database
             "current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int "
             "FROM pg_stat_activity"
         )

@@ -71,8 +71,8 @@ def check_proxies(**_: object) -> Iterator[CheckMessage]:
     """Yield E002 if any client could claim that a request came by TLS."""
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) and not settings.TRUSTED_PROXIES:
         yield Error(
-            "SECURE_PROXY_SSL_HEADER is set although TRUSTED_PROXIES is 0: any client can claim to use TLS.",
-            hint="Set TRUSTED_PROXIES to the number of proxies in front, which sets the header as well.",
+            "SECURE_PROXY_SSL_HEADER is set but TRUSTED_PROXIES is 0, so any client can claim to use TLS.",
+            hint="Set TRUSTED_PROXIES to the number of proxies in front of the site. That sets the header as well.",
             id="project.E002",
         )
 
@@ -82,9 +82,9 @@ def check_in_front(**_: object) -> Iterator[CheckMessage]:
     """Yield W001 if no proxy is trusted, since behind one all visitors would seem to have the same IP address."""
     if not settings.TRUSTED_PROXIES:
         yield Warning(
-            "TRUSTED_PROXIES is 0. Behind a proxy all visitors would share one IP address, so throttling one of them "
-            "would throttle all, and https requests would be redirected to https forever.",
-            hint="Set TRUSTED_PROXIES to the number of proxies in front, 1 for ops/nginx.",
+            "TRUSTED_PROXIES is 0. Behind a proxy, all visitors would share one IP address, so throttling one would "
+            "throttle everyone, and https would redirect to itself forever.",
+            hint="Set TRUSTED_PROXIES to the number of proxies in front of the site, 1 for ops/nginx.",
             id="project.W001",
         )
 
@@ -94,8 +94,8 @@ def check_cookies(**_: object) -> Iterator[CheckMessage]:
     """Yield W002 if a cookie of the site would be sent over plain http."""
     for name in COOKIES:
         if not getattr(settings, name):
-            hint = "Leave TOKENS_COOKIE_SECURE at true, which sets it for all cookies."
-            yield Warning(f"{name} is False: cookies are sent over plain http.", hint=hint, id="project.W002")
+            hint = "Leave TOKENS_COOKIE_SECURE on. It sets this for all cookies."
+            yield Warning(f"{name} is off, so its cookies are sent over plain http.", hint=hint, id="project.W002")
 
 
 @register()
@@ -103,9 +103,9 @@ def check_metrics(**_: object) -> Iterator[CheckMessage]:
     """Yield W003 if the metrics would be those of whichever worker answers instead of all workers."""
     if workers() > 1 and settings.METRICS_TOKEN and not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         yield Warning(
-            "WEB_CONCURRENCY asks for several workers, but PROMETHEUS_MULTIPROC_DIR is not set: /metrics would show "
-            "the counters of only one of them.",
-            hint="Set PROMETHEUS_MULTIPROC_DIR to a folder that they can write to, such as /run/sojourn-metrics.",
+            "WEB_CONCURRENCY asks for several workers but PROMETHEUS_MULTIPROC_DIR isn't set, so /metrics would show "
+            "only one worker's counters.",
+            hint="Set PROMETHEUS_MULTIPROC_DIR to a folder they can write to, such as /run/sojourn-metrics.",
             id="project.W003",
         )
 
@@ -114,12 +114,12 @@ def check_metrics(**_: object) -> Iterator[CheckMessage]:
 def check_hosts(**_: object) -> Iterator[CheckMessage]:
     """Yield W004 if the site answers to any host name, and W005 if it does not answer to its own."""
     if "*" in settings.ALLOWED_HOSTS:
-        hint = "List the host names of the site."
+        hint = "List the site's host names."
         yield Warning("ALLOWED_HOSTS accepts any host name.", hint=hint, id="project.W004")
     host = urlsplit(conf.issuer).hostname or ""
     if not validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
         yield Warning(
-            f"TOKENS_ISSUER names {host}, which is not in ALLOWED_HOSTS: every link in a mail would be rejected.",
+            f"TOKENS_ISSUER names {host}, which isn't in ALLOWED_HOSTS, so every link in a mail would be refused.",
             hint="Add it to ALLOWED_HOSTS, or correct TOKENS_ISSUER.",
             id="project.W005",
         )

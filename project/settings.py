@@ -9,7 +9,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 
 from project import environment as env
-from project import logs
+from project import logs, sentry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -323,3 +323,6 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", logs.LEVELS, default="info")
 LOGGING = logs.configuration(logs.form_of_environment(), LOG_LEVEL)
+
+if env.is_set("SENTRY_DSN"):
+    sentry.start(env.text("SENTRY_DSN"))

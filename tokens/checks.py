@@ -80,8 +80,8 @@ def check_length(**_: object) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"The longest access token has {len(token):,} characters, and none of more than {MAX_LENGTH:,} is "
-            "accepted: the refresh token is used on every request of such a user.",
+            f"An access token can have {len(token):,} characters, but at most {MAX_LENGTH:,} are accepted. Users with "
+            "such a token would be refreshed on every request.",
             hint="Use an ES256 key (manage.py tokenkeys), or fewer TOKENS_USER_CLAIMS.",
             id="tokens.W003",
         )
@@ -95,7 +95,7 @@ def check_order(**_: object) -> list[CheckMessage]:
     return [
         Warning(
             "TOKENS_BROWSER_LIFETIME is not between TOKENS_ACCESS_LIFETIME and TOKENS_ABSOLUTE_LIFETIME.",
-            hint="Sessions that are not kept end first: make it longer than the one, and no longer than the other.",
+            hint="Sessions that aren't kept end first. Make it longer than the first, but no longer than the second.",
             id="tokens.W005",
         )
     ]
@@ -105,17 +105,17 @@ def check_deployment(**_: object) -> list[CheckMessage]:
     """Return W001-W002, W004, W006-W009: settings that are fit for development only, or for a while."""
     found: list[CheckMessage] = []
     if not conf.cookie_secure:
-        found.append(Warning("TOKENS_COOKIE_SECURE is off: cookies travel over plain http.", id="tokens.W001"))
+        found.append(Warning("TOKENS_COOKIE_SECURE is off, so cookies are sent over plain http.", id="tokens.W001"))
     if not hasattr(settings, "TOKENS_ISSUER"):
-        found.append(Warning("TOKENS_ISSUER is not set: give it the address of this site.", id="tokens.W002"))
+        found.append(Warning("TOKENS_ISSUER isn't set. Set it to this site's URL.", id="tokens.W002"))
     return [*found, *_plain_address(), *_late(), *_readable_keys(), *_endless(), *_forgetful()]
 
 
 def _plain_address() -> Iterator[CheckMessage]:
     if hasattr(settings, "TOKENS_ISSUER") and urlsplit(conf.issuer).scheme != "https":
         yield Warning(
-            f"TOKENS_ISSUER is {conf.issuer}: links in mails, and neighbours who ask for the keys, come by plain http.",
-            hint="Begin it with https://. It is written into every token: changing it signs everybody out.",
+            f"TOKENS_ISSUER is {conf.issuer}, so links in mails and requests for the public keys use plain http.",
+            hint="Start it with https://. Every token contains it, so changing it signs everyone out.",
             id="tokens.W004",
         )
 
@@ -123,8 +123,8 @@ def _plain_address() -> Iterator[CheckMessage]:
 def _late() -> Iterator[CheckMessage]:
     if not check_settings() and conf.revocation_lag >= conf.access_lifetime:
         yield Warning(
-            "TOKENS_REVOCATION_LAG is as long as TOKENS_ACCESS_LIFETIME: an ended session works on until it expires.",
-            hint="A second or a few are enough: it is one short query for each process.",
+            "TOKENS_REVOCATION_LAG is as long as TOKENS_ACCESS_LIFETIME, so an ended session works until it expires.",
+            hint="Use a few seconds at most. It costs each process one short query.",
             id="tokens.W006",
         )
 
@@ -136,7 +136,7 @@ def _readable_keys() -> Iterator[CheckMessage]:
         return
     if open_to_all:
         yield Warning(
-            "The file of TOKENS_KEYS can be read by everybody on this machine, and who reads it can be anybody here.",
+            "Everyone on this machine can read the file in TOKENS_KEYS, and sign in as anyone with its keys.",
             hint=f"chmod 600 {conf.keys}, or 640 with the server's group.",
             id="tokens.W007",
         )
@@ -146,8 +146,8 @@ def _endless() -> Iterator[CheckMessage]:
     own = conf.adopt_sessions == settings.SESSION_COOKIE_NAME
     if conf.adopt_sessions and (settings.SESSION_ENGINE if own else conf.adopt_engine).endswith("signed_cookies"):
         yield Warning(
-            "TOKENS_ADOPT_SESSIONS takes over sessions in signed cookies, which no server can end.",
-            hint="Unset it as soon as SESSION_COOKIE_AGE has passed.",
+            "TOKENS_ADOPT_SESSIONS accepts sessions stored in signed cookies, which no server can end.",
+            hint="Unset it once SESSION_COOKIE_AGE has passed.",
             id="tokens.W008",
         )
 
@@ -155,8 +155,8 @@ def _endless() -> Iterator[CheckMessage]:
 def _forgetful() -> Iterator[CheckMessage]:
     if conf.revocation_cache and not check_settings() and shared_revocation_list.may_lose_keys():
         yield Warning(
-            "TOKENS_REVOCATION_CACHE names a cache that drops keys when it is full: what has ended would go on.",
-            hint="Give the list a Redis with maxmemory-policy noeviction. Until then every request reads its row.",
+            "TOKENS_REVOCATION_CACHE names a cache that drops keys when it's full, so ended sessions could go on.",
+            hint="Use a Redis server with maxmemory-policy noeviction. Until then, every request reads its row.",
             id="tokens.W009",
         )
 
@@ -169,10 +169,12 @@ def _is_private(alias: str) -> bool:
 def _names() -> Iterator[CheckMessage]:
     for name, value in (("TOKENS_ISSUER", conf.issuer), ("TOKENS_AUDIENCE", conf.audience)):
         if not isinstance(value, str) or not value:
-            yield Error(f"{name} has to be a text that is not empty.", id="tokens.E001")
+            yield Error(f"{name} must be a non-empty string.", id="tokens.E001")
 
     if re.fullmatch(r"[\w-]*", str(getattr(settings, "TOKENS_COOKIE_PREFIX", "")), re.ASCII) is None:
-        yield Error("TOKENS_COOKIE_PREFIX has to be letters, digits, hyphens and underscores.", id="tokens.E019")
+        yield Error(
+            "TOKENS_COOKIE_PREFIX must contain only letters, digits, hyphens and underscores.", id="tokens.E019"
+        )
 
 
 def _spans() -> list[CheckMessage]:
@@ -181,12 +183,12 @@ def _spans() -> list[CheckMessage]:
 
     return [
         *(
-            Error(f"{name} has to be a number of seconds, 1 or more.", id="tokens.E002")
+            Error(f"{name} must be a number of seconds, at least 1.", id="tokens.E002")
             for name in SPANS
             if wrong(getattr(settings, name, 1), 0.1 if name == "TOKENS_CONFIRM_AFTER" else 1)
         ),
         *(
-            Error(f"{name} has to be a number of seconds, 0 or more.", id="tokens.E003")
+            Error(f"{name} must be a number of seconds, 0 or more.", id="tokens.E003")
             for name in PAUSES
             if wrong(getattr(settings, name, 0), 0)
         ),
@@ -196,35 +198,35 @@ def _spans() -> list[CheckMessage]:
 def _order() -> Iterator[CheckMessage]:
     if not conf.access_lifetime < conf.idle_lifetime <= conf.absolute_lifetime:
         yield Error(
-            "TOKENS_ACCESS_LIFETIME has to be shorter than TOKENS_IDLE_LIFETIME, "
-            "and that at most TOKENS_ABSOLUTE_LIFETIME.",
+            "TOKENS_IDLE_LIFETIME must be longer than TOKENS_ACCESS_LIFETIME, but no longer than "
+            "TOKENS_ABSOLUTE_LIFETIME.",
             id="tokens.E004",
         )
     if conf.confirm_after > conf.access_lifetime / 3:
         yield Error(
-            "TOKENS_CONFIRM_AFTER may be at most a third of TOKENS_ACCESS_LIFETIME: nothing would be confirmed.",
+            "TOKENS_CONFIRM_AFTER must be at most a third of TOKENS_ACCESS_LIFETIME, or no token would be confirmed.",
             id="tokens.E005",
         )
 
 
 def _choices() -> Iterator[CheckMessage]:
     if conf.reuse_revokes not in ("all", "family"):
-        yield Error('TOKENS_REUSE_REVOKES has to be "all" or "family".', id="tokens.E006")
+        yield Error('TOKENS_REUSE_REVOKES must be "all" or "family".', id="tokens.E006")
     if type(conf.max_sessions) is not int or conf.max_sessions < 1:
-        yield Error("TOKENS_MAX_SESSIONS has to be a whole number, 1 or more.", id="tokens.E007")
+        yield Error("TOKENS_MAX_SESSIONS must be a whole number, 1 or more.", id="tokens.E007")
     if type(conf.cookie_secure) is not bool:
-        yield Error("TOKENS_COOKIE_SECURE has to be True or False.", id="tokens.E009")
+        yield Error("TOKENS_COOKIE_SECURE must be True or False.", id="tokens.E009")
 
 
 def _cache() -> Iterator[CheckMessage]:
     if conf.revocation_cache and conf.revocation_cache not in settings.CACHES:
-        yield Error("TOKENS_REVOCATION_CACHE has to name one of CACHES.", id="tokens.E011")
+        yield Error("TOKENS_REVOCATION_CACHE must be an alias in CACHES.", id="tokens.E011")
     if _is_private(conf.revocation_cache):
-        yield Error("TOKENS_REVOCATION_CACHE names a cache that no other process sees.", id="tokens.E013")
+        yield Error("TOKENS_REVOCATION_CACHE names a cache that other processes can't see.", id="tokens.E013")
     elif conf.revocation_cache in settings.CACHES and not _has_own_server(conf.revocation_cache):
         yield Error(
-            "TOKENS_REVOCATION_CACHE has to name a cache for this alone, on one server without any other cache: "
-            "whoever can fill that, by failed attempts to sign in for example, would keep sessions from ending.",
+            "TOKENS_REVOCATION_CACHE must name a cache used for nothing else, on one server without other caches. "
+            "Otherwise, whoever fills those (with failed sign-ins, for example) keeps sessions from ending.",
             id="tokens.E017",
         )
 
@@ -253,13 +255,13 @@ def _status_list() -> Iterator[CheckMessage]:
     size = conf.status_list
     if type(size) is not int or size % 8 or not 0 <= size <= LARGEST_LIST:
         yield Error(
-            "TOKENS_STATUS_LIST has to be 0, or the number of sessions that the list has room for: a multiple of 8.",
+            "TOKENS_STATUS_LIST must be 0 or the number of sessions the list has room for, a multiple of 8.",
             id="tokens.E014",
         )
     elif size and _is_symmetric():
         yield Error(
-            "TOKENS_STATUS_LIST is on, but no neighbour can verify what an HS256 key signs.",
-            hint="Give TOKENS_KEYS a file with public keys, see manage.py tokenkeys.",
+            "TOKENS_STATUS_LIST is on, but other services can't verify what an HS256 key signs.",
+            hint="Use public keys in TOKENS_KEYS. See manage.py tokenkeys.",
             id="tokens.E015",
         )
 
@@ -277,8 +279,8 @@ def _claims() -> Iterator[CheckMessage]:
     for name in conf.user_claims:
         if name not in fit:
             yield Error(
-                f"TOKENS_USER_CLAIMS names {name!r}: take fields of the user that are no secret "
-                "and whose names mean nothing else in a token.",
+                f"TOKENS_USER_CLAIMS can't include {name!r}. Use fields of the user model that aren't secret and "
+                "whose names aren't claims already.",
                 id="tokens.E008",
             )
 
@@ -290,7 +292,7 @@ def _adoption() -> Iterator[CheckMessage]:
         found = False
     if not found:
         yield Error(
-            "TOKENS_ADOPT_SESSIONS has to be the name of a cookie, and TOKENS_ADOPT_ENGINE what SESSION_ENGINE was.",
+            "TOKENS_ADOPT_SESSIONS must be a cookie's name, and TOKENS_ADOPT_ENGINE what SESSION_ENGINE was.",
             id="tokens.E016",
         )
 

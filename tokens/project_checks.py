@@ -34,8 +34,8 @@ def check_middleware(**_: object) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"{__package__}.middleware.TokenMiddleware has to be in MIDDLEWARE once, after SessionMiddleware, "
-            "instead of AuthenticationMiddleware, and before RemoteUserMiddleware.",
+            f"{__package__}.middleware.TokenMiddleware must be in MIDDLEWARE once, in place of "
+            "AuthenticationMiddleware: after SessionMiddleware and before RemoteUserMiddleware.",
             id="tokens.E010",
         )
     ]
@@ -49,8 +49,8 @@ def check_packages(**_: object) -> list[CheckMessage]:
     if serves_apps and getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != ours:
         found.append(
             Warning(
-                "allauth.headless signs apps in by a Django session that holds the sign-in, and there is none: "
-                "every later request of an app is answered with 401.",
+                "allauth.headless expects an app's sign-in in Django's session, but it isn't stored there. Every later "
+                "request of the app gets a 401.",
                 hint=f'Set HEADLESS_TOKEN_STRATEGY = "{ours}", or HEADLESS_CLIENTS = ("browser",).',
                 id="tokens.W013",
             )
@@ -58,8 +58,8 @@ def check_packages(**_: object) -> list[CheckMessage]:
     if apps.is_installed("allauth.usersessions"):
         found.append(
             Warning(
-                "allauth.usersessions lists and ends Django's sessions, which hold no sign-in here.",
-                hint="Take it out of INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
+                "allauth.usersessions lists and ends Django's sessions, but nobody is signed in by those here.",
+                hint="Remove it from INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
                 id="tokens.W014",
             )
         )
@@ -73,8 +73,8 @@ def check_databases(**_: object) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"DATABASE_ROUTERS has sessions written to {sessions!r}, and users to {people!r}.",
-            hint="A session and its user are read in one query and locked in one transaction: use one for both.",
+            f"DATABASE_ROUTERS writes sessions to {sessions!r}, but users to {people!r}.",
+            hint="Use one database for both. One query reads them, and one transaction locks them.",
             id="tokens.E018",
         )
     ]
@@ -89,10 +89,9 @@ def check_session_cookie(**_: object) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"{' and '.join(changed)} have no effect on who is signed in: those cookies are for this host alone, with "
-            "Path=/ and SameSite=Lax.",
-            hint="TOKENS_COOKIE_PREFIX names them, and is to be set, to an empty text at least, beside "
-            "SESSION_COOKIE_NAME.",
+            f"{' and '.join(changed)} don't affect who is signed in. The cookies for that are always for this host "
+            "alone, with Path=/ and SameSite=Lax.",
+            hint="Name them by TOKENS_COOKIE_PREFIX. If you set SESSION_COOKIE_NAME, set it too, even if it's empty.",
             id="tokens.W010",
         )
     ]
@@ -109,9 +108,9 @@ def check_channels(**_: object) -> list[CheckMessage]:
         if found and found.origin and re.search(r"\bchannels\.auth\b", Path(found.origin).read_text()):
             return [
                 Warning(
-                    f"ASGI_APPLICATION: {name} uses channels.auth, which asks Django's session who is there: over a "
-                    "socket everybody is anonymous.",
-                    hint="Take AuthMiddlewareStack from tokens.contrib.channels.",
+                    f"{name} (ASGI_APPLICATION) uses channels.auth, which looks for sign-ins in Django's session, so "
+                    "everyone is anonymous over a WebSocket.",
+                    hint="Import AuthMiddlewareStack from tokens.contrib.channels instead.",
                     id="tokens.W011",
                 )
             ]
@@ -126,9 +125,9 @@ def check_apps(**_: object) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "INSTALLED_APPS has tokens before django.contrib.auth: each sign-in writes last_login twice, and fails if "
-            "the user is deleted meanwhile.",
-            hint="Put it after django.contrib.auth.",
+            "INSTALLED_APPS has tokens before django.contrib.auth, so each sign-in writes last_login twice, and fails "
+            "if the user is deleted at that moment.",
+            hint="Move tokens after django.contrib.auth.",
             id="tokens.W012",
         )
     ]

@@ -10,7 +10,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.templatetags.way_back import came_from
 
 Action = Callable[..., HttpResponse | None]
 Effect = Callable[[QuerySet[Any]], str]
@@ -60,17 +61,13 @@ class ConfirmationMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             "left_out": max(0, count - MAX_NAMED),
             "effect": effect,
             "fields": [(name, value) for name, value in fields if name != "csrfmiddlewaretoken"],
-            "back": self._came_from(request) or request.get_full_path(),
+            "back": came_from(request) or request.get_full_path(),
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **location: object) -> HttpResponse | None:
         """Run the action, and return to the page of the one user or session whose button was pressed."""
         response = super().response_action(request, queryset, **location)
-        if isinstance(response, HttpResponseRedirect) and (url := self._came_from(request)):
+        if isinstance(response, HttpResponseRedirect) and (url := came_from(request)):
             return HttpResponseRedirect(url)
         return response
-
-    def _came_from(self, request: HttpRequest) -> str:
-        url = request.POST.get("next", "")
-        return url if url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure()) else ""

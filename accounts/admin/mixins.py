@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import ManyToManyField, Model, QuerySet
-from django.forms import CheckboxSelectMultiple, ModelMultipleChoiceField
+from django.forms import CheckboxSelectMultiple, ModelMultipleChoiceField, Script
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -83,7 +83,8 @@ class FilteredCheckboxes(CheckboxSelectMultiple):
     """Put a field above the checkboxes, where scripts run, that leaves those whose labels contain what is typed."""
 
     class Media:
-        js = ("js/filter.js",)
+        # Django puts it into the head, before the checkboxes. They would move if they were painted without the field.
+        js = (Script("js/filter.js", defer=True, blocking="render"),)
 
     def __init__(self) -> None:
         super().__init__(attrs={"class": "filtered"})

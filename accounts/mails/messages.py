@@ -152,11 +152,7 @@ def _email_changed(mail: OutgoingMail) -> Context | None:
 
 @mail_context("reuse_found")
 def _reuse_found(mail: OutgoingMail) -> Context:
-    return {
-        "password_link": absolute_url("password_change"),
-        "reset_link": absolute_url("password_reset"),
-        "activity_link": absolute_url("activity"),
-    }
+    return {"checkup_link": absolute_url("checkup"), "reset_link": absolute_url("password_reset")}
 
 
 @mail_context("new_browser")

@@ -1,6 +1,7 @@
 """Store the second factors of users, and the sign-ins that wait for one.
 
-Whatever works once is claimed by one conditional UPDATE, whose row count decides: no cache, every database.
+Whatever works once is claimed by one conditional UPDATE, whose row count decides: no cache, every database. No foreign
+key has a constraint: release 0.1.0, which may run beside this one, deletes users and knows none of these tables.
 """
 
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ class FactorSettings(models.Model):
     """Store what belongs to a user's factors together rather than to one of them."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="factor_settings"
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="factor_settings", db_constraint=False
     )
     # What authenticators know the user by (WebAuthn §14.6.1): random, so that no device reveals a key of ours.
     handle = models.UUIDField(default=uuid4, editable=False)
@@ -53,7 +54,9 @@ class PasskeyQuerySet(models.QuerySet["Passkey"]):
 class Passkey(models.Model):
     """Store a WebAuthn credential: the public half of it, so a leaked table signs nobody in."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="passkeys", verbose_name=_("user"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="passkeys", verbose_name=_("user"), db_constraint=False
+    )
     credential_id = models.CharField(max_length=-(-LONGEST_CREDENTIAL_ID * 4 // 3), unique=True)  # base64url
     public_key = models.BinaryField()  # COSE
     sign_count = models.PositiveBigIntegerField(default=0)
@@ -90,7 +93,11 @@ class Authenticator(models.Model):
     """Store the secret that a user's authenticator app shares with us (TOTP, RFC 6238), encrypted."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="authenticator", verbose_name=_("user")
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="authenticator",
+        verbose_name=_("user"),
+        db_constraint=False,
     )
     secret = models.CharField(max_length=255)
     last_counter = models.BigIntegerField(null=True)  # the time step of the last code that was spent
@@ -120,7 +127,9 @@ class RecoveryCodeQuerySet(models.QuerySet["RecoveryCode"]):
 class RecoveryCode(models.Model):
     """Store a code for whoever has lost their factors, hashed like a password."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes", db_constraint=False
+    )
     head = models.CharField(max_length=2)  # the first letters, which tell of ten codes which hash to compare
     code_hash = models.CharField(max_length=128)
     created_at = models.DateTimeField(default=timezone.now)
@@ -147,7 +156,11 @@ class TrustedBrowser(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     key = models.CharField(max_length=64, unique=True)  # the digest of what its cookie holds
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="trusted_browsers", verbose_name=_("user")
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="trusted_browsers",
+        verbose_name=_("user"),
+        db_constraint=False,
     )
     password_version = models.CharField(max_length=40)
     user_agent = models.CharField(_("browser"), max_length=300, blank=True)
@@ -197,7 +210,7 @@ class Attempt(models.Model):
     """Store a sign-in that waits for a second factor; until then nobody is signed in."""
 
     key = models.CharField(primary_key=True, max_length=64)  # the digest of what its cookie holds
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_constraint=False)
     user_id: object
     password_version = models.CharField(max_length=40)
     method = models.CharField(max_length=16)

@@ -6,6 +6,7 @@ from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from tokens.conf import conf
 from tokens.models import RefreshToken
 
 Reason = RefreshToken.Reason
@@ -24,21 +25,6 @@ _SIGNED_OUT = _("You've been signed out.")
 # A stranger may be using the browser. The notice says why the session ended, and nothing about the account: a user who
 # was deactivated or deleted reads the general text.
 _NOTICES: dict[str, Notice] = {
-    Reason.REUSED: Notice(
-        _("We signed you out to keep your account safe."),
-        format_lazy(
-            "{} {}",
-            _(
-                "Someone used a copy of your session, so we signed you out everywhere. Sign in, then change "
-                "your password."
-            ),
-            _(
-                "This can be harmless. Importing a browser profile, cloning a computer or using Safari's “Add "
-                "to Dock” also makes a copy."
-            ),
-        ),
-        alarming=True,
-    ),
     Reason.ENDED: Notice(
         _SIGNED_OUT, _("Someone signed out of this session on your sessions page. Please sign in again.")
     ),
@@ -54,6 +40,30 @@ _NOTICES: dict[str, Notice] = {
     ),
     Reason.EXPIRED: Notice(_("Welcome back."), _("Your session has expired. Please sign in again.")),
 }
+# The sign-in leads to the page that says what happened and what to do. By TOKENS_REUSE_REVOKES:
+_REUSED = {
+    scope: Notice(
+        _("We signed you out to keep your account safe."),
+        format_lazy(
+            "{} {}",
+            text,
+            _(
+                "This can be harmless. Importing a browser profile, cloning a computer or using Safari's “Add "
+                "to Dock” also makes a copy."
+            ),
+        ),
+        alarming=True,
+    )
+    for scope, text in {
+        "all": _(
+            "Someone used a copy of your session, so we signed you out everywhere. Sign in to see what happened and "
+            "what to do."
+        ),
+        "family": _(
+            "Someone used a copy of this session, so we ended it. Sign in to see what happened and what to do."
+        ),
+    }.items()
+}
 _OTHER = Notice(_SIGNED_OUT, _("Please sign in again."))
 _SILENT = {Reason.SIGNED_OUT, Reason.REPLACED}
 
@@ -62,4 +72,4 @@ def notice(reason: str | None) -> Notice | None:
     """Return what the sign-in page says to a browser whose session has ended for `reason`, or None."""
     if reason is None or reason in _SILENT:
         return None
-    return _NOTICES.get(reason, _OTHER)
+    return _REUSED[conf.reuse_revokes] if reason == Reason.REUSED else _NOTICES.get(reason, _OTHER)

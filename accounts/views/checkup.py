@@ -23,8 +23,8 @@ class CheckUp(RedirectURLMixin, View):
     http_method_names = ("get", "head", "post")
 
     def get(self, request: Request) -> HttpResponse:
-        if not request.user.reuse_unanswered:
-            return redirect(self.get_success_url())
+        if not request.user.reuse_unanswered:  # answered meanwhile: what happened stays in the activity
+            return redirect(self.get_redirect_url() or "activity")
         context = {"finding": checkup.latest_finding(request.user), "later": self.get_success_url()}
         return render(request, "accounts/checkup.html", context)
 

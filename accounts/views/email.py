@@ -19,7 +19,7 @@ from accounts.models import EmailVerification
 from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
-from accounts.views.mail_links import email_taken, link_page
+from accounts.views.mail_links import DeadLink, email_taken, link_page
 from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
@@ -158,7 +158,51 @@ def _undone_response(request: HttpRequest, undone: email_verification.Undone) ->
     return redirect("password_reset_done")
 
 
+def _dead_confirmation(verification: EmailVerification | None) -> DeadLink | None:
+    if verification and verification.is_open:
+        return None
+    if verification and verification.is_in_effect:
+        text = _("You've used this link before, and there's nothing left to do.")
+        return DeadLink(_("Your email address is confirmed"), text, _("Continue"), "home")
+    if verification and not verification.confirmed_at:
+        title, text = (
+            _("This link has expired"),
+            _("For your safety, links only work for an hour. You can get a new one."),
+        )
+    else:
+        title = _("This link doesn't work")
+        text = _(
+            "There's a newer one, or part of it is missing. Open the link in the latest email from us, or get "
+            "a new one."
+        )
+    return DeadLink(title, text, _("Send me a new link"), "email_verify")
+
+
+def _dead_undo(verification: EmailVerification | None) -> DeadLink | None:
+    if verification and verification.is_undoable:
+        return None
+    if verification and verification.undone_at:
+        title = _("You've already restored your email address")
+        text = _("There's nothing left to do here. If you can't sign in yet, choose a new password.")
+    elif verification:
+        title = _("This link has expired")
+        text = _("You can undo a change for seven days. If you can't sign in, choose a new password.")
+    else:
+        title = _("This link doesn't work")
+        text = _(
+            "Part of it is missing. Open it from the email again, or copy all of it. If you can't sign in, choose a "
+            "new password."
+        )
+    return DeadLink(title, text, _("Choose a new password"), "password_reset")
+
+
 confirm = link_page(
-    "email_confirm", email_verification.find_by_link, email_verification.confirm_by_link, _confirmed_response
+    "email_confirm",
+    email_verification.find_by_link,
+    email_verification.confirm_by_link,
+    _confirmed_response,
+    _dead_confirmation,
 )
-undo = link_page("email_undo", email_verification.find_change, email_verification.undo_change, _undone_response)
+undo = link_page(
+    "email_undo", email_verification.find_change, email_verification.undo_change, _undone_response, _dead_undo
+)

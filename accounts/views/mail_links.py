@@ -6,7 +6,7 @@ until then no other site learns the URL.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -25,6 +25,15 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 Done = TypeVar("Done")
 
 TOKEN_IN_SESSION = "here"  # noqa: S105  (replaces the token in the URL)
+
+
+class DeadLink(NamedTuple):
+    """Hold what the page says in place of its form: what became of the link, and the page that leads on."""
+
+    title: str
+    text: str
+    label: str
+    url: str
 
 
 def no_referrer(view: View) -> View:
@@ -48,13 +57,17 @@ def link_page(
     find: Callable[[UUID, str], EmailVerification | None],
     act: Callable[[HttpRequest, UUID, str], Done],
     done: Callable[[HttpRequest, Done], HttpResponse],
+    dead: Callable[[EmailVerification | None], DeadLink | None],
 ) -> Callable[..., HttpResponse]:
     """Return the view of the page `name`, open to everybody who has the link, signed in or not.
 
     `find` looks up what the link is for and changes nothing, `act` performs it (it raises InvalidLink or EmailTaken),
     and `done` returns the response then. The template accounts/<name>.html gets the `verification`, or None if there is
-    none of this link, and says what became of one that is used or too old.
+    none of this link, and what is said of one that is used or too old, as `dead`.
     """
+
+    def show(request: HttpRequest, verification: EmailVerification | None) -> HttpResponse:
+        return render(request, f"accounts/{name}.html", {"verification": verification, "dead": dead(verification)})
 
     @login_not_required
     @never_cache
@@ -67,11 +80,11 @@ def link_page(
             request.session[name] = token
             return redirect(name, key=key, token=TOKEN_IN_SESSION)
         if verification is None or request.method != "POST":
-            return render(request, f"accounts/{name}.html", {"verification": verification})
+            return show(request, verification)
         try:
             return done(request, act(request, key, given))
         except email_verification.InvalidLink:  # It was used, or is too old.
-            return render(request, f"accounts/{name}.html", {"verification": find(key, given)})
+            return show(request, find(key, given))
         except EmailTaken:
             return email_taken(request)
 

@@ -24,7 +24,7 @@ from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import factor_required_first
 from accounts.security.reset_tokens import reset_tokens
-from accounts.views.mail_links import no_referrer
+from accounts.views.mail_links import DeadLink, no_referrer
 from tokens.decorators import anonymous_only
 
 Kind = SecurityEvent.Kind
@@ -119,7 +119,9 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
         token = self.kwargs["token"]
         if token == self.reset_url_token:
             token = self.request.session.get(INTERNAL_RESET_SESSION_TOKEN, "")
-        return super().get_context_data(expired=reset_tokens.is_expired(token), **kwargs)
+        return super().get_context_data(
+            dead=None if self.validlink else _dead_reset(reset_tokens.is_expired(token)), **kwargs
+        )
 
     def reset(self, chosen: User, token: str) -> list[str] | None:
         """Set the password, and return a sentence for each request withdrawn with it, or None if the token was used.
@@ -152,3 +154,18 @@ def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **context:
     """Record the event, and write to the user."""
     SecurityEvent.objects.record(request, user, kind)
     alerts.notify_all("password_changed", user, request, **context)
+
+
+def _dead_reset(expired: bool) -> DeadLink:
+    title, text = (
+        (_("This link has expired"), _("For your safety, links only work for an hour. You can get a new one."))
+        if expired
+        else (
+            _("This link doesn't work"),
+            _(
+                "You've used it before, your password has changed since, or part of it is missing. If you know your "
+                "password, sign in. If not, get a new link."
+            ),
+        )
+    )
+    return DeadLink(title, text, _("Send me a new link"), "password_reset")

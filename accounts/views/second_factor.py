@@ -1,5 +1,6 @@
 """Ask for the second factor between the password and the session."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
@@ -31,7 +32,7 @@ def second_factor(request: Request) -> HttpResponse:
     attempt = attempts.current(request)
     if attempt is None:
         messages.error(request, _("That took too long. Please sign in again."))
-        return _to_sign_in()
+        return _to_sign_in(request)
     by_passkey = "response" in request.POST
     sent = request.POST if request.method == "POST" else None
     code_form = SecondFactorForm(None if by_passkey else sent, request=request, attempt=attempt)
@@ -41,7 +42,7 @@ def second_factor(request: Request) -> HttpResponse:
         return _signed_in(request, attempt, form)
     if form.is_bound and not attempt.tries_left:
         messages.error(request, used_up())
-        return _to_sign_in()
+        return _to_sign_in(request)
     context = {
         "form": code_form,
         "passkey_form": passkey_form,
@@ -54,7 +55,7 @@ def second_factor(request: Request) -> HttpResponse:
 
 def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> HttpResponse:
     if not attempts.complete(request, attempt, *form.amr, acr=form.acr) or not request.user.is_authenticated:
-        return _to_sign_in()
+        return _to_sign_in(request)
     if recovery_codes.looks_like(form.cleaned_data.get("code", "")):
         _tell_how_many_are_left(request, attempt.user)
     url = after_sign_in(request.user, attempt.next)
@@ -76,7 +77,8 @@ def _tell_how_many_are_left(request: Request, user: User) -> None:
     (messages.warning if left <= recovery_codes.NOTICE_AT else messages.info)(request, words % {"n": left})
 
 
-def _to_sign_in() -> HttpResponse:
+def _to_sign_in(request: Request) -> HttpResponse:
     response = redirect("login")
-    attempts.delete_cookie(response)
+    if settings.ATTEMPT_COOKIE_NAME in request.COOKIES:
+        attempts.delete_cookie(response)
     return response

@@ -1,5 +1,6 @@
 """List a user's sessions, name and end them."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -18,12 +19,14 @@ from accounts.account import session_chart, sessions
 from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent
 from accounts.security.reauthentication import reauthentication_required
+from accounts.templatetags.way_back import came_from
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
 _PER_PAGE = 10  # With the chart and without compression, the page has to stay below 30 KB.
+_ROWS = {str(number) for number in range(1, _PER_PAGE + 1)}
 
 
 @fresh_session_required
@@ -31,7 +34,8 @@ _PER_PAGE = 10  # With the chart and without compression, the page has to stay b
 def show(request: Request) -> HttpResponse:
     """List the sessions page by page, first the live ones, then those that have ended.
 
-    `?name=ID` opens the form that names one, `?q=WORDS` searches.
+    `?name=ID` opens the form that names one, `?q=WORDS` searches. `?row=N` is where an action was chosen: the row that
+    is there now has the focus, by the fragment of that URL.
     """
     live = sessions.live(request.user, current_id=request.tokens.session_id)
     ended = sessions.ended(request.user)
@@ -45,8 +49,9 @@ def show(request: Request) -> HttpResponse:
         "others": len(live) - 1,
         "chart": session_chart.draw(live, ended) if page.number == 1 and not query else None,
         "query": query,
-        "place": _place(request),
+        "place": _place(request, "q", "page"),
         "naming": request.GET.get("name", ""),
+        "at": _row(request, page),
     }
     return render(request, "accounts/sessions.html", context)
 
@@ -59,7 +64,9 @@ def end(request: Request, pk: UUID) -> HttpResponse:
     if row.pk != request.tokens.session_id:
         return _end_another(request, row)
     if request.method != "POST":
-        return _render_confirmation(request, "session_end", session=sessions.Session(row, is_current=True))
+        return _render_confirmation(
+            request, "session_end", session=sessions.Session(row, is_current=True), back=_list_url(request)
+        )
     return _sign_out(request, _("You're signed out."))
 
 
@@ -105,7 +112,7 @@ def name(request: Request, pk: UUID) -> HttpResponse:
     row = _get_own_session(request, pk)
     form = SessionNameForm(request.POST if request.method == "POST" else None, instance=row)
     if not form.is_valid():
-        context = {"form": form, "session": sessions.Session(row)}
+        context = {"form": form, "session": sessions.Session(row), "back": _list_url(request)}
         return render(request, "accounts/session_name.html", context)
     form.save()
     messages.success(request, _("Name saved."))
@@ -121,7 +128,7 @@ def _get_own_session(request: Request, pk: UUID) -> RefreshToken:
 @reauthentication_required
 def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     if request.method != "POST" and row.is_live:
-        return _render_confirmation(request, "session_end", session=sessions.Session(row))
+        return _render_confirmation(request, "session_end", session=sessions.Session(row), back=_list_url(request))
     if request.method == "POST" and sessions.end(request, row):
         messages.success(request, _("You signed out of %(title)s.") % {"title": sessions.Session(row).title})
     else:
@@ -136,17 +143,24 @@ def _no_others(request: Request) -> HttpResponse:
 
 def _render_confirmation(request: Request, template: str, **context: object) -> HttpResponse:
     """Render the page that says what will happen, and whose button posts to its own URL."""
-    return render(request, f"accounts/{template}.html", {**context, "back": _list_url(request)})
+    return render(request, f"accounts/{template}.html", {"back": came_from(request) or reverse("sessions"), **context})
 
 
-def _place(request: Request) -> str:
-    """Return what the URL says of the place in the list: the search and the page."""
-    return urlencode({name: request.GET[name] for name in ("q", "page") if request.GET.get(name)})
+def _place(request: Request, *names: str) -> str:
+    """Return what the URL says of the place in the list: of the search, the page and the row, those of these names."""
+    return urlencode({name: request.GET[name] for name in names if request.GET.get(name)})
+
+
+def _row(request: Request, page: Sequence[sessions.Session]) -> sessions.Session | None:
+    """Return the session at `?row=N` of the page, or the last one: it follows the one that was signed out of there."""
+    row = request.GET.get("row", "")
+    return page[min(int(row), len(page)) - 1] if row in _ROWS and len(page) else None
 
 
 def _list_url(request: Request) -> str:
     """Return the list at the place that the link of one of its rows was on."""
-    return "?".join(filter(None, [reverse("sessions"), _place(request)]))
+    place = _place(request, "q", "page", "row")
+    return reverse("sessions") + (f"?{place}#row" if place else "")
 
 
 def _sign_out(request: Request, message: str) -> HttpResponse:

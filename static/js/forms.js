@@ -1,4 +1,5 @@
-// Sends a form once: a second click while the answer is on its way would ask for the same again. And counts down.
+// Sends a form once: a second click while the answer is on its way would ask for the same again. Counts down. And keeps
+// what was typed while the language is chosen.
 
 const BUSY = 10000; // milliseconds: a page that is still there has been stopped, or has saved a file
 const release = (form) => form.removeAttribute("aria-busy");
@@ -30,3 +31,17 @@ for (const hint of document.querySelectorAll("[data-wait]")) {
   };
   tell();
 }
+
+const FIELDS = "main :is(input, select, textarea):not([type=hidden], [type=file], [autocomplete$=password])";
+const fields = () => [...document.querySelectorAll(FIELDS)]; // a password that is shown is text, but completes as one
+const page = location.pathname + location.search;
+
+document.querySelector(".languages")?.addEventListener("submit", () => {
+  sessionStorage[page] = JSON.stringify(fields().map((field) => [field.value, field.checked]));
+});
+
+const typed = JSON.parse(sessionStorage[page] ?? "[]");
+sessionStorage.removeItem(page); // for this one time
+fields().forEach((field, i) => {
+  if (typed[i]) [field.value, field.checked] = typed[i];
+});

@@ -49,7 +49,7 @@ def test_the_next_sign_in_leads_there_and_then_on_to_where_it_was_wanted(stolen,
     assert there == f"{CHECKUP}?next=%2Faccounts%2Factivity%2F"
     assert stolen.get(LOGIN).headers["Location"].startswith(CHECKUP)
     assert stolen.post(there).headers["Location"] == "/accounts/activity/"
-    assert stolen.get(f"{CHECKUP}?next=//evil.example").headers["Location"] == "/"
+    assert stolen.get(f"{CHECKUP}?next=//evil.example").headers["Location"] == "/accounts/activity/"
 
 
 def test_it_tells_when_and_by_which_browsers(back):
@@ -67,6 +67,13 @@ def test_the_banner_costs_no_query(back, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert banner(back)
     assert not banner(Client()) and banner(back, "/accounts/profile/")
+
+
+def test_the_sign_in_page_says_everywhere_only_if_it_was(stolen, settings):
+    assert "so we signed you out everywhere" in stolen.get(LOGIN).content.decode()
+    settings.TOKENS_REUSE_REVOKES = "family"
+    page = stolen.get(LOGIN).content.decode()
+    assert "so we ended it" in page and "everywhere" not in page
 
 
 def test_who_is_signed_in_elsewhere_sees_it_as_well_if_only_the_copied_session_ended(here, there, bob, settings):
@@ -88,7 +95,7 @@ def test_is_answered_for_every_browser_and_the_evidence_stays(back, using, bob, 
     assert banner(back) and banner(elsewhere)
     back.post(page, fields)
     assert not banner(back) and not banner(elsewhere)
-    assert back.get(CHECKUP).headers["Location"] == "/"
+    assert back.get(CHECKUP).headers["Location"] == "/accounts/activity/"  # where the mail leads to then
     assert {kind, "reuse_found"} <= set(kinds())
     assert "reuse_found" in [message.kind for message in mail.outbox]
 

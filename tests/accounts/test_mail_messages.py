@@ -207,7 +207,7 @@ def test_reuse_is_told_with_where_and_which_browser_and_what_to_do_and_recorded(
         for said in (f"{event.created_at:%-d %B %Y, %H:%M}", "203.0.113.7", "Firefox 128 on Linux"):
             assert said in message.body
         assert "This can be harmless. Importing a browser profile" in message.body
-        for url in ("/accounts/password/change/", "/accounts/activity/"):
+        for url in ("/accounts/checkup/", "/accounts/password/reset/"):
             assert f"http://testserver{url}" in message.body
 
 

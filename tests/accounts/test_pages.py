@@ -1,7 +1,9 @@
 """What every page has, which are open, and what is told where there is no page."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from django.conf import settings
@@ -12,6 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from tests.conftest import PASSWORD
 from tests.pages import ADMINS, OPEN, OWN, VISITORS
+from tokens.models import RefreshToken
 
 
 def patterns(resolver, prefix="/"):
@@ -195,3 +198,50 @@ class TestHome:
     def test_leads_to_the_admin_whoever_may_go_there(self, client, alice, bob, sign_in, who, led):
         sign_in(client, User.objects.get(username=who))
         assert (reverse("admin:index") in client.get("/").content.decode()) is led
+
+
+class TestCancel:
+    """Cancel leads back to where one came from, wherever a page has one."""
+
+    FROM = "http://testserver/accounts/activity/?page=2"
+    PAGES: ClassVar = {
+        "password_change": "security",
+        "username_change": "security",
+        "email_change": "security",
+        "delete": "export",
+        "sessions_end_all": "sessions",
+        "sessions_end_others": "sessions",
+    }
+
+    @staticmethod
+    def link(answer):
+        return re.search(r'<a href="([^"]*)" referrerpolicy="no-referrer">Cancel', answer.content.decode())[1]
+
+    @pytest.mark.parametrize(("name", "default"), PAGES.items())
+    def test_leads_back_after_a_mistake_and_a_question_too(self, here, there, name, default):
+        url = reverse(name)
+        answer = here.get(url, headers={"referer": self.FROM})
+        assert self.link(answer) == "/accounts/activity/?page=2"
+        carried, _of_the_footer = re.findall(r'name="next" value="([^"]*)"', answer.content.decode())
+        RefreshToken.objects.update(authenticated_at=timezone.now() - timedelta(days=1))
+        answer = here.post(url, {"next": carried}, headers={"referer": f"http://testserver{url}"})
+        assert answer.status_code == 200  # a mistake, or a question for the password
+        assert self.link(answer) == carried
+        assert self.link(here.get(url)) == reverse(default)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://example.org/accounts/activity/",
+            "http://testserver.example.org/",
+            "http://testserver//example.org/",
+            "http://testserver/\\example.org/",
+            "javascript:alert(1)",
+            "http://testserver/accounts/login/?next=/",
+            "http://testserver/accounts/password/change/?again",
+        ],
+    )
+    def test_leads_to_no_other_site_nor_round_in_circles(self, here, url):
+        page = reverse("password_change")
+        assert self.link(here.get(page, headers={"referer": url})) == reverse("security")
+        assert self.link(here.post(page, {"next": url})) == reverse("security")

@@ -67,14 +67,32 @@ class TestList:
 
     def test_an_action_leads_back_to_its_page_and_row(self, here, many):
         place = "?q=Chrome&page=3"
-        [first, second, *_] = here.get(f"{SESSIONS}{place}").context["live"]
+        first, second, third, *_ = here.get(f"{SESSIONS}{place}").context["live"]
         links = re.findall(r'href="([^"]*/end/[^"]*)"', here.get(f"{SESSIONS}{place}").content.decode())
-        assert links[0] == f"{SESSIONS}{first.key}/end/?q=Chrome&amp;page=3"
-        link = links[0].replace("&amp;", "&")
-        assert here.get(link).context["back"] == f"{SESSIONS}{place}"
-        assert here.post(link).headers["Location"] == f"{SESSIONS}{place}"
-        named = here.post(f"{SESSIONS}{second.key}/name/{place}", {"name": "Office"})
-        assert named.headers["Location"] == f"{SESSIONS}{place}"
+        assert links[1] == f"{second.key}/end/?q=Chrome&amp;page=3&amp;row=2"
+        link, back = SESSIONS + links[1].replace("&amp;", "&"), f"{SESSIONS}{place}&row=2#row"
+        assert here.get(link).context["back"] == back
+        assert here.post(link).headers["Location"] == back
+        answer = here.get(back)
+        assert answer.context["at"] == third
+        row = re.search(
+            r'<li><div class="messages".*?</li><li id="row" tabindex="-1">.*?</li>', answer.content.decode()
+        )
+        assert (answer.content.count(b"messages"), answer.content.count(b'id="row"')) == (1, 1)
+        assert third.key in row[0]
+        naming = here.get(f"{SESSIONS}{place}&name={first.key}").content.decode()
+        action = re.search(r'action="([^"]*/name/[^"]*)"', naming)[1].replace("&amp;", "&")
+        assert here.post(action, {"name": "Office"}).headers["Location"] == f"{SESSIONS}{place}&row=1#row"
+
+    @pytest.mark.parametrize(
+        ("place", "at"), [("row=10", -1), ("row=2", 1), ("row=0", None), ("row=x", None), ("", None)]
+    )
+    def test_a_row_that_is_gone_is_the_last_one(self, here, there, place, at):
+        page = here.get(f"{SESSIONS}?{place}").context
+        assert page["at"] == (page["live"][at] if at is not None else None)
+
+    def test_a_search_that_finds_nothing_any_more_has_the_heading_there(self, here):
+        assert b'<h1 id="row"' in here.get(f"{SESSIONS}?q=nowhere&row=1").content
 
     def test_finds_by_device_name_and_address_on_every_page_of_what_is_found(
         self, here, many, django_assert_num_queries

@@ -12,15 +12,17 @@ from time import monotonic
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.utils import ConnectionHandler
 from django.test import RequestFactory
 from django.utils import timezone
+from environ import Env
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from accounts.db_metrics import db_metrics
 from accounts.models import OutgoingMail, SecurityEvent
 from accounts.models.security_event import EVENT_RETENTION
 from project import health, http_metrics
-from tests import valkey
+from tests import postgres, valkey
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.outage import gone
 from tokens import verification
@@ -188,6 +190,15 @@ class TestRead:
             RefreshToken.objects.filter(status_index=None).update(status_index=number)
         assert 1000 <= read("key_age_seconds") < 2000
         assert read("status_list_used_ratio") == 4 / 1024
+
+    def test_how_many_connections_postgresql_has_and_may_have(self, db, read, monkeypatch):
+        with postgres.running() as url:
+            there = ConnectionHandler({"default": Env.db_url_config(url)})["default"]
+            monkeypatch.setattr("accounts.db_metrics.connection", there)
+            db_metrics.forget()
+            assert read("db_connections") == 1
+            assert read("db_connections_limit") == 200 - 3  # which it keeps for superusers
+            there.close()
 
     def test_which_check_fails(self, db, read, settings):
         assert set(read("check_ok").values()) == {1}

@@ -1,6 +1,7 @@
 """Other sites against this one: forms posted from elsewhere, redirects to elsewhere, a Host that is none, frames."""
 
 import re
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -9,7 +10,9 @@ from django.core.cache import cache
 from django.db import transaction
 from django.test import Client as PlainClient
 from django.urls import get_resolver
+from django.utils import timezone
 
+from accounts.models import TrustedBrowser
 from tests.conftest import PASSWORD
 from tests.pages import ADMINS, MISSING, OWN, VISITORS
 from tests.project.test_demo import wait_for
@@ -47,6 +50,7 @@ def here(alice):
 def forms(alice, here):
     """Every form that the site takes, with fields that would do something; by the name of its view."""
     [row] = RefreshToken.objects.filter(user=alice)
+    trusted = TrustedBrowser.objects.create(user=alice, key="a", expires_at=timezone.now() + timedelta(days=1))
     admin = {"action": "end_sessions", "_selected_action": str(alice.pk), "confirmed": "yes"}
     return {
         "login": (LOGIN, {"username": "alice", "password": PASSWORD}),
@@ -56,6 +60,11 @@ def forms(alice, here):
         "sessions_end_all": (f"{SESSIONS}end-all/", {}),
         "session_end": (f"{SESSIONS}{row.pk}/end/", {}),
         "session_name": (f"{SESSIONS}{row.pk}/name/", {"name": "evil"}),
+        "second_factor": ("/accounts/second-factor/", {"code": "123456"}),
+        "authenticator": ("/accounts/security/authenticator/", {"code": "123456"}),
+        "authenticator_remove": ("/accounts/security/authenticator/remove/", {}),
+        "recovery_codes": ("/accounts/security/recovery-codes/", {}),
+        "trust_remove": (f"/accounts/security/browsers/{trusted.pk}/remove/", {}),
         "password_change": ("/accounts/password/change/", {"old_password": PASSWORD, **NEW}),
         "password_reset": ("/accounts/password/reset/", {"email": "alice@example.org"}),
         "password_reset_confirm": ("/accounts/password/reset/MQ/set-password/", NEW),

@@ -107,8 +107,8 @@ class TestParseJwks:
             ("A key for EdDSA is not on the curve Ed25519.", curve448 | {"alg": "EdDSA"}),
             ("A kid is not text.", es256 | {"kid": 1}),
             ("Two keys have the same kid.", es256, es256),
-            ("Exactly one key has to be current.", es256, made["EdDSA"]),
-            ("Exactly one key has to be current.", es256 | {"state": NEXT}),
+            ("Exactly one key must be current.", es256, made["EdDSA"]),
+            ("Exactly one key must be current.", es256 | {"state": NEXT}),
             (
                 "A key's state is none of next, current, previous; only a single key needs none.",
                 *(without(es256, "state"), made["EdDSA"]),

@@ -93,7 +93,8 @@ def test_what_shows_tokens_unverified_is_for_the_command_line_alone():
 def test_the_site_uses_what_is_meant_for_it():
     """`session` for the type of `request.tokens`, `client` for the IP address, `users` for the lock."""
     meant = {"admin", "auth", "bearer", "client", "conf", "core"}
-    meant |= {"decorators", "management", "middleware", "models", "password_upgrades", "session", "signals", "users"}
+    meant |= {"decorators", "events", "management", "middleware", "models", "password_upgrades", "session"}
+    meant |= {"signals", "users"}
     for path in (FOLDER.parent / "accounts").rglob("*.py"):
         used = {name.split(".")[1] for name in imports_of_site(path)}
         assert used <= meant, path

@@ -108,7 +108,7 @@ class TestCommand:
         tokenkeys("create", "ES256")
         assert " ".join(tokenkeys("check")[0]).endswith("works: 2 keys.")
         path.write_text(json.dumps({"keys": [signing_keys.generate_jwk("ES256"), signing_keys.generate_jwk("ES256")]}))
-        with pytest.raises(CommandError, match="Exactly one key has to be current"):
+        with pytest.raises(CommandError, match="Exactly one key must be current"):
             tokenkeys("check")
 
     def test_a_dry_run_shows_what_would_be_and_writes_nothing(self, tokenkeys, path):

@@ -120,7 +120,7 @@ def walkers() -> dict[str, dict[str, str]]:
     """Who changes something on the way (tests/ui/test_keyboard.py)."""
     wilma = person("wilma")
     row_of(wilma, IPHONE, started=9 * DAY, seen=3 * HOUR)
-    return {"wilma": jar(wilma, user_agent=FIREFOX, started=DAY)}
+    return {"wilma": jar(wilma, user_agent=FIREFOX, started=DAY), "walter": some_of(person("walter"), 25)}
 
 
 def many_of(user: Any) -> dict[str, str]:

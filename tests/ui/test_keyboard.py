@@ -135,15 +135,75 @@ def test_names_a_session_in_place_and_ends_it(walker):
     walker.page.keyboard.type("Kitchen")
     walker.page.keyboard.press("Enter")
     expect(walker.page.get_by_role("heading", name="Kitchen")).to_be_visible()
-    ends = walker.page.locator("main a[href$='/end/']")
+    ends = walker.page.locator("main a[href*='/end/']")
     before = ends.count()
     walker.go(ends.last)
     walker.page.keyboard.press("Enter")
-    walker.page.wait_for_url(re.compile("/end/$"))
+    walker.page.wait_for_url(re.compile("/end/"))
     walker.go(walker.page.locator("main form button"))
     walker.page.keyboard.press("Space")
-    walker.page.wait_for_url(re.compile("/accounts/sessions/$"))
+    walker.page.wait_for_url(re.compile(r"/accounts/sessions/\?row=2#row$"))
     expect(ends).to_have_count(before - 1)
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_after_an_action_the_keyboard_is_at_the_row(browser, face, script):
+    """And what was done is told there: both are in the window."""
+    context = browser.new_context(java_script_enabled=script, viewport={"width": 800, "height": 500})
+    page = context.new_page()
+    face.sign_in(page, "walter")
+    page.goto(f"{face.url}/accounts/sessions/?page=2")
+    rows = page.locator("main .rows > li")
+    neighbour = rows.nth(8).locator("h2").inner_text()
+    rows.nth(7).get_by_role("link", name="Sign out").press("Enter")
+    page.locator("main form button").press("Enter")
+    row = page.locator("#row")
+    expect(row).to_be_focused()
+    expect(row.locator("h2")).to_have_text(neighbour)
+    for seen in (row, page.get_by_role("status")):
+        expect(seen).to_be_in_viewport(ratio=1)
+    context.close()
+
+
+def test_choosing_the_language_keeps_what_was_typed_but_no_password(browser, face):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{face.url}/accounts/login/?next=/accounts/profile/")
+    page.fill("[name=username]", "wanda")
+    page.check("[name=remember]")
+    page.fill("[name=password]", "is it this?")
+    page.locator(".password-toggle").press("Enter")  # now it is text
+    page.get_by_role("button", name="Deutsch").press("Enter")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    assert page.url == f"{face.url}/accounts/login/?next=/accounts/profile/"
+    expect(page.locator("[name=username]")).to_have_value("wanda")
+    expect(page.locator("[name=remember]")).to_be_checked()
+    expect(page.locator("[name=password]")).to_have_value("")
+    assert page.evaluate("sessionStorage.length") == 0
+    page.reload()
+    expect(page.locator("[name=username]")).to_have_value("")  # it was for that one time
+    context.close()
+
+
+def test_permissions_are_filtered_by_what_is_typed(walker):
+    walker = walker("alice")
+    walker.open("/admin/auth/group/add/")
+    labels = walker.page.locator("div.filtered label:has(input)")
+    all_of_them = labels.count()
+    walker.go(walker.page.locator("div.filtered input[type=search]"))
+    walker.page.keyboard.type(" VIEW ")
+    views = labels.filter(visible=True, has_text=re.compile("view", re.IGNORECASE))
+    expect(labels.filter(visible=True)).to_have_count(views.count())
+    assert 0 < views.count() < all_of_them
+    walker.page.keyboard.press("Enter")  # sends nothing
+    walker.page.keyboard.press("Tab")
+    walker.page.keyboard.press("Space")
+    expect(views.first.locator("input")).to_be_checked()
+    walker.go(walker.page.locator("div.filtered input[type=search]"), key="Shift+Tab")
+    walker.page.keyboard.press("Control+A")
+    walker.page.keyboard.press("Delete")
+    expect(labels.filter(visible=True)).to_have_count(all_of_them)
+    expect(views.first.locator("input")).to_be_checked()
 
 
 def code_for(face, address, seconds=60):

@@ -123,7 +123,7 @@ def parse_jwks(jwks: object) -> KeyRing:
         raise InvalidKeys("An HMAC key beside public keys: whoever knows one could pass for the other.")
     signing = [_kid(entry) for entry in entries if _state(entry, alone=len(entries) == 1) == CURRENT]
     if len(signing) != 1:
-        raise InvalidKeys("Exactly one key has to be current.")
+        raise InvalidKeys("Exactly one key must be current.")
     if keys[signing[0]].secret is None:
         raise InvalidKeys("The current key has no private part.")
     return KeyRing(current=keys[signing[0]], verifying=keys)
