@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.models import SecurityEvent
 from accounts.security import throttle
-from accounts.signals import attempt_throttled
+from accounts.signals import attempt_throttled, mail_tried
 from tokens.conf import conf
 from tokens.events import TokenEvent
 from tokens.models import RefreshToken
@@ -33,6 +33,7 @@ SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or 
 REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
 AT_NOBODY = Counter("sojourn_attempts_at_nobody", "Attempts at accounts that do not exist, by kind.", ["kind"])
 THROTTLED = Counter("sojourn_throttled", "Attempts that were throttled, by limit.", ["limit"])
+MAILS = Counter("sojourn_mails", "Attempts to send a mail: sent, refused, postponed or expired.", ["outcome"])
 VERIFICATION = Histogram(
     "sojourn_verification_seconds",
     "Time to verify a token that the process had not seen before.",
@@ -61,6 +62,7 @@ def create_series() -> None:
         (AT_NOBODY, [SecurityEvent.Kind.SIGN_IN_FAILED, SecurityEvent.Kind.RESET_ASKED]),
         (THROTTLED, ["hashing", *(limit.name for limit in limits)]),
         (THROTTLED, [f"{limit.name}, whole site" for limit in limits if limit.site]),
+        (MAILS, ["sent", "refused", "postponed", "expired"]),
         (VERIFICATION, ["access", "refresh"]),
         (LAG, ["shared" if conf.revocation_cache else "process"]),
     ):
@@ -105,6 +107,12 @@ def count_throttled(limit: str, **kwargs: object) -> None:
 def count_revocations(reason: str, count: int, **kwargs: object) -> None:
     """Count revoked sessions once the transaction is committed."""
     transaction.on_commit(partial(REVOCATIONS.labels(reason).inc, count), robust=True)
+
+
+@receiver(mail_tried)
+def count_mail(outcome: str, **kwargs: object) -> None:
+    """Count an attempt to send a mail."""
+    MAILS.labels(outcome).inc()
 
 
 @receiver(token_verified)

@@ -3,3 +3,4 @@
 from django.dispatch import Signal
 
 attempt_throttled = Signal()  # Arguments: request, and the name of the limit by which an attempt was throttled.
+mail_tried = Signal()  # Argument: outcome of an attempt to send a mail: sent, refused, postponed or expired.

@@ -320,6 +320,7 @@ DEFAULT_FROM_EMAIL = env.text(
     "DEFAULT_FROM_EMAIL", default=formataddr((SITE_NAME, f"noreply@{urlsplit(TOKENS_ISSUER).hostname}"))
 )
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+BOUNCE_EMAIL = env.email("BOUNCE_EMAIL") or DEFAULT_FROM_EMAIL
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", logs.LEVELS, default="info")
 LOGGING = logs.configuration(logs.form_of_environment(), LOG_LEVEL)

@@ -29,9 +29,9 @@ def smtp_mailer(**options: object) -> dict[str, Any]:
 class MailServer:
     """Lives for one `with` block, on one port.
 
-    `received` are its mails. `refusals` are the answers to addresses that it does not take, such as
-    {"bob@example.org": "550 No such mailbox"}. `hangs` is the command it never answers, EHLO or DATA, and `slow` how
-    many seconds after it has a mail it says so.
+    `received` are its mails, and `envelopes` who sent them. `refusals` are the answers to addresses that it does not
+    take, or to EHLO, MAIL or DATA, such as {"bob@example.org": "550 No such mailbox", "DATA": "554 Spam"}. `hangs` is
+    the command it never answers, EHLO or DATA, and `slow` how many seconds after it has a mail it says so.
     """
 
     def __init__(self) -> None:
@@ -56,6 +56,7 @@ class MailServer:
     def forget(self) -> None:
         """Whatever it got and was told to do."""
         self.received: list[EmailMessage] = []
+        self.envelopes: list[str | None] = []
         self.refusals: dict[str, str] = {}
         self.hangs = ""
         self.slow = 0.0
@@ -107,7 +108,17 @@ class MailServer:
     ) -> list[str]:
         await self._dawdle("EHLO")
         session.host_name = hostname
-        return responses
+        return [self.refusals["EHLO"]] if "EHLO" in self.refusals else responses
+
+    async def handle_HELO(self, server: SMTP, session: Session, envelope: Envelope, hostname: str) -> str:
+        return self.refusals.get("EHLO", "250 OK")
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if "MAIL" not in self.refusals:
+            envelope.mail_from = address
+        return self.refusals.get("MAIL", "250 OK")
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -119,9 +130,12 @@ class MailServer:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         await self._dawdle("DATA")
+        if "DATA" in self.refusals:
+            return self.refusals["DATA"]
         assert isinstance(envelope.content, bytes)
         message = message_from_bytes(envelope.content.replace(b"\r\n", b"\n"), policy=policy.default)
         assert isinstance(message, EmailMessage)
+        self.envelopes.append(envelope.mail_from)
         self.received.append(message)
         await asyncio.sleep(self.slow)
         return "250 OK"

@@ -114,6 +114,7 @@ def _email_verification(verification: EmailVerification) -> Document:
         "previous_email": verification.previous_email,
         "previous_username": verification.previous_username,
         "requested_at": _time(verification.requested_at),
+        "refused_at": _time(verification.refused_at),
         "confirmed_at": _time(verification.confirmed_at),
         "undone_at": _time(verification.undone_at),
     }

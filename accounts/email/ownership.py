@@ -21,13 +21,14 @@ class Owner:
     user: User
     change: EmailVerification | None = None
 
-    def notify(self, request: HttpRequest, kind: str) -> None:
-        """Tell the owner that somebody asked for their email; `kind` is the mail for those who have it now."""
+    def notify(self, request: HttpRequest, kind: str, verification: EmailVerification) -> None:
+        """Tell the owner that `verification` asks for their email; `kind` is the mail for those who have it now."""
+        asked = str(verification.pk)
         if self.change:
             previous_email, key = self.change.previous_email, str(self.change.pk)
-            outbox.enqueue("email_reserved", self.user, request, to=previous_email, verification=key)
+            outbox.enqueue("email_reserved", self.user, request, to=previous_email, verification=key, asked=asked)
         else:
-            outbox.enqueue(kind, self.user, request)
+            outbox.enqueue(kind, self.user, request, asked=asked)
 
 
 def find_owner(email: str, *, other_than: User | None = None) -> Owner | None:

@@ -57,7 +57,7 @@ def start(request: HttpRequest, user: User, email: str) -> None:
         EmailVerification.objects.prune()
         owner = find_owner(email, other_than=user)
         if owner:
-            owner.notify(request, "email_taken" if previous_email else "account_exists")
+            owner.notify(request, "email_taken" if previous_email else "account_exists", verification)
         else:
             _send_link(request, verification)
         if previous_email:
@@ -230,6 +230,7 @@ def _send_link(request: HttpRequest, verification: EmailVerification) -> None:
         request,
         to=verification.email,
         verification=str(verification.pk),
+        asked=str(verification.pk),
         stamp=stamp(verification),
     )
 
@@ -286,7 +287,9 @@ def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
 
 
 def _is_for(verification: EmailVerification | None, user: User, email: str) -> bool:
-    return verification is not None and (verification.user_id, verification.email) == (user.pk, email)
+    """Return whether this is what asks `email` of `user`, unless the mail server has refused to deliver it."""
+    asked = (user.pk, email, None)
+    return verification is not None and (verification.user_id, verification.email, verification.refused_at) == asked
 
 
 def _seconds_since(request: HttpRequest) -> int:

@@ -14,8 +14,12 @@ from accounts.types import Request
 class CodeField(forms.CharField):
     """Ask for a code of an authenticator app, or for a recovery code."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        attrs = {"autocomplete": "one-time-code", "autofocus": True, "autocapitalize": "none", "spellcheck": "false"}
+    def __init__(self, inputmode: str = "text", **kwargs: Any) -> None:
+        attrs = {
+            "autocomplete": "one-time-code",
+            "autofocus": True,
+            "inputmode": inputmode,
+        }  # A recovery code has letters.
         super().__init__(max_length=100, widget=forms.TextInput(attrs=attrs), **kwargs)
 
     def clean(self, value: object) -> str:
@@ -60,7 +64,7 @@ class AuthenticatorForm(forms.Form):
     counter: int | None = None
 
     secret = forms.CharField(widget=forms.HiddenInput)
-    code = CodeField(label=gettext_lazy("6-digit code"))
+    code = CodeField(inputmode="numeric", label=gettext_lazy("6-digit code"))
 
     def clean(self) -> dict[str, Any]:
         """Keep the secret and the time step of the code, which then counts as used."""

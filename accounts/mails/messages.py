@@ -6,6 +6,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -55,7 +56,7 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives | None:
         with timezone.override(mail.user.zone if mail.user else None):
             text, html = (render_to_string(f"mails/{mail.kind}.{form}", context) for form in ("txt", "html"))
     subject, _, body = _BLANK_LINES.sub("\n\n", text.strip()).partition("\n\n")
-    message = EmailMultiAlternatives(subject, body, to=[mail.to], headers=_headers(mail))
+    message = EmailMultiAlternatives(subject, body, settings.BOUNCE_EMAIL, [mail.to], headers=_headers(mail))
     message.attach_alternative(html, "text/html")
     return message
 
@@ -91,10 +92,15 @@ def _template_context(mail: OutgoingMail) -> Context | None:
 def _headers(mail: OutgoingMail) -> dict[str, str]:
     """Return headers with the same Message-ID at each attempt, so that a mailbox recognises a duplicate.
 
-    Auto-Submitted keeps programs from replying.
+    From is given because the message's own sender is that of the envelope, to which servers return what they can't
+    deliver. Auto-Submitted keeps programs from replying.
     """
     name = uuid5(NAMESPACE_URL, f"{base_url()}/{mail.pk}/{mail.created_at.isoformat()}")
-    return {"Message-ID": f"<{name}@{urlsplit(base_url()).hostname}>", "Auto-Submitted": "auto-generated"}
+    return {
+        "From": settings.DEFAULT_FROM_EMAIL,
+        "Message-ID": f"<{name}@{urlsplit(base_url()).hostname}>",
+        "Auto-Submitted": "auto-generated",
+    }
 
 
 @mail_context("password_reset")

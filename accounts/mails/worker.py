@@ -13,24 +13,29 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from smtplib import SMTPRecipientsRefused, SMTPResponseException
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.core import mail as django_mail
 from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import validate_email
 from django.db import Error, connections
 
 from accounts.mails import messages as mail_messages
 from accounts.mails.outbox import masked_email
-from accounts.models import OutgoingMail
+from accounts.models import EmailVerification, OutgoingMail
+from accounts.security import rate_limit
+from accounts.signals import mail_tried
 
 logger = logging.getLogger("accounts")
 
 _BATCH_SIZE = 100
 _POLL_INTERVAL = 30  # seconds
 _JOIN_TIMEOUT = 5  # seconds for which a process that exits waits for the mail being sent
+_HOUR = 3600
+_ALERT = rate_limit.Bucket("mail-server-unavailable", rate_limit.Rate(1, _HOUR, _HOUR, _HOUR))
 
 
 def notify() -> None:
@@ -65,8 +70,8 @@ def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
                     return sent
                 if mail.claim():
                     sent += _send(mail, connection)
-    except _ServerUnavailable:
-        return sent
+    except _ServerUnavailable as error:
+        _alert(error)
     finally:
         _close(connection)
     return sent
@@ -146,7 +151,7 @@ def _pause() -> float:
 
 
 class _ServerUnavailable(Exception):
-    """Report that the mail server cannot be reached."""
+    """Report that the mail server can't be reached, or refuses this site rather than a mail."""
 
 
 def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
@@ -155,8 +160,7 @@ def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
         message = mail_messages.compose(mail)
         if message and mail.to:
             validate_email(mail.to)
-            _open(connection)
-            connection.send_messages([message])
+            _transmit(message, connection)
     except Error:
         raise
     except Exception as error:  # An error of a mail server or a template must not hold up the other mails.
@@ -166,45 +170,83 @@ def _send(mail: OutgoingMail, connection: BaseEmailBackend) -> bool:
         _close(connection)
         return False
     mail.delete()
-    return bool(message and mail.to)
+    if not (message and mail.to):
+        return False
+    mail_tried.send(OutgoingMail, outcome="sent")
+    return True
 
 
-def _open(connection: BaseEmailBackend) -> None:
-    """Connect to the mail server. Raise _ServerUnavailable."""
+def _transmit(message: EmailMessage, connection: BaseEmailBackend) -> None:
+    """Hand a message to the mail server. Raise _ServerUnavailable, or an error that concerns this message."""
     try:
         connection.open()
-    except OSError as error:
+    except OSError as error:  # smtplib's exceptions are subclasses.
         raise _ServerUnavailable(_cause(error)) from None
+    try:
+        connection.send_messages([message])
+    except SMTPResponseException as error:
+        if isinstance(error, SMTPDataError) or error.smtp_code < 500:
+            raise
+        raise _ServerUnavailable(_cause(error)) from None  # It refuses our name or our sender: that of every mail.
 
 
 def _close(connection: BaseEmailBackend) -> None:
-    with suppress(OSError):  # smtplib's exceptions are subclasses.
+    with suppress(OSError):
         connection.close()
 
 
-def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
-    """Drop a mail that will never be accepted, or is too old; postpone any other."""
-    final = _is_permanent(error)
-    if final or mail.is_stale:
-        mail.delete()
-        outcome = "was rejected permanently" if final else "could not be sent for a week"
+def _alert(error: _ServerUnavailable) -> None:
+    """Log once an hour, for all processes, that the mail server is unavailable."""
+    if not rate_limit.acquire([_ALERT]):
         logger.error(
-            "The mail %r to %s %s and was dropped: %s.", mail.kind, masked_email(mail.to), outcome, _cause(error)
+            "The mail server is unavailable: %s. Mails wait, and are tried for a week.",
+            error,
+            extra={"kind": "mail_server_unavailable"},
         )
-        return
-    seconds = mail.postpone().total_seconds()
-    is_bug = not isinstance(error, OSError | _ServerUnavailable)
+
+
+def _handle_failure(mail: OutgoingMail, error: Exception) -> None:
+    """Drop a mail that will never be accepted, or is too old; postpone any other.
+
+    Strangers choose whom we write to, so none of this is an error of ours but a bug.
+    """
+    if _is_permanent(error):
+        _drop(mail, "refused", "was refused for good", error)
+        EmailVerification.objects.filter(pk=mail.context.get("asked")).mark_refused()
+    elif mail.is_stale:
+        _drop(mail, "expired", "could not be sent for a week", error)
+    else:
+        _postpone(mail, error)
+
+
+def _drop(mail: OutgoingMail, outcome: str, words: str, error: Exception) -> None:
+    mail.delete()
     logger.warning(
-        "The mail %r could not be sent. The next attempt is in %d s: %s.",
-        *(mail.kind, seconds, _cause(error)),
-        exc_info=is_bug,
+        *("The mail %r to %s %s and was dropped: %s.", mail.kind, masked_email(mail.to), words, _cause(error)),
+        extra={"kind": f"mail_{outcome}"},
     )
+    mail_tried.send(OutgoingMail, outcome=outcome)
+
+
+def _postpone(mail: OutgoingMail, error: Exception) -> None:
+    is_bug = not isinstance(error, OSError | _ServerUnavailable)
+    is_new = is_bug and mail.attempts == 1
+    seconds = mail.postpone().total_seconds()
+    logger.log(
+        logging.ERROR if is_new else logging.INFO,
+        *("The mail %r could not be sent. The next attempt is in %d s: %s.", mail.kind, seconds, _cause(error)),
+        exc_info=is_new,
+        extra={"kind": "mail_failed" if is_bug else "mail_postponed"},
+    )
+    mail_tried.send(OutgoingMail, outcome="postponed")
 
 
 def _is_permanent(error: Exception) -> bool:
-    """Return whether there is no such mailbox, or the email is invalid. Anything else may be temporary."""
+    """Return whether the server will never take this mail, or the email is invalid. Anything else may be temporary."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
+    if isinstance(error, SMTPDataError):
+        return error.smtp_code >= 500
     return isinstance(error, ValidationError)
 
 

@@ -50,6 +50,10 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
         """Restart the lifetime when the mail is sent; return whether there is still something to confirm."""
         return bool(self.pending().update(requested_at=timezone.now()))
 
+    def mark_refused(self) -> bool:
+        """Note that the mail server refused the mail; return whether there was still something to confirm."""
+        return bool(self.pending().update(refused_at=timezone.now()))
+
     def confirm(self, user: "User") -> bool:
         """Confirm what is still open, and store what its `user` had until now; return whether anything was open."""
         verified = user.email_verified_at is not None
@@ -98,6 +102,8 @@ class EmailVerification(models.Model):
     previous_username = models.CharField(_("user name at the time"), max_length=150, blank=True)
     requested_at = models.DateTimeField(_("requested"), default=timezone.now, editable=False, db_index=True)
     tries = models.PositiveSmallIntegerField(_("code attempts"), default=0)
+    # When the mail server refused the mail that it caused, whether to its user or to who owns the email.
+    refused_at = models.DateTimeField(_("refused"), null=True)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
 

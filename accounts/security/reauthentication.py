@@ -226,7 +226,8 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
     }
     if "code" in form.fields:
         about = (Purpose.REAUTHENTICATION, str(request.tokens.session_id))
-        context["passkey_options"] = passkeys.request_options_for(request.user, *about)
+        context["passkey_options"] = options = passkeys.request_options_for(request.user, *about)
+        form.fields["code"].widget.attrs["autofocus"] = not options
         context["takes_codes"] = codes.has_any(request.user)
     return render(request, "accounts/reauthenticate.html", context)
 

@@ -44,9 +44,9 @@ def validate_deliverable(email: str) -> None:
     """Raise ValidationError if no mail could be sent to `email`: a part of it is not ASCII once it is normalized.
 
     Before the @, Django's own validator accepts a dotless i, a Kelvin sign and a long s; after it, hosts that cannot be
-    encoded.
+    encoded. Within quotes it accepts control characters, and words that a header decodes into some (RFC 2047).
     """
-    if normalize_email(email).isascii():
+    if email.isprintable() and "=?" not in email and normalize_email(email).isascii():
         return
     if email.rpartition("@")[0].isascii():
         raise ValidationError(EmailValidator.message, code="invalid")

@@ -38,7 +38,8 @@ def verify(request: Request) -> HttpResponse:
         return redirect("login")
     if verification is None and request.user.email_verified_at:
         return redirect("home")
-    if "again" in request.POST and _sent_again(request, verification):
+    refused = bool(verification and verification.refused_at)  # Whoever does not know yet is told rather than sent more.
+    if "again" in request.POST and (request.POST["again"] or not refused) and _sent_again(request, verification):
         return redirect("email_verify")
     other = _correction(request)
     if other and other.is_valid() and throttle.allows(other, request, throttle.RESEND, other.cleaned_data["email"]):
@@ -58,7 +59,8 @@ def verify(request: Request) -> HttpResponse:
         "other": other,
         "verification": verification,
         "address": verification.email if verification else request.user.email,
-        "wait": email_verification.seconds_to_resend(request) if verification else 0,
+        "refused": refused,
+        "wait": _wait(request, verification),
     }
     return render(request, "accounts/email_verify.html", context)
 
@@ -83,7 +85,7 @@ def change(request: Request) -> HttpResponse:
 def _sent_again(request: Request, verification: EmailVerification | None) -> bool:
     """Send the same mail again to the same recipient, or this browser's first one; return whether it may have one."""
     email = verification.email if verification else request.user.email
-    if verification is None or not email_verification.seconds_to_resend(request):
+    if not _wait(request, verification):
         try:
             throttle.hit(request, throttle.RESEND, email)
         except throttle.Throttled as throttled:
@@ -92,6 +94,11 @@ def _sent_again(request: Request, verification: EmailVerification | None) -> boo
         email_verification.start(request, verification.user if verification else request.user, email)
     messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return True
+
+
+def _wait(request: Request, verification: EmailVerification | None) -> int:
+    """Return for how many seconds nothing is sent, since nobody has had time to find the mail unless it was refused."""
+    return email_verification.seconds_to_resend(request) if verification and not verification.refused_at else 0
 
 
 def _correction(request: Request) -> EmailForm | None:

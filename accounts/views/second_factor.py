@@ -38,6 +38,8 @@ def second_factor(request: Request) -> HttpResponse:
     code_form = SecondFactorForm(None if by_passkey else sent, request=request, attempt=attempt)
     passkey_form = PasskeyFactorForm(sent if by_passkey else None, request=request, attempt=attempt)
     form = passkey_form if by_passkey else code_form
+    options = passkeys.request_options_for(attempt.user, Purpose.SECOND_FACTOR, attempt.pk)
+    code_form.fields["code"].widget.attrs["autofocus"] = not options  # or a phone would cover the button by its keys
     if form.is_valid():
         return _signed_in(request, attempt, form)
     if form.is_bound and not attempt.tries_left:
@@ -46,7 +48,7 @@ def second_factor(request: Request) -> HttpResponse:
     context = {
         "form": code_form,
         "passkey_form": passkey_form,
-        "passkey_options": passkeys.request_options_for(attempt.user, Purpose.SECOND_FACTOR, attempt.pk),
+        "passkey_options": options,
         "has_app": Authenticator.objects.filter(user=attempt.user).exists(),
         "has_codes": recovery_codes.left(attempt.user) > 0,
     }

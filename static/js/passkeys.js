@@ -1,6 +1,6 @@
 // Answers `<form data-passkey="get|create" data-options="…" hidden>` in its field `response`.
 
-// What newer browsers do themselves.
+// For older browsers.
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt());
 const text = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
 const parse = (options) =>
@@ -15,7 +15,7 @@ function json({ id, type, response }) {
   return { id, rawId: id, type, response: sent };
 }
 
-let offered; // A browser takes no other request before this one has ended.
+let offered; // No other request is taken before it has ended.
 async function stop() {
   offered?.abort();
   await offered?.end;
@@ -41,7 +41,6 @@ async function offer(form) {
   offered.end = ask(form, { mediation: "conditional", signal: offered.signal }).catch(() => {});
 }
 
-// Before the challenge is too old.
 async function renew(form) {
   if (form.ariaBusy) return;
   form.dataset.options = await (await fetch(form.dataset.renew)).text();
@@ -65,13 +64,14 @@ async function answer(event) {
   }
 }
 
+// The page is drawn after it.
 async function start() {
+  const forms = document.querySelectorAll("form[data-passkey]");
+  for (const form of forms) form.addEventListener("submit", answer);
+  for (const part of document.querySelectorAll("[data-passkey]")) part.hidden = !part.hidden;
   for (const { dataset } of document.querySelectorAll("[data-signal]"))
     await PublicKeyCredential[dataset.signal]?.(JSON.parse(dataset.about)).catch(() => {});
-  for (const form of document.querySelectorAll("[data-passkey]")) {
-    form.hidden = !form.hidden;
-    if (!form.action) continue;
-    form.addEventListener("submit", answer);
+  for (const form of forms) {
     offer(form);
     if (form.dataset.renew) setInterval(renew, 4 * 60000, form);
   }

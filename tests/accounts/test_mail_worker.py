@@ -56,8 +56,28 @@ class TestDeliver:
         assert [message["To"] for message in smtp.received] == ["a@example.org", "b@example.org"]
         assert not OutgoingMail.objects.exists()
         assert caplog.messages == [
-            "The mail 'account_exists' to g•••@example.org was rejected permanently and was dropped: rejected with 550."
+            "The mail 'account_exists' to g•••@example.org was refused for good and was dropped: rejected with 550."
         ]
+
+    def test_a_mail_that_is_refused_once_it_is_there_is_dropped_by_a_5xx_and_tried_again_by_a_4xx(self, smtp, keep):
+        smtp.refusals["DATA"] = "554 Spam"
+        keep()
+        assert mails_worker.send_due() == 0
+        assert not OutgoingMail.objects.exists()
+        smtp.refusals["DATA"] = "451 Try again later"
+        keep()
+        assert mails_worker.send_due() == 0
+        assert OutgoingMail.objects.get().attempts == 1
+
+    @pytest.mark.parametrize("command", ["EHLO", "MAIL"])
+    def test_a_server_that_refuses_the_site_itself_counts_as_away(self, smtp, keep, command):
+        smtp.refusals[command] = "554 Go away"
+        keep("a@example.org", "b@example.org")
+        assert mails_worker.send_due() == 0
+        assert [mail.attempts for mail in OutgoingMail.objects.order_by("pk")] == [1, 0]
+        smtp.refusals.clear()
+        come(FIRST_DELAY)
+        assert mails_worker.send_due() == 2
 
     def test_a_refusal_for_now_is_tried_again_and_the_others_come(self, smtp, keep, caplog):
         smtp.refusals["a@example.org"] = "450 Try again later"
@@ -84,7 +104,12 @@ class TestDeliver:
         keep()
         assert mails_worker.send_due() == 1
         assert OutgoingMail.objects.get().kind == "no_such_kind"
+        [line] = caplog.records
+        assert (line.levelname, line.kind) == ("ERROR", "mail_failed")
         assert "TemplateDoesNotExist" in caplog.text
+        come(FIRST_DELAY)
+        mails_worker.send_due()
+        assert caplog.records[-1].levelname == "INFO"
 
     def test_what_is_no_address_is_dropped(self, smtp, keep):
         keep("no address", "a@example.org\nBcc: b@example.org", "b@example.org")
@@ -97,6 +122,8 @@ class TestDeliver:
         assert mails_worker.send_due() == 0
         assert [mail.attempts for mail in OutgoingMail.objects.order_by("pk")] == [1, 0]
         assert caplog.messages[0].endswith("The next attempt is in 30 s: ConnectionRefusedError.")
+        mails_worker.send_due()  # the other one
+        assert [line.kind for line in caplog.records if line.levelname == "ERROR"] == ["mail_server_unavailable"]
 
     @pytest.mark.parametrize("command", ["EHLO", "DATA"])
     def test_a_server_that_hangs_costs_no_mail(self, smtp, keep, settings, command):
@@ -146,7 +173,7 @@ class TestRetry:
         mails_worker.send_due()
         assert not OutgoingMail.objects.exists()
         assert caplog.messages[-1].startswith("The mail 'account_exists' to b•••@example.org could not be sent for a")
-        assert caplog.records[-1].levelname == "ERROR"
+        assert caplog.records[-1].kind == "mail_expired"
 
 
 class TestClaim:

@@ -37,7 +37,8 @@ def test_the_linter_finds_nothing(words):
 
 class TestDockerfile:
     def test_bases_are_one_python_that_the_site_runs_on(self):
-        [base] = set(re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.M))
+        [base] = re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, flags=re.M)
+        assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.M)) == {"${BASE}"}
         version = re.fullmatch(r"python:(3\.\d+)-slim-bookworm", base)[1]
         assert version in (ROOT / "README.md").read_text()
 
@@ -97,6 +98,13 @@ class TestCompose:
         for service in ours:
             assert all(re.search(rf"^(# )?{name}=", example, flags=re.M) for name in service["environment"])
             assert service["read_only"] and service["cap_drop"] == ["ALL"]
+
+    def test_the_keys_are_in_a_volume_that_the_server_only_reads(self):
+        ours = {
+            name: service["volumes"] for name, service in SERVICES.items() if service["image"].startswith("sojourn")
+        }
+        assert ours == {"web": ["keys:/srv/keys:ro"], "tables": ["keys:/srv/keys"], "tidy": ["keys:/srv/keys"]}
+        assert "--mode=700 /srv/keys" in DOCKERFILE
 
     def test_services_ask_one_another_by_name_and_only_this_machine_reaches_the_site(self):
         given = SERVICES["web"]["environment"]

@@ -200,6 +200,7 @@ OWN = [
     Picture("email-pending", "/accounts/email/", who="pia"),
     Picture("email-errors", "/accounts/email/", who="bob", act=sent(email="bob@example")),
     Picture("email-asked", "/accounts/email/verify/", who="erin", act=pressed("Send the email")),
+    Picture("email-refused", "/accounts/email/verify/", who="rita"),
     Picture("email-unasked", "/accounts/email/verify/", who="erin"),
     Picture(
         "email-code-errors",

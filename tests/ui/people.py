@@ -57,6 +57,7 @@ def made() -> dict[str, Any]:
         "carol": jar(carol, user_agent=CHROME, started=HOUR),
         "dave": jar(dave, user_agent=CHROME, started=HOUR),
         "erin": jar(person("erin", email_verified_at=None), user_agent=IPHONE, started=HOUR),
+        "rita": refused(person("rita", email_verified_at=None)),
         "nora": jar(person("nora"), user_agent=IPHONE, started=HOUR),
         "tess": jar(tess, user_agent=FIREFOX, started=HOUR),
         "pia": jar(pia, user_agent=IPHONE, started=HOUR),
@@ -116,6 +117,20 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
     return {name: morsel.value for name, morsel in client.cookies.items()}
 
 
+def refused(user: Any) -> dict[str, str]:
+    """The browser of somebody who has signed up with an email that no server takes."""
+    from django.conf import settings
+    from django.contrib.sessions.backends.signed_cookies import SessionStore
+
+    from accounts.models import EmailVerification
+
+    session = SessionStore()
+    asked = EmailVerification.objects.create(user=user, email=user.email, refused_at=now())
+    session["verification"] = [str(asked.pk), int(now().timestamp())]
+    session.save()
+    return {settings.SESSION_COOKIE_NAME: str(session.session_key)}
+
+
 def walkers() -> dict[str, dict[str, str]]:
     """Who changes something on the way (tests/ui/test_keyboard.py)."""
     wilma = person("wilma")
@@ -151,10 +166,12 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
 
     cookies = jar(user, user_agent=FIREFOX, started=DAY, amr="pwd swk user mfa", **about)
     FactorSettings.objects.create(user=user)
-    name = f"passkey of {user}"
-    passkey = Passkey.objects.create(user=user, credential_id=name.replace(" ", "-"), name="iCloud Keychain")
+    name = f"passkey-of-{user.username:x<9}"  # as Base64 has it
+    passkey = Passkey.objects.create(user=user, credential_id=name, name="iCloud Keychain")
     if not passkey_only:
-        Passkey.objects.create(user=user, credential_id=f"{user}-usb", name="Security key", last_used_at=now() - DAY)
+        Passkey.objects.create(
+            user=user, credential_id=f"another-{name}", name="Security key", last_used_at=now() - DAY
+        )
         Authenticator.objects.create(user=user, secret=totp.encrypt(totp.new_secret()), confirmed_at=now() - 9 * DAY)
         recovery_codes.renew(user)
         TrustedBrowser.objects.create(user=user, key=name, user_agent=IPHONE, expires_at=now() + 9 * DAY)
