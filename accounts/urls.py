@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.views import (
     activity,
     checkup,
+    confirm,
     deletion,
     email,
     factors,
@@ -25,6 +26,7 @@ urlpatterns = [
     path("accounts/login/passkey/", passkeys.PasskeySignIn.as_view(), name="passkey_login"),
     path("accounts/login/passkey/options/", passkeys.options, name="passkey_options"),
     path("accounts/second-factor/", second_factor.second_factor, name="second_factor"),
+    path("accounts/confirm/", confirm.confirm, name="confirm"),
     path("accounts/logout/", sign_in.sign_out, name="logout"),
     path("accounts/sessions/", sessions.show, name="sessions"),
     path("accounts/sessions/end-others/", sessions.end_others, name="sessions_end_others"),

@@ -82,6 +82,7 @@ def overview(user: User) -> dict[str, object]:
     return {
         "passkeys": list(Passkey.objects.filter(user=user)),
         "authenticator": Authenticator.objects.filter(user=user).first(),
+        "must_enrol": policy.must_enrol(user),
         "codes_left": recovery_codes.left(user),
         "trusted_browsers": list(TrustedBrowser.objects.live().filter(user=user)),
     }

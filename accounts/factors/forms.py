@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.factors import codes, totp
+from accounts.factors import codes, policy, totp
 from accounts.models import Attempt
 from accounts.types import Request
 
@@ -42,6 +42,8 @@ class SecondFactorForm(forms.Form):
         self.attempt = attempt
         self.amr: tuple[str, ...] = (codes.OTP,)
         self.acr = ""
+        if policy.is_required(attempt.user):  # whom no trusted browser spares
+            self.fields.pop("trust", None)
 
     def clean_code(self) -> str:
         """Return the code, having used it up."""

@@ -52,10 +52,8 @@ def reauthentication_required(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method in ("GET", "HEAD"):
             return view(request, *args, **kwargs)
-        if not is_confirmed(request):
-            form, passkey_form = ReauthenticationForm(request), PasskeyReauthenticationForm(request)
-            if not form.is_valid() and not passkey_form.is_valid():
-                return _page(request, form, passkey_form)
+        if not is_confirmed(request) and (page := ask(request)):
+            return page
         if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
             request.POST = _original_form(request)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
@@ -75,12 +73,36 @@ def factor_required_first(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         if is_confirmed(request) or not policy.has_factor(request.user):
             return view(request, *args, **kwargs)
-        form, passkey_form = ReauthenticationForm(request), PasskeyReauthenticationForm(request)
-        if form.is_valid() or passkey_form.is_valid():
-            return redirect(request.get_full_path())
-        return _page(request, form, passkey_form)
+        return ask(request) or redirect(request.get_full_path())
 
     return cast(View, asking)
+
+
+def second_factor_required(view: View) -> View:
+    """Show the view only in a session whose user has shown a second factor, however long ago.
+
+    Whoever has one and has not shown it, such as in a trusted browser, is asked for it at the same URL. Whoever has
+    none is led to set one up.
+    """
+
+    @fresh_session_required
+    @wraps(view)
+    @sensitive_post_parameters()
+    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        row = request.tokens.row
+        if not policy.has_factor(request.user):
+            return redirect("security")
+        if row and policy.MULTI_FACTOR in row.amr.split():
+            return view(request, *args, **kwargs)
+        return ask(request) or redirect(request.get_full_path())
+
+    return cast(View, asking)
+
+
+def ask(request: Request) -> HttpResponse | None:
+    """Return the page that asks users who they are; None if this request has answered it."""
+    form, passkey_form = ReauthenticationForm(request), PasskeyReauthenticationForm(request)
+    return None if form.is_valid() or passkey_form.is_valid() else _page(request, form, passkey_form)
 
 
 def is_confirmed(request: Request) -> bool:

@@ -108,6 +108,7 @@ class TestActivity:
             Kind.RECOVERY_CODE_USED,
             Kind.PASSKEY_COPIED,
             Kind.REAUTHENTICATION_FAILED,
+            Kind.PASSKEY_COPIED,
             Kind.COPY_TRIED,
             Kind.REUSE_FOUND,
         }

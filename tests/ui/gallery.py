@@ -183,6 +183,7 @@ OWN = [
     Picture("profile-saved", "/accounts/profile/", who="olga", act=sent(first_name="Olga")),
     Picture("security", "/accounts/security/", who="bob"),
     Picture("security-unconfirmed", "/accounts/security/", who="erin"),
+    Picture("confirm", "/accounts/confirm/", who="bob"),
     Picture("security-factors", "/accounts/security/", who="petra"),
     Picture("passkey-add", "/accounts/security/", who="bob", act=pressed("Add a passkey")),
     Picture("passkey-name", "/accounts/security/passkeys/{passkey_id}/name/", who="petra"),
