@@ -4,7 +4,7 @@ The secret is encrypted in the table: whoever reads a backup, but not SECRET_KEY
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import time
 
 import pyotp
@@ -73,9 +73,21 @@ def decrypt(stored: str) -> str | None:
         return None
 
 
-def rewrite(stored: str) -> str:
-    """Return `stored`, encrypted by today's key. Raises InvalidToken if no key of today has encrypted it."""
-    return _cipher().rotate(stored.encode()).decode()
+def rewrite(apps: Iterable[Authenticator]) -> int:
+    """Encrypt by SECRET_KEY what a fallback has encrypted; return how many secrets those were."""
+    today, done = Fernet(next(_keys())), 0
+    for app in apps:
+        secret = decrypt(app.secret)
+        if secret and not _is_by(today, app.secret):  # and unless another app is set up at this moment
+            done += Authenticator.objects.filter(pk=app.pk, secret=app.secret).update(secret=encrypt(secret))
+    return done
+
+
+def _is_by(key: Fernet, stored: str) -> bool:
+    try:
+        return bool(key.decrypt(stored.encode()))
+    except InvalidToken:
+        return False
 
 
 def _cipher() -> MultiFernet:

@@ -236,6 +236,15 @@ class TestSignInByPasskeyAlone:
         assert not Attempt.objects.exists()
 
 
+def test_password_managers_find_where_passkeys_are(bob, client, sign_in, settings, django_assert_num_queries):
+    sign_in(client, bob)
+    with django_assert_num_queries(0):
+        response = client.get("/.well-known/passkey-endpoints")
+    url = f"{settings.TOKENS_ISSUER}{SECURITY}"
+    assert response.json() == {"enroll": url, "manage": url}
+    assert response.headers["Content-Type"] == "application/json" and not response.cookies
+
+
 class TestReauthentication:
     def ask(self, client):
         expire_reauthentication()

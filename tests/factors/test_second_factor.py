@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import StringIO
 
 import pyotp
 import pytest
@@ -11,6 +12,7 @@ from django.conf import settings as live_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
+from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
@@ -302,9 +304,16 @@ class TestAuthenticator:
         assert secret not in stored
         settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another key of fifty letters"
         assert totp.decrypt(stored) == secret
-        settings.SECRET_KEY_FALLBACKS = []
+        fallbacks, settings.SECRET_KEY_FALLBACKS = settings.SECRET_KEY_FALLBACKS, []
         assert totp.decrypt(stored) is None
-        assert not totp.spend(bob, pyotp.TOTP(secret).now())
+        assert not totp.spend(bob, pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30)))
+        settings.SECRET_KEY_FALLBACKS = fallbacks
+        for done in (1, 0):
+            out = StringIO()
+            call_command("tidyaccounts", stdout=out)
+            assert f"{done} secrets of authenticator apps encrypted anew" in out.getvalue()
+        settings.SECRET_KEY_FALLBACKS = []
+        assert totp.spend(bob, pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30)))
 
     @pytest.mark.parametrize("sent", [{"secret": "forged", "code": "123456"}, {"secret": "", "code": ""}, {}])
     def test_a_form_that_was_tampered_with_is_shown_anew(self, bob, signed_in, sent):
