@@ -21,6 +21,7 @@ from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
 from accounts.factors import passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
+from accounts.factors.passkey_forms import PasskeySignInForm
 from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
@@ -96,12 +97,13 @@ class SignIn(LoginView):
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the explanation, the form that is carried along, and what a passkey is asked for to the context."""
-        return super().get_context_data(
-            notice=sign_out_notices.notice(self.request.tokens.ended),
-            carried_form=self.carried_form,
-            passkey_options=passkeys.request_options(),
-            **kwargs,
-        )
+        context = {
+            "notice": sign_out_notices.notice(self.request.tokens.ended),
+            "carried_form": self.carried_form,
+            "passkey_form": PasskeySignInForm(self.request),
+            "passkey_options": passkeys.request_options(),
+        }
+        return super().get_context_data(**{**context, **kwargs})
 
 
 def after_sign_in(user: User | AnonymousUser, url: str) -> str:
