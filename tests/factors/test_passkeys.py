@@ -261,6 +261,12 @@ class TestReauthentication:
         row = RefreshToken.objects.get(revoked_at=None)
         assert (row.amr, row.acr) == ("pwd swk user mfa", "phr")
 
+    def test_verification_is_needed_here_too(self, client, passkey, authenticator):
+        authenticator.flags = UP | BE
+        page = self.ask(client)
+        assert REFUSED in self.answer(client, page, authenticator.get(options(page))).content.decode()
+        assert Passkey.objects.get().name != "another"
+
     def test_whoever_has_nothing_else_is_asked_for_nothing_else(self, client, passkey):
         page = self.ask(client).content.decode()
         assert "proof-response" in page

@@ -19,6 +19,8 @@ from django.utils import timezone
 
 from accounts.factors import recovery_codes, totp
 from accounts.models import Attempt, Authenticator, RecoveryCode, SecurityEvent, TrustedBrowser, User
+from accounts.security import throttle
+from accounts.security.rate_limit import Rate
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -284,7 +286,9 @@ class TestAuthenticator:
         return signed_in
 
     def set_up(self, client):
-        page = client.get(reverse("authenticator")).content.decode()
+        response = client.get(reverse("authenticator"))
+        assert "no-store" in response["Cache-Control"]
+        page = response.content.decode()
         encrypted = re.search(r'name="secret" value="([^"]+)"', page)[1]
         secret = totp.decrypt(encrypted)
         assert " ".join(re.findall("....", secret)) in page and "<svg" in page
@@ -329,6 +333,14 @@ class TestAuthenticator:
         assert len(codes) == 10 and "no-store" in response["Cache-Control"]
         assert codes[0] not in client.get(reverse("recovery_codes")).content.decode()
         assert recovery_codes.spend(bob, codes[0])
+
+    @pytest.mark.parametrize("page", ["authenticator", "recovery_codes"])
+    def test_there_is_a_limit_to_how_often(self, secret, now, page, monkeypatch):
+        client = Client()
+        give_password(client)
+        client.post(SECOND_FACTOR, {"code": now()})
+        monkeypatch.setattr(throttle, "ENROLMENT", throttle.Limit("few", account=Rate(2, 60, 60, 600)))
+        assert [client.post(reverse(page), {"n": n}).status_code for n in range(3)] == [200, 200, 429]
 
     def test_removing_the_last_factor_removes_what_is_of_no_use_without(self, bob, secret, now):
         client = Client()
