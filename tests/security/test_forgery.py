@@ -62,6 +62,7 @@ def forms(alice, here):
         "session_end": (f"{SESSIONS}{row.pk}/end/", {}),
         "session_name": (f"{SESSIONS}{row.pk}/name/", {"name": "evil"}),
         "second_factor": ("/accounts/second-factor/", {"code": "123456"}),
+        "confirm": ("/accounts/confirm/", {"proof-password": PASSWORD}),
         "passkey_login": ("/accounts/login/passkey/", {"response": "{}"}),
         "passkey_add": ("/accounts/security/passkeys/add/", {"response": "{}"}),
         "passkey_name": (f"/accounts/security/passkeys/{passkey.pk}/name/", {"name": "evil"}),
