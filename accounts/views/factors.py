@@ -81,5 +81,5 @@ def remove_trust(request: Request, pk: UUID) -> HttpResponse:
         browser.delete()
         SecurityEvent.objects.record(request, request.user, Kind.TRUST_REMOVED)
     title = describe(browser.user_agent)
-    messages.success(request, _("We'll ask for your second factor again in %(browser)s.") % {"browser": title})
+    messages.success(request, _("We'll ask for your second step again in %(browser)s.") % {"browser": title})
     return redirect("security")
