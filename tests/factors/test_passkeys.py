@@ -236,6 +236,15 @@ class TestSignInByPasskeyAlone:
         assert not Attempt.objects.exists()
 
 
+def test_password_managers_find_where_passkeys_are(bob, client, sign_in, settings, django_assert_num_queries):
+    sign_in(client, bob)
+    with django_assert_num_queries(0):
+        response = client.get("/.well-known/passkey-endpoints")
+    url = f"{settings.TOKENS_ISSUER}{SECURITY}"
+    assert response.json() == {"enroll": url, "manage": url}
+    assert response.headers["Content-Type"] == "application/json" and not response.cookies
+
+
 class TestReauthentication:
     def ask(self, client):
         expire_reauthentication()
@@ -251,6 +260,12 @@ class TestReauthentication:
         assert Passkey.objects.get().name == "another"
         row = RefreshToken.objects.get(revoked_at=None)
         assert (row.amr, row.acr) == ("pwd swk user mfa", "phr")
+
+    def test_verification_is_needed_here_too(self, client, passkey, authenticator):
+        authenticator.flags = UP | BE
+        page = self.ask(client)
+        assert REFUSED in self.answer(client, page, authenticator.get(options(page))).content.decode()
+        assert Passkey.objects.get().name != "another"
 
     def test_whoever_has_nothing_else_is_asked_for_nothing_else(self, client, passkey):
         page = self.ask(client).content.decode()

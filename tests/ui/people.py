@@ -68,13 +68,14 @@ def made() -> dict[str, Any]:
         "hostile": hostile_of(hostile),
         **walkers(),
     }
-    passkey_id, jars["petra"] = factors_of(person("petra"))
+    passkey_id, jars["petra"] = factors_of(petra := person("petra"))
     _, jars["otto"] = factors_of(person("otto"), passkey_only=True, proved=DAY)
     sweep()
     SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
     ids = {
         "bob_id": bob.pk,
         "wanda_id": wanda.pk,
+        "petra_id": petra.pk,
         "hostile_id": hostile.pk,
         "here": here_of(bob),
         "session": sessions_of(bob),

@@ -12,7 +12,7 @@ from tests.ui.gallery import GALLERY, NAMED
 pytestmark = pytest.mark.once
 
 FACTS = dict.fromkeys(
-    ("session", "here", "bob_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
+    ("session", "here", "bob_id", "wanda_id", "petra_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
 )
 FACTS["passkey_id"] = 1
 FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone"), f"{UUID(int=0)}/token")
@@ -32,6 +32,7 @@ LEAD_ELSEWHERE = {
 FOR_PROGRAMS = {
     "/.well-known/jwks.json",
     "/.well-known/openid-configuration",
+    "/.well-known/passkey-endpoints",
     "/.well-known/security.txt",
     "/.well-known/status-list",
     "/accounts/login/passkey/options/",

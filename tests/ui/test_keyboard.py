@@ -60,7 +60,10 @@ def focused(walker):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "path"), [("", "/accounts/signup/"), ("bob", "/accounts/sessions/")])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("", "/accounts/signup/"), ("bob", "/accounts/sessions/"), ("petra", "/accounts/security/")],
+)
 def test_tab_comes_to_everything_once_and_back_again_and_the_first_stop_leads_past_the_top(walker, name, path):
     walker = walker(name)
     walker.open(path)
