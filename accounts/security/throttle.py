@@ -115,6 +115,9 @@ SECOND_FACTOR = Limit(
 )
 RECOVERY_CODE = replace(SECOND_FACTOR, name="recovery code", hashing=STRANGERS)
 
+# Each sends a mail to the account's own confirmed email; whoever asks has the password.
+FACTOR_REMOVAL = Limit("factor removal", account=Rate(free=5, first=60, longest=HOUR, window=DAY))
+
 # Only the reader of a mail gets as far as this, so nothing is counted; but it costs a hash.
 MAIL_LINK = Limit("mail link", hashing=1.0)
 

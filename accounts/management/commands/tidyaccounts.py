@@ -9,7 +9,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.account import deletion
-from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.factors import removal
+from accounts.models import EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION, SecurityEventQuerySet
 from tokens.management.progress import counting
@@ -44,8 +45,9 @@ class Command(BaseCommand):
     help = (
         "Delete the accounts whose grace period is over, those that were neither confirmed nor used for "
         f"{deletion.UNCONFIRMED_LIFETIME.days} days, the rows that are past their retention (events: "
-        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Run it once a day; it can be interrupted "
-        "at any time and run again."
+        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Tell users again whose "
+        "second factors will be removed, and remove them. Run it once a day; it can be interrupted at any time and run "
+        "again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -72,6 +74,9 @@ def _tasks() -> list[Task]:
             *("unconfirmed accounts", "deleted", deletion.unconfirmed()),
             lambda users: sum(map(deletion.delete_unconfirmed, users)),
         ),
+        Task("removals of second factors", "told of again", FactorRemoval.objects.to_remind(), _remind),
+        Task("removals of second factors", "carried out", FactorRemoval.objects.due(), _remove_factors),
+        Task("unanswered removals of second factors", "deleted", FactorRemoval.objects.unanswered(), _delete),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
         Task("old email verifications", "deleted", _old_email_verifications(), _delete),
         Task("events of deleted users", "anonymised", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),
@@ -79,6 +84,14 @@ def _tasks() -> list[Task]:
         Task("mails to deleted users", "deleted", _without_user(OutgoingMail), _delete),
         Task("sessions of deleted users", "anonymised", _sessions_without_user(), _anonymise_sessions),
     ]
+
+
+def _remind(removals: Rows) -> int:
+    return sum(map(removal.remind, removals))
+
+
+def _remove_factors(removals: Rows) -> int:
+    return sum(map(removal.carry_out, removals.values_list("user_id", flat=True)))
 
 
 def _old_email_verifications() -> Rows:
