@@ -9,6 +9,7 @@ from django.contrib.auth import password_validation
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from accounts.account import geoip
+from accounts.factors import policy
 from accounts.mails.worker import default_mailer
 from accounts.security.validators import MaximumLengthValidator
 
@@ -94,6 +95,19 @@ def check_hashers(**_: object) -> Iterator[CheckMessage]:
             hint="Put accounts.security.hashers.Argon2Hasher first. Old hashes are upgraded at the next sign-in.",
             id="accounts.W004",
         )
+
+
+@register(Tags.security)
+def check_required_factors(**_: object) -> Iterator[CheckMessage]:
+    """Yield E002 for a word of REQUIRE_SECOND_FACTOR_FOR that names nobody."""
+    for word in settings.REQUIRE_SECOND_FACTOR_FOR:
+        names_group = word.startswith(policy.GROUP) and word != policy.GROUP
+        if word not in ("staff", "superusers") and not names_group:
+            yield Error(
+                f"REQUIRE_SECOND_FACTOR_FOR has {word!r}, which names nobody.",
+                hint="Use staff, superusers or group:NAME, with commas between them.",
+                id="accounts.E002",
+            )
 
 
 @register(Tags.security, deploy=True)

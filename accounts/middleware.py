@@ -1,5 +1,7 @@
 """Keep what users type, lead them to what comes first, tell times in their zone, and explain refusals."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -11,6 +13,8 @@ from django.utils.deprecation import MiddlewareMixin
 
 from accounts.email import policy as email_policy
 from accounts.factors import attempts
+from accounts.factors import policy as factors_policy
+from accounts.models import User
 from accounts.security import carried_forms, hashers
 from accounts.security.repeated_forms import SentForm, sent_form
 from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throttled
@@ -75,7 +79,7 @@ class SecondFactorMiddleware(MiddlewareMixin):
     """
 
     # Whoever comes to these pages next in this browser may be somebody else.
-    ABANDONING = frozenset({"login", "signup", "logout", "password_reset", "password_reset_confirm"})
+    ABANDONING = frozenset({"login", "passkey_login", "signup", "logout", "password_reset", "password_reset_confirm"})
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
         match = request.resolver_match
@@ -180,3 +184,26 @@ class PendingDeletionMiddleware(MiddlewareMixin):
             return None
         match = request.resolver_match
         return None if match and match.view_name in self.STILL_OPEN else redirect("deletion_cancel")
+
+
+class RequiredFactorMiddleware(MiddlewareMixin):
+    """Lead users who have to have a second factor to set one up, or to show it (REQUIRE_SECOND_FACTOR_FOR).
+
+    Like PendingDeletionMiddleware it looks only where the row of the session was read anyway. Pages that are open to
+    everybody are open to these users as well.
+    """
+
+    STILL_OPEN = frozenset({"security", "authenticator", "passkey_add", "passkey_name", "recovery_codes", "confirm"})
+
+    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
+        row, match = request.tokens.row, request.resolver_match
+        if row is None or match is None or not getattr(view, "login_required", True):
+            return None
+        if match.view_name in self.STILL_OPEN | PendingDeletionMiddleware.STILL_OPEN:
+            return None
+        if not isinstance(row.user, User) or factors_policy.may_go_on(row.user, row.amr.split()):
+            return None
+        if not factors_policy.has_factor(row.user):
+            return redirect("security")
+        back = {"next": request.get_full_path()} if request.method in ("GET", "HEAD") else {}
+        return redirect(f"{reverse('confirm')}?{urlencode(back)}")

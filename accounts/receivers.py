@@ -32,7 +32,7 @@ Kind = SecurityEvent.Kind
 def hold_without_second_factor(row: RefreshToken, **kwargs: object) -> None:
     """Let no session of somebody who has a second factor begin before they have shown it, whoever signs them in."""
     assert isinstance(row.user, User)  # noqa: S101  (AUTH_USER_MODEL)
-    if policy.SHOWN.isdisjoint(row.amr.split()) and policy.has_factor(row.user) and not removal.carry_out(row.user.pk):
+    if not policy.is_enough(row.user, row.amr.split()) and not removal.carry_out(row.user.pk):
         raise SignInHeld
 
 

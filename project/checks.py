@@ -15,6 +15,7 @@ TOKENS = "tokens.middleware.TokenMiddleware"
 STRICT_COOKIES = "tokens.middleware.StrictCookiesMiddleware"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 STATIC_FILES = "project.middleware.StaticFilesMiddleware"
+SECOND_FACTOR = "accounts.middleware.SecondFactorMiddleware"
 LOGIN_REQUIRED = "accounts.middleware.LoginRequiredMiddleware"
 REPEATED_FORMS = "accounts.middleware.RepeatedFormMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -33,12 +34,15 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "project.middleware.LanguageMiddleware": ("django.middleware.common.CommonMiddleware", CSRF, TOKENS),  # have texts
     "django.middleware.common.CommonMiddleware": (TOKENS,),
     CSRF: (TOKENS,),  # A sign-in rotates the CSRF cookie.
-    TOKENS: (LOGIN_REQUIRED, "django.contrib.messages.middleware.MessageMiddleware"),
+    TOKENS: (SECOND_FACTOR, LOGIN_REQUIRED, "django.contrib.messages.middleware.MessageMiddleware"),
+    SECOND_FACTOR: (LOGIN_REQUIRED,),  # It leads on whoever signs in.
     LOGIN_REQUIRED: (
         "accounts.middleware.PendingDeletionMiddleware",
+        "accounts.middleware.RequiredFactorMiddleware",
         "accounts.middleware.EmailVerificationMiddleware",
     ),
     "accounts.middleware.PendingDeletionMiddleware": ("accounts.middleware.EmailVerificationMiddleware",),
+    "accounts.middleware.RequiredFactorMiddleware": ("accounts.middleware.EmailVerificationMiddleware",),
     "accounts.middleware.EmailVerificationMiddleware": (),
     "django.contrib.messages.middleware.MessageMiddleware": (),
     "django.middleware.clickjacking.XFrameOptionsMiddleware": (),

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "accounts.middleware.LoginRequiredMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
     "accounts.middleware.PendingDeletionMiddleware",
+    "accounts.middleware.RequiredFactorMiddleware",
     "accounts.middleware.EmailVerificationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -150,6 +151,7 @@ LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
 GEOIP_PATH = env.text("GEOIP_PATH", default="")  # accounts/account/geoip.py
 EMAIL_VERIFICATION = env.one_of("EMAIL_VERIFICATION", ("optional", "account", "mandatory"), default="optional")
+REQUIRE_SECOND_FACTOR_FOR = env.words("REQUIRE_SECOND_FACTOR_FOR", default="")
 
 PASSWORD_HASHERS = [
     "accounts.security.hashers.Argon2Hasher",

@@ -15,6 +15,8 @@ OPEN = {
     "/accounts/email/verify/": 302,
     "/accounts/language/": 405,
     "/accounts/login/": 200,
+    "/accounts/login/passkey/": 302,
+    "/accounts/login/passkey/options/": 200,
     "/accounts/logout/": 405,
     "/accounts/password/reset/": 200,
     "/accounts/password/reset/<uidb64>/<token>/": 200,

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.account.geoip import location
 from accounts.account.user_agents import Device, describe
@@ -19,6 +19,14 @@ from tokens.models import RefreshToken
 
 _ENDED_LISTED_FOR = timedelta(days=30)  # how long a session stays in the list after it has ended
 _MAX_ENDED = 20  # how many ended sessions are listed
+_Method = RefreshToken.Method
+_HOW: dict[tuple[str, str], object] = {  # what was shown beside the method (RFC 8176), and the words for both
+    (_Method.PASSWORD, "otp"): gettext_lazy("with your password and a code"),
+    (_Method.PASSWORD, "hwk"): gettext_lazy("with your password and a passkey"),
+    (_Method.PASSWORD, "swk"): gettext_lazy("with your password and a passkey"),
+    (_Method.PASSWORD, "rba"): gettext_lazy("with your password, in a browser you trust"),
+    (_Method.API, "otp"): gettext_lazy("from an app, with your password and a code"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,11 @@ class Session:
     def title(self) -> str:
         """Return the name that its user gave it, or its device."""
         return self.row.name or str(self.device)
+
+    @property
+    def how(self) -> str:
+        """Return how it was opened, in words."""
+        return how_opened(self.row)
 
     @property
     def location(self) -> str:
@@ -75,6 +88,12 @@ class Session:
     def reason(self) -> str:
         """Return why the session ended, in words."""
         return self.row.get_reason_display() or str(RefreshToken.Reason.EXPIRED.label)
+
+
+def how_opened(row: RefreshToken) -> str:
+    """Return how a session was opened, in words that follow "signed in": the first of what was shown decides."""
+    found = (_HOW.get((row.method, shown)) for shown in row.amr.split())
+    return str(next(filter(None, found), row.get_method_display()))
 
 
 def live(user: User, current_id: UUID | None) -> list[Session]:

@@ -10,6 +10,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.account.sessions import how_opened
 from accounts.account.user_agents import describe
 from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.confirmation import confirmed
@@ -83,6 +84,11 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
             return ""
         day = date_format(localtime(row.revoked_at or row.expires_at), "SHORT_DATETIME_FORMAT")
         return f"{day}, {row.get_reason_display() or RefreshToken.Reason.EXPIRED.label}"
+
+    @admin.display(description=_("method"), ordering="method")
+    def method_label(self, row: RefreshToken) -> str:
+        """Return how it was opened, with a second factor or without."""
+        return how_opened(row)
 
     @admin.display(description=_("user agent"))
     def header(self, row: RefreshToken) -> str:

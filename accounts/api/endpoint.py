@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from accounts.api.problems import Problem, forbidden, try_later, unauthorized
 from accounts.email import policy as email_policy
+from accounts.factors import policy as factors_policy
 from accounts.security.throttle import Throttled
 from accounts.types import Request
 from tokens import bearer
@@ -103,6 +104,9 @@ def staff_required(view: View) -> View:
             raise forbidden()
         if not email_policy.can_open(request.user, account=False):
             raise forbidden("This account's email address isn't confirmed yet. To confirm it, sign in on the site.")
+        row = request.tokens.row
+        if row is None or not factors_policy.may_go_on(request.user, row.amr.split()):
+            raise forbidden("This account needs a second factor. To set one up, or to show it, sign in again.")
         return view(request, **kwargs)
 
     return checked

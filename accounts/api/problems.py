@@ -15,27 +15,31 @@ class Problem(Exception):
         self.status = status
         self.title = title
         self.detail = detail
+        self.members: dict[str, object] = {}  # more that a program can use (RFC 9457 §3.2)
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def response(self) -> JsonResponse:
         """Return the error as a response."""
-        body = {"type": "about:blank", "title": self.title, "status": self.status}
+        body: dict[str, object] = {"type": "about:blank", "title": self.title, "status": self.status}
         if self.detail:
             body["detail"] = self.detail
+        body |= self.members
         return JsonResponse(body, status=self.status, content_type="application/problem+json", headers=self.headers)
 
 
-def unauthorized(error: str = "", description: str = "", title: str = "unauthorized") -> Problem:
+def unauthorized(error: str = "", description: str = "", title: str = "unauthorized", **members: object) -> Problem:
     """Return a 401. Without credentials the challenge says nothing else (RFC 6750 §3.1).
 
-    `error` is one of the RFC's, which is the title then.
+    `error` is one of the RFC's, which is the title then. `members` are added to the body.
     """
     challenge = REALM
     if error:
         challenge += f', error="{error}"'
     if description:
         challenge += f', error_description="{description}"'
-    return Problem(401, error or title, description or "Send a valid access token.", WWW_Authenticate=challenge)
+    problem = Problem(401, error or title, description or "Send a valid access token.", WWW_Authenticate=challenge)
+    problem.members = members
+    return problem
 
 
 def forbidden(detail: str = "Only staff members can do this.") -> Problem:

@@ -8,6 +8,7 @@ urlpatterns = [
     path("", document.root),
     path("openapi.json", document.document, name="openapi"),
     path("auth/login", views.login),
+    path("auth/second-factor", views.second_factor),
     path("auth/refresh", views.refresh),
     path("auth/logout", views.logout),
     path("auth/logout-everywhere", views.logout_everywhere),

@@ -19,11 +19,14 @@ from accounts.api.endpoint import (
 )
 from accounts.api.problems import Problem, unauthorized
 from accounts.email import policy as email_policy
-from accounts.models import SecurityEvent, User
+from accounts.factors import attempts, codes, recovery_codes
+from accounts.factors import policy as factors_policy
+from accounts.models import Authenticator, SecurityEvent, User
+from accounts.models.factors import ATTEMPT_LIFETIME, Attempt
 from accounts.security import throttle
 from accounts.types import Request
 from tokens import bearer
-from tokens.core.exceptions import RevokedToken
+from tokens.core.exceptions import RevokedToken, SignInHeld
 from tokens.models import RefreshToken
 
 Kind = SecurityEvent.Kind
@@ -37,15 +40,16 @@ def _login(request: Request) -> HttpResponse:
     account = throttle.account_key(username)
     throttle.hit(request, throttle.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)
-    try:
-        if user is not None:
-            _check_may_sign_in(user)
-            throttle.hit(request, throttle.SIGNED_IN, user)
-            pair = bearer.start(request, user)
-            throttle.reset(request, throttle.SIGN_IN, account)
-            return _pair(pair)
-    except RevokedToken:  # The user was deactivated at this very moment.
-        pass
+    if user is not None:
+        _check_may_sign_in(user)
+        throttle.hit(request, throttle.SIGNED_IN, user)
+        throttle.reset(request, throttle.SIGN_IN, account)
+        try:
+            return _pair(bearer.start(request, user, ("pwd",)))
+        except SignInHeld:
+            raise _second_factor_required(request, user) from None
+        except RevokedToken:  # The user was deactivated at this very moment.
+            pass
     if getattr(request, "account_closed", False):
         raise unauthorized(
             title="account_closed", description="This account is closed. To reopen it, contact an administrator."
@@ -60,11 +64,64 @@ def _check_may_sign_in(user: User) -> None:
             title="deletion_pending",
             description="This account is scheduled for deletion. To keep it, sign in on the site.",
         )
+    if factors_policy.must_enrol(user):
+        raise unauthorized(
+            title="second_factor_missing",
+            description="This account needs a second factor. To set one up, sign in on the site.",
+        )
     if not email_policy.can_sign_in(user):
         raise unauthorized(
             title="email_unconfirmed",
             description="This account's email address isn't confirmed yet. To confirm it, sign in on the site.",
         )
+
+
+def _second_factor_required(request: Request, user: User) -> Problem:
+    """Return what asks for a code, with the attempt that it completes."""
+    has_app = Authenticator.objects.filter(user=user).exists()
+    methods = {"otp": has_app, "recovery_code": recovery_codes.left(user) > 0}
+    return unauthorized(
+        title="second_factor_required",
+        description="Send a code with this attempt to /auth/second-factor.",
+        attempt=attempts.start(request, user, is_app=True),
+        expires_in=int(ATTEMPT_LIFETIME.total_seconds()),
+        methods=[method for method, usable in methods.items() if usable],
+    )
+
+
+@sensitive_variables()
+def _second_factor(request: Request) -> HttpResponse:
+    """Complete a sign-in by a code, and return a pair of tokens. What cannot be a code costs no try."""
+    secret, code = body(request, "attempt", "code")
+    attempt = attempts.find(secret, is_app=True)
+    if attempt is None:
+        raise _attempt_over()
+    _check_may_sign_in(attempt.user)
+    if not codes.is_code(code):
+        raise _wrong_code(attempt)
+    codes.count(request, attempt.user, code)
+    if not Attempt.objects.filter(pk=attempt.pk).use_try():
+        raise _attempt_over()
+    if not codes.spend(request, attempt.user, code):
+        attempt.refresh_from_db(fields=["tries"])
+        raise _wrong_code(attempt)
+    try:
+        pair = attempts.complete_in_app(request, attempt, codes.OTP)
+    except RevokedToken:  # The user was deactivated at this very moment.
+        pair = None
+    if pair is None:
+        raise _attempt_over()
+    return _pair(pair)
+
+
+def _wrong_code(attempt: Attempt) -> Problem:
+    return unauthorized(title="wrong_code", description="The code isn't right.", tries_left=attempt.tries_left)
+
+
+def _attempt_over() -> Problem:
+    return unauthorized(
+        title="attempt_over", description="This took too long, or too many codes were wrong. Please sign in again."
+    )
 
 
 def _refresh(request: Request) -> HttpResponse:
@@ -164,6 +221,7 @@ def _session(session: sessions.Session) -> dict[str, object]:
 
 
 login = endpoint(post=_login)
+second_factor = endpoint(post=_second_factor)
 refresh = endpoint(post=_refresh)
 logout = endpoint(post=_logout)
 logout_everywhere = endpoint(post=_logout_everywhere)

@@ -13,6 +13,7 @@ from accounts.factors import policy
 from accounts.models import User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt, digest
 from accounts.types import Request
+from tokens import bearer
 
 
 def start(request: Request, user: User, *, next: str = "", is_app: bool = False) -> str:
@@ -57,9 +58,20 @@ def complete(request: Request, attempt: Attempt, *amr: str, acr: str = "") -> bo
         return False
     tokens = request.tokens
     tokens.method, tokens.remember = attempt.method, attempt.remember
-    tokens.amr, tokens.acr = tuple(dict.fromkeys((*attempt.amr.split(), *amr, policy.MULTI_FACTOR))), acr
+    tokens.amr, tokens.acr = _shown(attempt, amr), acr
     login(request, attempt.user, attempt.backend or settings.AUTHENTICATION_BACKENDS[0])
     return True
+
+
+def complete_in_app(request: Request, attempt: Attempt, *amr: str, acr: str = "") -> bearer.Pair | None:
+    """Sign in the user of `attempt` like `complete`, and return the tokens; None if it was not open any more.
+
+    Raise RevokedToken.
+    """
+    if not Attempt.objects.filter(pk=attempt.pk).spend():
+        return None
+    attempt.user.backend = attempt.backend  # type: ignore[attr-defined]  # as authenticate() has said
+    return bearer.start(request, attempt.user, _shown(attempt, amr), acr)
 
 
 def forget(request: Request) -> None:
@@ -83,3 +95,9 @@ def set_cookie(response: HttpResponseBase, secret: str) -> None:
 def delete_cookie(response: HttpResponseBase) -> None:
     """Take the secret away again."""
     response.delete_cookie(settings.ATTEMPT_COOKIE_NAME, samesite="Lax")
+
+
+def _shown(attempt: Attempt, amr: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all that was shown. That the browser is trusted says no more once the second factor was."""
+    before = (each for each in attempt.amr.split() if each != policy.TRUSTED)
+    return tuple(dict.fromkeys((*before, *amr, policy.MULTI_FACTOR)))

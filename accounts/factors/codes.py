@@ -4,7 +4,7 @@ from django.db import transaction
 
 from accounts.factors import recovery_codes, totp
 from accounts.mails import outbox
-from accounts.models import SecurityEvent, User
+from accounts.models import Authenticator, SecurityEvent, User
 from accounts.security import throttle
 from accounts.security.normalization import normalize_code
 from accounts.types import Request
@@ -17,6 +17,11 @@ def is_code(given: str) -> bool:
     """Return whether `given` may be a code of either kind; whatever else was typed costs no try."""
     digits = normalize_code(given)
     return (len(digits) == totp.DIGITS and digits.isdecimal()) or recovery_codes.looks_like(given)
+
+
+def has_any(user: User) -> bool:
+    """Return whether `user` has an app or recovery codes."""
+    return Authenticator.objects.filter(user=user).exists() or recovery_codes.left(user) > 0
 
 
 def count(request: Request, user: User, given: str) -> None:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.factors import policy, recovery_codes, totp
 from accounts.mails import alerts
 from accounts.models import SecurityEvent, User
-from accounts.models.factors import Authenticator, RecoveryCode, TrustedBrowser
+from accounts.models.factors import Authenticator, Passkey, RecoveryCode, TrustedBrowser
 from accounts.types import Request
 from tokens import users
 from tokens.models import RefreshToken
@@ -80,7 +80,9 @@ def _tell(request: Request, kind: SecurityEvent.Kind) -> None:
 def overview(user: User) -> dict[str, object]:
     """Return what the page about security shows of the factors of `user`."""
     return {
+        "passkeys": list(Passkey.objects.filter(user=user)),
         "authenticator": Authenticator.objects.filter(user=user).first(),
+        "must_enrol": policy.must_enrol(user),
         "codes_left": recovery_codes.left(user),
         "trusted_browsers": list(TrustedBrowser.objects.live().filter(user=user)),
     }

@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.factors import codes, totp
+from accounts.factors import codes, policy, totp
 from accounts.models import Attempt
 from accounts.types import Request
 
@@ -14,8 +14,12 @@ from accounts.types import Request
 class CodeField(forms.CharField):
     """Ask for a code of an authenticator app, or for a recovery code."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        attrs = {"autocomplete": "one-time-code", "autofocus": True, "autocapitalize": "none", "spellcheck": "false"}
+    def __init__(self, inputmode: str = "text", **kwargs: Any) -> None:
+        attrs = {
+            "autocomplete": "one-time-code",
+            "autofocus": True,
+            "inputmode": inputmode,
+        }  # A recovery code has letters.
         super().__init__(max_length=100, widget=forms.TextInput(attrs=attrs), **kwargs)
 
     def clean(self, value: object) -> str:
@@ -36,6 +40,10 @@ class SecondFactorForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.request = request
         self.attempt = attempt
+        self.amr: tuple[str, ...] = (codes.OTP,)
+        self.acr = ""
+        if policy.is_required(attempt.user):  # whom no trusted browser spares
+            self.fields.pop("trust", None)
 
     def clean_code(self) -> str:
         """Return the code, having used it up."""
@@ -56,7 +64,7 @@ class AuthenticatorForm(forms.Form):
     counter: int | None = None
 
     secret = forms.CharField(widget=forms.HiddenInput)
-    code = CodeField(label=gettext_lazy("6-digit code"))
+    code = CodeField(inputmode="numeric", label=gettext_lazy("6-digit code"))
 
     def clean(self) -> dict[str, Any]:
         """Keep the secret and the time step of the code, which then counts as used."""

@@ -155,6 +155,9 @@ class SecurityEvent(models.Model):
         FACTOR_REMOVAL_STARTED = "factor_removal_started", _("Removal of your second step started")
         FACTOR_REMOVAL_CANCELLED = "factor_removal_cancelled", _("Removal of your second step cancelled")
         FACTORS_REMOVED = "factors_removed", _("Second step removed")
+        PASSKEY_ADDED = "passkey_added", _("Passkey added")
+        PASSKEY_REMOVED = "passkey_removed", _("Passkey removed")
+        PASSKEY_COPIED = "passkey_copied", _("Someone may have used a copy of a passkey")
         BROWSER_TRUSTED = "browser_trusted", _("Browser trusted for 30 days")
         TRUST_REMOVED = "trust_removed", _("Browser no longer trusted")
         EMAIL_CONFIRMED = "email_confirmed", _("Email address confirmed")
@@ -248,6 +251,7 @@ class SecurityEvent(models.Model):
             self.Kind.RECOVERY_CODE_USED,
             self.Kind.FACTOR_REMOVAL_ASKED,
             self.Kind.FACTOR_REMOVAL_STARTED,
+            self.Kind.PASSKEY_COPIED,
             self.Kind.COPY_TRIED,
             self.Kind.REUSE_FOUND,
         }

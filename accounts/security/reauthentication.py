@@ -18,8 +18,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from accounts.factors import codes, policy
+from accounts.factors import codes, passkeys, policy
 from accounts.factors.forms import CodeField
+from accounts.factors.passkey_forms import PasskeyField, refused
+from accounts.factors.webauthn import InvalidResponse, Purpose
 from accounts.models import SecurityEvent
 from accounts.security import throttle
 from accounts.security.validators import validate_password_length
@@ -50,10 +52,8 @@ def reauthentication_required(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method in ("GET", "HEAD"):
             return view(request, *args, **kwargs)
-        if not is_confirmed(request):
-            form = ReauthenticationForm(request)
-            if not form.is_valid():
-                return _page(request, form)
+        if not is_confirmed(request) and (page := ask(request)):
+            return page
         if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
             request.POST = _original_form(request)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
@@ -73,10 +73,36 @@ def factor_required_first(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         if is_confirmed(request) or not policy.has_factor(request.user):
             return view(request, *args, **kwargs)
-        form = ReauthenticationForm(request)
-        return redirect(request.get_full_path()) if form.is_valid() else _page(request, form)
+        return ask(request) or redirect(request.get_full_path())
 
     return cast(View, asking)
+
+
+def second_factor_required(view: View) -> View:
+    """Show the view only in a session whose user has shown a second factor, however long ago.
+
+    Whoever has one and has not shown it, such as in a trusted browser, is asked for it at the same URL. Whoever has
+    none is led to set one up.
+    """
+
+    @fresh_session_required
+    @wraps(view)
+    @sensitive_post_parameters()
+    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        row = request.tokens.row
+        if not policy.has_factor(request.user):
+            return redirect("security")
+        if row and policy.MULTI_FACTOR in row.amr.split():
+            return view(request, *args, **kwargs)
+        return ask(request) or redirect(request.get_full_path())
+
+    return cast(View, asking)
+
+
+def ask(request: Request) -> HttpResponse | None:
+    """Return the page that asks users who they are; None if this request has answered it."""
+    form, passkey_form = ReauthenticationForm(request), PasskeyReauthenticationForm(request)
+    return None if form.is_valid() or passkey_form.is_valid() else _page(request, form, passkey_form)
 
 
 def is_confirmed(request: Request) -> bool:
@@ -117,9 +143,22 @@ def reauthenticate_by_code(request: Request, code: str) -> str:
     return code
 
 
-def _mark(request: Request, *amr: str) -> None:
+def reauthenticate_by_passkey(request: Request, response: str) -> str:
+    """Return `response` if a passkey of the user has made it, and mark this session likewise."""
+    throttle.hit(request, throttle.PASSKEY)
+    session_id = str(request.tokens.session_id)
+    try:
+        passkey = passkeys.prove(request, request.user, response, Purpose.REAUTHENTICATION, session_id)
+    except InvalidResponse as error:
+        raise refused() from error
+    _mark(request, *passkeys.amr(passkey), policy.MULTI_FACTOR, acr=passkeys.PHISHING_RESISTANT)
+    throttle.reset(request, throttle.PASSKEY)
+    return response
+
+
+def _mark(request: Request, *amr: str, acr: str = "") -> None:
     with transaction.atomic():
-        request.tokens.mark_reauthenticated(amr)
+        request.tokens.mark_reauthenticated(amr, acr)
         session_id = request.tokens.session_id
         SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
 
@@ -156,18 +195,40 @@ class ReauthenticationForm(forms.Form):
         return reauthenticate(self.request, self.cleaned_data["password"])
 
 
+class PasskeyReauthenticationForm(forms.Form):
+    """Ask for one of the user's passkeys, beside the other form."""
+
+    prefix = ReauthenticationForm.prefix
+
+    response = PasskeyField()
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.POST if self.add_prefix("response") in request.POST else None)
+        self.request = request
+
+    def clean_response(self) -> str:
+        """Return the response, having reauthenticated the user by it."""
+        return reauthenticate_by_passkey(self.request, self.cleaned_data["response"])
+
+
 def fields_to_carry(request: Request) -> list[tuple[str, str]]:
     """Return the names and values of the form that was interrupted, without its passwords."""
     fields = _original_form(request).lists()
     return [(name, value) for name, values in fields if "password" not in name.lower() for value in values]
 
 
-def _page(request: Request, form: ReauthenticationForm) -> HttpResponse:
-    context = {
+def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyReauthenticationForm) -> HttpResponse:
+    context: dict[str, object] = {
         "form": form,
+        "passkey_form": passkey_form,
         "carried": fields_to_carry(request),
         "minutes": REAUTHENTICATION_TIMEOUT // timedelta(minutes=1),
     }
+    if "code" in form.fields:
+        about = (Purpose.REAUTHENTICATION, str(request.tokens.session_id))
+        context["passkey_options"] = options = passkeys.request_options_for(request.user, *about)
+        form.fields["code"].widget.attrs["autofocus"] = not options
+        context["takes_codes"] = codes.has_any(request.user)
     return render(request, "accounts/reauthenticate.html", context)
 
 

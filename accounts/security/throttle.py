@@ -118,6 +118,14 @@ RECOVERY_CODE = replace(SECOND_FACTOR, name="recovery code", hashing=STRANGERS)
 # Each sends a mail to the account's own confirmed email; whoever asks has the password.
 FACTOR_REMOVAL = Limit("factor removal", account=Rate(free=5, first=60, longest=HOUR, window=DAY))
 
+# Nobody guesses a signature, so no account is counted: strangers could block its owner. Each attempt costs a query and
+# about a millisecond.
+PASSKEY = Limit("passkey", visitor=Rate(free=100, first=1, longest=10, window=HOUR))
+PASSKEY_SIGNED_IN = replace(SIGNED_IN, name="right passkey")
+
+# Each factor that is added costs a row, an event and mails.
+ENROLMENT = Limit("enrolment", account=Rate(free=20, first=60, longest=HOUR, window=DAY))
+
 # Only the reader of a mail gets as far as this, so nothing is counted; but it costs a hash.
 MAIL_LINK = Limit("mail link", hashing=1.0)
 

@@ -136,10 +136,11 @@ def _signed_in_response(request: Request, verification: EmailVerification) -> Ht
     A link proves the mailbox alone, so it signs nobody in: the password may be that of a stranger who signed up with
     somebody else's email.
     """
-    request.tokens.method = RefreshToken.Method.PASSWORD
+    request.tokens.method, request.tokens.amr = RefreshToken.Method.PASSWORD, ("pwd",)
     login(request, verification.user, backend=settings.AUTHENTICATION_BACKENDS[0])
     response = _confirmed_response(request, verification)
-    known_browsers.remember(request, response, verification.user)
+    if request.user.is_authenticated:
+        known_browsers.remember(request, response, verification.user)
     return response
 
 

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.factors import enrolment
+from accounts.factors import enrolment, passkeys
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
 from accounts.models import SecurityEvent
@@ -36,7 +36,8 @@ def profile(request: Request) -> HttpResponse:
 @require_safe
 def security(request: Request) -> HttpResponse:
     """Show what the user signs in with, and lead to where each is changed."""
-    return render(request, "accounts/security.html", enrolment.overview(request.user))
+    context = {**enrolment.overview(request.user), "signals": passkeys.signals(request.user)}
+    return render(request, "accounts/security.html", context)
 
 
 @reauthentication_required

@@ -10,8 +10,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.factors import attempts, codes, recovery_codes, trusted_browsers
+from accounts.factors import attempts, passkeys, recovery_codes, trusted_browsers
 from accounts.factors.forms import SecondFactorForm, used_up
+from accounts.factors.passkey_forms import PasskeyFactorForm
+from accounts.factors.webauthn import Purpose
 from accounts.models import Authenticator, User
 from accounts.models.factors import Attempt
 from accounts.security import carried_forms, known_browsers
@@ -26,19 +28,27 @@ from tokens.decorators import fresh_session_required, starts_or_ends_session
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor(request: Request) -> HttpResponse:
-    """Complete the attempt of this browser by a code. Without one, lead back to the sign-in."""
+    """Complete the attempt of this browser by a passkey or a code. Without one, lead back to the sign-in."""
     attempt = attempts.current(request)
     if attempt is None:
         messages.error(request, _("That took too long. Please sign in again."))
         return _to_sign_in(request)
-    form = SecondFactorForm(request.POST if request.method == "POST" else None, request=request, attempt=attempt)
+    by_passkey = "response" in request.POST
+    sent = request.POST if request.method == "POST" else None
+    code_form = SecondFactorForm(None if by_passkey else sent, request=request, attempt=attempt)
+    passkey_form = PasskeyFactorForm(sent if by_passkey else None, request=request, attempt=attempt)
+    form = passkey_form if by_passkey else code_form
+    options = passkeys.request_options_for(attempt.user, Purpose.SECOND_FACTOR, attempt.pk)
+    code_form.fields["code"].widget.attrs["autofocus"] = not options  # or a phone would cover the button by its keys
     if form.is_valid():
         return _signed_in(request, attempt, form)
     if form.is_bound and not attempt.tries_left:
         messages.error(request, used_up())
         return _to_sign_in(request)
     context = {
-        "form": form,
+        "form": code_form,
+        "passkey_form": passkey_form,
+        "passkey_options": options,
         "has_app": Authenticator.objects.filter(user=attempt.user).exists(),
         "has_codes": recovery_codes.left(attempt.user) > 0,
     }
@@ -46,14 +56,14 @@ def second_factor(request: Request) -> HttpResponse:
 
 
 def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> HttpResponse:
-    if not attempts.complete(request, attempt, codes.OTP) or not request.user.is_authenticated:
+    if not attempts.complete(request, attempt, *form.amr, acr=form.acr) or not request.user.is_authenticated:
         return _to_sign_in(request)
-    if recovery_codes.looks_like(form.cleaned_data["code"]):
+    if recovery_codes.looks_like(form.cleaned_data.get("code", "")):
         _tell_how_many_are_left(request, attempt.user)
     url = after_sign_in(request.user, attempt.next)
     response = (attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)) or redirect(url)
     known_browsers.remember(request, response, request.user)
-    if form.cleaned_data["trust"]:
+    if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)
     attempts.delete_cookie(response)
     return response

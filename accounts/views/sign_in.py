@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
+from accounts.factors import passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
-from accounts.factors import trusted_browsers
 from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
@@ -61,9 +61,7 @@ class SignIn(LoginView):
             may_write = throttle.allows(form, self.request, throttle.RESEND, user.email)
             return self.require_verification(user) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
-        self.request.tokens.method = RefreshToken.Method.PASSWORD
-        trusted = trusted_browsers.is_trusted(self.request, user)
-        self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
+        self.note_method(form)
         response = super().form_valid(form)
         if not self.request.user.is_authenticated:  # who still has to show a second factor
             self.request.carried_form = self.carried_form
@@ -72,6 +70,12 @@ class SignIn(LoginView):
             response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
         known_browsers.remember(self.request, response, user)
         return response
+
+    def note_method(self, form: AuthenticationForm) -> None:
+        """Note how the user has just shown who they are."""
+        self.request.tokens.method = RefreshToken.Method.PASSWORD
+        trusted = trusted_browsers.is_trusted(self.request, form.get_user())
+        self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
 
     def require_verification(self, user: User) -> HttpResponse:
         """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
@@ -91,9 +95,13 @@ class SignIn(LoginView):
         return after_sign_in(self.request.user, super().get_success_url())
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        """Add the explanation, and the form that is carried along, to the context."""
-        notice = sign_out_notices.notice(self.request.tokens.ended)
-        return super().get_context_data(notice=notice, carried_form=self.carried_form, **kwargs)
+        """Add the explanation, the form that is carried along, and what a passkey is asked for to the context."""
+        return super().get_context_data(
+            notice=sign_out_notices.notice(self.request.tokens.ended),
+            carried_form=self.carried_form,
+            passkey_options=passkeys.request_options(),
+            **kwargs,
+        )
 
 
 def after_sign_in(user: User | AnonymousUser, url: str) -> str:
@@ -103,6 +111,8 @@ def after_sign_in(user: User | AnonymousUser, url: str) -> str:
     """
     if getattr(user, "deletion_due_at", None):
         return resolve_url("deletion_cancel")
+    if isinstance(user, User) and factors_policy.must_enrol(user):
+        return resolve_url("security")
     url = url or resolve_url(settings.LOGIN_REDIRECT_URL)
     asked = getattr(user, "reuse_unanswered", False)
     return f"{resolve_url('checkup')}?{urlencode({'next': url})}" if asked else url

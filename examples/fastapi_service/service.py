@@ -6,6 +6,7 @@ come from the environment.
 
 import logging
 import os
+from time import time
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException
@@ -15,6 +16,7 @@ from verifier import InvalidToken, Unavailable, Verifier
 ISSUER = os.environ["ISSUER"]
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)
 ALGORITHMS = os.environ.get("ALGORITHMS", "ES256").split(",")
+MAX_AGE = 300  # seconds since somebody showed who they are, for what could do harm
 CHALLENGE = 'Bearer realm="neighbour"'
 
 logging.basicConfig(level=logging.INFO)
@@ -50,6 +52,16 @@ def staff(claims: Somebody) -> dict[str, Any]:
     return claims
 
 
+def confirmed(claims: Somebody) -> dict[str, Any]:
+    """The same, for whoever has shown two factors, and lately. The challenge says so to the client (RFC 9470)."""
+    at, amr = claims.get("auth_time"), claims.get("amr")
+    lately = isinstance(at, int) and time() - at <= MAX_AGE
+    if not lately or not isinstance(amr, list) or "mfa" not in amr:
+        challenge = f'{CHALLENGE}, error="insufficient_user_authentication", max_age="{MAX_AGE}"'
+        raise HTTPException(401, "Please confirm that it's you.", {"WWW-Authenticate": challenge})
+    return claims
+
+
 @app.get("/public")
 def public() -> dict[str, str]:
     return {"message": "Anybody may read this."}
@@ -64,3 +76,8 @@ def me(claims: Somebody) -> dict[str, Any]:
 @app.get("/staff")
 def for_staff(claims: Annotated[dict[str, Any], Depends(staff)]) -> dict[str, str]:
     return {"message": f"Hello {claims.get('username')}, you are of the staff."}
+
+
+@app.get("/sensitive")
+def sensitive(claims: Annotated[dict[str, Any], Depends(confirmed)]) -> dict[str, str]:
+    return {"message": f"Hello {claims.get('username')}, it's really you."}

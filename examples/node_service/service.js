@@ -11,6 +11,7 @@ import { InvalidToken, Unavailable, Verifier } from "./verifier.js";
 const { ISSUER: issuer, AUDIENCE: audience = issuer, ALGORITHMS = "ES256", PORT = "8002" } = process.env;
 if (!issuer) throw new Error("ISSUER is not set: whose tokens are to be taken?");
 
+const MAX_AGE = 300; // seconds since somebody showed who they are, for what could do harm
 const CHALLENGE = 'Bearer realm="neighbour"';
 const verifier = new Verifier({ issuer, audience, algorithms: ALGORITHMS.split(",") });
 
@@ -34,6 +35,11 @@ const routes = {
   "GET /staff": async (request) => {
     const { username } = await staff(request);
     return { message: `Hello ${username}, you are of the staff.` };
+  },
+
+  "GET /sensitive": async (request) => {
+    const { username } = await confirmed(request);
+    return { message: `Hello ${username}, it's really you.` };
   },
 };
 
@@ -61,6 +67,17 @@ async function somebody(request) {
 async function staff(request) {
   const claims = await somebody(request);
   if (claims.is_staff !== true) throw new Refusal(403, "This is for the staff.");
+  return claims;
+}
+
+/** The same, for whoever has shown two factors, and lately. The challenge says so to the client (RFC 9470). */
+async function confirmed(request) {
+  const claims = await somebody(request);
+  const lately = Number.isInteger(claims.auth_time) && Date.now() / 1000 - claims.auth_time <= MAX_AGE;
+  if (!lately || !Array.isArray(claims.amr) || !claims.amr.includes("mfa")) {
+    const challenge = `${CHALLENGE}, error="insufficient_user_authentication", max_age="${MAX_AGE}"`;
+    throw new Refusal(401, "Please confirm that it's you.", { "WWW-Authenticate": challenge });
+  }
   return claims;
 }
 

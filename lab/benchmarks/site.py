@@ -15,6 +15,7 @@ if os.environ.get("BENCHMARKS_SESSIONS"):
         "accounts.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
         "accounts.middleware.TimeZoneMiddleware": None,  # it looks at the rows of sign-ins
         "accounts.middleware.PendingDeletionMiddleware": None,  # so does this one
+        "accounts.middleware.RequiredFactorMiddleware": None,  # and this one
     }
     MIDDLEWARE = [name for name in (INSTEAD.get(name, name) for name in MIDDLEWARE) if name]
     SESSION_ENGINE = "django.contrib.sessions.backends.db"

@@ -90,7 +90,7 @@ class TestActivity:
     def test_has_words_for_everything(self, here, bob):
         for kind in Kind:
             SecurityEvent.objects.record(None, bob, kind)
-        pages = "".join(here.get(ACTIVITY, {"page": number}).content.decode() for number in (1, 2))
+        pages = "".join(here.get(ACTIVITY, {"page": number}).content.decode() for number in (1, 2, 3))
         for kind in Kind:
             assert f"<h3>{escape(kind.label)}</h3>" in pages
             assert kind.label != kind.value.replace("_", " ").title()  # which Django makes up
@@ -107,6 +107,7 @@ class TestActivity:
             Kind.SECOND_FACTOR_FAILED,
             Kind.RECOVERY_CODE_USED,
             Kind.REAUTHENTICATION_FAILED,
+            Kind.PASSKEY_COPIED,
             Kind.COPY_TRIED,
             Kind.REUSE_FOUND,
         }

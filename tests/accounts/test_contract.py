@@ -16,12 +16,20 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 DOCUMENT = json.loads(files("accounts.api").joinpath("openapi.json").read_text())
 CREDENTIALS = DOCUMENT["paths"]["/auth/login"]["post"]["requestBody"]["content"]["application/json"]["example"]
 PASSWORD = CREDENTIALS["password"]
+WITH_CODE = DOCUMENT["paths"]["/auth/second-factor"]["post"]["requestBody"]["content"]["application/json"]["example"]
 PEOPLE = f"""
+from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
-from accounts.models import User
+from accounts.models import Attempt, RecoveryCode, User
+from accounts.models.factors import digest
 call_command("migrate", verbosity=0)
 User.objects.create_superuser("alice", "alice@example.org", {PASSWORD!r})
 User.objects.create_user("bob", "bob@example.org", {PASSWORD!r})
+carol = User.objects.create_user("carol", "carol@example.org", {PASSWORD!r})
+code = {WITH_CODE["code"].replace("-", "")!r}
+RecoveryCode.objects.create(user=carol, head=code[:2], code_hash=make_password(code))
+version, key = carol.password_version, digest({WITH_CODE["attempt"]!r})
+Attempt.objects.create(user=carol, key=key, password_version=version, is_app=True)
 """
 SIGNING_IN = """
 [auth.dynamic.openapi.{scheme}]
@@ -36,7 +44,8 @@ TROUBLE = {"411", "413", "429", "503"}  # answers that nobody is asked for here
 
 @pytest.fixture
 def server(tmp_path):
-    """With two people, whose password is that of the document's example; alice is of the staff."""
+    """With three people, whose password is that of the document's example; alice is of the staff, and carol's sign-in
+    waits for the code of the other example."""
     with Site(tmp_path, f"sqlite:///{tmp_path}/db.sqlite3") as site:
         command = [sys.executable, "manage.py", "shell", "-v0", "-c", PEOPLE]
         subprocess.run(command, cwd=ROOT, env=site.environment, check=True, timeout=60)
@@ -91,8 +100,9 @@ def documented():
 
 def test_every_answer_is_one_that_the_document_names_and_each_of_these_is_given(server, tmp_path):
     """The visitor, who guesses passwords, comes when the others need not sign in any more."""
+    without = ["--exclude-path", "/auth/login", "--exclude-path", "/auth/second-factor"]
     signed_in = [
-        Run(tmp_path, server.port, "alice", "--exclude-path", "/auth/login"),
+        Run(tmp_path, server.port, "alice", *without),
         Run(tmp_path, server.port, "bob", "--include-path", "/admin/dashboard", "--phases", "coverage"),
     ]
     given = set().union(*(run.answers() for run in signed_in))

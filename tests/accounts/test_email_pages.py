@@ -11,7 +11,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from accounts.email.verification import RESEND_PAUSE
-from accounts.models import EmailVerification, SecurityEvent, User
+from accounts.models import Authenticator, EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, CODE_TRIES, LINK_LIFETIME
 from tests.accounts.conftest import kinds
 from tests.accounts.mail_contents import code_in, link_in
@@ -75,6 +75,13 @@ class TestVerify:
         assert response.context["user"].username == "ada"
         assert RefreshToken.objects.get().method == RefreshToken.Method.PASSWORD
         assert browser.cookies["__Host-device"].value
+
+    def test_the_code_leads_to_the_second_factor_of_whoever_has_one_by_then(self, sign_up):
+        browser, message = sign_up()
+        Authenticator.objects.create(user=User.objects.get(), secret="of no use here")
+        response = browser.post(VERIFY, {"code": code_in(message)})
+        assert (response.status_code, response.url) == (303, reverse("second_factor"))
+        assert not RefreshToken.objects.exists() and "__Host-device" not in browser.cookies
 
     def test_the_code_signs_in_no_browser_in_which_somebody_was_signed_in_before(self, here, post):
         """Its session may have been ended because it was stolen."""

@@ -13,6 +13,7 @@ from accounts.api import views
 from accounts.api.endpoint import MAX_BODY
 from accounts.api.problems import REALM
 from accounts.api.urls import urlpatterns
+from accounts.models.factors import ATTEMPT_LIFETIME, ATTEMPT_TRIES
 from tokens.models import RefreshToken
 
 pytestmark = pytest.mark.once
@@ -82,4 +83,8 @@ def test_repeats_what_the_code_says():
     too_large = components["responses"]["TooLarge"]["content"]["application/problem+json"]["example"]
     assert str(MAX_BODY) in too_large["detail"]
     refusals = set(re.findall(r'title="(\w+)"', inspect.getsource(views)))
-    assert refusals and refusals <= set(re.findall(r"\w+", components["responses"]["WrongPassword"]["description"]))
+    told = [components["responses"][name]["description"] for name in ("WrongPassword", "WrongCode")]
+    assert refusals and refusals <= set(re.findall(r"\w+", " ".join(told)))
+    example = components["responses"]["WrongPassword"]["content"]["application/problem+json"]["example"]
+    assert example["expires_in"] == ATTEMPT_LIFETIME.total_seconds()
+    assert components["schemas"]["WrongCode"]["properties"]["tries_left"]["maximum"] == ATTEMPT_TRIES

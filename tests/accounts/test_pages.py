@@ -40,6 +40,7 @@ def test_the_api_has_these_addresses_and_asks_for_tokens_by_itself():
         "/api/auth/logout",
         "/api/auth/logout-everywhere",
         "/api/auth/refresh",
+        "/api/auth/second-factor",
         "/api/me",
         "/api/openapi.json",
         "/api/public",

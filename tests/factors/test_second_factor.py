@@ -8,6 +8,8 @@ import pyotp
 import pytest
 import time_machine
 from django.conf import settings as live_settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.db import connection
 from django.urls import reverse
@@ -73,6 +75,7 @@ class TestPasswordThenCode:
         assert (row.amr, row.remember, row.method) == ("pwd otp mfa", True, RefreshToken.Method.PASSWORD)
         assert verify_access(client.cookies["__Host-access"].value).amr == ("pwd", "otp", "mfa")
         assert client.cookies["__Host-attempt"].value == ""
+        assert "with your password and a code" in client.get(reverse("sessions")).content.decode()
         assert is_signed_in(client)
 
     def test_without_a_factor_it_is_as_before(self, bob):
@@ -174,6 +177,31 @@ class TestEveryWayIn:
         assert client.post(SECOND_FACTOR, {"code": now()}).url == "/where/it/was/going/"
         assert RefreshToken.objects.get().amr == "otp mfa"
 
+    def test_an_administrator_who_takes_over_an_account_and_whoever_completes_it_is_not_the_administrator(
+        self, alice, bob, secret, now, logging_in
+    ):
+        client = Client()
+        client.post(reverse("login"), {"username": "alice", "password": PASSWORD})
+        response = client.post("/hijack/acquire/", {"user_pk": str(bob.pk)})
+        assert (response.status_code, response.url) == (303, SECOND_FACTOR)
+        assert not is_signed_in(client) and not RefreshToken.objects.live().exists()
+        assert client.post(SECOND_FACTOR, {"code": now()}).status_code == 302
+        assert client.post("/hijack/release/").status_code == 403
+        assert [row.user for row in RefreshToken.objects.live()] == [bob]
+
+    def test_a_session_of_django_that_is_taken_over(self, bob, secret, settings):
+        settings.TOKENS_ADOPT_SESSIONS = "sessionid"
+        settings.TOKENS_ADOPT_ENGINE = "django.contrib.sessions.backends.db"
+        old = SessionStore()
+        old.update({SESSION_KEY: str(bob.pk), HASH_SESSION_KEY: bob.get_session_auth_hash()})
+        old[BACKEND_SESSION_KEY] = live_settings.AUTHENTICATION_BACKENDS[0]
+        old.save()
+        client = Client()
+        client.cookies["sessionid"] = old.session_key
+        assert not is_signed_in(client) and not RefreshToken.objects.exists()
+        Authenticator.objects.all().delete()
+        assert is_signed_in(client)
+
     def test_the_admin(self, bob, secret, now):
         User.objects.filter(pk=bob.pk).update(is_staff=True, is_superuser=True)
         client = Client()
@@ -219,6 +247,7 @@ class TestTrust:
         client.post(reverse("logout"))
         assert give_password(client).status_code == 302
         assert RefreshToken.objects.live().get().amr == "pwd rba"
+        assert "in a browser you trust" in client.get(reverse("sessions")).content.decode()
         assert give_password(Client()).status_code == 303
 
     def test_it_ends_after_thirty_days_by_removal_and_with_the_password(self, bob, secret, now, clock):

@@ -1,4 +1,4 @@
-"""The site, beside a package that signs people in by a view of its own."""
+"""The site, beside packages that sign people in by views of their own."""
 
 from django.conf import settings
 from django.contrib.auth import login
@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
 
 from accounts.models import User
+from accounts.security.reauthentication import second_factor_required
 
 
 @login_not_required
@@ -15,4 +16,14 @@ def log_in_bob(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/where/it/was/going/")
 
 
-urlpatterns = [path("log-in-bob/", log_in_bob), path("", include("project.urls"))]
+@second_factor_required
+def guarded(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("shown")
+
+
+urlpatterns = [
+    path("needs-a-second-factor/", guarded),
+    path("log-in-bob/", log_in_bob),
+    path("hijack/", include("hijack.urls")),
+    path("", include("project.urls")),
+]

@@ -16,6 +16,12 @@ pytestmark = pytest.mark.urls("tests.tokens.urls")
 FORM = {"username": "bob", "password": PASSWORD}
 
 
+@pytest.fixture(autouse=True)
+def tokens_alone(settings):
+    """The site's own second factor, whose page these URLs do not have, stays out of it."""
+    settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if not path.endswith("SecondFactorMiddleware")]
+
+
 @pytest.fixture
 def seen(settings):
     """The rows that are about to begin, of which bob's don't without a second factor. No site does more about it."""

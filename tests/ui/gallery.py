@@ -143,6 +143,13 @@ OPEN = [
         PROFILE_AFTER_SIGN_IN,
         act=one_after_another(*INTERRUPTED, sent(username="wanda", password=PASSWORD)),
     ),
+    Picture("second-factor", "/accounts/login/", act=sent(username="petra", password=PASSWORD)),
+    Picture("second-factor-passkey", "/accounts/login/", act=sent(username="otto", password=PASSWORD)),
+    Picture(
+        "second-factor-errors",
+        "/accounts/login/",
+        act=one_after_another(sent(username="petra", password=PASSWORD), sent(code="123456")),
+    ),
     *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
         for reason in ("ended", "reused", "password", "admin", "evicted", "expired", "deactivated", "deleted")
@@ -176,6 +183,17 @@ OWN = [
     Picture("profile-saved", "/accounts/profile/", who="olga", act=sent(first_name="Olga")),
     Picture("security", "/accounts/security/", who="bob"),
     Picture("security-unconfirmed", "/accounts/security/", who="erin"),
+    Picture("confirm", "/accounts/confirm/", who="bob"),
+    Picture("security-factors", "/accounts/security/", who="petra"),
+    Picture("passkey-add", "/accounts/security/", who="bob", act=pressed("Add a passkey")),
+    Picture("passkey-name", "/accounts/security/passkeys/{passkey_id}/name/", who="petra"),
+    Picture("passkey-remove", "/accounts/security/passkeys/{passkey_id}/remove/", who="petra"),
+    Picture("passkey-reauthenticate", "/accounts/security/", who="otto", act=pressed("Add a passkey")),
+    Picture("authenticator", "/accounts/security/authenticator/", who="bob"),
+    Picture("authenticator-errors", "/accounts/security/authenticator/", who="bob", act=sent(code="123456")),
+    Picture("authenticator-remove", "/accounts/security/authenticator/remove/", who="petra"),
+    Picture("recovery-codes", "/accounts/security/recovery-codes/", who="petra"),
+    Picture("recovery-codes-shown", "/accounts/security/recovery-codes/", who="petra", act=pressed("Show my codes")),
     Picture("user-name", "/accounts/username/", who="bob"),
     Picture("user-name-errors", "/accounts/username/", who="bob", act=sent(username="alice")),
     Picture("email", "/accounts/email/", who="bob"),

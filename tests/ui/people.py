@@ -68,6 +68,8 @@ def made() -> dict[str, Any]:
         "hostile": hostile_of(hostile),
         **walkers(),
     }
+    passkey_id, jars["petra"] = factors_of(person("petra"))
+    _, jars["otto"] = factors_of(person("otto"), passkey_only=True, proved=DAY)
     sweep()
     SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
     ids = {
@@ -76,6 +78,7 @@ def made() -> dict[str, Any]:
         "hostile_id": hostile.pk,
         "here": here_of(bob),
         "session": sessions_of(bob),
+        "passkey_id": passkey_id,
         "group_id": Group.objects.create(name="Support").pk,
         "event_id": history_of(bob),
         "mail_id": mail_to(carol),
@@ -154,6 +157,25 @@ def hostile_of(user: Any) -> dict[str, str]:
     for number, name in enumerate(("\u202etxt.exe", "\u200b" * 9 + "Ghost", "حاسوب العمل", "客厅" * 30, "")):
         row_of(user, AGENT, started=(number + 3) * DAY, seen=number * DAY, name=name, ip_address=LONG)
     return jar(user, name="W" * 60, user_agent=FIREFOX, started=DAY)
+
+
+def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int, dict[str, str]]:
+    """Somebody with a passkey, and perhaps with every other factor; the key of the passkey, and their cookies."""
+    from accounts.factors import recovery_codes, totp
+    from accounts.models import Authenticator, FactorSettings, Passkey, TrustedBrowser
+
+    cookies = jar(user, user_agent=FIREFOX, started=DAY, amr="pwd swk user mfa", **about)
+    FactorSettings.objects.create(user=user)
+    name = f"passkey-of-{user.username:x<9}"  # as Base64 has it
+    passkey = Passkey.objects.create(user=user, credential_id=name, name="iCloud Keychain")
+    if not passkey_only:
+        Passkey.objects.create(
+            user=user, credential_id=f"another-{name}", name="Security key", last_used_at=now() - DAY
+        )
+        Authenticator.objects.create(user=user, secret=totp.encrypt(totp.new_secret()), confirmed_at=now() - 9 * DAY)
+        recovery_codes.renew(user)
+        TrustedBrowser.objects.create(user=user, key=name, user_agent=IPHONE, expires_at=now() + 9 * DAY)
+    return passkey.pk, cookies
 
 
 def ended_ones(user: Any) -> dict[str, dict[str, str]]:

@@ -14,12 +14,17 @@ pytestmark = pytest.mark.once
 FACTS = dict.fromkeys(
     ("session", "here", "bob_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
 )
+FACTS["passkey_id"] = 1
 FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone"), f"{UUID(int=0)}/token")
 
 LEAD_ELSEWHERE = {
     "/.well-known/change-password",
     "/accounts/language/",
+    "/accounts/login/passkey/",
     "/accounts/logout/",
+    "/accounts/second-factor/",
+    "/accounts/security/browsers/<uuid:pk>/remove/",
+    "/accounts/security/passkeys/add/",
     "/admin/login/",
     "/admin/logout/",
     "/admin/password_change/",
@@ -29,6 +34,7 @@ FOR_PROGRAMS = {
     "/.well-known/openid-configuration",
     "/.well-known/security.txt",
     "/.well-known/status-list",
+    "/accounts/login/passkey/options/",
     "/admin/accounts/securityevent/csv/",
     "/admin/autocomplete/",
     "/admin/jsi18n/",

@@ -8,6 +8,7 @@ class Method(models.TextChoices):
     """How a session was opened."""
 
     PASSWORD = "password", _("with your password")
+    PASSKEY = "passkey", _("with a passkey")
     API = "api", _("from an app, with your password")
     MOVED = "moved", _("by continuing an earlier session")
     OTHER = "other", _("in another way")

@@ -1,0 +1,25 @@
+"""Ask users once more who they are, for whatever wants to know it anew."""
+
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.security.reauthentication import ask
+from accounts.types import Request
+from tokens.decorators import fresh_session_required
+
+
+@fresh_session_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: Request) -> HttpResponseBase:
+    """Ask who it is, however lately that was asked, and lead on to `next`, a page of this site (RFC 9470)."""
+    return ask(request) or redirect(_next(request))
+
+
+def _next(request: Request) -> str:
+    url = request.GET.get("next", "")
+    ours = url_has_allowed_host_and_scheme(url, request.get_host(), require_https=request.is_secure())
+    return url if ours else "home"

@@ -1,0 +1,80 @@
+// Answers `<form data-passkey="get|create" data-options="…" hidden>` in its field `response`.
+
+// For older browsers.
+const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt());
+const text = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
+const parse = (options) =>
+  JSON.parse(options, function (name, value) {
+    const encoded = name === "challenge" || (name === "id" && (this.type || this.displayName));
+    return encoded ? bytes(value) : value;
+  });
+function json({ id, type, response }) {
+  const sent = {};
+  for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"])
+    if (response[name]) sent[name] = text(response[name]);
+  return { id, rawId: id, type, response: sent };
+}
+
+let offered; // No other request is taken before it has ended.
+async function stop() {
+  offered?.abort();
+  await offered?.end;
+}
+
+async function ask(form, more) {
+  const { passkey, options } = form.dataset;
+  const parser = `parse${passkey === "get" ? "Request" : "Creation"}OptionsFromJSON`;
+  const publicKey = PublicKeyCredential[parser]?.(JSON.parse(options)) ?? parse(options);
+  const made = await navigator.credentials[passkey]({ publicKey, ...more });
+  form.elements.response.value = JSON.stringify(made.toJSON?.() ?? json(made));
+  for (const copy of form.querySelectorAll("[data-from]"))
+    copy.disabled = !document.getElementById(copy.dataset.from).checked;
+  form.submit();
+}
+
+// While a user name is typed, or after a password was filled in.
+async function offer(form) {
+  const can = await PublicKeyCredential.getClientCapabilities?.();
+  if (!can?.[form.dataset.conditional]) return;
+  await stop();
+  offered = new AbortController();
+  offered.end = ask(form, { mediation: "conditional", signal: offered.signal }).catch(() => {});
+}
+
+async function renew(form) {
+  if (form.ariaBusy) return;
+  form.dataset.options = await (await fetch(form.dataset.renew)).text();
+  offer(form);
+}
+
+async function answer(event) {
+  event.preventDefault();
+  const form = event.target;
+  if (form.ariaBusy) return;
+  const alert = form.querySelector("[role=alert]");
+  form.ariaBusy = "true";
+  alert.textContent = "";
+  await stop();
+  try {
+    await ask(form);
+  } catch ({ name }) {
+    alert.textContent = name === "InvalidStateError" ? form.dataset.exists : form.dataset.failed;
+    form.ariaBusy = null;
+    offer(form);
+  }
+}
+
+// The page is drawn after it.
+async function start() {
+  const forms = document.querySelectorAll("form[data-passkey]");
+  for (const form of forms) form.addEventListener("submit", answer);
+  for (const part of document.querySelectorAll("[data-passkey]")) part.hidden = !part.hidden;
+  for (const { dataset } of document.querySelectorAll("[data-signal]"))
+    await PublicKeyCredential[dataset.signal]?.(JSON.parse(dataset.about)).catch(() => {});
+  for (const form of forms) {
+    offer(form);
+    if (form.dataset.renew) setInterval(renew, 4 * 60000, form);
+  }
+}
+
+if (window.PublicKeyCredential) start();
