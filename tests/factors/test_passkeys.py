@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -331,9 +332,10 @@ class TestSecondFactor:
 class TestRaces:
     def test_of_ten_copies_of_one_response_one_signs_in(self, passkey, authenticator):
         before = RefreshToken.objects.count()
-        response = authenticator.get(options(Client().get(LOGIN)))
+        response, start = authenticator.get(options(Client().get(LOGIN))), Barrier(10)
 
         def send(n):
+            start.wait()
             try:
                 return Client().post(PASSKEY_LOGIN, {"response": response, "n": n}).status_code
             finally:
