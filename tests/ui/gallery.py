@@ -58,6 +58,14 @@ def pressed(button: str, where: str = "main") -> Act:
     return act
 
 
+def followed(link: str) -> Act:
+    def act(page: Page) -> None:
+        with page.expect_navigation():
+            page.locator("main").get_by_role("link", name=link, exact=True).press("Enter")
+
+    return act
+
+
 def one_after_another(*acts: Act) -> Act:
     def act(page: Page) -> None:
         for each in acts:
@@ -151,6 +159,18 @@ OPEN = [
         act=one_after_another(sent(username="petra", password=PASSWORD), sent(code="123456")),
     ),
     *[
+        Picture(
+            f"factors-lost{state}",
+            "/accounts/login/",
+            act=one_after_another(sent(username=name, password=PASSWORD), followed("Lost everything?")),
+        )
+        for name, state in (("otto", ""), ("ida", "-started"))
+    ],
+    Picture("factors-remove", "/accounts/second-factor/remove/{lost}/"),
+    Picture("factors-remove-invalid", "/accounts/second-factor/remove/{leaving}/"),
+    Picture("factors-keep-by-link", "/accounts/second-factor/keep/{leaving}/"),
+    Picture("factors-keep-invalid", f"/accounts/second-factor/keep/{NOBODYS}/c-0/"),
+    *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
         for reason in ("ended", "reused", "password", "admin", "evicted", "expired", "deactivated", "deleted")
     ],
@@ -211,6 +231,8 @@ OWN = [
     ),
     Picture("checkup", "/accounts/checkup/", who="tess"),
     Picture("checkup-banner", "/", who="tess"),
+    Picture("factors-keep", "/accounts/security/keep/", who="ida"),
+    Picture("factors-keep-banner", "/", who="ida"),
     Picture("password-change", "/accounts/password/change/", who="bob"),
     Picture(
         "password-change-errors",
@@ -291,6 +313,7 @@ ADMIN = [
         ("person-without-sessions", "accounts/user/{wanda_id}/change/", None),
         ("person-hostile", "accounts/user/{hostile_id}/change/", None),
         ("person-close", "accounts/user/{bob_id}/change/", pressed("Close account")),
+        ("person-remove-factors", "accounts/user/{petra_id}/change/", pressed("Remove second step")),
         ("person-delete", "accounts/user/{bob_id}/delete/", None),
         ("person-history", "accounts/user/{bob_id}/history/", None),
         ("groups", "auth/group/", None),

@@ -69,7 +69,8 @@ def made() -> dict[str, Any]:
         **walkers(),
     }
     passkey_id, jars["petra"] = factors_of(petra := person("petra"))
-    _, jars["otto"] = factors_of(person("otto"), passkey_only=True, proved=DAY)
+    _, jars["otto"] = factors_of(otto := person("otto"), passkey_only=True, proved=DAY)
+    _, jars["ida"] = factors_of(ida := person("ida"))
     sweep()
     SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
     ids = {
@@ -86,6 +87,7 @@ def made() -> dict[str, Any]:
     }
     theft_from(tess)
     type(dave).objects.filter(pk=dave.pk).update(deletion_due_at=now() + 14 * DAY)
+    ids |= {"lost": removal_of(otto), "leaving": removal_of(ida, started=True)}
     return {"jars": jars, **ids, **links(carol, person("gina", email_verified_at=None), person("hugo"), pia)}
 
 
@@ -177,6 +179,16 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
         recovery_codes.renew(user)
         TrustedBrowser.objects.create(user=user, key=name, user_agent=IPHONE, expires_at=now() + 9 * DAY)
     return passkey.pk, cookies
+
+
+def removal_of(user: Any, *, started: bool = False) -> str:
+    """The removal of the factors of `user`: what the link to start it ends in, or the one to cancel it."""
+    from accounts.factors import removal
+    from accounts.models import FactorRemoval
+
+    row = FactorRemoval.objects.create(user=user, due_at=now() + 2 * DAY if started else None)
+    type(user).objects.filter(pk=user.pk).update(factors_leaving=started)
+    return f"{row.pk}/{(removal.cancel_token if started else removal.start_token)(row)}"
 
 
 def ended_ones(user: Any) -> dict[str, dict[str, str]]:

@@ -12,10 +12,10 @@ from tests.ui.gallery import GALLERY, NAMED
 pytestmark = pytest.mark.once
 
 FACTS = dict.fromkeys(
-    ("session", "here", "bob_id", "wanda_id", "petra_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
+    ("session", "here", "bob_id", "petra_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
 )
 FACTS["passkey_id"] = 1
-FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone"), f"{UUID(int=0)}/token")
+FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone", "lost", "leaving"), f"{UUID(int=0)}/token")
 
 LEAD_ELSEWHERE = {
     "/.well-known/change-password",
@@ -23,6 +23,7 @@ LEAD_ELSEWHERE = {
     "/accounts/login/passkey/",
     "/accounts/logout/",
     "/accounts/second-factor/",
+    "/accounts/second-factor/lost/",
     "/accounts/security/browsers/<uuid:pk>/remove/",
     "/accounts/security/passkeys/add/",
     "/admin/login/",
