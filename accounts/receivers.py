@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts.account import checkup, deletion
-from accounts.factors import policy
+from accounts.factors import policy, removal
 from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.security import new_browser_alert
@@ -32,7 +32,7 @@ Kind = SecurityEvent.Kind
 def hold_without_second_factor(row: RefreshToken, **kwargs: object) -> None:
     """Let no session of somebody who has a second factor begin before they have shown it, whoever signs them in."""
     assert isinstance(row.user, User)  # noqa: S101  (AUTH_USER_MODEL)
-    if not policy.is_enough(row.user, row.amr.split()):
+    if not policy.is_enough(row.user, row.amr.split()) and not removal.carry_out(row.user.pk):
         raise SignInHeld
 
 

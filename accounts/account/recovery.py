@@ -9,11 +9,14 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account import deletion
+from accounts.factors import removal
 from accounts.models import EmailVerification, User
 
 _SENTENCES = {
     "deletion": _("We cancelled the deletion of your account."),
     "email_change": _("We cancelled a pending change of your email address."),
+    "factor_removal": _("We cancelled the removal of your second step."),
+    "factors": _("We removed the second steps, recovery codes and trusted browsers that were added since."),
     "username": _("You have your previous user name back."),
 }
 
@@ -24,6 +27,7 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
     changes = pending.exclude(previous_email="").exists()
     pending.delete()
     withdrawn = {"deletion": deletion.cancel(request, user), "email_change": changes}
+    withdrawn["factor_removal"] = removal.withdraw(request, user)
     return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
 
 

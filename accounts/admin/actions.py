@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.account import export
-from accounts.admin.confirmation import MAX_NAMED, ConfirmationMixin, confirmed
+from accounts.admin.confirmation import MAX_NAMED, ConfirmationMixin, confirmed, reason_in
 from accounts.admin.permissions import can_manage, manageable
+from accounts.factors import policy, removal
 from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
@@ -42,6 +43,13 @@ def _links_go(users: QuerySet[User]) -> str:
     return _("We'll email each of them a link to choose a new password. Until then, the old one works.")
 
 
+def _factors_go(users: QuerySet[User]) -> str:
+    return _(
+        "We'll email them at once and every day. If nobody cancels it, we'll remove their second step in three days "
+        "and sign them out everywhere. Be sure that it's them who asked."
+    )
+
+
 def _with_way_back(request: HttpRequest, text: str, closed: list[User]) -> str:
     """Return `text` with a button that reopens the accounts just closed, if a message can hold their keys."""
     if not 0 < len(closed) <= MAX_NAMED:
@@ -63,11 +71,12 @@ def _with_way_back(request: HttpRequest, text: str, closed: list[User]) -> str:
 class UserActionsMixin(ConfirmationMixin):
     """Add the actions, each with a permission of its own."""
 
-    actions = ("end_sessions", "deactivate", "activate", "send_reset", "export")
+    actions = ("end_sessions", "deactivate", "activate", "send_reset", "export", "remove_factors")
     labels = (  # of the buttons on a user's own page
         ("end_sessions", gettext_lazy("Sign out everywhere")),
         ("send_reset", gettext_lazy("Send a password link")),
         ("export", gettext_lazy("Download data")),
+        ("remove_factors", gettext_lazy("Remove second step")),
         ("deactivate", gettext_lazy("Close account")),
         ("activate", gettext_lazy("Reopen account")),
     )
@@ -79,6 +88,8 @@ class UserActionsMixin(ConfirmationMixin):
         pointless = {"deactivate": not user.is_active or user.pk == request.user.pk, "activate": user.is_active}
         pointless["send_reset"] = not user.can_reset_password
         allowed = self.get_actions(request)
+        if "remove_factors" in allowed:
+            pointless["remove_factors"] = not policy.has_factor(user)
         return [(name, title) for name, title in self.labels if name in allowed and not pointless.get(name)]
 
     @admin.action(description=gettext_lazy("Sign out selected users everywhere"), permissions=["end_sessions"])
@@ -154,6 +165,21 @@ class UserActionsMixin(ConfirmationMixin):
         SecurityEvent.objects.record(request, chosen[0], Kind.EXPORTED, actor=request.user)
         return export.download(chosen[0])
 
+    @admin.action(description=gettext_lazy("Remove the second step of selected users"), permissions=["remove_factors"])
+    @confirmed(gettext_lazy("Remove second steps"), _factors_go, with_reason=True)
+    def remove_factors(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Start the delayed removal for the selected users; the reason stays in their history."""
+        started = 0
+        for user in self._manageable(request, users):
+            with transaction.atomic():
+                if removal.start_by_admin(request, user):
+                    self.log_change(request, user, reason_in(request))
+                    started += 1
+        text = ngettext(
+            "We'll remove the second step of %(n)d user.", "We'll remove the second steps of %(n)d users.", started
+        )
+        messages.success(request, text % {"n": started})
+
     def within_reach(self, request: HttpRequest, rows: QuerySet[User]) -> QuerySet[User]:
         """Return the users whom the administrator may manage."""
         return manageable(request.user, rows).order_by("pk")
@@ -173,6 +199,10 @@ class UserActionsMixin(ConfirmationMixin):
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Return whether the administrator may download the data of users."""
         return bool(request.user.has_perm("accounts.export_user"))
+
+    def has_remove_factors_permission(self, request: HttpRequest) -> bool:
+        """Return whether the administrator may start the removal of second factors."""
+        return bool(request.user.has_perm("accounts.remove_factors_user"))
 
     def _manageable(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:
         """Return the users whom the administrator may manage, ordered by key, as all code locks them."""

@@ -17,10 +17,12 @@ Action = Callable[..., HttpResponse | None]
 Effect = Callable[[QuerySet[Any]], str]
 
 MAX_NAMED = 8
+MAX_REASON = 200
+_ASKED = {"csrfmiddlewaretoken", "confirmed", "reason"}  # fields of the page itself
 
 
-def confirmed(question: Any, effect: Effect) -> Callable[[Action], Action]:
-    """Have an action ask `question` first, and act once that page is sent.
+def confirmed(question: Any, effect: Effect, *, with_reason: bool = False) -> Callable[[Action], Action]:
+    """Have an action ask `question` first, and act once that page is sent: `with_reason`, with a reason.
 
     The page names the rows that are within reach and says their `effect`, a sentence.
     """
@@ -29,13 +31,19 @@ def confirmed(question: Any, effect: Effect) -> Callable[[Action], Action]:
         @wraps(action)
         def asked(self: ConfirmationMixin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
             chosen = self.within_reach(request, rows)
-            if "confirmed" in request.POST or not chosen.exists():
+            answered = "confirmed" in request.POST and (not with_reason or reason_in(request))
+            if answered or not chosen.exists():
                 return action(self, request, rows)
-            return self.ask(request, str(question), chosen, effect(chosen))
+            return self.ask(request, str(question), chosen, effect(chosen), with_reason=with_reason)
 
         return asked
 
     return decorate
+
+
+def reason_in(request: HttpRequest) -> str:
+    """Return the reason that the administrator has given, on one line."""
+    return " ".join(request.POST.get("reason", "").split())[:MAX_REASON]
 
 
 class ConfirmationMixin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -49,7 +57,9 @@ class ConfirmationMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return what the question calls a row."""
         return str(row)
 
-    def ask(self, request: HttpRequest, question: str, rows: QuerySet[Any], effect: str) -> HttpResponse:
+    def ask(
+        self, request: HttpRequest, question: str, rows: QuerySet[Any], effect: str, *, with_reason: bool = False
+    ) -> HttpResponse:
         """Return the question, with what was chosen in it: sent again, it is the answer."""
         count = rows.count()
         fields = ((name, value) for name, values in request.POST.lists() for value in values)
@@ -60,7 +70,8 @@ class ConfirmationMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             "names": [self.name_of(row) for row in rows[:MAX_NAMED]],
             "left_out": max(0, count - MAX_NAMED),
             "effect": effect,
-            "fields": [(name, value) for name, value in fields if name != "csrfmiddlewaretoken"],
+            "longest_reason": MAX_REASON if with_reason else 0,
+            "fields": [(name, value) for name, value in fields if name not in _ASKED],
             "back": came_from(request) or request.get_full_path(),
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)

@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from accounts.account import recovery
 from accounts.email.ownership import claim, find_owner
+from accounts.email.tokens import InvalidLink as InvalidLink
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.factors import removal
 from accounts.mails import alerts, outbox
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, EmailVerificationQuerySet
@@ -29,10 +31,6 @@ RESEND_PAUSE = 60  # seconds: a mail that nobody has had time to look for is not
 # and when. The row tells when the mail left, which depends on whether the email is taken.
 _SESSION_KEY = "verification"
 _NO_ID = str(UUID(int=0))  # no verification has this key
-
-
-class InvalidLink(Exception):
-    """Report that a link or a code has no effect: it is wrong, used, expired, tried too often or outdated."""
 
 
 class Undone(NamedTuple):
@@ -168,8 +166,8 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     Whoever changed it may know the password, so that no longer works, every session ends, and a link to a new one goes
     to the restored email. (An account without a usable password still has none afterwards, and gets no link.) Links to
     later changes are invalidated; links to earlier ones are not, or a thief who changes the email twice could keep the
-    first owner out. Other requests made since are withdrawn, and the previous user name is restored unless another
-    account has it by now.
+    first owner out. Other requests made since are withdrawn, second factors that were added since are removed, and the
+    previous user name is restored unless another account has it by now.
     """
     throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
@@ -187,6 +185,8 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
         user.save(update_fields=["password"])
         SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
         withdrawn = recovery.withdraw_requests(request, user)
+        if removal.remove_since(request, user, first.requested_at):
+            withdrawn.append("factors")
         if _restore_username(request, user, first.previous_username):
             withdrawn.append("username")
         outbox.enqueue("password_reset", user, request, email_restored=True, withdrawn=withdrawn)

@@ -17,9 +17,11 @@ from accounts.account import recovery
 from accounts.account.user_agents import describe
 from accounts.email.ownership import has_confirmed
 from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.factors import removal
 from accounts.mails.outbox import absolute_url, base_url, masked_email
-from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.models import EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
+from accounts.models.factors import REMOVAL_DELAY
 from accounts.security.reset_tokens import reset_tokens
 from accounts.security.validators import may_become_link
 
@@ -182,6 +184,35 @@ def _factors_changed(mail: OutgoingMail) -> Context | None:
 @mail_context("recovery_code_used")
 def _recovery_code_used(mail: OutgoingMail) -> Context:
     return {"security_link": absolute_url("security"), "reset_link": absolute_url("password_reset")}
+
+
+@mail_context("factor_removal_confirm")
+def _factor_removal_confirm(mail: OutgoingMail) -> Context | None:
+    """Return the link, or None if it was used, or the email is another one by now."""
+    asked = FactorRemoval.objects.filter(pk=mail.context["removal"]).select_related("user").first()
+    if asked is None or mail.to != asked.user.email or not FactorRemoval.objects.filter(pk=asked.pk).restart():
+        return None
+    return {
+        "link": absolute_url("factors_remove", key=asked.pk, token=removal.start_token(asked)),
+        "link_minutes": LINK_LIFETIME // timedelta(minutes=1),
+        "hours": REMOVAL_DELAY // timedelta(hours=1),
+        "reset_link": absolute_url("password_reset"),
+    }
+
+
+@mail_context("factor_removal")
+def _factor_removal(mail: OutgoingMail) -> Context | None:
+    """Return the link that cancels it, or None if somebody has, or it is done."""
+    started = FactorRemoval.objects.started().filter(pk=mail.context["removal"]).first()
+    if started is None:
+        return None
+    return _alert(
+        mail,
+        due_at=started.due_at,
+        by_administrator=started.actor_id is not None,
+        keep_link=absolute_url("factors_keep_by_link", key=started.pk, token=removal.cancel_token(started)),
+        reset_link=absolute_url("password_reset"),
+    )
 
 
 @mail_context("deletion_asked")

@@ -119,4 +119,27 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('user', 'head'), name='accounts_recovery_code_unique')],
             },
         ),
+        migrations.CreateModel(
+            name='FactorRemoval',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('due_at', models.DateTimeField(null=True)),
+                ('reminded_at', models.DateTimeField(null=True)),
+                ('actor', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('user', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='factor_removal', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='user',
+            name='factors_leaving',
+            field=models.BooleanField(db_default=False, default=False, editable=False),
+        ),
+        migrations.AlterModelOptions(
+            name='user',
+            options={'permissions': (('deactivate_user', 'Can close and open accounts'), ('reset_user', 'Can send links to a new password'), ('export_user', 'Can download the data of people'), ('remove_factors_user', 'Can start the removal of second factors')), 'verbose_name': 'user', 'verbose_name_plural': 'users'},
+        ),
     ]

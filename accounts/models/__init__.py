@@ -4,6 +4,7 @@ from accounts.models.email_verification import EmailVerification
 from accounts.models.factors import (
     Attempt,
     Authenticator,
+    FactorRemoval,
     FactorSettings,
     Passkey,
     RecoveryCode,
@@ -17,6 +18,7 @@ __all__ = [
     "Attempt",
     "Authenticator",
     "EmailVerification",
+    "FactorRemoval",
     "FactorSettings",
     "OutgoingMail",
     "Passkey",

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
+from accounts.models.email_verification import LINK_LIFETIME
 
 if TYPE_CHECKING:
     from accounts.models.user import User
@@ -24,6 +25,8 @@ ATTEMPT_LIFETIME = timedelta(minutes=5)  # time to find the phone
 ATTEMPT_TRIES = 5  # of a million codes
 TRUST_LIFETIME = timedelta(days=30)
 LONGEST_CREDENTIAL_ID = 512  # bytes; WebAuthn allows 1,023, which not every database can index
+REMOVAL_DELAY = timedelta(hours=72)  # time to object, over a weekend
+REMINDER_PAUSE = timedelta(hours=20)  # less than a day, since the daily command is not to the minute
 PRUNE_BATCH = 100
 
 
@@ -239,6 +242,66 @@ class Attempt(models.Model):
     def still_of(self, user: "User") -> bool:
         """Return whether `user` may still complete it: nothing has changed since their password was checked."""
         return user.is_active and user.password_version == self.password_version
+
+
+class FactorRemovalQuerySet(models.QuerySet["FactorRemoval"]):
+    def started(self) -> "FactorRemovalQuerySet":
+        return self.filter(due_at__isnull=False)
+
+    def due(self) -> "FactorRemovalQuerySet":
+        """Return those in whose time nobody has objected."""
+        return self.filter(due_at__lte=timezone.now())
+
+    def to_remind(self) -> "FactorRemovalQuerySet":
+        """Return those that their users are to be told of again."""
+        now = timezone.now()
+        return self.filter(due_at__gt=now, reminded_at__lte=now - REMINDER_PAUSE)
+
+    def unanswered(self) -> "FactorRemovalQuerySet":
+        """Return those whose link was not followed in its time."""
+        return self.filter(due_at=None, requested_at__lte=timezone.now() - LINK_LIFETIME)
+
+    def restart(self) -> bool:
+        """Restart the lifetime of the link when its mail is sent; return whether it can still start anything."""
+        return bool(self.filter(due_at=None).update(requested_at=timezone.now()))
+
+    def start(self, actor: "User | None") -> bool:
+        """Start the delay; return whether it had not been started."""
+        now = timezone.now()
+        return bool(self.filter(due_at=None).update(due_at=now + REMOVAL_DELAY, reminded_at=now, actor=actor))
+
+    def remind(self) -> bool:
+        """Count a reminder; return whether it was time for one."""
+        return bool(self.to_remind().update(reminded_at=timezone.now()))
+
+
+class FactorRemoval(models.Model):
+    """Store that somebody who can't show a factor of a user wants them removed. Whoever cancels it deletes the row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="factor_removal", db_constraint=False
+    )
+    user_id: object
+    requested_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(null=True)  # once the link to the confirmed email was followed
+    reminded_at = models.DateTimeField(null=True)
+    actor = models.ForeignKey(  # the administrator who has started it
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_constraint=False
+    )
+
+    objects = FactorRemovalQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether its link can still start it."""
+        return self.due_at is None and self.requested_at > timezone.now() - LINK_LIFETIME
 
 
 def digest(secret: str) -> str:

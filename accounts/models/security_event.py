@@ -151,6 +151,10 @@ class SecurityEvent(models.Model):
         RECOVERY_CODES_RENEWED = "recovery_codes_renewed", _("Recovery codes created")
         AUTHENTICATOR_ADDED = "authenticator_added", _("Authenticator app added")
         AUTHENTICATOR_REMOVED = "authenticator_removed", _("Authenticator app removed")
+        FACTOR_REMOVAL_ASKED = "factor_removal_asked", _("Removal of your second step requested")
+        FACTOR_REMOVAL_STARTED = "factor_removal_started", _("Removal of your second step started")
+        FACTOR_REMOVAL_CANCELLED = "factor_removal_cancelled", _("Removal of your second step cancelled")
+        FACTORS_REMOVED = "factors_removed", _("Second step removed")
         PASSKEY_ADDED = "passkey_added", _("Passkey added")
         PASSKEY_REMOVED = "passkey_removed", _("Passkey removed")
         PASSKEY_COPIED = "passkey_copied", _("Someone may have used a copy of a passkey")
@@ -245,6 +249,8 @@ class SecurityEvent(models.Model):
             self.Kind.REAUTHENTICATION_FAILED,
             self.Kind.SECOND_FACTOR_FAILED,
             self.Kind.RECOVERY_CODE_USED,
+            self.Kind.FACTOR_REMOVAL_ASKED,
+            self.Kind.FACTOR_REMOVAL_STARTED,
             self.Kind.PASSKEY_COPIED,
             self.Kind.COPY_TRIED,
             self.Kind.REUSE_FOUND,
@@ -261,6 +267,7 @@ _LABELS_BY_ADMIN: dict[str, object] = {
     SecurityEvent.Kind.PROFILE_CHANGED: _("An administrator changed your profile"),
     SecurityEvent.Kind.RIGHTS_CHANGED: _("An administrator changed your permissions"),
     SecurityEvent.Kind.EXPORTED: _("An administrator downloaded your data"),
+    SecurityEvent.Kind.FACTOR_REMOVAL_STARTED: _("An administrator started the removal of your second step"),
     SecurityEvent.Kind.DEACTIVATED: _("An administrator closed your account"),
     SecurityEvent.Kind.ACTIVATED: _("An administrator reopened your account"),
 }

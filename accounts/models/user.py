@@ -119,6 +119,8 @@ class User(AbstractUser):
     password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
     # Whether to ask about a copy of a session that was used (accounts/account/checkup.py).
     reuse_unanswered = models.BooleanField(default=False, editable=False)
+    # Whether the second factors will soon be removed (accounts/factors/removal.py): a claim, for the banner.
+    factors_leaving = models.BooleanField(default=False, db_default=False, editable=False)
     deletion_due_at = models.DateTimeField(_("deletion due"), null=True, blank=True, editable=False)
     # The language of mails: first that of the sign-up, then the user's choice. If empty, that of the request.
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
@@ -132,6 +134,7 @@ class User(AbstractUser):
             ("deactivate_user", "Can close and open accounts"),
             ("reset_user", "Can send links to a new password"),
             ("export_user", "Can download the data of people"),
+            ("remove_factors_user", "Can start the removal of second factors"),
         )
         constraints = (
             models.UniqueConstraint(

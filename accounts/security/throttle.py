@@ -115,6 +115,9 @@ SECOND_FACTOR = Limit(
 )
 RECOVERY_CODE = replace(SECOND_FACTOR, name="recovery code", hashing=STRANGERS)
 
+# Each sends a mail to the account's own confirmed email; whoever asks has the password.
+FACTOR_REMOVAL = Limit("factor removal", account=Rate(free=5, first=60, longest=HOUR, window=DAY))
+
 # Nobody guesses a signature, so no account is counted: strangers could block its owner. Each attempt costs a query and
 # about a millisecond.
 PASSKEY = Limit("passkey", visitor=Rate(free=100, first=1, longest=10, window=HOUR))

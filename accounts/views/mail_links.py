@@ -19,10 +19,10 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
-from accounts.models import EmailVerification
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 Done = TypeVar("Done")
+Found = TypeVar("Found")
 
 TOKEN_IN_SESSION = "here"  # noqa: S105  (replaces the token in the URL)
 
@@ -54,20 +54,20 @@ def no_referrer(view: View) -> View:
 
 def link_page(
     name: str,
-    find: Callable[[UUID, str], EmailVerification | None],
+    find: Callable[[UUID, str], Found | None],
     act: Callable[[HttpRequest, UUID, str], Done],
     done: Callable[[HttpRequest, Done], HttpResponse],
-    dead: Callable[[EmailVerification | None], DeadLink | None],
+    dead: Callable[[Found | None], DeadLink | None],
 ) -> Callable[..., HttpResponse]:
     """Return the view of the page `name`, open to everybody who has the link, signed in or not.
 
     `find` looks up what the link is for and changes nothing, `act` performs it (it raises InvalidLink or EmailTaken),
-    and `done` returns the response then. The template accounts/<name>.html gets the `verification`, or None if there is
-    none of this link, and what is said of one that is used or too old, as `dead`.
+    and `done` returns the response then. The template accounts/<name>.html gets what was found as
+    `verification`, and what is said of a link that is used or too old as `dead`.
     """
 
-    def show(request: HttpRequest, verification: EmailVerification | None) -> HttpResponse:
-        return render(request, f"accounts/{name}.html", {"verification": verification, "dead": dead(verification)})
+    def show(request: HttpRequest, found: Found | None) -> HttpResponse:
+        return render(request, f"accounts/{name}.html", {"verification": found, "dead": dead(found)})
 
     @login_not_required
     @never_cache
@@ -75,12 +75,12 @@ def link_page(
     @require_http_methods(["GET", "HEAD", "POST"])
     def page(request: HttpRequest, key: UUID, token: str) -> HttpResponse:
         given = request.session.get(name, "") if token == TOKEN_IN_SESSION else token
-        verification = find(key, given)
-        if verification and token != TOKEN_IN_SESSION:
+        found = find(key, given)
+        if found and token != TOKEN_IN_SESSION:
             request.session[name] = token
             return redirect(name, key=key, token=TOKEN_IN_SESSION)
-        if verification is None or request.method != "POST":
-            return show(request, verification)
+        if found is None or request.method != "POST":
+            return show(request, found)
         try:
             return done(request, act(request, key, given))
         except email_verification.InvalidLink:  # It was used, or is too old.

@@ -13,21 +13,21 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.mails import outbox
-from accounts.models import SecurityEvent, User
+from accounts.models import Authenticator, SecurityEvent, User
 from tests.accounts.conftest import CHROME, sent
 from tests.accounts.mail_contents import link_in
 from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentication
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
-CONFIRMED = {"confirmed": "yes"}
+CONFIRMED = {"confirmed": "yes", "reason": "They rang us"}
 USERS = "/admin/accounts/user/"
 SESSIONS = "/admin/tokens/refreshtoken/"
 Reason = RefreshToken.Reason
 
 
 def do(client, action, *people, **more):
-    fields = {"action": action, "_selected_action": [person.pk for person in people], "confirmed": "yes", **more}
+    fields = {"action": action, "_selected_action": [person.pk for person in people], **CONFIRMED, **more}
     return client.post(USERS, fields, follow=True)
 
 
@@ -251,6 +251,7 @@ ALLOWED = {
     "deactivate_user": {"user: deactivate"},
     "reset_user": {"user: send_reset"},
     "export_user": {"user: export"},
+    "remove_factors_user": {"user: remove_factors"},
     "end_refreshtoken": {"user: end_sessions", "refreshtoken: end_sessions"},
     "export_securityevent": {"securityevent csv"},
 }
@@ -269,6 +270,7 @@ def onlooker(carol):
 def available_actions(bob, there):
     """Every form that the admin takes, as an address and fields, by name; each is about Bob or what is his."""
     outbox.enqueue("account_exists", bob)
+    Authenticator.objects.create(user=bob, secret="x")
     Group.objects.create(name="friends")
     found = {"securityevent csv": ("/admin/accounts/securityevent/csv/", {})}
     for model, its_admin in admin_site.site._registry.items():

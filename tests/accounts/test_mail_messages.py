@@ -18,7 +18,7 @@ from django.utils import timezone, translation
 from accounts.email.tokens import stamp
 from accounts.mails import messages as mail_messages
 from accounts.mails import outbox
-from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.models import FactorRemoval, OutgoingMail, SecurityEvent, User
 from tests.accounts.conftest import CHROME, FIREFOX, sent
 from tests.conftest import PASSWORD
 from tests.smtp import words
@@ -47,6 +47,9 @@ def written(bob, rf):
                 email="new@example.org", previous_email=bob.email, confirmed_at=moment
             )
             facts |= {"verification": str(proof.pk), "stamp": stamp(proof)}
+        if kind.startswith("factor_removal"):
+            about = {"due_at": timezone.now() if kind == "factor_removal" else None}
+            facts["removal"] = str(FactorRemoval.objects.update_or_create(user=bob, defaults=about)[0].pk)
         asked = rf.post("/", headers={"user-agent": user_agent}, REMOTE_ADDR=ADDRESS) if request else None
         outbox.enqueue(kind, bob, asked, **{**FACTS.get(kind, {}), **facts})
         message = mail_messages.compose(OutgoingMail.objects.latest("pk"))

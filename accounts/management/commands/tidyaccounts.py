@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.account import deletion
-from accounts.factors import totp
-from accounts.models import Authenticator, EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.factors import removal, totp
+from accounts.models import Authenticator, EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION, SecurityEventQuerySet
 from tokens.management.progress import counting
@@ -46,9 +46,9 @@ class Command(BaseCommand):
     help = (
         "Delete the accounts whose grace period is over, those that were neither confirmed nor used for "
         f"{deletion.UNCONFIRMED_LIFETIME.days} days, the rows that are past their retention (events: "
-        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Encrypt the secrets of authenticator apps "
-        "by SECRET_KEY that one of SECRET_KEY_FALLBACKS has encrypted. Run it once a day; it can be interrupted at any "
-        "time and run again."
+        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Tell users again whose second factors will "
+        "be removed, and remove them. Encrypt the secrets of authenticator apps by SECRET_KEY that one of "
+        "SECRET_KEY_FALLBACKS has encrypted. Run it once a day; it can be interrupted at any time and run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -75,6 +75,9 @@ def _tasks() -> list[Task]:
             *("unconfirmed accounts", "deleted", deletion.unconfirmed()),
             lambda users: sum(map(deletion.delete_unconfirmed, users)),
         ),
+        Task("removals of second factors", "told of again", FactorRemoval.objects.to_remind(), _remind),
+        Task("removals of second factors", "carried out", FactorRemoval.objects.due(), _remove_factors),
+        Task("unanswered removals of second factors", "deleted", FactorRemoval.objects.unanswered(), _delete),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
         Task("old email verifications", "deleted", _old_email_verifications(), _delete),
         Task("events of deleted users", "anonymised", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),
@@ -83,6 +86,14 @@ def _tasks() -> list[Task]:
         Task("sessions of deleted users", "anonymised", _sessions_without_user(), _anonymise_sessions),
         Task("secrets of authenticator apps", "encrypted anew", _apps_of_other_keys(), totp.rewrite),
     ]
+
+
+def _remind(removals: Rows) -> int:
+    return sum(map(removal.remind, removals))
+
+
+def _remove_factors(removals: Rows) -> int:
+    return sum(map(removal.carry_out, removals.values_list("user_id", flat=True)))
 
 
 def _old_email_verifications() -> Rows:

@@ -1,0 +1,222 @@
+"""Remove the second factors of whoever can show none of them any more, after a time in which the owner can object.
+
+It is asked for with the password and by a link to the confirmed email, or by an administrator. A thief may have both,
+so every email of the account is told at once and each day, every page says so, and any session and any of the mails
+cancels it. All of it happens under the lock of the user, and the row decides: cancelling wins until they are gone.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+from django.utils.http import urlsafe_base64_encode
+
+from accounts.email.tokens import InvalidLink, Secret, matches
+from accounts.factors import enrolment, policy
+from accounts.mails import alerts, outbox
+from accounts.models import (
+    Authenticator,
+    FactorRemoval,
+    Passkey,
+    RecoveryCode,
+    SecurityEvent,
+    TrustedBrowser,
+    User,
+)
+from tokens import users
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+_SALT = "accounts.factors.removal"
+
+
+def ask(request: HttpRequest, user: User) -> None:
+    """Write to `user`, who has just given their password, with the link that starts the removal.
+
+    Nothing happens if it has been started, or if nobody has confirmed the email: then its mailbox proves nothing.
+    """
+    with transaction.atomic():
+        if users.lock_for_update(user.pk) is None or user.email_verified_at is None:
+            return
+        removal, _ = FactorRemoval.objects.get_or_create(user=user)
+        if FactorRemoval.objects.filter(pk=removal.pk).restart():
+            SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_ASKED)
+            outbox.enqueue("factor_removal_confirm", user, request, removal=str(removal.pk))
+
+
+def pending(user: User) -> FactorRemoval | None:
+    """Return the removal that has been started for `user`, or None."""
+    return FactorRemoval.objects.started().filter(user=user).first()
+
+
+def find_to_start(key: UUID, token: str) -> FactorRemoval | None:
+    """Return the removal that this link starts, even if it can't any more, or None."""
+    return _found(key, start_token, token)
+
+
+def start(request: HttpRequest, key: UUID, token: str) -> FactorRemoval:
+    """Start the delay by the link. Raise InvalidLink; then nothing has changed."""
+    with transaction.atomic():
+        removal, user = _locked(key)
+        right = removal.is_open and user.email_verified_at and matches(start_token, removal, token)
+        if not right or not _start(request, user, removal):
+            raise InvalidLink
+    removal.refresh_from_db()
+    return removal
+
+
+def start_by_admin(request: HttpRequest, user: User) -> bool:
+    """Start the delay for `user`; return whether they have factors, and it had not been started."""
+    with transaction.atomic():
+        if users.lock_for_update(user.pk) is None or not policy.has_factor(user):
+            return False
+        removal, _ = FactorRemoval.objects.get_or_create(user=user)
+        assert isinstance(request.user, User)  # noqa: S101  (AUTH_USER_MODEL)
+        return _start(request, user, removal, actor=request.user)
+
+
+def find_to_cancel(key: UUID, token: str) -> FactorRemoval | None:
+    """Return the removal that this link cancels, or None if there is none any more."""
+    return _found(key, cancel_token, token)
+
+
+def cancel_by_link(request: HttpRequest, key: UUID, token: str) -> User:
+    """Keep the factors, and return whose. Raise InvalidLink."""
+    with transaction.atomic():
+        removal, user = _locked(key)
+        if not matches(cancel_token, removal, token) or not cancel(request, user):
+            raise InvalidLink
+    return user
+
+
+def cancel(request: HttpRequest, user: User) -> bool:
+    """Keep the factors of `user`; return whether their removal had been started, and there was still time."""
+    with transaction.atomic():
+        users.lock_for_update(user.pk)
+        cancelled = _delete(request, user, pending(user))
+        if cancelled:
+            alerts.notify_all("factors_changed", user, request, change=str(Kind.FACTOR_REMOVAL_CANCELLED))
+    return cancelled
+
+
+def withdraw(request: HttpRequest, user: User) -> bool:
+    """Delete what was asked for by the password of `user`, who is locked; return whether a removal had been started."""
+    return _delete(request, user, FactorRemoval.objects.filter(user=user, actor=None).first())
+
+
+def remind(removal: FactorRemoval) -> bool:
+    """Tell the user of `removal` again, if it is time to; return whether it was."""
+    with transaction.atomic():
+        user = users.lock_for_update(removal.user_id)
+        reminded = FactorRemoval.objects.filter(pk=removal.pk).remind()
+        if reminded and isinstance(user, User):
+            _tell(None, user, removal)
+    return reminded
+
+
+def carry_out(key: UUID) -> bool:
+    """Remove the factors of the user with this key, and end their sessions, if nobody has objected in time.
+
+    Return whether that was so.
+    """
+    removals = FactorRemoval.objects.due().filter(user_id=key)
+    if not removals.exists():
+        return False
+    with transaction.atomic():
+        user = users.lock_for_update(key)
+        if not removals.delete()[0]:
+            return False
+        if isinstance(user, User):
+            for rows in (Passkey.objects, Authenticator.objects):
+                rows.filter(user=user).delete()
+            enrolment.forget_rest(user)
+            _announce(user, leaving=False)
+            RefreshToken.objects.revoke_for([user], RefreshToken.Reason.ENDED)
+            SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
+            alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
+    return True
+
+
+def remove_since(request: HttpRequest, user: User, moment: datetime) -> bool:
+    """Remove the factors of `user`, who is locked, that were added since `moment`, and what belongs to them.
+
+    Return whether there was anything.
+    """
+    added = (
+        Passkey.objects.filter(user=user, created_at__gte=moment),
+        Authenticator.objects.filter(user=user, confirmed_at__gte=moment),
+        RecoveryCode.objects.filter(user=user, created_at__gte=moment),
+        TrustedBrowser.objects.filter(user=user, created_at__gte=moment),
+    )
+    removed = sum(rows.delete()[0] for rows in added)
+    if removed:
+        if not policy.has_factor(user):
+            enrolment.forget_rest(user)
+        SecurityEvent.objects.record(request, user, Kind.FACTORS_REMOVED)
+    return removed > 0
+
+
+def start_token(removal: FactorRemoval, secret: Secret | None = None) -> str:
+    """Return 256 bits for the link that starts the removal; they depend on the password and the email of the user."""
+    return _derived("start", f"{removal.pk}\n{removal.user.password_version}\n{removal.user.email}", secret)
+
+
+def cancel_token(removal: FactorRemoval, secret: Secret | None = None) -> str:
+    """Return 256 bits for the link that cancels the removal, which nothing but its end invalidates."""
+    return _derived("cancel", str(removal.pk), secret)
+
+
+def _derived(purpose: str, value: str, secret: Secret | None) -> str:
+    digest = salted_hmac(f"{_SALT}.{purpose}", value, secret=secret, algorithm="sha256").digest()
+    return urlsafe_base64_encode(digest)
+
+
+def _found(key: UUID, made: Callable[[FactorRemoval, Secret], str], token: str) -> FactorRemoval | None:
+    removal = FactorRemoval.objects.filter(pk=key, user__is_active=True).select_related("user").first()
+    return removal if removal and matches(made, removal, token) else None
+
+
+def _locked(key: UUID) -> tuple[FactorRemoval, User]:
+    """Return the removal with its user, locked and as stored. Raise InvalidLink."""
+    found = FactorRemoval.objects.filter(pk=key, user__is_active=True).first()
+    user = found and users.lock_for_update(found.user_id)
+    removal = FactorRemoval.objects.filter(pk=key).first()
+    if removal is None or not isinstance(user, User):
+        raise InvalidLink
+    removal.user = user
+    return removal, user
+
+
+def _start(request: HttpRequest, user: User, removal: FactorRemoval, actor: User | None = None) -> bool:
+    """Start the delay and tell the user; of an administrator's mails they learn neither the browser nor the address."""
+    if not FactorRemoval.objects.filter(pk=removal.pk).start(actor):
+        return False
+    _announce(user, leaving=True)
+    SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_STARTED, actor=actor)
+    _tell(None if actor else request, user, removal)
+    return True
+
+
+def _delete(request: HttpRequest, user: User, removal: FactorRemoval | None) -> bool:
+    """Delete `removal`, of the locked `user`; return whether it had been started."""
+    if removal is None:
+        return False
+    removal.delete()
+    if removal.due_at is None:
+        return False
+    _announce(user, leaving=False)
+    SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_CANCELLED)
+    return True
+
+
+def _announce(user: User, *, leaving: bool) -> None:
+    """Have every page say whether the factors of `user` will be removed (TOKENS_USER_CLAIMS)."""
+    User.objects.filter(pk=user.pk).update(factors_leaving=leaving)
+    RefreshToken.objects.bump_for([user])
+
+
+def _tell(request: HttpRequest | None, user: User, removal: FactorRemoval) -> None:
+    alerts.notify_all("factor_removal", user, request, removal=str(removal.pk))
