@@ -26,7 +26,7 @@ Kind = SecurityEvent.Kind
 @reauthentication_required
 def authenticator(request: Request) -> HttpResponse:
     """Set up an authenticator app: show its secret, and take the first code that it makes."""
-    form = AuthenticatorForm(request.POST if request.method == "POST" else None)
+    form = AuthenticatorForm(request.POST if request.method == "POST" else None, request=request)
     if form.is_valid() and form.counter is not None:
         first = enrolment.add_authenticator(request, form.plain_secret, form.counter)
         messages.success(request, _("Your authenticator app is set up."))
@@ -35,7 +35,7 @@ def authenticator(request: Request) -> HttpResponse:
     context = {
         "form": form,
         "secret_words": " ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
-        "encrypted": totp.encrypt(secret),
+        "encrypted": totp.encrypt(secret, until_confirmed_by=request.user),
         "qr_code": totp.qr_code(secret, request.user),
         "first": not policy.has_factor(request.user),
     }
