@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 
 from accounts.factors import totp
-from accounts.models import Authenticator
+from accounts.models import Attempt, Authenticator
+from tokens.models import RefreshToken
 from tokens.testing import Client
 
 
@@ -23,3 +24,20 @@ def test_the_page_that_sets_up_an_app_decrypts_no_secret_of_the_table(alice, sig
     stored = Authenticator.objects.get().secret
     page = client.post(reverse("authenticator"), {"secret": stored, "code": "000000"}).content.decode()
     assert secret not in page.replace(" ", "")
+
+
+class TestWhatComesAfterLogin:
+    @pytest.fixture(autouse=True)
+    def packages(self, settings):
+        settings.ROOT_URLCONF = "tests.factors.urls"
+
+    def test_nothing_is_held_of_a_sign_in_that_the_view_has_undone(self, secret):
+        client = Client()
+        assert client.get("/log-in-and-out/").status_code == 200
+        assert not Attempt.objects.exists()
+
+    def test_nothing_is_held_of_whom_somebody_else_has_followed(self, alice, secret):
+        client = Client()
+        assert client.get("/log-in-bob-then-alice/").status_code == 200
+        assert not Attempt.objects.exists()
+        assert RefreshToken.objects.live().get().user == alice
