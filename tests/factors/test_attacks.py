@@ -1,5 +1,6 @@
 """Ways round the second factor that an attacker would try."""
 
+import pyotp
 import pytest
 from django.urls import reverse
 
@@ -7,6 +8,8 @@ from accounts.factors import totp
 from accounts.models import Attempt, Authenticator
 from tokens.models import RefreshToken
 from tokens.testing import Client
+
+SECOND_FACTOR = reverse("second_factor")
 
 
 @pytest.fixture
@@ -41,3 +44,18 @@ class TestWhatComesAfterLogin:
         assert client.get("/log-in-bob-then-alice/").status_code == 200
         assert not Attempt.objects.exists()
         assert RefreshToken.objects.live().get().user == alice
+
+    @pytest.mark.parametrize(
+        ("location", "leads"),
+        [
+            ("done", "/redirect-after-login/done"),
+            ("home", "/redirect-after-login/home"),
+            ("?step=2", "/redirect-after-login/?step=2"),
+            ("//elsewhere.example/", "//elsewhere.example/"),
+        ],
+    )
+    def test_it_goes_on_where_the_browser_would_have_gone(self, secret, location, leads):
+        client = Client()
+        client.get("/redirect-after-login/", {"location": location})
+        response = client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
+        assert (response.status_code, response.url) == (302, leads)

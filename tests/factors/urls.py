@@ -30,6 +30,12 @@ def log_in_bob_then_alice(request: HttpRequest) -> HttpResponse:
     return HttpResponse("alice")
 
 
+@login_not_required
+def redirect_after_login(request: HttpRequest) -> HttpResponse:
+    log_in_bob(request)
+    return HttpResponseRedirect(request.GET["location"])
+
+
 @second_factor_required
 def guarded(request: HttpRequest) -> HttpResponse:
     return HttpResponse("shown")
@@ -40,6 +46,7 @@ urlpatterns = [
     path("log-in-bob/", log_in_bob),
     path("log-in-and-out/", log_in_and_out),
     path("log-in-bob-then-alice/", log_in_bob_then_alice),
+    path("redirect-after-login/", redirect_after_login),
     path("hijack/", include("hijack.urls")),
     path("", include("project.urls")),
 ]
