@@ -74,8 +74,8 @@ class AuthenticatorForm(forms.Form):
         """Keep the secret and the time step of the code, which then counts as used."""
         cleaned = super().clean() or self.cleaned_data
         self.plain_secret = totp.decrypt(cleaned.get("secret", ""), until_confirmed_by=self.request.user) or ""
-        if self.plain_secret and "code" in cleaned:
-            self.counter = totp.matching_counter(self.plain_secret, cleaned["code"])
+        if "code" in cleaned:
+            self.counter = totp.matching_counter(self.plain_secret, cleaned["code"]) if self.plain_secret else None
             if self.counter is None:
                 self.add_error("code", _("That's not the code. Check that the time on your phone is right."))
         return cleaned

@@ -1,11 +1,16 @@
 """Ways round the second factor that an attacker would try."""
 
+from dataclasses import replace
+
 import pyotp
 import pytest
+from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.factors import totp
-from accounts.models import Attempt, Authenticator
+from accounts.models import Attempt, Authenticator, RecoveryCode
+from accounts.security import hashers, throttle
+from accounts.security.rate_limit import Rate
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -59,3 +64,38 @@ class TestWhatComesAfterLogin:
         client.get("/redirect-after-login/", {"location": location})
         response = client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
         assert (response.status_code, response.url) == (302, leads)
+
+
+class TestEnrolmentIsThrottled:
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr(throttle, "ENROLMENT", replace(throttle.ENROLMENT, account=Rate(1, 60, 60, 60)))
+
+    @pytest.fixture
+    def client(self, sign_in, bob):
+        client = Client()
+        sign_in(client, bob)
+        return client
+
+    def test_of_apps(self, bob, client):
+        secret = totp.new_secret()
+        form = {
+            "secret": totp.encrypt(secret, until_confirmed_by=bob),
+            "code": pyotp.TOTP(secret).now(),
+        }
+        assert client.post(reverse("authenticator"), form).status_code == 302
+        client.post(reverse("authenticator_remove"))
+        assert client.post(reverse("authenticator"), form).status_code == 429
+        assert not Authenticator.objects.exists()
+
+    def test_of_recovery_codes_which_cost_ten_hashes(self, bob, client, monkeypatch):
+        Authenticator.objects.create(user=bob, secret=totp.encrypt(totp.new_secret()))
+        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(0))
+        other = HttpRequest()
+        hashers.queue.take(other, 1.0)
+        assert client.post(reverse("recovery_codes")).status_code == 503
+        hashers.queue.leave(other)
+        assert client.post(reverse("recovery_codes")).status_code == 200
+        codes = set(RecoveryCode.objects.values_list("code_hash"))
+        assert client.post(reverse("recovery_codes")).status_code == 429
+        assert set(RecoveryCode.objects.values_list("code_hash")) == codes
