@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import pyotp
 import pytest
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.http import urlsafe_base64_encode
 
 from accounts.factors import totp
 from accounts.models import Attempt, Authenticator, RecoveryCode
 from accounts.security import hashers, throttle
 from accounts.security.rate_limit import Rate
+from accounts.security.reset_tokens import reset_tokens
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -64,6 +67,16 @@ class TestWhatComesAfterLogin:
         client.get("/redirect-after-login/", {"location": location})
         response = client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
         assert (response.status_code, response.url) == (302, leads)
+
+
+def test_whoever_reads_the_mailbox_cannot_have_each_reset_pass_for_a_browser_with_guesses_of_its_own(bob, secret):
+    """The codes of one account share a limit, except in browsers in which its owner has shown one (throttle.py)."""
+    link = [urlsafe_base64_encode(str(bob.pk).encode()), reset_tokens.make_token(bob)]
+    client = Client()
+    form = client.get(reverse("password_reset_confirm", args=link)).url
+    password = "another horse battery"
+    assert client.post(form, {"new_password1": password, "new_password2": password}).status_code == 302
+    assert settings.DEVICE_COOKIE_NAME not in client.cookies
 
 
 class TestEnrolmentIsThrottled:
