@@ -1,6 +1,6 @@
 """Keep what users type, lead them to what comes first, tell times in their zone, and explain refusals."""
 
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.http import escape_leading_slashes
 
 from accounts.email import policy as email_policy
 from accounts.factors import attempts
@@ -90,7 +91,7 @@ class SecondFactorMiddleware(MiddlewareMixin):
     def process_response(self, request: Request, response: HttpResponseBase) -> HttpResponseBase:
         user = request.tokens.held
         if user is not None and response.status_code < 500:
-            secret = attempts.start(request, user, next=response.headers.get("Location", ""))
+            secret = attempts.start(request, user, next=self._location(request, response))
             leading = HttpResponseRedirect(reverse("second_factor"), status=303)
             leading.cookies = response.cookies
             attempts.set_cookie(leading, secret)
@@ -98,6 +99,11 @@ class SecondFactorMiddleware(MiddlewareMixin):
         if getattr(request, "attempt_forgotten", False):
             attempts.delete_cookie(response)
         return response
+
+    def _location(self, request: Request, response: HttpResponseBase) -> str:
+        """Return where `response` leads, which it may say as seen from the page that was asked for; or ""."""
+        location = response.headers.get("Location", "")
+        return location and urljoin(escape_leading_slashes(request.get_full_path()), location)
 
 
 class TimeZoneMiddleware(MiddlewareMixin):

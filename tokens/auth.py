@@ -50,6 +50,7 @@ def start(request: TokenRequest, user: AbstractBaseUser, backend: str = "") -> R
     Raises RevokedToken if the user was deactivated, deleted or given another password meanwhile, and SignInHeld.
     """
     session = request.tokens
+    session.held = None
     if session.created:
         _discard(request, Reason.REPLACED)
     replacing = {claims.sid for claims in session.presented_claims()}
@@ -105,6 +106,7 @@ def end(request: TokenRequest) -> None:
     sids = {claims.sid for claims in (*session.presented_claims(), session.claims) if claims}
     _end_rows(request, sids, Reason.SIGNED_OUT)
     session.clear()
+    session.held = None
     session.flushed = True
 
 

@@ -66,12 +66,16 @@ class AuthenticatorForm(forms.Form):
     secret = forms.CharField(widget=forms.HiddenInput)
     code = CodeField(inputmode="numeric", label=gettext_lazy("6-digit code"))
 
+    def __init__(self, *args: Any, request: Request, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
     def clean(self) -> dict[str, Any]:
         """Keep the secret and the time step of the code, which then counts as used."""
         cleaned = super().clean() or self.cleaned_data
-        self.plain_secret = totp.decrypt(cleaned.get("secret", "")) or ""
-        if self.plain_secret and "code" in cleaned:
-            self.counter = totp.matching_counter(self.plain_secret, cleaned["code"])
+        self.plain_secret = totp.decrypt(cleaned.get("secret", ""), until_confirmed_by=self.request.user) or ""
+        if "code" in cleaned:
+            self.counter = totp.matching_counter(self.plain_secret, cleaned["code"]) if self.plain_secret else None
             if self.counter is None:
                 self.add_error("code", _("That's not the code. Check that the time on your phone is right."))
         return cleaned

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django.conf import settings
+from django.db import router
 from django.db.models import Exists, OuterRef
 
 from accounts.models import User
@@ -20,10 +21,10 @@ def has_other_factor(passkey: Passkey) -> bool:
 
 
 def has_factor(user: User) -> bool:
-    """Return whether `user` has a second factor, in one query."""
+    """Return whether `user` has a second factor, in one query; a replica may not have heard of it."""
     own = {"user": OuterRef("pk")}
     factors = Exists(Passkey.objects.filter(**own)) | Exists(Authenticator.objects.filter(**own))
-    return User.objects.filter(factors, pk=user.pk).exists()
+    return User.objects.using(router.db_for_write(User)).filter(factors, pk=user.pk).exists()
 
 
 def is_required(user: User) -> bool:

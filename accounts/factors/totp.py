@@ -60,15 +60,19 @@ def spend(user: User, code: str) -> bool:
     return Authenticator.objects.filter(pk=authenticator.pk).spend(counter)
 
 
-def encrypt(secret: str) -> str:
-    """Return what is stored of `secret`."""
-    return _cipher().encrypt(secret.encode()).decode()
+def encrypt(secret: str, *, until_confirmed_by: User | None = None) -> str:
+    """Return what is stored of `secret`, or what the form carries in which the user confirms it.
+
+    The two have keys of their own: the form shows its secret again, and must not show one that was copied from the
+    table.
+    """
+    return _cipher(until_confirmed_by).encrypt(secret.encode()).decode()
 
 
-def decrypt(stored: str) -> str | None:
-    """Return the secret, or None if no key of today has encrypted it."""
+def decrypt(encrypted: str, *, until_confirmed_by: User | None = None) -> str | None:
+    """Return the secret, or None if no key of today has encrypted it for this."""
     try:
-        return _cipher().decrypt(stored.encode()).decode()
+        return _cipher(until_confirmed_by).decrypt(encrypted.encode()).decode()
     except InvalidToken:
         return None
 
@@ -90,10 +94,10 @@ def _is_by(key: Fernet, stored: str) -> bool:
         return False
 
 
-def _cipher() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in _keys()])
+def _cipher(user: User | None = None) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in _keys(f"until confirmed by {user.pk}" if user else "")])
 
 
-def _keys() -> Iterator[bytes]:
+def _keys(purpose: str) -> Iterator[bytes]:
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        yield urlsafe_b64encode(salted_hmac(_SALT, "", secret=secret, algorithm="sha256").digest())
+        yield urlsafe_b64encode(salted_hmac(_SALT, purpose, secret=secret, algorithm="sha256").digest())

@@ -123,8 +123,8 @@ FACTOR_REMOVAL = Limit("factor removal", account=Rate(free=5, first=60, longest=
 PASSKEY = Limit("passkey", visitor=Rate(free=100, first=1, longest=10, window=HOUR))
 PASSKEY_SIGNED_IN = replace(SIGNED_IN, name="right passkey")
 
-# Each factor that is added costs a row, an event and mails.
-ENROLMENT = Limit("enrolment", account=Rate(free=20, first=60, longest=HOUR, window=DAY))
+# Each factor that is added costs a row, an event and mails, and new recovery codes ten hashes.
+ENROLMENT = Limit("enrolment", account=Rate(free=20, first=60, longest=HOUR, window=DAY), hashing=1.0)
 
 # Only the reader of a mail gets as far as this, so nothing is counted; but it costs a hash.
 MAIL_LINK = Limit("mail link", hashing=1.0)

@@ -27,10 +27,9 @@ Kind = SecurityEvent.Kind
 @reauthentication_required
 def authenticator(request: Request) -> HttpResponse:
     """Set up an authenticator app: show its secret, and take the first code that it makes."""
-    form = AuthenticatorForm(request.POST if request.method == "POST" else None)
-    if form.is_bound:
-        throttle.hit(request, throttle.ENROLMENT, request.user)
-    if form.is_valid() and form.counter is not None:
+    form = AuthenticatorForm(request.POST if request.method == "POST" else None, request=request)
+    if form.is_valid() and throttle.allows(form, request, throttle.ENROLMENT, request.user):
+        assert form.counter is not None  # noqa: S101  (the form is valid)
         first = enrolment.add_authenticator(request, form.plain_secret, form.counter)
         messages.success(request, _("Your authenticator app is set up."))
         return redirect("recovery_codes" if first else "security")
@@ -38,7 +37,7 @@ def authenticator(request: Request) -> HttpResponse:
     context = {
         "form": form,
         "secret_words": " ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
-        "encrypted": totp.encrypt(secret),
+        "encrypted": totp.encrypt(secret, until_confirmed_by=request.user),
         "qr_code": totp.qr_code(secret, request.user),
         "first": not policy.has_factor(request.user),
     }

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.account import recovery
 from accounts.email.ownership import EmailTaken, claim
+from accounts.factors import policy as factors_policy
 from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
@@ -111,7 +112,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
         for sentence in withdrawn:
             messages.success(self.request, sentence)
         response = redirect(self.get_success_url())
-        known_browsers.remember(self.request, response, chosen)
+        if not factors_policy.has_factor(chosen):  # or each mail would buy more guesses at its codes
+            known_browsers.remember(self.request, response, chosen)
         return response
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:

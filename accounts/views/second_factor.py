@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -61,7 +61,9 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     if recovery_codes.looks_like(form.cleaned_data.get("code", "")):
         _tell_how_many_are_left(request, attempt.user)
     url = after_sign_in(request.user, attempt.next)
-    response = (attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)) or redirect(url)
+    response = (
+        attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)
+    ) or HttpResponseRedirect(url)
     known_browsers.remember(request, response, request.user)
     if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)

@@ -290,7 +290,7 @@ class TestAuthenticator:
         assert "no-store" in response["Cache-Control"]
         page = response.content.decode()
         encrypted = re.search(r'name="secret" value="([^"]+)"', page)[1]
-        secret = totp.decrypt(encrypted)
+        secret = totp.decrypt(encrypted, until_confirmed_by=User.objects.get(username="bob"))
         assert " ".join(re.findall("....", secret)) in page and "<svg" in page
         return client.post(reverse("authenticator"), {"secret": encrypted, "code": pyotp.TOTP(secret).now()}), secret
 

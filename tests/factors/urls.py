@@ -1,7 +1,7 @@
 """The site, beside packages that sign people in by views of their own."""
 
 from django.conf import settings
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
@@ -16,6 +16,26 @@ def log_in_bob(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/where/it/was/going/")
 
 
+@login_not_required
+def log_in_and_out(request: HttpRequest) -> HttpResponse:
+    log_in_bob(request)
+    logout(request)
+    return HttpResponse("refused")
+
+
+@login_not_required
+def log_in_bob_then_alice(request: HttpRequest) -> HttpResponse:
+    log_in_bob(request)
+    login(request, User.objects.get(username="alice"), settings.AUTHENTICATION_BACKENDS[0])
+    return HttpResponse("alice")
+
+
+@login_not_required
+def redirect_after_login(request: HttpRequest) -> HttpResponse:
+    log_in_bob(request)
+    return HttpResponseRedirect(request.GET["location"])
+
+
 @second_factor_required
 def guarded(request: HttpRequest) -> HttpResponse:
     return HttpResponse("shown")
@@ -24,6 +44,9 @@ def guarded(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("needs-a-second-factor/", guarded),
     path("log-in-bob/", log_in_bob),
+    path("log-in-and-out/", log_in_and_out),
+    path("log-in-bob-then-alice/", log_in_bob_then_alice),
+    path("redirect-after-login/", redirect_after_login),
     path("hijack/", include("hijack.urls")),
     path("", include("project.urls")),
 ]

@@ -1,0 +1,131 @@
+"""Ways round the second factor that an attacker would try."""
+
+from dataclasses import replace
+
+import pyotp
+import pytest
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlsafe_base64_encode
+
+from accounts.factors import totp
+from accounts.models import Attempt, Authenticator, RecoveryCode
+from accounts.security import hashers, throttle
+from accounts.security.rate_limit import Rate
+from accounts.security.reset_tokens import reset_tokens
+from tokens.core.exceptions import SignInHeld
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+SECOND_FACTOR = reverse("second_factor")
+
+
+@pytest.fixture
+def secret(bob):
+    """What Bob's app and we know."""
+    secret = totp.new_secret()
+    Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
+    return secret
+
+
+def test_the_page_that_sets_up_an_app_decrypts_no_secret_of_the_table(alice, sign_in, secret):
+    """Alice has read a backup, and sends what it holds of Bob as the secret of her own new app."""
+    client = Client()
+    sign_in(client, alice)
+    stored = Authenticator.objects.get().secret
+    page = client.post(reverse("authenticator"), {"secret": stored, "code": "000000"}).content.decode()
+    assert secret not in page.replace(" ", "")
+
+
+class TestWhatComesAfterLogin:
+    @pytest.fixture(autouse=True)
+    def packages(self, settings):
+        settings.ROOT_URLCONF = "tests.factors.urls"
+
+    def test_nothing_is_held_of_a_sign_in_that_the_view_has_undone(self, secret):
+        client = Client()
+        assert client.get("/log-in-and-out/").status_code == 200
+        assert not Attempt.objects.exists()
+
+    def test_nothing_is_held_of_whom_somebody_else_has_followed(self, alice, secret):
+        client = Client()
+        assert client.get("/log-in-bob-then-alice/").status_code == 200
+        assert not Attempt.objects.exists()
+        assert RefreshToken.objects.live().get().user == alice
+
+    @pytest.mark.parametrize(
+        ("location", "leads"),
+        [
+            ("done", "/redirect-after-login/done"),
+            ("home", "/redirect-after-login/home"),
+            ("?step=2", "/redirect-after-login/?step=2"),
+            ("//elsewhere.example/", "//elsewhere.example/"),
+        ],
+    )
+    def test_it_goes_on_where_the_browser_would_have_gone(self, secret, location, leads):
+        client = Client()
+        client.get("/redirect-after-login/", {"location": location})
+        response = client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
+        assert (response.status_code, response.url) == (302, leads)
+
+
+def test_whoever_reads_the_mailbox_cannot_have_each_reset_pass_for_a_browser_with_guesses_of_its_own(bob, secret):
+    """The codes of one account share a limit, except in browsers in which its owner has shown one (throttle.py)."""
+    link = [urlsafe_base64_encode(str(bob.pk).encode()), reset_tokens.make_token(bob)]
+    client = Client()
+    form = client.get(reverse("password_reset_confirm", args=link)).url
+    password = "another horse battery"
+    assert client.post(form, {"new_password1": password, "new_password2": password}).status_code == 302
+    assert settings.DEVICE_COOKIE_NAME not in client.cookies
+
+
+class Replica:
+    """Reads go to a replica, which lags: here it has not even begun."""
+
+    def db_for_read(self, model, **hints):
+        return "replica"
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+
+def test_no_replica_that_lags_lets_anybody_in_who_has_just_set_up_a_factor(bob, secret, settings):
+    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
+    with pytest.raises(SignInHeld):
+        RefreshToken.objects.start(bob)
+
+
+class TestEnrolmentIsThrottled:
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr(throttle, "ENROLMENT", replace(throttle.ENROLMENT, account=Rate(1, 60, 60, 60)))
+
+    @pytest.fixture
+    def client(self, sign_in, bob):
+        client = Client()
+        sign_in(client, bob)
+        return client
+
+    def test_of_apps(self, bob, client):
+        secret = totp.new_secret()
+        form = {
+            "secret": totp.encrypt(secret, until_confirmed_by=bob),
+            "code": pyotp.TOTP(secret).now(),
+        }
+        assert client.post(reverse("authenticator"), form).status_code == 302
+        client.post(reverse("authenticator_remove"))
+        assert client.post(reverse("authenticator"), form).status_code == 429
+        assert not Authenticator.objects.exists()
+
+    def test_of_recovery_codes_which_cost_ten_hashes(self, bob, client, monkeypatch):
+        Authenticator.objects.create(user=bob, secret=totp.encrypt(totp.new_secret()))
+        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(0))
+        other = HttpRequest()
+        hashers.queue.take(other, 1.0)
+        assert client.post(reverse("recovery_codes")).status_code == 503
+        hashers.queue.leave(other)
+        assert client.post(reverse("recovery_codes")).status_code == 200
+        codes = set(RecoveryCode.objects.values_list("code_hash"))
+        assert client.post(reverse("recovery_codes")).status_code == 429
+        assert set(RecoveryCode.objects.values_list("code_hash")) == codes
