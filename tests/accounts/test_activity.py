@@ -108,6 +108,8 @@ class TestActivity:
             Kind.RECOVERY_CODE_USED,
             Kind.REAUTHENTICATION_FAILED,
             Kind.PASSKEY_COPIED,
+            Kind.FACTOR_REMOVAL_ASKED,
+            Kind.FACTOR_REMOVAL_STARTED,
             Kind.COPY_TRIED,
             Kind.REUSE_FOUND,
         }
