@@ -14,7 +14,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-from accounts.models import SecurityEvent
+from accounts.models import Attempt, SecurityEvent
 from accounts.security import throttle
 from accounts.signals import attempt_throttled, mail_tried
 from tokens.conf import conf
@@ -30,6 +30,11 @@ TOKEN_EVENTS = Counter(
     ["event", "reason"],
 )
 SIGN_INS = Counter("sojourn_sign_ins", "Attempts to sign in: opened, refused or throttled.", ["outcome"])
+SECOND_FACTORS = Counter(
+    "sojourn_second_factors",
+    "Second factors at sign-ins: asked, refused, spared in a trusted browser, or a code or passkey that opened it.",
+    ["outcome"],
+)
 REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
 AT_NOBODY = Counter("sojourn_attempts_at_nobody", "Attempts at accounts that do not exist, by kind.", ["kind"])
 THROTTLED = Counter("sojourn_throttled", "Attempts that were throttled, by limit.", ["limit"])
@@ -58,6 +63,7 @@ def create_series() -> None:
             TOKEN_EVENTS.labels(event.value, reason)
     for counter, values in (
         (SIGN_INS, ["opened", "refused", "throttled"]),
+        (SECOND_FACTORS, ["asked", "refused", "spared", "code", "passkey", "passkey alone"]),
         (REVOCATIONS, stored),
         (AT_NOBODY, [SecurityEvent.Kind.SIGN_IN_FAILED, SecurityEvent.Kind.RESET_ASKED]),
         (THROTTLED, ["hashing", *(limit.name for limit in limits)]),
@@ -77,9 +83,20 @@ def count_token_event(event: str, reason: str, **kwargs: object) -> None:
 
 
 @receiver(session_started)
-def count_sign_in(**kwargs: object) -> None:
-    """Count a successful sign-in."""
+def count_sign_in(row: RefreshToken, **kwargs: object) -> None:
+    """Count a successful sign-in, and the second factor that it took."""
     SIGN_INS.labels("opened").inc()
+    amr = set(row.amr.split())
+    if row.acr:
+        SECOND_FACTORS.labels("passkey" if "pwd" in amr else "passkey alone").inc()
+    elif outcome := "code" if "mfa" in amr else "spared" if "rba" in amr else "":
+        SECOND_FACTORS.labels(outcome).inc()
+
+
+@receiver(post_save, sender=Attempt)
+def count_attempt(**kwargs: object) -> None:
+    """Count a sign-in that waits for a second factor."""
+    SECOND_FACTORS.labels("asked").inc()
 
 
 @receiver(user_login_failed)
@@ -89,10 +106,12 @@ def count_refusal(**kwargs: object) -> None:
 
 
 @receiver(post_save, sender=SecurityEvent)
-def count_attempt_at_nobody(instance: SecurityEvent, **kwargs: object) -> None:
-    """Count an attempt at no account, of which no row is kept."""
+def count_event(instance: SecurityEvent, **kwargs: object) -> None:
+    """Count an attempt at no account, of which no row is kept, and a wrong second factor."""
     if instance.user_id is None and instance.actor_id is None:
         AT_NOBODY.labels(instance.kind).inc()
+    if instance.kind == SecurityEvent.Kind.SECOND_FACTOR_FAILED:
+        SECOND_FACTORS.labels("refused").inc()
 
 
 @receiver(attempt_throttled)

@@ -46,6 +46,7 @@ urlpatterns = [
     path("accounts/security/authenticator/remove/", factors.remove_authenticator, name="authenticator_remove"),
     path("accounts/security/recovery-codes/", factors.recovery_codes, name="recovery_codes"),
     path("accounts/security/browsers/<uuid:pk>/remove/", factors.remove_trust, name="trust_remove"),
+    path(".well-known/passkey-endpoints", passkeys.endpoints, name="passkey_endpoints"),
     path(".well-known/change-password", password.change_password_url, name="change_password_url"),
     path("accounts/password/change/", password.PasswordChange.as_view(), name="password_change"),
     path("accounts/password/reset/", password.PasswordReset.as_view(), name="password_reset"),

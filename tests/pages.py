@@ -8,6 +8,7 @@ OPEN = {
     "/.well-known/change-password": 302,
     "/.well-known/jwks.json": 200,
     "/.well-known/openid-configuration": 200,
+    "/.well-known/passkey-endpoints": 200,
     "/.well-known/security.txt": 404,
     "/.well-known/status-list": 404,
     "/accounts/email/confirm/<uuid:key>/<token>/": 200,

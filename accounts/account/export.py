@@ -1,6 +1,7 @@
 """Export what the site knows about a user as one document; docs/reference/accounts.md describes it.
 
-Nothing in it grants access: it holds no password hash, no token and no id of a token.
+Nothing in it grants access: it holds no password hash, no token, no id of a token, and no key
+or secret of a second factor.
 """
 
 from datetime import datetime
@@ -13,7 +14,7 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 
 from accounts.account.user_agents import describe
-from accounts.models import EmailVerification, SecurityEvent, User
+from accounts.models import Authenticator, EmailVerification, Passkey, RecoveryCode, SecurityEvent, TrustedBrowser, User
 from tokens.models import RefreshToken
 
 FORMAT = "sojourn-account"
@@ -23,7 +24,7 @@ Document = dict[str, object]
 
 
 def document(user: User, current_id: UUID | None = None) -> Document:
-    """Return everything about `user`, read in four queries; times are in ISO 8601, in UTC.
+    """Return everything about `user`, read in eight queries; times are in ISO 8601, in UTC.
 
     `current_id` is the id of the session that asks.
     """
@@ -41,6 +42,10 @@ def document(user: User, current_id: UUID | None = None) -> Document:
             _email_verification(verification)
             for verification in EmailVerification.objects.filter(user=user).order_by("-requested_at")
         ],
+        "passkeys": [_passkey(passkey) for passkey in Passkey.objects.filter(user=user)],
+        "authenticator_apps": [_authenticator(app) for app in Authenticator.objects.filter(user=user)],
+        "recovery_codes": [_recovery_code(code) for code in RecoveryCode.objects.filter(user=user).order_by("pk")],
+        "trusted_browsers": [_trusted_browser(browser) for browser in TrustedBrowser.objects.filter(user=user)],
     }
 
 
@@ -117,6 +122,34 @@ def _email_verification(verification: EmailVerification) -> Document:
         "refused_at": _time(verification.refused_at),
         "confirmed_at": _time(verification.confirmed_at),
         "undone_at": _time(verification.undone_at),
+    }
+
+
+def _passkey(passkey: Passkey) -> Document:
+    return {
+        "name": passkey.name,
+        "synced": passkey.backup_eligible,
+        "added_at": _time(passkey.created_at),
+        "last_used_at": _time(passkey.last_used_at),
+    }
+
+
+def _authenticator(app: Authenticator) -> Document:
+    return {"added_at": _time(app.confirmed_at), "last_used_at": _time(app.last_used_at)}
+
+
+def _recovery_code(code: RecoveryCode) -> Document:
+    return {"created_at": _time(code.created_at), "used_at": _time(code.used_at)}
+
+
+def _trusted_browser(browser: TrustedBrowser) -> Document:
+    return {
+        "device": str(browser.device),
+        "user_agent": browser.user_agent,
+        "ip_address": browser.ip_address,
+        "trusted_at": _time(browser.created_at),
+        "last_used_at": _time(browser.last_used_at),
+        "expires_at": _time(browser.expires_at),
     }
 
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.actions import UserActionsMixin
 from accounts.admin.changelist import FirstPagePaginator, IndexedChangeList, LargeTableAdmin
+from accounts.admin.factors import FactorsMixin
 from accounts.admin.forms import NewUserForm, UserForm
 from accounts.admin.mixins import CheckboxesMixin, CheckedSelectionMixin
 from accounts.admin.permissions import PRIVILEGE_FIELDS, can_manage
@@ -40,7 +41,14 @@ class UserChangeList(IndexedChangeList):
 
 
 @admin.register(User)
-class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeTableAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(
+    FactorsMixin,
+    CheckedSelectionMixin,
+    CheckboxesMixin,
+    UserActionsMixin,
+    LargeTableAdmin,
+    DjangoUserAdmin,  # type: ignore[type-arg]
+):
     """Administer users without ever setting a password: users choose it themselves, by a link that they are sent."""
 
     form = UserForm
@@ -53,6 +61,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
         (_("Permissions"), {"fields": ("is_active", *PRIVILEGE_FIELDS)}),
+        (_("Two-step verification"), {"fields": ("factors",)}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
@@ -64,7 +73,7 @@ class UserAdmin(CheckedSelectionMixin, CheckboxesMixin, UserActionsMixin, LargeT
             },
         ),
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("factors", "last_login", "date_joined")
     inlines = (SessionInline,)
 
     def get_urls(self) -> list[URLPattern]:

@@ -4,7 +4,7 @@ The secret is encrypted in the table: whoever reads a backup, but not SECRET_KEY
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import time
 
 import pyotp
@@ -36,7 +36,7 @@ def uri(secret: str, user: User) -> str:
 
 def qr_code(secret: str, user: User) -> SafeString:
     """Return the QR code as an SVG without styles, which the site's CSP would not let in."""
-    svg = segno.make(uri(secret, user), micro=False).svg_inline(scale=4, border=4, dark="#000", light="#fff")
+    svg = segno.make(uri(secret, user), micro=False).svg_inline(border=4, dark="#000", light="#fff", omitsize=True)
     return mark_safe(svg)  # noqa: S308  (drawn from modules alone)
 
 
@@ -73,9 +73,21 @@ def decrypt(stored: str) -> str | None:
         return None
 
 
-def rewrite(stored: str) -> str:
-    """Return `stored`, encrypted by today's key. Raises InvalidToken if no key of today has encrypted it."""
-    return _cipher().rotate(stored.encode()).decode()
+def rewrite(apps: Iterable[Authenticator]) -> int:
+    """Encrypt by SECRET_KEY what a fallback has encrypted; return how many secrets those were."""
+    today, done = Fernet(next(_keys())), 0
+    for app in apps:
+        secret = decrypt(app.secret)
+        if secret and not _is_by(today, app.secret):  # and unless another app is set up at this moment
+            done += Authenticator.objects.filter(pk=app.pk, secret=app.secret).update(secret=encrypt(secret))
+    return done
+
+
+def _is_by(key: Fernet, stored: str) -> bool:
+    try:
+        return bool(key.decrypt(stored.encode()))
+    except InvalidToken:
+        return False
 
 
 def _cipher() -> MultiFernet:

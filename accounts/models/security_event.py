@@ -146,7 +146,7 @@ class SecurityEvent(models.Model):
         PASSWORD_RESET = "password_reset", _("Password reset by email")
         REAUTHENTICATED = "reauthenticated", _("Identity confirmed")
         REAUTHENTICATION_FAILED = "reauthentication_failed", _("Wrong password entered")
-        SECOND_FACTOR_FAILED = "second_factor_failed", _("Wrong second factor entered")
+        SECOND_FACTOR_FAILED = "second_factor_failed", _("Second step failed")
         RECOVERY_CODE_USED = "recovery_code_used", _("Signed in with a recovery code")
         RECOVERY_CODES_RENEWED = "recovery_codes_renewed", _("Recovery codes created")
         AUTHENTICATOR_ADDED = "authenticator_added", _("Authenticator app added")

@@ -221,6 +221,8 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
     context: dict[str, object] = {
         "form": form,
         "passkey_form": passkey_form,
+        "passkey_options": "",
+        "takes_codes": False,
         "carried": fields_to_carry(request),
         "minutes": REAUTHENTICATION_TIMEOUT // timedelta(minutes=1),
     }

@@ -15,6 +15,7 @@ from accounts.account.user_agents import describe
 from accounts.factors import enrolment, policy, totp
 from accounts.factors.forms import AuthenticatorForm
 from accounts.models import Authenticator, SecurityEvent, TrustedBrowser
+from accounts.security import throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 
@@ -27,6 +28,8 @@ Kind = SecurityEvent.Kind
 def authenticator(request: Request) -> HttpResponse:
     """Set up an authenticator app: show its secret, and take the first code that it makes."""
     form = AuthenticatorForm(request.POST if request.method == "POST" else None)
+    if form.is_bound:
+        throttle.hit(request, throttle.ENROLMENT, request.user)
     if form.is_valid() and form.counter is not None:
         first = enrolment.add_authenticator(request, form.plain_secret, form.counter)
         messages.success(request, _("Your authenticator app is set up."))
@@ -61,7 +64,10 @@ def recovery_codes(request: Request) -> HttpResponse:
     """Make new recovery codes and show them, once: in the answer to a POST, which no browser or cache keeps."""
     if not policy.has_factor(request.user):
         return redirect("security")
-    codes = enrolment.renew_recovery_codes(request) if request.method == "POST" else []
+    codes = []
+    if request.method == "POST":
+        throttle.hit(request, throttle.ENROLMENT, request.user)
+        codes = enrolment.renew_recovery_codes(request)
     context = {"codes": codes, **enrolment.overview(request.user)}
     return render(request, "accounts/factors/recovery_codes.html", context)
 
@@ -75,5 +81,5 @@ def remove_trust(request: Request, pk: UUID) -> HttpResponse:
         browser.delete()
         SecurityEvent.objects.record(request, request.user, Kind.TRUST_REMOVED)
     title = describe(browser.user_agent)
-    messages.success(request, _("We'll ask for your second factor again in %(browser)s.") % {"browser": title})
+    messages.success(request, _("We'll ask for your second step again in %(browser)s.") % {"browser": title})
     return redirect("security")

@@ -3,16 +3,17 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.factors import passkeys, policy
 from accounts.factors.passkey_forms import NewPasskeyForm, PasskeyNameForm, PasskeySignInForm
 from accounts.forms import LoginForm
+from accounts.mails.outbox import absolute_url
 from accounts.models import Passkey
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
@@ -51,6 +52,15 @@ class PasskeySignIn(SignIn):
 def options(request: HttpRequest) -> HttpResponse:
     """Return a new challenge to the script of a sign-in page that is open for long."""
     return HttpResponse(passkeys.request_options(), content_type="application/json")
+
+
+@anonymous_only
+@login_not_required
+@cache_control(public=True, max_age=24 * 3600)
+@require_safe
+def endpoints(request: HttpRequest) -> JsonResponse:
+    """Tell password managers where passkeys are added and removed: https://w3c.github.io/webappsec-passkey-endpoints/."""
+    return JsonResponse(dict.fromkeys(("enroll", "manage"), absolute_url("security")))
 
 
 @never_cache

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -21,6 +22,7 @@ from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
 from accounts.factors import passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
+from accounts.factors.passkey_forms import PasskeySignInForm
 from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
@@ -68,6 +70,10 @@ class SignIn(LoginView):
             return response
         if self.carried_form:
             response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
+        elif passkeys.may_offer(user):
+            words = _("Next time, sign in with your fingerprint, face or screen lock.")
+            link = format_html('<a href="{}">{}</a>', resolve_url("security"), _("Add a passkey"))
+            messages.info(self.request, format_html("{} {}", words, link))
         known_browsers.remember(self.request, response, user)
         return response
 
@@ -96,12 +102,13 @@ class SignIn(LoginView):
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the explanation, the form that is carried along, and what a passkey is asked for to the context."""
-        return super().get_context_data(
-            notice=sign_out_notices.notice(self.request.tokens.ended),
-            carried_form=self.carried_form,
-            passkey_options=passkeys.request_options(),
-            **kwargs,
-        )
+        context = {
+            "notice": sign_out_notices.notice(self.request.tokens.ended),
+            "carried_form": self.carried_form,
+            "passkey_form": PasskeySignInForm(self.request),
+            "passkey_options": passkeys.request_options(),
+        }
+        return super().get_context_data(**{**context, **kwargs})
 
 
 def after_sign_in(user: User | AnonymousUser, url: str) -> str:

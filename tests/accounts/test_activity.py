@@ -106,6 +106,7 @@ class TestActivity:
             Kind.SIGN_IN_FAILED,
             Kind.SECOND_FACTOR_FAILED,
             Kind.RECOVERY_CODE_USED,
+            Kind.PASSKEY_COPIED,
             Kind.REAUTHENTICATION_FAILED,
             Kind.PASSKEY_COPIED,
             Kind.FACTOR_REMOVAL_ASKED,

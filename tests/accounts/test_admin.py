@@ -8,9 +8,12 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
+from accounts.factors import recovery_codes, totp
 from accounts.mails import outbox
-from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.models import Authenticator, OutgoingMail, Passkey, SecurityEvent, TrustedBrowser, User
+from accounts.models.factors import TRUST_LIFETIME
 from tests.accounts.conftest import sent
 from tests.accounts.mail_contents import link_in
 from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentication
@@ -219,6 +222,27 @@ class TestRows:
         fields = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-id": row.pk, "0-ip_address": "192.0.2.9", "0-DELETE": "on"}
         admin.post(change(bob), {f"refresh_tokens-{name}": value for name, value in fields.items()})
         assert RefreshToken.objects.get(pk=row.pk).ip_address == row.ip_address
+
+    def test_a_persons_page_shows_their_factors_in_two_queries_and_no_secret(self, admin, bob):
+        secret = totp.new_secret()
+        app = Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
+        codes = recovery_codes.renew(bob)
+        recovery_codes.spend(bob, codes[0])
+        Passkey.objects.create(user=bob, name="<Phone>", credential_id="credential", public_key=b"the key")
+        TrustedBrowser.objects.create(user=bob, key="a" * 64, expires_at=timezone.now() + TRUST_LIFETIME)
+        with CaptureQueriesContext(connection) as queries:
+            page = admin.get(change(bob)).content.decode()
+        assert sum("accounts_passkey" in query["sql"] for query in queries) == 1
+        assert sum("recoverycode" in query["sql"] for query in queries) == 1
+        day = date_format(timezone.now(), "DATE_FORMAT")
+        for line in (
+            f"Passkey · &lt;Phone&gt; · Added on {day}",
+            f"Authenticator app · Added on {day}",
+            "Recovery codes · 9 left",
+        ):
+            assert line in page
+        assert "Trusted browsers · 1" in page
+        assert not [one for one in (secret, app.secret, "credential", "the key", "a" * 64, *codes) if one in page]
 
 
 COLOURS = """() => {

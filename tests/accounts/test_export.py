@@ -11,7 +11,17 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts.account import export
-from accounts.models import EmailVerification, SecurityEvent, User
+from accounts.factors import recovery_codes, totp
+from accounts.models import (
+    Authenticator,
+    EmailVerification,
+    FactorSettings,
+    Passkey,
+    RecoveryCode,
+    SecurityEvent,
+    TrustedBrowser,
+    User,
+)
 from tests.accounts.conftest import CHROME, FIREFOX
 from tests.conftest import PASSWORD
 from tests.tokens.clock import jar
@@ -50,12 +60,12 @@ class TestExport:
             assert header.startswith("attachment; filename")
             assert header.isascii() and not set(header) & set("/\\\r\n")
 
-    def test_costs_seven_queries_however_much_there_is(self, here, bob, sign_in, django_assert_num_queries):
+    def test_costs_eleven_queries_however_much_there_is(self, here, bob, sign_in, django_assert_num_queries):
         for _ in range(5):
             sign_in(Client(), bob)
             EmailVerification.objects.create(user=bob, email="x@example.org")
         bob.groups.add(Group.objects.create(name="readers"), Group.objects.create(name="writers"))
-        with django_assert_num_queries(7):  # the row; two for the event; groups, sessions, events, addresses
+        with django_assert_num_queries(11):  # 7: row, event, groups, sessions, events, addresses; 4: factors
             document = here.post(EXPORT).json()
         assert [len(document[name]) for name in ("sessions", "history", "addresses")] == [6, 7, 5]
 
@@ -64,7 +74,20 @@ class TestDocument:
     """docs/reference/accounts.md lists each member of the document, and no other."""
 
     @pytest.fixture
-    def document(self, here, gone, bob, alice, rf):
+    def factors(self, bob):
+        """What lets Bob in besides his password."""
+        now, secret = timezone.now(), totp.new_secret()
+        handle = FactorSettings.objects.create(user=bob).handle
+        about = {"credential_id": "the-credential", "public_key": b"the key", "aaguid": handle}
+        Passkey.objects.create(user=bob, name="Phone", backup_eligible=True, last_used_at=now, **about)
+        app = Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
+        codes = recovery_codes.renew(bob)
+        trusted = TrustedBrowser.objects.create(user=bob, key="a" * 64, user_agent=CHROME, expires_at=now)
+        hashes = RecoveryCode.objects.values_list("code_hash", flat=True)
+        return {"the-credential", "the key", str(handle), secret, app.secret, *codes, *hashes, trusted.key}
+
+    @pytest.fixture
+    def document(self, here, gone, bob, alice, rf, factors):
         User.objects.filter(pk=bob.pk).update(first_name="Bob", email_verified_at=datetime(2026, 1, 2, 3, tzinfo=UTC))
         bob.groups.add(Group.objects.create(name="readers"))
         EmailVerification.objects.create(user=bob, email="new@example.org", previous_email="bob@example.org")
@@ -111,21 +134,30 @@ class TestDocument:
         assert (asked["email"], asked["previous_email"]) == ("new@example.org", "bob@example.org")
         assert (asked["confirmed_at"], asked["undone_at"]) == (None, None)
 
+    def test_has_the_factors(self, document):
+        [passkey], [app], [trusted] = (
+            document[name] for name in ("passkeys", "authenticator_apps", "trusted_browsers")
+        )
+        assert (passkey["name"], passkey["synced"]) == ("Phone", True)
+        assert passkey["added_at"] and passkey["last_used_at"] and app["added_at"]
+        assert (trusted["device"], trusted["user_agent"]) == ("Chrome 131 on Windows", CHROME)
+        assert [code["used_at"] for code in document["recovery_codes"]] == [None] * 10
+
     def test_has_nothing_of_others(self, document):
         assert "alice" not in json.dumps(document)
         assert "203.0.113.7" not in json.dumps(document)
 
-    def test_has_no_secret(self, here, document, bob):
+    def test_has_no_secret(self, here, document, bob, factors):
         text = json.dumps(document)
         tokens = jar(here)
-        secrets = {bob.password, PASSWORD, *tokens.values(), here.cookies["__Host-csrftoken"].value}
+        secrets = factors | {bob.password, PASSWORD, *tokens.values(), here.cookies["__Host-csrftoken"].value}
         secrets |= {part for token in tokens.values() for part in token.split(".")}
         secrets |= {verification.verify_access(tokens["access"]).jti, verification.verify_access(tokens["access"]).rti}
         for row in RefreshToken.objects.all():
             secrets |= {row.auth_hash, str(row.jti), row.jti.hex}
-        assert len(secrets) > 12
+        assert len(secrets) > 35
         assert [secret for secret in secrets if secret in text] == []
-        assert not {"password", "auth_hash", "jti", "code", "token"} & set(_names(document))
+        assert not {"password", "auth_hash", "jti", "code", "head", "token", "secret", "key"} & set(_names(document))
 
     def test_every_member_is_documented_and_no_other(self, document):
         page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()

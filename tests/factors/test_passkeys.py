@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -14,6 +15,7 @@ from accounts.models import Attempt, FactorSettings, OutgoingMail, Passkey, Reco
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
 from tests.accounts.reauthenticating import answer, expire_reauthentication
+from tests.conftest import PASSWORD
 from tests.factors.authenticator import BE, PRESENT, UP, Authenticator
 from tests.factors.conftest import options, signals
 from tokens.models import RefreshToken
@@ -236,6 +238,31 @@ class TestSignInByPasskeyAlone:
         assert not Attempt.objects.exists()
 
 
+class TestOffer:
+    OFFER = f'<a href="{SECURITY}">Add a passkey</a>'
+
+    def sign_in(self):
+        return Client().post(LOGIN, {"username": "bob", "password": PASSWORD}, follow=True).content.decode()
+
+    def test_it_is_made_once_after_a_sign_in_by_the_password_alone(self, bob):
+        assert self.OFFER in self.sign_in()
+        assert self.OFFER not in self.sign_in()
+
+    def test_it_is_not_made_to_whoever_has_a_second_factor(self, bob, passkey, authenticator):
+        FactorSettings.objects.update(passkey_offered_at=None)
+        page = use(authenticator, client := Client())
+        assert page.status_code == 302 and self.OFFER not in client.get("/").content.decode()
+
+
+def test_password_managers_find_where_passkeys_are(bob, client, sign_in, settings, django_assert_num_queries):
+    sign_in(client, bob)
+    with django_assert_num_queries(0):
+        response = client.get("/.well-known/passkey-endpoints")
+    url = f"{settings.TOKENS_ISSUER}{SECURITY}"
+    assert response.json() == {"enroll": url, "manage": url}
+    assert response.headers["Content-Type"] == "application/json" and not response.cookies
+
+
 class TestReauthentication:
     def ask(self, client):
         expire_reauthentication()
@@ -251,6 +278,12 @@ class TestReauthentication:
         assert Passkey.objects.get().name == "another"
         row = RefreshToken.objects.get(revoked_at=None)
         assert (row.amr, row.acr) == ("pwd swk user mfa", "phr")
+
+    def test_verification_is_needed_here_too(self, client, passkey, authenticator):
+        authenticator.flags = UP | BE
+        page = self.ask(client)
+        assert REFUSED in self.answer(client, page, authenticator.get(options(page))).content.decode()
+        assert Passkey.objects.get().name != "another"
 
     def test_whoever_has_nothing_else_is_asked_for_nothing_else(self, client, passkey):
         page = self.ask(client).content.decode()
@@ -316,9 +349,10 @@ class TestSecondFactor:
 class TestRaces:
     def test_of_ten_copies_of_one_response_one_signs_in(self, passkey, authenticator):
         before = RefreshToken.objects.count()
-        response = authenticator.get(options(Client().get(LOGIN)))
+        response, start = authenticator.get(options(Client().get(LOGIN))), Barrier(10)
 
         def send(n):
+            start.wait()
             try:
                 return Client().post(PASSKEY_LOGIN, {"response": response, "n": n}).status_code
             finally:

@@ -7,6 +7,7 @@ from accounts.models import SecurityEvent, User
 from tests.accounts.reauthenticating import expire_reauthentication
 from tests.conftest import PASSWORD
 from tests.factors.test_second_factor import SECOND_FACTOR, clock, give_password, now, secret
+from tokens import users
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -55,9 +56,18 @@ class TestTheForm:
         expire_reauthentication()
         bob.set_unusable_password()
         User.objects.filter(pk=bob.pk).update(password=bob.password)
-        RefreshToken.objects.update(auth_hash=RefreshToken.objects.get().auth_hash)
-        page = client.post(USERNAME, {"username": "robert"})
-        assert page.status_code != 302 or page.url.startswith(reverse("login"))
+        RefreshToken.objects.update(auth_hash=users.auth_hash(bob))
+        for proof in ({}, {"proof-password": ""}, {"proof-password": PASSWORD}, {"proof-code": "123456"}):
+            page = client.post(USERNAME, {"username": "robert", **proof}).content.decode()
+            assert "sign out and sign in again" in page
+        assert User.objects.get(pk=bob.pk).username == "bob"
+
+    def test_the_same_factor_twice_is_no_second_one(self, bob, sign_in):
+        client = Client()
+        sign_in(client, bob)
+        expire_reauthentication()
+        assert client.post(USERNAME, {"username": "robert", "proof-password": PASSWORD}).status_code == 302
+        assert RefreshToken.objects.get().amr == "pwd"
 
 
 class TestPasswordChange:

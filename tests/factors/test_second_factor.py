@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import StringIO
 
 import pyotp
 import pytest
@@ -11,12 +12,15 @@ from django.conf import settings as live_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
+from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.factors import recovery_codes, totp
 from accounts.models import Attempt, Authenticator, RecoveryCode, SecurityEvent, TrustedBrowser, User
+from accounts.security import throttle
+from accounts.security.rate_limit import Rate
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -282,7 +286,9 @@ class TestAuthenticator:
         return signed_in
 
     def set_up(self, client):
-        page = client.get(reverse("authenticator")).content.decode()
+        response = client.get(reverse("authenticator"))
+        assert "no-store" in response["Cache-Control"]
+        page = response.content.decode()
         encrypted = re.search(r'name="secret" value="([^"]+)"', page)[1]
         secret = totp.decrypt(encrypted)
         assert " ".join(re.findall("....", secret)) in page and "<svg" in page
@@ -302,9 +308,16 @@ class TestAuthenticator:
         assert secret not in stored
         settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another key of fifty letters"
         assert totp.decrypt(stored) == secret
-        settings.SECRET_KEY_FALLBACKS = []
+        fallbacks, settings.SECRET_KEY_FALLBACKS = settings.SECRET_KEY_FALLBACKS, []
         assert totp.decrypt(stored) is None
-        assert not totp.spend(bob, pyotp.TOTP(secret).now())
+        assert not totp.spend(bob, pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30)))
+        settings.SECRET_KEY_FALLBACKS = fallbacks
+        for done in (1, 0):
+            out = StringIO()
+            call_command("tidyaccounts", stdout=out)
+            assert f"{done} secrets of authenticator apps encrypted anew" in out.getvalue()
+        settings.SECRET_KEY_FALLBACKS = []
+        assert totp.spend(bob, pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30)))
 
     @pytest.mark.parametrize("sent", [{"secret": "forged", "code": "123456"}, {"secret": "", "code": ""}, {}])
     def test_a_form_that_was_tampered_with_is_shown_anew(self, bob, signed_in, sent):
@@ -320,6 +333,14 @@ class TestAuthenticator:
         assert len(codes) == 10 and "no-store" in response["Cache-Control"]
         assert codes[0] not in client.get(reverse("recovery_codes")).content.decode()
         assert recovery_codes.spend(bob, codes[0])
+
+    @pytest.mark.parametrize("page", ["authenticator", "recovery_codes"])
+    def test_there_is_a_limit_to_how_often(self, secret, now, page, monkeypatch):
+        client = Client()
+        give_password(client)
+        client.post(SECOND_FACTOR, {"code": now()})
+        monkeypatch.setattr(throttle, "ENROLMENT", throttle.Limit("few", account=Rate(2, 60, 60, 600)))
+        assert [client.post(reverse(page), {"n": n}).status_code for n in range(3)] == [200, 200, 429]
 
     def test_removing_the_last_factor_removes_what_is_of_no_use_without(self, bob, secret, now):
         client = Client()

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
+import pyotp
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -19,10 +20,12 @@ from environ import Env
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from accounts.db_metrics import db_metrics
-from accounts.models import OutgoingMail, SecurityEvent
+from accounts.factors import totp
+from accounts.models import Authenticator, OutgoingMail, SecurityEvent
 from accounts.models.security_event import EVENT_RETENTION
 from project import health, http_metrics
 from tests import postgres, valkey
+from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
 from tests.tokens.outage import gone
 from tokens import verification
@@ -64,7 +67,7 @@ def read_all(metrics):
 @pytest.fixture
 def grown(read):
     """`grown(name)`: by how much a counter has grown since the test began, by its label, where it has."""
-    names = ("tokens", "throttled", "sign_ins", "revocations")
+    names = ("tokens", "throttled", "sign_ins", "second_factors", "revocations")
     before = {name: read(f"{name}_total") for name in names}
 
     def grown(name):
@@ -92,6 +95,17 @@ class TestCounted:
             Client().post(LOGIN, {"username": "bob", "password": f"wrong {number}"})
         assert grown("sign_ins") == {"opened": 1, "refused": 10, "throttled": 1}
         assert grown("throttled") == {"sign-in": 1}
+
+    def test_second_factors_by_outcome(self, bob, grown):
+        secret = totp.new_secret()
+        Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
+        browser = Client()
+        for code in ("000000", pyotp.TOTP(secret).now()):
+            browser.post(LOGIN, {"username": "bob", "password": PASSWORD})
+            browser.post("/accounts/second-factor/", {"code": code, "trust": "on"})
+        browser.post("/accounts/logout/")
+        browser.post(LOGIN, {"username": "bob", "password": PASSWORD})
+        assert grown("second_factors") == {"asked": 2, "refused": 1, "code": 1, "spared": 1}
 
     def test_every_session_that_ends_by_its_reason(self, bob, sign_in, client, grown):
         for _ in range(3):

@@ -48,6 +48,7 @@ def ordinary():
 def plain(answer):
     """Return the page without what differs from one visit to the next, and without why a session has ended."""
     text = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer.body.decode("latin-1"))
+    text = re.sub(r"challenge(&quot;|\"): (&quot;|\")[\w-]+", "", text)
     return re.sub(r'<div class="notice".*?</div>', "", text, flags=re.S).split()
 
 

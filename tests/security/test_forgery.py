@@ -12,7 +12,7 @@ from django.test import Client as PlainClient
 from django.urls import get_resolver
 from django.utils import timezone
 
-from accounts.models import TrustedBrowser
+from accounts.models import Passkey, TrustedBrowser
 from tests.conftest import PASSWORD
 from tests.pages import ADMINS, MISSING, OWN, VISITORS
 from tests.project.test_demo import wait_for
@@ -51,6 +51,7 @@ def forms(alice, here):
     """Every form that the site takes, with fields that would do something; by the name of its view."""
     [row] = RefreshToken.objects.filter(user=alice)
     trusted = TrustedBrowser.objects.create(user=alice, key="a", expires_at=timezone.now() + timedelta(days=1))
+    passkey = Passkey.objects.create(user=alice, credential_id="YQ")
     admin = {"action": "end_sessions", "_selected_action": str(alice.pk), "confirmed": "yes"}
     return {
         "login": (LOGIN, {"username": "alice", "password": PASSWORD}),
@@ -61,6 +62,11 @@ def forms(alice, here):
         "session_end": (f"{SESSIONS}{row.pk}/end/", {}),
         "session_name": (f"{SESSIONS}{row.pk}/name/", {"name": "evil"}),
         "second_factor": ("/accounts/second-factor/", {"code": "123456"}),
+        "confirm": ("/accounts/confirm/", {"proof-password": PASSWORD}),
+        "passkey_login": ("/accounts/login/passkey/", {"response": "{}"}),
+        "passkey_add": ("/accounts/security/passkeys/add/", {"response": "{}"}),
+        "passkey_name": (f"/accounts/security/passkeys/{passkey.pk}/name/", {"name": "evil"}),
+        "passkey_remove": (f"/accounts/security/passkeys/{passkey.pk}/remove/", {}),
         "authenticator": ("/accounts/security/authenticator/", {"code": "123456"}),
         "authenticator_remove": ("/accounts/security/authenticator/remove/", {}),
         "recovery_codes": ("/accounts/security/recovery-codes/", {}),
@@ -94,6 +100,7 @@ def forms(alice, here):
 NO_FORM = {
     *("home", "activity", "security", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done"),
     "change_password_url",
+    "passkey_options",
     "csp_report",  # which anybody may send, and which does nothing
 }
 
@@ -133,7 +140,7 @@ class TestForms:
             with transaction.atomic():
                 sent = fields | {"csrfmiddlewaretoken": token}
                 response = here.post(url, sent, headers={"origin": "https://testserver"})
-                assert response.status_code in (200, 302), name
+                assert response.status_code in (200, 302, 303), name
                 transaction.set_rollback(True)
             here.cookies = SimpleCookie(jar)
 

@@ -33,6 +33,7 @@ LEAD_ELSEWHERE = {
 FOR_PROGRAMS = {
     "/.well-known/jwks.json",
     "/.well-known/openid-configuration",
+    "/.well-known/passkey-endpoints",
     "/.well-known/security.txt",
     "/.well-known/status-list",
     "/accounts/login/passkey/options/",

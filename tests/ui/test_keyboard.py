@@ -60,7 +60,10 @@ def focused(walker):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "path"), [("", "/accounts/signup/"), ("bob", "/accounts/sessions/")])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("", "/accounts/signup/"), ("bob", "/accounts/sessions/"), ("petra", "/accounts/security/")],
+)
 def test_tab_comes_to_everything_once_and_back_again_and_the_first_stop_leads_past_the_top(walker, name, path):
     walker = walker(name)
     walker.open(path)
@@ -105,7 +108,7 @@ def test_somebody_signs_in_after_a_slip_and_out(walker):
     walker.page.keyboard.press("Enter")
     expect(walker.page.get_by_role("alert")).to_be_focused()
     walker.type("password", PASSWORD)
-    remember = walker.page.locator("[name=remember]")
+    remember = walker.page.locator("#id_remember")
     walker.go(remember)
     walker.page.keyboard.press("Space")
     expect(remember).to_be_checked()
@@ -170,14 +173,14 @@ def test_choosing_the_language_keeps_what_was_typed_but_no_password(browser, fac
     page = context.new_page()
     page.goto(f"{face.url}/accounts/login/?next=/accounts/profile/")
     page.fill("[name=username]", "wanda")
-    page.check("[name=remember]")
+    page.check("#id_remember")
     page.fill("[name=password]", "is it this?")
     page.locator(".password-toggle").press("Enter")  # now it is text
     page.get_by_role("button", name="Deutsch").press("Enter")
     expect(page.locator("html")).to_have_attribute("lang", "de")
     assert page.url == f"{face.url}/accounts/login/?next=/accounts/profile/"
     expect(page.locator("[name=username]")).to_have_value("wanda")
-    expect(page.locator("[name=remember]")).to_be_checked()
+    expect(page.locator("#id_remember")).to_be_checked()
     expect(page.locator("[name=password]")).to_have_value("")
     assert page.evaluate("sessionStorage.length") == 0
     page.reload()

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.account import deletion
-from accounts.factors import removal
-from accounts.models import EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
+from accounts.factors import removal, totp
+from accounts.models import Authenticator, EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION, SecurityEventQuerySet
 from tokens.management.progress import counting
@@ -45,9 +46,9 @@ class Command(BaseCommand):
     help = (
         "Delete the accounts whose grace period is over, those that were neither confirmed nor used for "
         f"{deletion.UNCONFIRMED_LIFETIME.days} days, the rows that are past their retention (events: "
-        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Tell users again whose "
-        "second factors will be removed, and remove them. Run it once a day; it can be interrupted at any time and run "
-        "again."
+        f"{EVENT_RETENTION.days} days), and what deleted users left behind. Tell users again whose second factors will "
+        "be removed, and remove them. Encrypt the secrets of authenticator apps by SECRET_KEY that one of "
+        "SECRET_KEY_FALLBACKS has encrypted. Run it once a day; it can be interrupted at any time and run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -83,6 +84,7 @@ def _tasks() -> list[Task]:
         Task("email verifications of deleted users", "deleted", _without_user(EmailVerification), _delete),
         Task("mails to deleted users", "deleted", _without_user(OutgoingMail), _delete),
         Task("sessions of deleted users", "anonymised", _sessions_without_user(), _anonymise_sessions),
+        Task("secrets of authenticator apps", "encrypted anew", _apps_of_other_keys(), totp.rewrite),
     ]
 
 
@@ -107,6 +109,12 @@ def _without_user(model: type[SecurityEvent] | type[EmailVerification] | type[Ou
 def _sessions_without_user() -> Rows:
     rows: Rows = RefreshToken.objects.filter(user=None).exclude(**deletion.ANONYMOUS_SESSION)
     return rows
+
+
+def _apps_of_other_keys() -> Rows:
+    """Return all: which key has encrypted a secret shows only when it is tried."""
+    apps: Rows = Authenticator.objects.all()
+    return apps if settings.SECRET_KEY_FALLBACKS else apps.none()
 
 
 def _delete(rows: Rows) -> int:
