@@ -184,9 +184,7 @@ AUTH_PASSWORD_VALIDATORS = [
 TOKENS_ISSUER = env.site("TOKENS_ISSUER")
 FORCE_SCRIPT_NAME = urlsplit(TOKENS_ISSUER).path.rstrip("/") or None  # of a site below a path: https://example.org/app
 # Every request reads these.
-TOKENS_USER_CLAIMS = env.words(
-    "TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered,factors_leaving"
-)
+TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")

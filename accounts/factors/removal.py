@@ -1,8 +1,9 @@
 """Remove the second factors of whoever can show none of them any more, after a time in which the owner can object.
 
 It is asked for with the password and by a link to the confirmed email, or by an administrator. A thief may have both,
-so every email of the account is told at once and each day, every page says so, and any session and any of the mails
-cancels it. All of it happens under the lock of the user, and the row decides: cancelling wins until they are gone.
+so every email of the account is told at once and each day, the sign-in and a banner say so, and any session and any of
+the mails cancels it. All of it happens under the lock of the user, and the row decides: cancelling wins until they are
+gone.
 """
 
 from collections.abc import Callable
@@ -213,7 +214,10 @@ def _delete(request: HttpRequest, user: User, removal: FactorRemoval | None) -> 
 
 
 def _announce(user: User, *, leaving: bool) -> None:
-    """Have every page say whether the factors of `user` will be removed (TOKENS_USER_CLAIMS)."""
+    """Have the pages of `user` say whether the factors will be removed: those that read the row, which for now are all.
+
+    It is no claim, which would make each token of everybody longer.
+    """
     User.objects.filter(pk=user.pk).update(factors_leaving=leaving)
     RefreshToken.objects.bump_for([user])
 

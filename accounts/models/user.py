@@ -119,7 +119,7 @@ class User(AbstractUser):
     password_changed_at = models.DateTimeField(default=timezone.now, editable=False)
     # Whether to ask about a copy of a session that was used (accounts/account/checkup.py).
     reuse_unanswered = models.BooleanField(default=False, editable=False)
-    # Whether the second factors will soon be removed (accounts/factors/removal.py): a claim, for the banner.
+    # Whether the second factors will soon be removed (accounts/factors/removal.py), for the banner.
     factors_leaving = models.BooleanField(default=False, db_default=False, editable=False)
     deletion_due_at = models.DateTimeField(_("deletion due"), null=True, blank=True, editable=False)
     # The language of mails: first that of the sign-up, then the user's choice. If empty, that of the request.

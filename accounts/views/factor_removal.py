@@ -48,7 +48,7 @@ def lost(request: Request) -> HttpResponse:
 def keep(request: Request) -> HttpResponse:
     """Let any session cancel the removal, by one click: who has one may have lost the factor that it began with."""
     pending = removal.pending(request.user)
-    if pending is None:
+    if pending is None:  # or it was carried out by this very sign-in: a new factor is set up there
         return redirect("security")
     if request.method != "POST":
         return render(request, "accounts/factors/keep.html", {"pending": pending})

@@ -113,6 +113,8 @@ def after_sign_in(user: User | AnonymousUser, url: str) -> str:
     """
     if getattr(user, "deletion_due_at", None):
         return resolve_url("deletion_cancel")
+    if getattr(user, "factors_leaving", False):
+        return resolve_url("factors_keep")
     if isinstance(user, User) and factors_policy.must_enrol(user):
         return resolve_url("security")
     url = url or resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -109,6 +109,8 @@ class TestActivity:
             Kind.PASSKEY_COPIED,
             Kind.REAUTHENTICATION_FAILED,
             Kind.PASSKEY_COPIED,
+            Kind.FACTOR_REMOVAL_ASKED,
+            Kind.FACTOR_REMOVAL_STARTED,
             Kind.COPY_TRIED,
             Kind.REUSE_FOUND,
         }

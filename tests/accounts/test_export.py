@@ -77,7 +77,7 @@ class TestDocument:
     def factors(self, bob):
         """What lets Bob in besides his password."""
         now, secret = timezone.now(), totp.new_secret()
-        handle = FactorSettings.objects.create(user=bob).handle
+        handle = FactorSettings.objects.get_or_create(user=bob)[0].handle
         about = {"credential_id": "the-credential", "public_key": b"the key", "aaguid": handle}
         Passkey.objects.create(user=bob, name="Phone", backup_eligible=True, last_used_at=now, **about)
         app = Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))

@@ -154,14 +154,7 @@ class TestWhoIsSignedIn:
         [("", "bob.marsh", "BM"), ("first_name", "Robert", "R"), ("last_name", "bob.marsh", "BM")],
     )
     def test_at_no_query(self, client, bob, sign_in, settings, django_assert_num_queries, claims, name, initials):
-        settings.TOKENS_USER_CLAIMS = [
-            "username",
-            *claims.split(),
-            "is_staff",
-            "email_verified_at",
-            "reuse_unanswered",
-            "factors_leaving",
-        ]
+        settings.TOKENS_USER_CLAIMS = ["username", *claims.split(), "is_staff", "email_verified_at", "reuse_unanswered"]
         User.objects.update(username="bob.marsh", first_name="Robert", last_name="Marsh")
         sign_in(client, User.objects.get())
         client.get("/")

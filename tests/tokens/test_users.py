@@ -314,7 +314,7 @@ class TestKeyOf:
 
 class TestClaimsOf:
     def test_it_says_what_the_settings_name(self, bob, settings):
-        own = {"email_verified_at": None, "reuse_unanswered": False, "factors_leaving": False}
+        own = {"email_verified_at": None, "reuse_unanswered": False}
         assert users.claims_of(bob) == {"username": "bob", "is_staff": False, **own}
         settings.TOKENS_USER_CLAIMS = ["email", "date_joined"]
         assert users.claims_of(bob) == {"email": "bob@example.org", "date_joined": bob.date_joined.isoformat()}

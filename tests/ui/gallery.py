@@ -232,7 +232,7 @@ OWN = [
     Picture("checkup", "/accounts/checkup/", who="tess"),
     Picture("checkup-banner", "/", who="tess"),
     Picture("factors-keep", "/accounts/security/keep/", who="ida"),
-    Picture("factors-keep-banner", "/", who="ida"),
+    Picture("factors-keep-banner", "/accounts/profile/", who="ida"),
     Picture("password-change", "/accounts/password/change/", who="bob"),
     Picture(
         "password-change-errors",

@@ -70,7 +70,7 @@ def made() -> dict[str, Any]:
     }
     passkey_id, jars["petra"] = factors_of(petra := person("petra"))
     _, jars["otto"] = factors_of(otto := person("otto"), passkey_only=True, proved=DAY)
-    _, jars["ida"] = factors_of(ida := person("ida"))
+    _, jars["ida"] = factors_of(ida := person("ida", factors_leaving=True))
     sweep()
     SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
     ids = {
@@ -187,7 +187,6 @@ def removal_of(user: Any, *, started: bool = False) -> str:
     from accounts.models import FactorRemoval
 
     row = FactorRemoval.objects.create(user=user, due_at=now() + 2 * DAY if started else None)
-    type(user).objects.filter(pk=user.pk).update(factors_leaving=started)
     return f"{row.pk}/{(removal.cancel_token if started else removal.start_token)(row)}"
 
 
