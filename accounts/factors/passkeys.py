@@ -8,7 +8,6 @@ import logging
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from accounts.account.user_agents import describe
@@ -89,15 +88,6 @@ def add(request: Request, response: str) -> bool:
         return _save(request, passkey)
     except IntegrityError as error:  # The same response again, too: a registration works once.
         raise InvalidResponse("There is such a passkey already.") from error
-
-
-def may_offer(user: User) -> bool:
-    """Return whether nobody has offered `user`, who has signed in by the password alone, a passkey yet, and note it."""
-    if FactorSettings.objects.filter(user=user, passkey_offered_at__isnull=False).exists() or policy.has_factor(user):
-        return False
-    _settings(user)
-    unoffered = FactorSettings.objects.filter(user=user, passkey_offered_at=None)
-    return bool(unoffered.update(passkey_offered_at=timezone.now()))
 
 
 def is_full(user: User) -> bool:

@@ -13,7 +13,6 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -70,10 +69,6 @@ class SignIn(LoginView):
             return response
         if self.carried_form:
             response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
-        elif passkeys.may_offer(user):
-            words = _("Next time, sign in with your fingerprint, face or screen lock.")
-            link = format_html('<a href="{}">{}</a>', resolve_url("security"), _("Add a passkey"))
-            messages.info(self.request, format_html("{} {}", words, link))
         known_browsers.remember(self.request, response, user)
         return response
 

@@ -15,7 +15,6 @@ from accounts.models import Attempt, FactorSettings, OutgoingMail, Passkey, Reco
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
 from tests.accounts.reauthenticating import answer, expire_reauthentication
-from tests.conftest import PASSWORD
 from tests.factors.authenticator import BE, PRESENT, UP, Authenticator
 from tests.factors.conftest import options, signals
 from tokens.models import RefreshToken
@@ -236,22 +235,6 @@ class TestSignInByPasskeyAlone:
         client.post(LOGIN, {"username": "bob", "password": "correct horse battery"})
         use(authenticator, client)
         assert not Attempt.objects.exists()
-
-
-class TestOffer:
-    OFFER = f'<a href="{SECURITY}">Add a passkey</a>'
-
-    def sign_in(self):
-        return Client().post(LOGIN, {"username": "bob", "password": PASSWORD}, follow=True).content.decode()
-
-    def test_it_is_made_once_after_a_sign_in_by_the_password_alone(self, bob):
-        assert self.OFFER in self.sign_in()
-        assert self.OFFER not in self.sign_in()
-
-    def test_it_is_not_made_to_whoever_has_a_second_factor(self, bob, passkey, authenticator):
-        FactorSettings.objects.update(passkey_offered_at=None)
-        page = use(authenticator, client := Client())
-        assert page.status_code == 302 and self.OFFER not in client.get("/").content.decode()
 
 
 def test_password_managers_find_where_passkeys_are(bob, client, sign_in, settings, django_assert_num_queries):

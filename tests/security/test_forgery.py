@@ -62,6 +62,10 @@ def forms(alice, here):
         "session_end": (f"{SESSIONS}{row.pk}/end/", {}),
         "session_name": (f"{SESSIONS}{row.pk}/name/", {"name": "evil"}),
         "second_factor": ("/accounts/second-factor/", {"code": "123456"}),
+        "factors_lost": ("/accounts/second-factor/lost/", {}),
+        "factors_remove": (f"/accounts/second-factor/remove/{row.pk}/here/", {}),
+        "factors_keep_by_link": (f"/accounts/second-factor/keep/{row.pk}/here/", {}),
+        "factors_keep": ("/accounts/security/keep/", {}),
         "confirm": ("/accounts/confirm/", {"proof-password": PASSWORD}),
         "passkey_login": ("/accounts/login/passkey/", {"response": "{}"}),
         "passkey_add": ("/accounts/security/passkeys/add/", {"response": "{}"}),
@@ -101,6 +105,7 @@ NO_FORM = {
     *("home", "activity", "security", "sessions", "jwks", "healthz", "readyz", "metrics", "password_reset_done"),
     "change_password_url",
     "passkey_options",
+    "passkey_endpoints",
     "csp_report",  # which anybody may send, and which does nothing
 }
 
