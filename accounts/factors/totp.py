@@ -98,6 +98,6 @@ def _cipher(user: User | None = None) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in _keys(f"until confirmed by {user.pk}" if user else "")])
 
 
-def _keys(purpose: str) -> Iterator[bytes]:
+def _keys(purpose: str = "") -> Iterator[bytes]:
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         yield urlsafe_b64encode(salted_hmac(_SALT, purpose, secret=secret, algorithm="sha256").digest())

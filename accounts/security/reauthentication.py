@@ -99,6 +99,8 @@ def second_factor_required(view: View) -> View:
     return cast(View, asking)
 
 
+@sensitive_post_parameters()
+@sensitive_variables()
 def ask(request: Request) -> HttpResponse | None:
     """Return the page that asks users who they are; None if this request has answered it."""
     form, passkey_form = ReauthenticationForm(request), PasskeyReauthenticationForm(request)
@@ -133,7 +135,7 @@ def reauthenticate(request: Request, password: str) -> str:
     return password
 
 
-@sensitive_variables("code")
+@sensitive_variables()
 def reauthenticate_by_code(request: Request, code: str) -> str:
     """Return `code` if it is one of the user's, and mark this session as authenticated by two factors; see above."""
     codes.count(request, request.user, code)

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.account.user_agents import describe
@@ -25,6 +26,7 @@ Kind = SecurityEvent.Kind
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
+@sensitive_variables()
 def authenticator(request: Request) -> HttpResponse:
     """Set up an authenticator app: show its secret, and take the first code that it makes."""
     form = AuthenticatorForm(request.POST if request.method == "POST" else None, request=request)
@@ -59,6 +61,7 @@ def remove_authenticator(request: Request) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @reauthentication_required
+@sensitive_variables()
 def recovery_codes(request: Request) -> HttpResponse:
     """Make new recovery codes and show them, once: in the answer to a POST, which no browser or cache keeps."""
     if not policy.has_factor(request.user):

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from accounts.factors import attempts, passkeys, recovery_codes, trusted_browsers
@@ -27,6 +28,8 @@ from tokens.decorators import fresh_session_required, starts_or_ends_session
 @starts_or_ends_session
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters()
+@sensitive_variables()
 def second_factor(request: Request) -> HttpResponse:
     """Complete the attempt of this browser by a passkey or a code. Without one, lead back to the sign-in."""
     attempt = attempts.current(request)

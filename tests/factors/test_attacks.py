@@ -8,12 +8,15 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
+from django.views.debug import ExceptionReporter
 
-from accounts.factors import totp
+from accounts.factors import recovery_codes, totp
 from accounts.models import Attempt, Authenticator, RecoveryCode
+from accounts.models.factors import RecoveryCodeQuerySet
 from accounts.security import hashers, throttle
 from accounts.security.rate_limit import Rate
 from accounts.security.reset_tokens import reset_tokens
+from tests.conftest import PASSWORD
 from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -94,6 +97,42 @@ def test_no_replica_that_lags_lets_anybody_in_who_has_just_set_up_a_factor(bob, 
     settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
     with pytest.raises(SignInHeld):
         RefreshToken.objects.start(bob)
+
+
+@pytest.fixture
+def report(monkeypatch):
+    """What Django would mail to the administrators of the failure of a view."""
+
+    def report(client, url, sent, failing):
+        monkeypatch.setattr(RecoveryCodeQuerySet, failing, None)
+        response = client.post(url, sent)
+        assert response.status_code == 500
+        return ExceptionReporter(response.wsgi_request, *response.exc_info).get_traceback_text()
+
+    return report
+
+
+def test_a_report_of_an_error_has_none_of_the_codes(bob, secret, report):
+    """Neither what was sent nor what the functions held."""
+    (code, *_) = recovery_codes.renew(bob)
+    client = Client(raise_request_exception=False)
+    client.post(reverse("login"), {"username": "bob", "password": PASSWORD})
+    told = report(client, SECOND_FACTOR, {"code": code}, "spend")
+    assert "recovery_codes.py" in told and code not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "failing"),
+    [("confirm", {"proof-code": "ab-cdef-ghij-klmn-opqr"}, "unused"), ("recovery_codes", {}, "bulk_create")],
+)
+def test_nor_has_one_of_somebody_who_is_signed_in(bob, secret, report, monkeypatch, name, sent, failing):
+    made = "ab-cdef-ghij-klmn-opqr"
+    monkeypatch.setattr(recovery_codes, "b32encode", lambda _: made[2:].replace("-", "").encode())
+    client = Client(raise_request_exception=False)
+    client.post(reverse("login"), {"username": "bob", "password": PASSWORD})
+    client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
+    told = report(client, reverse(name), sent, failing)
+    assert "recovery_codes.py" in told and "cdefghij" not in told.replace("-", "")
 
 
 class TestEnrolmentIsThrottled:
