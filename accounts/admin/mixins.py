@@ -28,6 +28,7 @@ OWN_PERMISSIONS = {
     "deactivate_user": gettext_lazy("Can close and reopen accounts"),
     "reset_user": gettext_lazy("Can send password links"),
     "export_user": gettext_lazy("Can download users' data"),
+    "remove_factors_user": gettext_lazy("Can start the removal of a second step"),
     "export_securityevent": gettext_lazy("Can download security events"),
     "end_refreshtoken": gettext_lazy("Can end sessions"),
 }

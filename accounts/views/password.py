@@ -105,6 +105,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
             return self.form_invalid(form)
         chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
+        has_factor = factors_policy.has_factor(chosen)
         withdrawn = self.reset(chosen, token)
         if withdrawn is None:
             self.validlink = False
@@ -112,7 +113,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
         for sentence in withdrawn:
             messages.success(self.request, sentence)
         response = redirect(self.get_success_url())
-        if not factors_policy.has_factor(chosen):  # or each mail would buy more guesses at its codes
+        if not has_factor:  # or each mail would buy more guesses at its codes
             known_browsers.remember(self.request, response, chosen)
         return response
 

@@ -16,6 +16,7 @@ if os.environ.get("BENCHMARKS_SESSIONS"):
         "accounts.middleware.TimeZoneMiddleware": None,  # it looks at the rows of sign-ins
         "accounts.middleware.PendingDeletionMiddleware": None,  # so does this one
         "accounts.middleware.RequiredFactorMiddleware": None,  # and this one
+        "accounts.middleware.SecondFactorMiddleware": None,  # it asks what became of a sign-in
     }
     MIDDLEWARE = [name for name in (INSTEAD.get(name, name) for name in MIDDLEWARE) if name]
     SESSION_ENGINE = "django.contrib.sessions.backends.db"
