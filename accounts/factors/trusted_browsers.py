@@ -4,10 +4,11 @@ from datetime import timedelta
 from secrets import token_urlsafe
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import SecurityEvent, User
 from accounts.models.factors import TRUST_LIFETIME, TrustedBrowser, digest
 from tokens import client
 
@@ -24,15 +25,17 @@ def is_trusted(request: HttpRequest, user: User) -> bool:
 def trust(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     """Trust this browser, in which `user` has just shown a second factor."""
     secret, now = token_urlsafe(32), timezone.now()
-    TrustedBrowser.objects.filter(user=user, expires_at__lt=now).delete()
-    TrustedBrowser.objects.create(
-        key=digest(secret),
-        user=user,
-        password_version=user.password_version,
-        user_agent=client.user_agent(request),
-        ip_address=client.ip_address(request),
-        expires_at=now + TRUST_LIFETIME,
-    )
+    with transaction.atomic():
+        TrustedBrowser.objects.filter(user=user, expires_at__lt=now).delete()
+        TrustedBrowser.objects.create(
+            key=digest(secret),
+            user=user,
+            password_version=user.password_version,
+            user_agent=client.user_agent(request),
+            ip_address=client.ip_address(request),
+            expires_at=now + TRUST_LIFETIME,
+        )
+        SecurityEvent.objects.record(request, user, SecurityEvent.Kind.BROWSER_TRUSTED)
     response.set_cookie(
         settings.TRUST_COOKIE_NAME,
         secret,

@@ -108,7 +108,6 @@ class TestActivity:
             Kind.RECOVERY_CODE_USED,
             Kind.PASSKEY_COPIED,
             Kind.REAUTHENTICATION_FAILED,
-            Kind.PASSKEY_COPIED,
             Kind.FACTOR_REMOVAL_ASKED,
             Kind.FACTOR_REMOVAL_STARTED,
             Kind.COPY_TRIED,

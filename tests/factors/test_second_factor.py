@@ -248,6 +248,7 @@ class TestTrust:
         client = Client()
         give_password(client)
         client.post(SECOND_FACTOR, {"code": now(), "trust": "on"})
+        assert SecurityEvent.objects.filter(user=bob, kind=Kind.BROWSER_TRUSTED).count() == 1
         client.post(reverse("logout"))
         assert give_password(client).status_code == 302
         assert RefreshToken.objects.live().get().amr == "pwd rba"
