@@ -82,21 +82,44 @@ def page(site, browser, browser_type, certificate, tmp_path):
         yield context.pages[0]
 
 
-def test_it_registers_at_the_sign_in_and_refreshes_when_the_mark_is_gone(page, bob, asked):
+@pytest.fixture
+def greeting(page, bob):
+    """What Bob sees, whose browser has signed in and bound its session."""
     page.goto("/accounts/login/")
     page.get_by_label("User name or email").fill("bob")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
-    greeting = page.get_by_role("heading", name="Hello, bob.")
-    expect(greeting).to_be_visible()
     while not any(cookie["name"] == "__Host-bound" for cookie in page.context.cookies()):
         page.wait_for_timeout(50)
+    return page.get_by_role("heading", name="Hello, bob.")
+
+
+def expire(page):
+    """Access token and mark are over."""
+    for kind in ("access", "bound"):
+        page.context.clear_cookies(name=f"__Host-{kind}")
+
+
+def test_it_registers_at_the_sign_in_and_refreshes_when_the_mark_is_gone(page, greeting, asked):
     assert asked == [("register", 200)]
     for count in (1, 2):
-        page.context.clear_cookies(name="__Host-bound")
-        page.context.clear_cookies(name="__Host-access")
+        expire(page)
         page.goto("/")
         expect(greeting).to_be_visible()
         assert asked[1:] == [("refresh", 200)] * count
     row = RefreshToken.objects.get()
     assert row.bound_proved_at > row.bound_at
+
+
+def test_another_browser_with_its_jar_is_sent_to_the_sign_in_page(page, greeting, asked, browser, site):
+    expire(page)
+    jar = page.context.cookies()
+    thief = browser.new_context(base_url=site, ignore_https_errors=True)
+    with chromium.closing(thief):
+        thief.add_cookies(jar)
+        copy = thief.new_page()
+        copy.goto("/accounts/profile/")
+        expect(copy.get_by_label("Password", exact=True)).to_be_visible()
+    page.goto("/")
+    expect(greeting).to_be_visible()
+    assert RefreshToken.objects.live().get().probed_jti is None

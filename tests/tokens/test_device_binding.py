@@ -52,6 +52,19 @@ def bound(bob):
     return bind(bob)
 
 
+@pytest.fixture
+def name_on():
+    """`name_on(client)`: whom the next page takes the visitor for, once it has loaded itself anew if it says so."""
+
+    def name_on(client):
+        response = client.get("/who/")
+        if "Refresh" in response.headers:
+            response = client.get("/who/")
+        return response.content.decode()
+
+    return name_on
+
+
 def bind(user, alg="ES256"):
     client, response = sign_in(user)
     device = Device(client, alg)
@@ -270,6 +283,7 @@ class TestRule:
 
     def test_without_one_it_is_nobodys_and_the_cookies_stay(self, bound, name_on):
         forwarded(bound, EXPIRED)
+        bound.client.get("/who/")
         response = bound.client.get("/who/")
         assert (response.content, response.cookies.keys()) == (b"nobody", set())
         assert bound.refresh().status_code == 200
@@ -308,6 +322,57 @@ class TestRule:
         bound.client.cookies[cookies.name_of("bound")] = marks.sign(bound.session, int(time()) + LIFETIME)
         assert name_on(bound.client) == "bob"
         assert RefreshToken.objects.get().probed_jti is None
+
+
+class TestFallbacks:
+    """What a browser gets that comes without a mark."""
+
+    @pytest.fixture
+    def late(self, bound):
+        forwarded(bound, EXPIRED)
+        return bound.client
+
+    def test_a_page_loads_itself_anew_once(self, late):
+        response = late.get("/closed/?page=2", headers={"Sec-Fetch-Mode": "navigate"})
+        assert (response.status_code, response.content, response.headers["Refresh"]) == (200, b"", "0")
+        assert response.headers["Cache-Control"] == "private, no-store"
+        assert response.cookies.keys() == {"__Host-bound", "__Host-unproven"}
+        response = late.get("/closed/?page=2")
+        assert response.status_code == 302
+        assert response.url.startswith("/log-in/")
+        assert response.cookies.keys() == set()  # so that the browser that has the key goes on
+
+    def test_a_form_is_sent_once_more_and_then_kept(self, late):
+        response = late.post("/closed/?a=b", {"text": "long"})
+        assert (response.status_code, response.url) == (307, "/closed/?a=b")
+        response = late.post("/closed/?a=b", {"text": "long"})
+        assert (response.status_code, response.cookies.keys()) == (503, set())
+        assert response.headers["Retry-After"]
+
+    def test_a_form_that_comes_with_a_mark_the_second_time_is_processed(self, late, bound):
+        late.post("/closed/", {"text": "long"})
+        assert bound.refresh().status_code == 200
+        assert late.post("/closed/", {"text": "long"}).content == b"bob POST long"
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_script_gets_401(self, late, method):
+        response = getattr(late, method)("/closed/", headers={"Sec-Fetch-Mode": "cors"})
+        assert (response.status_code, response.content) == (401, b"")
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_browser_that_cannot_prove_it_now_is_told_to_come_back(self, late, method):
+        response = getattr(late, method)("/closed/", headers={"Secure-Session-Skipped": "quota_exceeded"})
+        assert (response.status_code, response.cookies.keys()) == (503, set())
+
+    def test_the_page_to_sign_in_is_shown(self, late):
+        for headers in ({}, {"Secure-Session-Skipped": "quota_exceeded"}):
+            assert "Refresh" not in late.get("/log-out/", headers=headers).headers
+
+    def test_whoever_has_no_bound_session_meets_none_of_this(self, alice):
+        client, _ = sign_in(alice)
+        elapse(EXPIRED, client)
+        response = client.get("/who/", headers={"Secure-Session-Skipped": "quota_exceeded"})
+        assert (response.status_code, response.content) == (200, b"alice")
 
 
 class TestStrictness:
