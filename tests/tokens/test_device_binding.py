@@ -11,6 +11,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.device import Device
@@ -96,6 +97,18 @@ class TestOffer:
         refreshed = client.get("/who/")
         assert cookies.name_of("refresh") in refreshed.cookies
         assert "Secure-Session-Registration" not in refreshed.headers
+
+    @pytest.mark.urls("tests.tokens.bound_urls")
+    def test_one_that_gives_a_reauthentication_offers_until_the_session_is_bound(self, bob):
+        client = Client()
+        client.force_login(bob)
+        for bound in (False, True):
+            expire_reauthentication()
+            response = answer(client, client.post("/accounts/export/"))
+            assert cookies.name_of("reauth") in response.cookies
+            assert ("Secure-Session-Registration" in response.headers) is not bound
+            if not bound:
+                assert Device(client).register(response).status_code == 200
 
     def test_off_nothing_is_offered_and_nothing_accepted(self, bob, settings, name_on):
         device = bind(bob)
