@@ -17,6 +17,7 @@ from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
 from . import client, cookies, issuing, probe, signals, users
+from .binding import challenges
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken
 from .events import TokenEvent, record
@@ -134,6 +135,8 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         issuing.write(session.outgoing, response)
         if session.reauthenticated and session.row:
             cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
+            if conf.bound_lifetime and not session.row.bound_key:
+                response.headers["Secure-Session-Registration"] = challenges.offer(session.row)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:

@@ -18,9 +18,10 @@ from django.db import Error, router
 from django.utils import timezone
 
 from . import issuing, signals, users, verification
+from .binding import marks
 from .conf import conf
 from .core import jwt, rotation
-from .core.exceptions import ExpiredToken, InvalidToken, ReusedToken, RevokedToken, TokenError
+from .core.exceptions import ExpiredToken, InvalidToken, ReusedToken, RevokedToken, TokenError, UnprovenToken
 from .core.jwt import AccessClaims, RefreshClaims
 from .core.rotation import AccessOutcome, Outcome, Refresh
 from .events import TokenEvent, record
@@ -98,7 +99,7 @@ def authenticate_refresh(
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
-        row, outcome = _decide(session, claims, judge)
+        row, outcome = _decide(request, claims, judge)
     except TokenError as error:
         return _rejected(session, error)
     if outcome is Outcome.STALE:
@@ -107,12 +108,13 @@ def authenticate_refresh(
         _tell(request, row, claims)
         return _rejected(session)
     if not judge:
-        session.row, session.claims = row, issuing.access_for(row, claims, new=True)
+        session.row, session.claims = row, issuing.access_for(row, claims, new=True, until=session.marked_until)
         return Authentication(row.user)
     record(EVENTS[outcome], claims.sid)
     _touch(row)
     newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
-    session.row, session.claims = row, issuing.access_for(row, newer or claims, new=True)
+    access = issuing.access_for(row, newer or claims, new=True, until=session.marked_until)
+    session.row, session.claims = row, access
     session.send(session.claims, newer)
     return Authentication(row.user)
 
@@ -169,7 +171,7 @@ def _accepted(request: TokenRequest, found: Authentication) -> Authentication:
 def _rejected(session: RequestSession, error: TokenError | None = None) -> Authentication:
     """Go on as an anonymous visitor, and note the cause. Without an `error` another generation was confirmed."""
     session.clear()
-    if isinstance(error, InvalidToken):
+    if isinstance(error, (InvalidToken, UnprovenToken)):
         logger.info("%s", error)
     elif isinstance(error, ExpiredToken):
         session.ended = Reason.EXPIRED
@@ -256,17 +258,19 @@ def _jti_beside(session: RequestSession) -> str | None:
         return ""
 
 
-def _decide(session: RequestSession, claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
+def _decide(request: TokenRequest, claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
     """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
 
-    Unless `judge`, nothing is. Raises RevokedToken, and InvalidToken for a browser's token in a header or an app's in a
-    cookie (RFC 9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where nothing of the
-    other's protects it.
+    Unless `judge`, nothing is. Raises RevokedToken, UnprovenToken, and InvalidToken for a browser's token in a header
+    or an app's in a cookie (RFC 9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where
+    nothing of the other's protects it.
     """
     presented = Refresh(claims.gen, claims.jti)
     row = RefreshToken.objects.get_live(claims.sid, claims.sub)
-    if row.is_app != session.bearer:
+    if row.is_app != request.tokens.bearer:
         raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
+    # Before anything is decided: a copy of the jar must not get its owner signed out by a verdict of reuse.
+    request.tokens.marked_until = marks.require(request, row)
     outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
     if not judge or outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
         return row, outcome

@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning
 from django.core.checks import register as register_check
 from django.db.models import EmailField, SlugField, URLField
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from .conf import conf
@@ -58,7 +59,10 @@ def register() -> None:
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """Return E001-E009, E011-E017 and E019: values that cannot work. Lifetimes are compared once each is a number."""
+    """Return E001-E009, E011-E017 and E019-E021: values that cannot work.
+
+    Lifetimes are compared once each is a number.
+    """
     return [
         *_names(),
         *(_spans() or _order()),
@@ -68,6 +72,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
         *_status_list(),
         *_claims(),
         *_adoption(),
+        *_binding(),
     ]
 
 
@@ -216,6 +221,29 @@ def _choices() -> Iterator[CheckMessage]:
         yield Error("TOKENS_MAX_SESSIONS must be a whole number, 1 or more.", id="tokens.E007")
     if type(conf.cookie_secure) is not bool:
         yield Error("TOKENS_COOKIE_SECURE must be True or False.", id="tokens.E009")
+
+
+def _binding() -> Iterator[CheckMessage]:
+    lifetime: object = conf.bound_lifetime
+    if (
+        not isinstance(lifetime, int | float)
+        or isinstance(lifetime, bool)
+        or not (lifetime == 0 or 300 <= lifetime < inf)
+    ):
+        yield Error(
+            "TOKENS_BOUND_LIFETIME must be a number of seconds, at least 300, or 0.",
+            hint="Browsers allow about six proofs in nine minutes.",
+            id="tokens.E020",
+        )
+    elif lifetime:
+        try:
+            reverse("tokens_binding:register")
+        except NoReverseMatch:
+            yield Error(
+                "TOKENS_BOUND_LIFETIME is set, but the URLs that browsers bind sessions with aren't included.",
+                hint='Add path("device-binding/", include("tokens.contrib.device_binding")) to ROOT_URLCONF.',
+                id="tokens.E021",
+            )
 
 
 def _cache() -> Iterator[CheckMessage]:

@@ -100,6 +100,11 @@ class Conf:
         return _setting("TOKENS_MAX_SESSIONS", 100)
 
     @cached_property
+    def bound_lifetime(self) -> float:
+        """How long a browser need not prove again that it is on the device its session is bound to; 0: none is."""
+        return _setting("TOKENS_BOUND_LIFETIME", 0)
+
+    @cached_property
     def status_list(self) -> int:
         """How many sessions the status list for neighbours has room for; 0: there is none."""
         return _setting("TOKENS_STATUS_LIST", 0)

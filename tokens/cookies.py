@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponseBase
 
 from .conf import conf
 
+# `bound` says that the browser has lately proven possession of its session's key (tokens/binding/marks.py).
 # `probe-told` keeps the probe of which the site was told, while others follow it.
-Kind = Literal["access", "refresh", "reauth", "probe", "probe-told"]
+Kind = Literal["access", "refresh", "reauth", "probe", "probe-told", "bound", "unproven"]
 
 
 def name_of(kind: Kind) -> str:
@@ -60,6 +61,19 @@ def write_reauth(response: HttpResponseBase, value: str, max_age: timedelta) -> 
 
 def write_probe(response: HttpResponseBase, kind: Kind, value: str, max_age: int) -> None:
     _set(response, kind, value, max_age=max_age)
+
+
+def write_bound(response: HttpResponseBase, value: str, max_age: int) -> None:
+    _set(response, "bound", value, max_age=max_age)
+
+
+def delete_bound(response: HttpResponseBase) -> None:
+    _unset(response, "bound")
+
+
+def write_unproven(response: HttpResponseBase, max_age: int) -> None:
+    """Note that this browser was just made to prove the key of its session."""
+    _set(response, "unproven", "1", max_age=max_age)
 
 
 def delete_probe(response: HttpResponseBase, kind: Kind) -> None:

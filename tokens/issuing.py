@@ -36,12 +36,13 @@ def next_refresh(row: RefreshToken, parent: RefreshClaims) -> RefreshClaims:
     return _refresh(row, parent.gen + 1, rotation.new_jti(time()))
 
 
-def access_for(row: RefreshToken, refresh: RefreshClaims, *, new: bool) -> AccessClaims:
+def access_for(row: RefreshToken, refresh: RefreshClaims, *, new: bool, until: int | None = None) -> AccessClaims:
     """Return the access token beside `refresh`; `new` while its generation is unconfirmed.
 
-    It expires no later than the session.
+    It expires no later than the session, and no later than `until` (Unix, seconds).
     """
     now = int(time())
+    end = now + conf.access_lifetime
     return AccessClaims(
         sub=refresh.sub,
         sid=refresh.sid,
@@ -50,7 +51,7 @@ def access_for(row: RefreshToken, refresh: RefreshClaims, *, new: bool) -> Acces
         gen=refresh.gen,
         ver=row.version,
         iat=now,
-        exp=_until(row, now + conf.access_lifetime),
+        exp=_until(row, end if until is None else min(end, until)),
         new=new,
         **_told_by(row),
     )

@@ -25,8 +25,10 @@ from django.utils.http import escape_leading_slashes
 
 from . import auth, cookies, probe, users
 from .authentication import authenticate
+from .binding import fallbacks
+from .binding.fallbacks import Fallback
 from .conf import conf
-from .core.exceptions import InvalidKeys, RevocationListUnavailable
+from .core.exceptions import InvalidKeys, RevocationListUnavailable, UnprovenToken
 from .models import RefreshToken
 from .revocation import get_revocation_list
 from .session import OWNER, RequestSession, TokenRequest, show_sign_in
@@ -92,6 +94,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
                 found = authenticate(request, fresh=_needs_fresh(request))
                 if found.probe:
                     return probe.response(request, found.probe)
+                if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view)):
+                    return answer
                 _settle(tokens, found.user or _take_over(request) or AnonymousUser())
             except (RevocationListUnavailable, Error):
                 logger.exception("A request could not be authenticated.")
@@ -156,6 +160,19 @@ def _visitor(request: TokenRequest) -> Visitor:
     except (RevocationListUnavailable, Error):
         logger.exception("A request could not be authenticated.")
         return AnonymousUser()
+
+
+def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
+    """Return what has a browser prove the key of its session; None if the visitor is nobody.
+
+    The page to sign in is shown to everybody: it is the way out for whoever has lost the key.
+    """
+    if getattr(view, "tokens_starts_or_ends_session", False):
+        return None
+    fallback = fallbacks.choose(request)
+    if fallback is Fallback.ANONYMOUS:
+        return None
+    return _unavailable() if fallback is Fallback.LATER else fallbacks.response(request, fallback)
 
 
 def _settle(tokens: RequestSession, user: Visitor) -> None:

@@ -59,6 +59,7 @@ class RequestSession:
     judged = False  # whether its tokens were judged, so that its probes are over
     visitor: Any = None  # the lazy `request.user`, until the view is known and with it who that is
     asked = False  # whether anybody has asked yet who it is
+    marked_until: int | None = None  # when the mark beside the refresh token is over; None if its row needs none
     accessed = False  # whether the response depends on the cookies
     created = False  # whether this request opened it
     flushed = False  # whether this request ended it

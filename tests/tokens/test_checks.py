@@ -35,6 +35,7 @@ WRONG = [
     *(("TOKENS_COOKIE_PREFIX", value, "E019") for value in ("shop;", "bücher", 1.5)),
     *(("TOKENS_STATUS_LIST", value, "E014") for value in (-8, 1001, 1024.0, False, 2**31 + 8)),
     ("TOKENS_STATUS_LIST", 1024, "E015"),
+    *(("TOKENS_BOUND_LIFETIME", value, "E020") for value in (1, 299.9, -300, "600", True, float("inf"))),
     ("TOKENS_ADOPT_SESSIONS", True, "E016"),
     *(("TOKENS_ADOPT_ENGINE", value, "E016") for value in ("", "tokens.checks")),
 ]
@@ -48,6 +49,7 @@ RIGHT = [
     ("TOKENS_USER_CLAIMS", ["username", "is_superuser", "last_login"]),
     ("TOKENS_COOKIE_SECURE", False),
     ("TOKENS_ADOPT_SESSIONS", "sessionid"),
+    ("TOKENS_BOUND_LIFETIME", 0),
 ]
 
 
@@ -320,7 +322,7 @@ class TestIds:
     def test_each_stands_for_one_thing_and_is_tried_here(self):
         code = "".join(Path(module.__file__).read_text() for module in (checks, project_checks))
         written = re.findall(r'id="tokens\.([EW]\d{3})"', code)
-        elsewhere = {"E003", "E010", "E011", "E012", "E013", "E017", "E018"}
+        elsewhere = {"E003", "E010", "E011", "E012", "E013", "E017", "E018", "E021"}
         assert sorted(written) == sorted({wanted for *_, wanted in WRONG} | elsewhere | WARNINGS)
 
 

@@ -13,7 +13,7 @@ SITE = {"accounts", "project", "tests"}
 CORE = {"core"}  # knows no Django at all
 SETTINGS = {"conf", "signals"}  # serve all
 STORE = {"client", "cookies", "events", "models", "password_upgrades", "revocation", "users", "verification"}
-SESSION = {"auth", "authentication", "bearer", "issuing", "probe", "session"}
+SESSION = {"auth", "authentication", "bearer", "binding", "issuing", "probe", "session"}
 EDGES = {
     *("admin", "apps", "checks", "contrib", "decorators", "management", "middleware", "migrations"),
     *("project_checks", "pytest_fixtures"),

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.views.decorators.cache import cache_control
 
 from tokens.contrib.status_list import status_list
@@ -188,6 +188,7 @@ urlpatterns = [
     path("active/", active),
     path("closed/", closed),
     path("jwks/", jwks),
+    path("device-binding/", include("tokens.contrib.device_binding")),
     path(".well-known/openid-configuration", metadata),
     path(".well-known/status-list", status_list),
 ]

@@ -13,6 +13,10 @@ class ExpiredToken(TokenError):
     """The token is authentic, and its time is up."""
 
 
+class UnprovenToken(TokenError):
+    """The token is authentic, and of a bound session whose key this browser has not proven to have of late."""
+
+
 class RevokedToken(TokenError):
     """The token is authentic, but the row `sid` is not live.
 

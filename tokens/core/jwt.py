@@ -148,6 +148,16 @@ def signer(token: str, *, ring: KeyRing) -> Key:
     return key
 
 
+def header_of(token: str) -> dict[str, object]:
+    """Return the header of a token by somebody else, whatever its members. Raises InvalidToken."""
+    return _object(_decoded(_segment(token)), "The header")
+
+
+def payload_of(token: str, key: Key) -> dict[str, object]:
+    """Return the payload of a token that `key` signed, whose header was checked. Raises InvalidToken."""
+    return _object(_verified(token, key), "The payload")
+
+
 def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: float) -> None:
     """Raise ExpiredToken after `exp`, or once the token is older than `lifetime` (in seconds).
 
@@ -190,11 +200,16 @@ _ELSEWHERE = {
 
 
 def _parse(token: str) -> dict[str, str]:
+    return _header(_segment(token))
+
+
+def _segment(token: str) -> str:
+    """Return the header of a token of the right shape, undecoded."""
     if len(token) > MAX_LENGTH:
         raise InvalidToken("The token is longer than 2,048 characters.")
     if not _COMPACT.fullmatch(token):
         raise InvalidToken("The token is not three parts of the base64url alphabet.")
-    return _header(token.partition(".")[0])
+    return token.partition(".")[0]
 
 
 @lru_cache(maxsize=64)

@@ -129,6 +129,14 @@ def parse_jwks(jwks: object) -> KeyRing:
     return KeyRing(current=keys[signing[0]], verifying=keys)
 
 
+def public_key(entry: Jwk) -> Key:
+    """Return the public key in `entry`. Raises InvalidKeys, for one with a private part too."""
+    key = _key(entry)
+    if key.public is None or key.secret is not None:
+        raise InvalidKeys("A key is not public.")
+    return key
+
+
 def generate_jwk(alg: str, state: str = CURRENT) -> Jwk:
     """Return a new private key for `alg`, one of KINDS."""
     made = _NEW[alg]()

@@ -164,6 +164,19 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         behind = self.filter(pk=sid, generation__lt=refresh.generation, revoked_at=None)
         return bool(behind.update(generation=refresh.generation, jti=refresh.jti))
 
+    def bind(self, row: RefreshToken, key: str) -> bool:
+        """Have a live row that has no key keep this one for ever. Return whether this call did."""
+        row.bound_key, row.bound_at = key, timezone.now()
+        row.bound_proved_at = row.bound_at
+        unbound = self.live().filter(pk=row.pk, bound_key="")
+        return bool(unbound.update(bound_key=key, bound_at=row.bound_at, bound_proved_at=row.bound_at))
+
+    def prove(self, row: RefreshToken, moment: datetime) -> bool:
+        """Stamp a proof whose challenge is of `moment`. Return whether it counts: each does once."""
+        earlier = self.live().filter(pk=row.pk, bound_proved_at__lt=moment)
+        row.bound_proved_at = max(moment, timezone.now())
+        return bool(earlier.update(bound_proved_at=row.bound_proved_at))
+
     def withdraw_probe(self, sid: str, jti: str) -> bool:
         """Forget the probe of a token that turned out to be late. Return whether there was one to forget."""
         return bool(self.filter(pk=sid, probed_jti=jti).update(probed_jti=None, probe_count=0))

@@ -1,0 +1,122 @@
+"""The two endpoints of device-bound sessions, which browsers call by themselves (W3C DBSC).
+
+    path("device-binding/", include("tokens.contrib.device_binding"))
+
+Neither reads a cookie. A browser forgets its key for good at a redirect, a 401 or a 429: throttles and redirects must
+be kept away from them, and trouble is a 503.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from .. import cookies
+from ..binding import challenges, marks
+from ..conf import conf
+from ..core import proofs
+from ..core.exceptions import InvalidToken, RevokedToken
+from ..decorators import anonymous_only
+from ..models import RefreshToken
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def _for_browsers(view: View) -> View:
+    """Answer 401 where binding is off, and to whatever concerns no live session: the browser forgets the key."""
+
+    @csrf_exempt
+    @require_POST
+    @never_cache
+    @login_not_required
+    @anonymous_only
+    @wraps(view)
+    def answered(request: HttpRequest) -> HttpResponse:
+        try:
+            return view(request) if conf.bound_lifetime else HttpResponse(status=401)
+        except RevokedToken:
+            return HttpResponse(status=401)
+
+    return answered
+
+
+@_for_browsers
+def register(request: HttpRequest) -> HttpResponse:
+    """Keep the key that a browser proves to have, for the session that it was offered in."""
+    try:
+        proof = proofs.read_registration(_proof(request))
+        row = _live_row(challenges.registered(proof.challenge))
+    except InvalidToken:
+        return HttpResponse(status=401)
+    if not RefreshToken.objects.bind(row, proof.key):
+        return HttpResponse(status=401)
+    return _proven(row)
+
+
+@_for_browsers
+def refresh(request: HttpRequest) -> HttpResponse:
+    """Give a new mark to a browser that proves possession of its session's key; else ask for that."""
+    row = _live_row(request.headers.get("Sec-Secure-Session-Id", "").strip('"'))
+    if not row.bound_key:
+        return HttpResponse(status=401)
+    try:
+        proof = proofs.read_refresh(_proof(request), row.bound_key)
+        moment = challenges.moment_of(proof.challenge, row)
+    except InvalidToken:
+        return _asked(row)
+    if not RefreshToken.objects.prove(row, moment):
+        return _asked(_live_row(str(row.pk)))  # this proof was used before, or the session has just ended
+    return _proven(row)
+
+
+app_name = "tokens_binding"
+urlpatterns = [path("register", register, name="register"), path("refresh", refresh, name="refresh")]
+
+
+def _proof(request: HttpRequest) -> str:
+    return request.headers.get("Secure-Session-Response", "").strip('"')
+
+
+def _live_row(sid: str) -> RefreshToken:
+    """Return the live row of an id that anybody may have sent. Raises RevokedToken."""
+    try:
+        key = UUID(sid)
+    except ValueError:
+        raise RevokedToken(sid) from None
+    row: RefreshToken | None = RefreshToken.objects.on_primary().select_related("user").filter(pk=key).first()
+    if row is None:
+        raise RevokedToken(sid)
+    row.check_live()
+    return row
+
+
+def _proven(row: RefreshToken) -> HttpResponse:
+    """Return the mark, the session's rules for the browser, and the challenge of the next proof."""
+    name, secure = cookies.name_of("bound"), "Secure; " if conf.cookie_secure else ""
+    static = settings.STATIC_URL or ""
+    excluded = [{"type": "exclude", "domain": "*", "path": static}] if static.startswith("/") else []
+    response = JsonResponse(
+        {
+            "session_identifier": str(row.pk),
+            "refresh_url": reverse("tokens_binding:refresh"),
+            "scope": {"include_site": False, "scope_specification": excluded},
+            "credentials": [{"type": "cookie", "name": name, "attributes": f"Path=/; {secure}HttpOnly; SameSite=Lax"}],
+            "allowed_refresh_initiators": ["*"],  # a link from another site: the POST carries no cookie
+        }
+    )
+    marks.write(response, str(row.pk))
+    response.headers["Secure-Session-Challenge"] = challenges.following(row)
+    return response
+
+
+def _asked(row: RefreshToken) -> HttpResponse:
+    return HttpResponse(status=403, headers={"Secure-Session-Challenge": challenges.following(row)})
