@@ -135,7 +135,7 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         issuing.write(session.outgoing, response)
         if session.reauthenticated and session.row:
             cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
-            if conf.bound_lifetime and not session.row.bound_key:
+            if conf.bound_lifetime and request.is_secure() and not session.row.bound_key:
                 response.headers["Secure-Session-Registration"] = challenges.offer(session.row)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)

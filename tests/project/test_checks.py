@@ -45,7 +45,7 @@ FIRES = {
     "tokens.E018": {"DATABASE_ROUTERS": ["tests.tokens.replica.UsersElsewhere"]},
     "tokens.E019": {"TOKENS_COOKIE_PREFIX": "shop;"},
     "tokens.E020": {"TOKENS_BOUND_LIFETIME": 299},
-    "tokens.E021": {"TOKENS_BOUND_LIFETIME": 600},
+    "tokens.E021": {"ROOT_URLCONF": "accounts.urls"},
     "tokens.W001": {"TOKENS_COOKIE_SECURE": False},
     "tokens.W002": {"TOKENS_ISSUER": GONE},
     "tokens.W003": {"TOKENS_USER_CLAIMS": ["username", "first_name", "last_name"]},

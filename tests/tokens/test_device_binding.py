@@ -33,6 +33,7 @@ EXPIRED = 16 * 60
 @pytest.fixture(autouse=True)
 def _on(settings):
     settings.TOKENS_BOUND_LIFETIME = LIFETIME
+    settings.SECURE_PROXY_SSL_HEADER = ("SERVER_NAME", "testserver")  # over TLS
 
 
 def sign_in(user, **fields):
@@ -150,7 +151,16 @@ class TestRegistration:
             "refresh_url": "/device-binding/refresh",
             "scope": {
                 "include_site": False,
-                "scope_specification": [{"type": "exclude", "domain": "*", "path": "/static/"}],
+                "scope_specification": [
+                    {"type": "exclude", "domain": "*", "path": path}
+                    for path in (
+                        "/static/",
+                        "/machine/",
+                        "/jwks/",
+                        "/.well-known/openid-configuration",
+                        "/.well-known/status-list",
+                    )
+                ],
             },
             "credentials": [
                 {
