@@ -187,6 +187,7 @@ FORCE_SCRIPT_NAME = urlsplit(TOKENS_ISSUER).path.rstrip("/") or None  # of a sit
 TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
 TOKENS_BOUND_LIFETIME = env.seconds("TOKENS_BOUND_LIFETIME", default=600)
+TOKENS_REAUTHENTICATION_URL = "confirm"
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
 if env.is_set("TOKENS_ACCESS_LIFETIME"):

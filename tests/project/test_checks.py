@@ -46,6 +46,7 @@ FIRES = {
     "tokens.E019": {"TOKENS_COOKIE_PREFIX": "shop;"},
     "tokens.E020": {"TOKENS_BOUND_LIFETIME": 299},
     "tokens.E021": {"ROOT_URLCONF": "accounts.urls"},
+    "tokens.E022": {"TOKENS_REAUTHENTICATION_URL": "/accounts/confirm/"},
     "tokens.W001": {"TOKENS_COOKIE_SECURE": False},
     "tokens.W002": {"TOKENS_ISSUER": GONE},
     "tokens.W003": {"TOKENS_USER_CLAIMS": ["username", "first_name", "last_name"]},

@@ -102,8 +102,8 @@ class TestRefusals:
 
 class TestValues:
     def test_a_setting_that_is_not_named_keeps_the_default_of_the_tokens(self, read):
-        ours = {"TOKENS_ISSUER", "TOKENS_USER_CLAIMS", "TOKENS_COOKIE_PREFIX", "TOKENS_BOUND_LIFETIME"}
-        assert {name for name in read() if name.startswith("TOKENS_")} == ours
+        ours = {"ISSUER", "USER_CLAIMS", "COOKIE_PREFIX", "BOUND_LIFETIME", "REAUTHENTICATION_URL"}
+        assert {name for name in read() if name.startswith("TOKENS_")} == {f"TOKENS_{name}" for name in ours}
 
     def test_each_kind_is_read_as_what_it_is(self, read):
         given = {"ACCESS_LIFETIME": "3", "REVOCATION_LAG": "0.5", "USER_CLAIMS": "username, is_staff"}

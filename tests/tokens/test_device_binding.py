@@ -56,12 +56,12 @@ def bound(bob):
 
 @pytest.fixture
 def name_on():
-    """`name_on(client)`: whom the next page takes the visitor for, once it has loaded itself anew if it says so."""
+    """`name_on(client)`: whom the next page takes the visitor for, after the redirects and reloads of a browser."""
 
     def name_on(client):
-        response = client.get("/who/")
+        response = client.get("/who/", follow=True)
         if "Refresh" in response.headers:
-            response = client.get("/who/")
+            response = client.get("/who/", follow=True)
         return response.content.decode()
 
     return name_on
