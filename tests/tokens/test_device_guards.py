@@ -9,6 +9,7 @@ from django.conf import settings as live
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from tests.accounts.reauthenticating import QUESTION
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.device import Device
@@ -266,3 +267,52 @@ class TestFirstTokens:
         assert device.register(response).status_code == 200
         prove(device, ago=OLD)
         assert redirected(client.get("/guarded/"), "/guarded/")
+
+
+@pytest.mark.urls("project.urls")
+class TestSite:
+    """What people see."""
+
+    @pytest.fixture
+    def browse(self, client, sign_in):
+        """`browse(user)`: the device of a browser in which `user` has signed in, with an old mark."""
+
+        def browse(user):
+            device = Device(client)
+            assert device.register(sign_in(client, user)).status_code == 200
+            prove(device, ago=OLD)
+            return device
+
+        return browse
+
+    def test_the_admin_is_guarded(self, browse, alice):
+        device = browse(alice)
+        assert redirected(device.client.get("/admin/"), "/admin/")
+        assert device.refresh().status_code == 200
+        assert b"Users, sessions and activity" in device.client.get("/admin/").content
+
+    def test_the_sign_in_page_says_why_and_stays(self, browse, bob):
+        thief = browse(bob).client
+        assert redirected(thief.get("/accounts/profile/"), "/accounts/profile/")
+        page = thief.get(thief.get("/accounts/profile/").url)
+        assert page.status_code == 200
+        assert "verify that this is the device you signed in on" in page.content.decode()
+        assert set(jar(thief)) == {"access", "refresh"}
+
+    def test_a_form_that_would_be_lost_is_to_be_sent_again(self, browse, bob):
+        thief = browse(bob).client
+        assert redirected(thief.post("/accounts/profile/", {"first_name": "Bob"}), "/accounts/profile/")
+        page = thief.post("/accounts/profile/", {"first_name": "Bob"})
+        assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+        assert "reload this page to send it again" in page.content.decode()
+
+    def test_without_a_proof_the_password_opens_the_page(self, browse, bob):
+        client = browse(bob).client
+        response = client.get("/accounts/profile/", headers=SKIPPED)
+        assert (response.status_code, response.url) == (302, "/accounts/confirm/?next=/accounts/profile/")
+        assert QUESTION in client.get(response.url, headers=SKIPPED).content.decode()
+        wrong = client.post(response.url, {"proof-password": "not this one"}, headers=SKIPPED)
+        assert wrong.status_code == 200 and "__Host-bound" not in wrong.cookies
+        right = client.post(response.url, {"proof-password": PASSWORD}, headers=SKIPPED)
+        assert (right.status_code, right.url) == (302, "/accounts/profile/")
+        assert client.get("/accounts/profile/").status_code == 200
