@@ -10,7 +10,7 @@ from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.outage import gone
-from tokens.models import RefreshToken, RefreshTokenQuerySet
+from tokens.models import RefreshToken, RefreshTokenManager
 from tokens.testing import AsyncClient, Client
 
 Reason = RefreshToken.Reason
@@ -83,10 +83,10 @@ class TestUnavailable:
     def no_row_is_found(self, monkeypatch):
         """The database goes away after the page is made, when the row is asked for on the way out."""
 
-        def refuse(rows):
+        def refuse(rows, sid):
             raise OperationalError("the server has gone")
 
-        monkeypatch.setattr(RefreshTokenQuerySet, "exists", refuse)
+        monkeypatch.setattr(RefreshTokenManager, "is_live", refuse)
 
     def test_a_page_that_is_made_is_answered_without_cookies(self, bob, signed_in, request, name_on):
         browser = signed_in(bob)
