@@ -65,6 +65,7 @@ class Prepared:
                 query.add_update_values(self._sets)  # type: ignore[attr-defined]
             compiler = query.get_compiler(using)
             self._built[using] = Built(rows, compiler, *compiler.as_sql())
+            compiler.connection = None  # a thread that ends takes its connection along
         return self._built[using]
 
     def _filled(self, built: Built, using: str, values: dict[str, object]) -> tuple[Any, ...]:
