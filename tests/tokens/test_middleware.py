@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 
@@ -141,6 +142,35 @@ class TestAsync:
         response = asyncio.run(visitor.get("/who-async/"))
         assert response.content == b"bob bob@example.org"
         assert "__Host-refresh" in response.cookies
+
+    @pytest.fixture
+    def threads(self, monkeypatch):
+        """What of ours left the event loop, by name; Django's handler does for its signals."""
+        left = []
+        call = SyncToAsync.__call__
+
+        async def counted(self, *args, **kwargs):
+            left.append(getattr(self.func, "func", self.func).__name__)
+            return await call(self, *args, **kwargs)
+
+        monkeypatch.setattr(SyncToAsync, "__call__", counted)
+        return left
+
+    def test_a_good_access_token_needs_no_thread(self, transactional_db, bob, settings, threads):
+        settings.MIDDLEWARE = ["tokens.middleware.TokenMiddleware", "tokens.middleware.LoginRequiredMiddleware"]
+        settings.TOKENS_REVOCATION_LAG = 3600
+        visitor = AsyncClient()
+        visitor.force_login(bob)
+
+        def threads_of_a_request():
+            threads.clear()
+            assert asyncio.run(visitor.get("/name-async/")).content == b"bob"
+            return [name for name in threads if name.startswith("process")]
+
+        assert threads_of_a_request() == ["process_view"]  # which reads the revocation list
+        assert threads_of_a_request() == []
+        elapse(EXPIRED, visitor)
+        assert threads_of_a_request() == ["process_view", "process_response"]
 
     def test_signing_in_and_out_in_async_code(self, transactional_db, bob):
         async def journey():
