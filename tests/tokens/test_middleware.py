@@ -147,6 +147,7 @@ class TestAsync:
     def threads(self, monkeypatch):
         """What of ours left the event loop, by name; Django's handler does for its signals."""
         left = []
+        monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)  # which tests with a browser set
         call = SyncToAsync.__call__
 
         async def counted(self, *args, **kwargs):
