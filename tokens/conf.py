@@ -109,6 +109,11 @@ class Conf:
         return _setting("TOKENS_BOUND_LIFETIME", 0)
 
     @cached_property
+    def reauthentication_url(self) -> str:
+        """The name of the URL that asks users who they are, for a browser that cannot prove its key just now."""
+        return _setting("TOKENS_REAUTHENTICATION_URL", "")
+
+    @cached_property
     def status_list(self) -> int:
         """How many sessions the status list for neighbours has room for; 0: there is none."""
         return _setting("TOKENS_STATUS_LIST", 0)

@@ -112,7 +112,9 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
             tokens.asked = True
             try:
-                found = authenticate(request, fresh=_needs_fresh(request))
+                fresh = _needs_fresh(request)
+                tokens.guarded = fresh and _needs_proof(request, view)
+                found = authenticate(request, fresh=fresh)
                 if found.probe:
                     return probe.response(request, found.probe)
                 if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view)):
@@ -141,6 +143,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         session = getattr(request, "session", None)
         if session is not None and session.modified:
             _read_session(request, response)
+        if tokens.flushed and tokens.unproven and not tokens.tried:  # it may be the owner's browser after all
+            return fallbacks.response(request, Fallback.REPEAT)
         written = auth.write_cookies(request, response)
         if conf.adopt_sessions:
             _django_sessions().settle(request, response)
@@ -213,7 +217,9 @@ def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
     fallback = fallbacks.choose(request)
     if fallback is Fallback.ANONYMOUS:
         return None
-    return _unavailable() if fallback is Fallback.LATER else fallbacks.response(request, fallback)
+    if fallback is Fallback.LATER:
+        return _unavailable(60, unproven=True, form=request.method not in fallbacks.SAFE_METHODS)
+    return fallbacks.response(request, fallback)
 
 
 def _settle(tokens: RequestSession, user: Visitor) -> None:
@@ -278,6 +284,18 @@ def _needs_fresh(request: TokenRequest) -> bool:
     )
 
 
+def _needs_proof(request: TokenRequest, view: View) -> bool:
+    """Return whether a bound session opens this view, which guards the account, only with a young mark.
+
+    Not the page that asks who it is, which is for browsers that cannot prove their key just now. The page to sign in
+    shows nothing; whoever was redirected there for want of a young mark must not be redirected back.
+    """
+    match = request.resolver_match
+    if match is not None and match.view_name == conf.reauthentication_url:
+        return False
+    return request.tokens.tried or not getattr(view, "tokens_starts_or_ends_session", False)
+
+
 def _read_session(request: TokenRequest, response: HttpResponseBase) -> None:
     """Act on what the view has done to Django's session: emptied it, said how long it lasts, or left a hash.
 
@@ -320,10 +338,10 @@ def _keep_private(response: HttpResponseBase) -> None:
         response.headers["Cache-Control"] = "private, no-store"
 
 
-def _unavailable() -> HttpResponse:
+def _unavailable(seconds: int = 5, **context: bool) -> HttpResponse:
     """Return a 503 while requests cannot be authenticated: better no answer than a wrong one. The cookies stay."""
     try:
-        page: str = loader.render_to_string("503.html")
+        page: str = loader.render_to_string("503.html", context)
     except TemplateDoesNotExist:
         page = "Please try again in a moment."
-    return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+    return HttpResponse(page, status=503, headers={"Retry-After": str(seconds)})

@@ -40,6 +40,21 @@ def guarded(request: HttpRequest) -> HttpResponse:
     return who(request)
 
 
+@fresh_session_required
+def guarded_form(request: HttpRequest) -> HttpResponse:
+    """What was sent to a page that guards the account."""
+    files = "".join(file.read().decode() for file in request.FILES.values())
+    return HttpResponse(f"{request.user.get_username()} {request.method} {request.POST.get('text', '')}{files}")
+
+
+@fresh_session_required
+def confirm(request: HttpRequest) -> HttpResponse:
+    """Takes everybody's word for who they are."""
+    if request.method == "POST":
+        request.tokens.mark_reauthenticated()
+    return HttpResponse(f"Are you {request.user.get_username()}?")
+
+
 @login_not_required
 def address(request: HttpRequest) -> HttpResponse:
     """Something of the person that no token says."""
@@ -176,6 +191,8 @@ urlpatterns = [
     path("who-async/", who_async),
     path("name-async/", name_async),
     path("guarded/", guarded),
+    path("guarded-form/", guarded_form),
+    path("confirm/", confirm, name="confirm"),
     path("address/", address),
     path("log-in/", log_in, name="login"),
     path("log-out/", log_out),
