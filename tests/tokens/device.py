@@ -5,13 +5,35 @@ import re
 from typing import Any
 
 import jwt
+from asgiref.sync import async_to_sync
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import get_default_algorithms
 
 from tokens import cookies
+from tokens.testing import AsyncClient, Client
 
 REGISTRATION = re.compile(r'\(ES256 RS256\);path="(?P<path>[^"]+)";challenge="(?P<challenge>[^"]+)"')
 CHALLENGE = re.compile(r'"(?P<challenge>[^"]+)";id="(?P<id>[^"]+)"')
+
+
+class WsgiClient(Client):
+    secure = True  # over TLS
+
+    def get(self, *args, **kwargs):
+        return super().get(*args, secure=self.secure, **kwargs)
+
+    def post(self, *args, **kwargs):
+        return super().post(*args, secure=self.secure, **kwargs)
+
+
+class AsgiClient(AsyncClient):
+    secure = True
+
+    def get(self, *args, **kwargs):
+        return async_to_sync(super().get)(*args, secure=self.secure, **kwargs)
+
+    def post(self, *args, **kwargs):
+        return async_to_sync(super().post)(*args, secure=self.secure, **kwargs)
 
 
 class Device:
