@@ -2,6 +2,7 @@
 
 import json
 import re
+from copy import copy
 from typing import Any
 
 import jwt
@@ -45,6 +46,12 @@ class Device:
             ec.generate_private_key(ec.SECP256R1()) if alg == "ES256" else rsa.generate_private_key(65537, 2048)
         )
         self.challenge = self.session = self.url = ""
+
+    def copy(self) -> "Device":
+        """The same device, with another jar."""
+        other = copy(self)
+        other.client = type(self.client)()
+        return other
 
     @property
     def jwk(self) -> dict[str, Any]:
