@@ -114,7 +114,8 @@ def is_confirmed(request: Request) -> bool:
     """
     row = request.tokens.row
     amr = row.amr.split() if row else []
-    return request.tokens.is_reauthenticated and (policy.TRUSTED not in amr or policy.MULTI_FACTOR in amr)
+    skipped = policy.TRUSTED in amr and policy.MULTI_FACTOR not in amr
+    return request.tokens.is_reauthenticated and not (skipped and policy.has_factor(request.user))
 
 
 @sensitive_variables("password")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.factors import recovery_codes, totp
 from accounts.models import Authenticator, User
+from tests.accounts.reauthenticating import expire_reauthentication
 from tests.accounts.test_api import App
 from tests.conftest import PASSWORD
 from tests.factors.test_second_factor import SECOND_FACTOR, SECURITY, clock, give_password, now, secret
@@ -154,6 +155,20 @@ class TestRequiredByPage:
         assert client.post(self.URL, {"what": "ever"}).content != b"shown"
         assert client.post(self.URL, {"proof-code": now()}).url == self.URL
         assert client.get(self.URL).content == b"shown"
+
+    def test_leads_whoever_has_lost_it_since_to_set_one_up_and_believes_their_password(
+        self, bob, secret, now, signed_in, clock
+    ):
+        client = signed_in()
+        client.post(SECOND_FACTOR, {"code": now(), "trust": "on"})
+        give_password(client)
+        Authenticator.objects.all().delete()
+        assert client.get(self.URL).url == SECURITY
+        change = reverse("username_change")
+        assert client.post(change, {"username": "robert"}).status_code == 302
+        expire_reauthentication()
+        assert client.post(change, {"username": "rob", "proof-password": PASSWORD}).status_code == 302
+        assert client.post(change, {"username": "bob"}).status_code == 302
 
 
 class TestConfirm:
