@@ -15,6 +15,7 @@ from accounts.factors.passkey_forms import NewPasskeyForm, PasskeyNameForm, Pass
 from accounts.forms import LoginForm
 from accounts.mails.outbox import absolute_url
 from accounts.models import Passkey
+from accounts.security.next_url import leading_to, next_url
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.sign_in import SignIn
@@ -76,7 +77,8 @@ def add(request: Request) -> HttpResponse:
     form = NewPasskeyForm(request.POST if "response" in request.POST else None, request=request)
     if form.is_valid():
         messages.success(request, _("Your passkey is added."))
-        return redirect("recovery_codes" if form.is_first else "security")
+        onward = next_url(request, "security")
+        return redirect(leading_to("recovery_codes", next_url(request)) if form.is_first else onward)
     context = {
         "form": form,
         "passkey_options": passkeys.creation_options(request),
