@@ -76,7 +76,7 @@ def add(request: Request) -> HttpResponse:
         return redirect("security")
     form = NewPasskeyForm(request.POST if "response" in request.POST else None, request=request)
     if form.is_valid():
-        messages.success(request, _("Your passkey is added."))
+        messages.success(request, _added_unasked() if form.cleaned_data["unasked"] else _("Your passkey is added."))
         onward = next_url(request, "security")
         return redirect(leading_to("recovery_codes", next_url(request)) if form.is_first else onward)
     context = {
@@ -112,3 +112,7 @@ def remove(request: Request, pk: int) -> HttpResponse:
     if passkeys.remove(request, passkey):
         messages.success(request, _("Your passkey is removed."))
     return redirect("security")
+
+
+def _added_unasked() -> str:
+    return _("We've added a passkey, so next time you can sign in without your password. Remove it under Security.")

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
-from accounts.factors import passkeys, trusted_browsers
+from accounts.factors import passkey_offer, passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
 from accounts.factors.passkey_forms import PasskeySignInForm
 from accounts.forms import LoginForm
@@ -68,8 +68,11 @@ class SignIn(LoginView):
         if not self.request.user.is_authenticated:  # who still has to show a second factor
             self.request.carried_form = self.carried_form
             return response
+        location = response.headers["Location"]
         if self.carried_form:
-            response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
+            response = carried_forms.resume(self.request, self.carried_form, location) or response
+        elif form.cleaned_data.get("can_add_passkey"):
+            passkey_offer.make(self.request, location)
         known_browsers.remember(self.request, response, user)
         return response
 
