@@ -43,7 +43,7 @@ def renew_recovery_codes(request: Request) -> list[str]:
     with transaction.atomic():
         users.lock_for_update(request.user.pk)
         codes = recovery_codes.renew(request.user)
-        _tell(request, Kind.RECOVERY_CODES_RENEWED)
+        tell(request, Kind.RECOVERY_CODES_RENEWED)
     return codes
 
 
@@ -56,14 +56,14 @@ def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", 
         current = request.tokens.session_id
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED, keeping=current)
     request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
-    _tell(request, kind)
+    tell(request, kind)
 
 
 def removed(request: Request, kind: SecurityEvent.Kind) -> None:
     """Tell of a factor that was just removed, in its transaction. What is of no use without one goes with the last."""
     if not policy.has_factor(request.user):
         forget_rest(request.user)
-    _tell(request, kind)
+    tell(request, kind)
 
 
 def forget_rest(user: User) -> None:
@@ -72,7 +72,8 @@ def forget_rest(user: User) -> None:
     TrustedBrowser.objects.filter(user=user).delete()
 
 
-def _tell(request: Request, kind: SecurityEvent.Kind) -> None:
+def tell(request: Request, kind: SecurityEvent.Kind) -> None:
+    """Leave an event of this change of the user's factors, and a mail."""
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     alerts.notify_all("factors_changed", request.user, request, change=str(kind))
 
