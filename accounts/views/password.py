@@ -49,7 +49,8 @@ class PasswordChange(auth_views.PasswordChangeView):
             update_session_auth_hash(self.request, chosen)
             _tell(self.request, chosen, Kind.PASSWORD_CHANGED)
         response = redirect(self.get_success_url())
-        known_browsers.remember(self.request, response, chosen)
+        has_shown_one = factors_policy.MULTI_FACTOR in self.request.tokens.row.amr.split()
+        known_browsers.remember(self.request, response, chosen, by_factor=has_shown_one)
         messages.success(self.request, _("Password changed. We signed you out everywhere else."))
         return response
 

@@ -67,7 +67,7 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     response = (
         attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)
     ) or HttpResponseRedirect(url)
-    known_browsers.remember(request, response, request.user)
+    known_browsers.remember(request, response, request.user, by_factor=True)
     if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)
     attempts.delete_cookie(response)

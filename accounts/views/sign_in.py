@@ -69,7 +69,8 @@ class SignIn(LoginView):
             return response
         if self.carried_form:
             response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
-        known_browsers.remember(self.request, response, user)
+        by_factor = factors_policy.MULTI_FACTOR in self.request.tokens.amr
+        known_browsers.remember(self.request, response, user, by_factor=by_factor)
         return response
 
     def note_method(self, form: AuthenticationForm) -> None:
