@@ -5,16 +5,20 @@ from dataclasses import replace
 import pyotp
 import pytest
 import time_machine
+from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.factors import totp
-from accounts.models import Authenticator
+from accounts.models import Authenticator, FactorRemoval, SecurityEvent
+from accounts.models.factors import REMOVAL_DELAY
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
 from tests.conftest import PASSWORD
 from tokens.testing import Client
 
+Kind = SecurityEvent.Kind
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # what Bob's app and we know
 SECOND_FACTOR = reverse("second_factor")
 
 
@@ -27,18 +31,21 @@ def clock():
 
 @pytest.fixture
 def add_app(bob):
-    """`add_app()`: what Bob's app and we know from now on."""
-
-    def add_app():
-        secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-        Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
-        return secret
-
-    return add_app
+    """`add_app()`: Bob has an app from now on."""
+    return lambda: Authenticator.objects.create(user=bob, secret=totp.encrypt(SECRET))
 
 
 def give_password(client):
     return client.post(reverse("login"), {"username": "bob", "password": PASSWORD})
+
+
+@pytest.fixture
+def owner(add_app, clock):
+    """A browser in which Bob has signed in with his app."""
+    add_app()
+    give_password(client := Client())
+    assert client.post(SECOND_FACTOR, {"code": pyotp.TOTP(SECRET).now()}).status_code == 302
+    return client
 
 
 class TestBrowsersFromBefore:
@@ -61,12 +68,21 @@ class TestBrowsersFromBefore:
         add_app()
         assert [self.guess(browser) for browser in browsers] == [[200, 200]] * 2 + [[429, 429]] * 2
 
-    def test_nor_keep_its_owner_from_codes_where_one_was_shown(self, add_app, clock):
-        secret, here = add_app(), Client()
-        give_password(here)
-        assert here.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()}).status_code == 302
+    def test_nor_keep_its_owner_from_codes_where_one_was_shown(self, owner, clock):
         for number in range(3):
             self.guess(Client(REMOTE_ADDR=f"192.0.2.{number}"))
         clock.shift(30)
-        give_password(here)
-        assert here.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()}).status_code == 302
+        give_password(owner)
+        assert owner.post(SECOND_FACTOR, {"code": pyotp.TOTP(SECRET).now()}).status_code == 302
+
+
+def test_a_removal_that_the_old_password_has_started_ends_with_it(bob, owner, django_capture_on_commit_callbacks):
+    FactorRemoval.objects.create(user=bob, due_at=timezone.now() + REMOVAL_DELAY)
+    new = "another horse battery"
+    fields = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    with django_capture_on_commit_callbacks(execute=True):
+        page = owner.post(reverse("password_change"), fields, follow=True).content.decode()
+    said = "We cancelled the removal of your second step."
+    assert said in page and said in mail.outbox[-1].body
+    assert not FactorRemoval.objects.exists()
+    assert SecurityEvent.objects.filter(user=bob, kind=Kind.FACTOR_REMOVAL_CANCELLED).exists()
