@@ -56,8 +56,9 @@ class PasswordChange(auth_views.PasswordChangeView):
             withdrawn = ["factor_removal"] if removal.withdraw(self.request, chosen) else []
             _tell(self.request, chosen, Kind.PASSWORD_CHANGED, withdrawn=withdrawn)
         response = redirect(self.get_success_url())
-        has_shown_one = factors_policy.MULTI_FACTOR in self.request.tokens.row.amr.split()
-        known_browsers.remember(self.request, response, chosen, by_factor=has_shown_one)
+        row = self.request.tokens.row
+        by_factor = row is not None and factors_policy.MULTI_FACTOR in row.amr.split()
+        known_browsers.remember(self.request, response, chosen, by_factor=by_factor)
         for sentence in (_("Password changed. We signed you out everywhere else."), *recovery.sentences(withdrawn)):
             messages.success(self.request, sentence)
         return response
