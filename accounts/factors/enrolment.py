@@ -20,7 +20,7 @@ def add_authenticator(request: Request, secret: str, counter: int) -> bool:
     An app that was set up before is replaced.
     """
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        lock(request)
         first = not policy.has_factor(request.user)
         values = {"secret": totp.encrypt(secret), "last_counter": counter, "last_used_at": None}
         Authenticator.objects.update_or_create(user=request.user, defaults={**values, "confirmed_at": timezone.now()})
@@ -31,17 +31,24 @@ def add_authenticator(request: Request, secret: str, counter: int) -> bool:
 def remove_authenticator(request: Request) -> bool:
     """Remove the app; return whether there was one."""
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        lock(request)
         if not Authenticator.objects.filter(user=request.user).delete()[0]:
             return False
         removed(request, Kind.AUTHENTICATOR_REMOVED)
     return True
 
 
+def lock(request: Request) -> None:
+    """Lock the user, for whatever changes their factors. Raise UserVanished if this session has ended by then."""
+    users.lock_for_update(request.user.pk)
+    if not RefreshToken.objects.on_primary().live().filter(pk=request.tokens.session_id).exists():
+        raise users.UserVanished("The session has ended.")
+
+
 def renew_recovery_codes(request: Request) -> list[str]:
     """Replace the recovery codes and return the new ones."""
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        lock(request)
         codes = recovery_codes.renew(request.user)
         _tell(request, Kind.RECOVERY_CODES_RENEWED)
     return codes

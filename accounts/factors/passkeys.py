@@ -16,7 +16,7 @@ from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose
 from accounts.models import SecurityEvent, User
 from accounts.models.factors import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
 from accounts.types import Request
-from tokens import client, users
+from tokens import client
 
 logger = logging.getLogger("accounts")
 
@@ -98,7 +98,7 @@ def is_full(user: User) -> bool:
 def remove(request: Request, passkey: Passkey) -> bool:
     """Remove `passkey`; return whether it was still there."""
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        enrolment.lock(request)
         if not Passkey.objects.filter(pk=passkey.pk).delete()[0]:
             return False
         enrolment.removed(request, SecurityEvent.Kind.PASSKEY_REMOVED)
@@ -183,7 +183,7 @@ def unknown(response: str) -> str:
 
 def _save(request: Request, passkey: Passkey) -> bool:
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        enrolment.lock(request)
         if is_full(request.user):
             raise InvalidResponse("The user has too many passkeys.")
         first = not policy.has_factor(request.user)

@@ -10,11 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.factors import totp
-from accounts.models import Authenticator, FactorRemoval, SecurityEvent
+from accounts.models import Authenticator, FactorRemoval, Passkey, RecoveryCode, SecurityEvent
 from accounts.models.factors import REMOVAL_DELAY
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
 from tests.conftest import PASSWORD
+from tokens import users
+from tokens.models import RefreshToken
 from tokens.testing import Client
 
 Kind = SecurityEvent.Kind
@@ -74,6 +76,46 @@ class TestBrowsersFromBefore:
         clock.shift(30)
         give_password(owner)
         assert owner.post(SECOND_FACTOR, {"code": pyotp.TOTP(SECRET).now()}).status_code == 302
+
+
+class TestSessionThatEndsMeanwhile:
+    """A thief's request was let in; before it has the lock, Bob signs everybody out."""
+
+    @pytest.fixture
+    def late(self, monkeypatch):
+        """`late()`: the next request that locks a user comes too late."""
+        locking = users.lock_for_update
+
+        def lock(*args, **stamp):
+            monkeypatch.setattr(users, "lock_for_update", locking)
+            RefreshToken.objects.all().revoke(RefreshToken.Reason.ENDED)
+            return locking(*args, **stamp)
+
+        return lambda: monkeypatch.setattr(users, "lock_for_update", lock)
+
+    def test_adds_no_app(self, bob, sign_in, client, late):
+        sign_in(client, bob)
+        form = {"secret": totp.encrypt(SECRET, until_confirmed_by=bob), "code": pyotp.TOTP(SECRET).now()}
+        late()
+        assert client.post(reverse("authenticator"), form).status_code == 303
+        assert not Authenticator.objects.exists()
+
+    def test_adds_and_removes_no_passkey(self, bob, sign_in, client, enrol, late):
+        sign_in(client, bob)
+        late()
+        assert enrol(client).status_code == 303
+        assert not Passkey.objects.exists()
+        sign_in(client, bob)
+        enrol(client)
+        late()
+        assert client.post(reverse("passkey_remove", args=[Passkey.objects.get().pk])).status_code == 303
+        assert Passkey.objects.exists()
+
+    @pytest.mark.parametrize("page", ["recovery_codes", "authenticator_remove"])
+    def test_learns_no_codes_and_removes_no_app(self, owner, late, page):
+        late()
+        assert owner.post(reverse(page)).status_code == 303
+        assert Authenticator.objects.exists() and not RecoveryCode.objects.exists()
 
 
 def test_a_removal_that_the_old_password_has_started_ends_with_it(bob, owner, django_capture_on_commit_callbacks):
