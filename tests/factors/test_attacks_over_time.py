@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.factors import totp
-from accounts.models import Authenticator, FactorRemoval, Passkey, RecoveryCode, SecurityEvent
+from accounts.models import Authenticator, FactorRemoval, Passkey, RecoveryCode, SecurityEvent, User
 from accounts.models.factors import REMOVAL_DELAY
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
@@ -116,6 +116,29 @@ class TestSessionThatEndsMeanwhile:
         late()
         assert owner.post(reverse(page)).status_code == 303
         assert Authenticator.objects.exists() and not RecoveryCode.objects.exists()
+
+
+def test_a_code_of_the_app_that_is_just_replaced_is_of_no_use(bob, add_app, clock, monkeypatch):
+    add_app()
+    other = totp.encrypt(totp.new_secret())
+    comparing = totp.matching_counter
+
+    def compare(*args):
+        Authenticator.objects.update(secret=other)
+        return comparing(*args)
+
+    monkeypatch.setattr(totp, "matching_counter", compare)
+    assert not totp.spend(bob, pyotp.TOTP(SECRET).now())
+
+
+def test_an_app_gets_no_tokens_whose_user_has_to_have_a_factor_that_is_due_to_go(bob, add_app, settings, client):
+    settings.REQUIRE_SECOND_FACTOR_FOR = ["staff"]
+    User.objects.filter(pk=bob.pk).update(is_staff=True)
+    add_app()
+    FactorRemoval.objects.create(user=bob, due_at=timezone.now())
+    answer = client.post("/api/auth/login", {"username": "bob", "password": PASSWORD}, content_type="application/json")
+    assert answer.json()["title"] == "second_factor_missing"
+    assert not RefreshToken.objects.exists()
 
 
 def test_a_removal_that_the_old_password_has_started_ends_with_it(bob, owner, django_capture_on_commit_callbacks):
