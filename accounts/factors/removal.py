@@ -108,6 +108,14 @@ def withdraw(request: HttpRequest, user: User) -> bool:
     return _delete(request, user, FactorRemoval.objects.filter(user=user, actor=None).first())
 
 
+def withdraw_all() -> int:
+    """Delete what was asked for by anybody; return how many had been started."""
+    started = FactorRemoval.objects.started().count()
+    FactorRemoval.objects.all().delete()
+    User.objects.filter(factors_leaving=True).update(factors_leaving=False)
+    return started
+
+
 def remind(removal: FactorRemoval) -> bool:
     """Tell the user of `removal` again, if it is time to; return whether it was."""
     with transaction.atomic():
