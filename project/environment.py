@@ -93,9 +93,9 @@ def whole(name: str, default: int | None = None) -> int:
     return int(value)
 
 
-def seconds(name: str) -> int | float:
+def seconds(name: str, default: int | None = None) -> int | float:
     """Return a duration in seconds: an integer, or a float if it is written with a point, such as `0.5`."""
-    value = text(name).strip()
+    value = text(name, None if default is None else str(default)).strip()
     before, dot, after = value.partition(".")
     if not (value.isascii() and before.isdigit() and (after.isdigit() if dot else True)):
         raise ImproperlyConfigured(f"{name} must be a number of seconds, zero or more.")

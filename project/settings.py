@@ -186,6 +186,8 @@ FORCE_SCRIPT_NAME = urlsplit(TOKENS_ISSUER).path.rstrip("/") or None  # of a sit
 # Every request reads these.
 TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
+TOKENS_BOUND_LIFETIME = env.seconds("TOKENS_BOUND_LIFETIME", default=600)
+TOKENS_REAUTHENTICATION_URL = "confirm"
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
 if env.is_set("TOKENS_ACCESS_LIFETIME"):
@@ -261,8 +263,9 @@ if django.VERSION < (6, 1):  # which has it deprecated, and False by default
 # Security headers
 
 SECURE_SSL_REDIRECT = env.switch("SECURE_SSL_REDIRECT", default=True)
-# Monitoring connects to the process itself, without TLS.
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+# Monitoring connects to the process itself, without TLS. At a redirect a browser would forget the key of its session.
+_below = f"{FORCE_SCRIPT_NAME[1:]}/" if FORCE_SCRIPT_NAME else ""
+SECURE_REDIRECT_EXEMPT = [f"^{_below}{path}" for path in ("healthz$", "readyz$", "metrics$", "device-binding/")]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

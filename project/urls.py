@@ -24,6 +24,7 @@ urlpatterns = [
     path("apple-touch-icon.png", site.apple_touch_icon, name="apple_touch_icon"),
     path("site.css", site.site_css, name="site_css"),
     path("csp-report", csp_report, name="csp_report"),
+    path("device-binding/", include("tokens.contrib.device_binding")),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics, name="metrics"),

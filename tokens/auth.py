@@ -17,9 +17,9 @@ from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
 from . import client, cookies, issuing, probe, signals, users
-from .binding import challenges
+from .binding import challenges, marks
 from .conf import conf
-from .core.exceptions import RevocationListUnavailable, RevokedToken
+from .core.exceptions import RevocationListUnavailable, RevokedToken, UnprovenToken
 from .events import TokenEvent, record
 from .models import RefreshToken, expiry
 from .models.choices import Reason
@@ -132,16 +132,31 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
     if session.flushed:
         cookies.delete(response)
     elif session.outgoing and _still_good(session, session.outgoing):
-        issuing.write(session.outgoing, response)
+        offers = _offer_binding(request, response)
+        issuing.write(session.outgoing, response, within=conf.bound_lifetime if offers else None)
         if session.reauthenticated and session.row:
             cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
-            if conf.bound_lifetime and not session.row.bound_key:
-                response.headers["Secure-Session-Registration"] = challenges.offer(session.row)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
         return probes
     return True
+
+
+def _offer_binding(request: TokenRequest, response: HttpResponseBase) -> bool:
+    """Offer to bind a session that begins, or whose user has shown who they are. Return whether that was offered.
+
+    Of one that is bound, knowing the secret counts for as much as having the key: the response brings a mark.
+    """
+    session = request.tokens
+    if not conf.bound_lifetime or session.row is None:
+        return False
+    if session.reauthenticated and session.row.bound_key:
+        marks.write(response, str(session.row.pk))
+    elif request.is_secure() and (session.reauthenticated or session.adopted is not None):
+        response.headers["Secure-Session-Registration"] = challenges.offer(session.row)
+        return True
+    return False
 
 
 def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
@@ -176,15 +191,30 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
     if not session.created and monotonic() - outgoing.made_at > conf.confirm_after / 3:
         record(TokenEvent.LATE, outgoing.access.sid)
         return False
-    return bool(RefreshToken.objects.on_primary().filter(pk=outgoing.access.sid).live().exists())
+    return RefreshToken.objects.is_live(outgoing.access.sid)
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
     for row in RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live():
+        if not _may_end(request.tokens, row):
+            request.tokens.unproven = True
+            continue
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
             if row.revoke(reason):
                 row.reason = reason
                 signals.session_ended.send(RefreshToken, request=request, row=row)
+
+
+def _may_end(session: RequestSession, row: RefreshToken) -> bool:
+    """Return whether this browser has the key of `row`, if there is one, or its user has just signed in.
+
+    A copy of the jar must not sign out its owner.
+    """
+    try:
+        marks.require(session.mark, row)
+    except UnprovenToken:
+        return session.created and session.row is not None and session.row.user_id == row.user_id
+    return True
 
 
 def _discard(request: TokenRequest, reason: Reason) -> None:

@@ -68,6 +68,8 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
     by_access = authenticate_access(session, fresh=fresh, judge=judge)
     if by_access.user is not None:
         return _accepted(request, by_access)
+    if isinstance(by_access.error, UnprovenToken):  # the refresh token beside it needs a mark as well
+        return by_access
     by_refresh = authenticate_refresh(request, judge=judge, dead=by_access.error)
     return _accepted(request, by_refresh) if by_refresh.user is not None else by_refresh
 
@@ -162,7 +164,7 @@ def _tell(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> No
 
 def _accepted(request: TokenRequest, found: Authentication) -> Authentication:
     session = request.tokens
-    session.ended = None
+    session.ended, session.unproven = None, False
     if session.claims and session.judged and (session.probe or session.told):
         withdraw_probe(request, session.claims.sid)
     return found
@@ -173,6 +175,7 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Authe
     session.clear()
     if isinstance(error, (InvalidToken, UnprovenToken)):
         logger.info("%s", error)
+        session.unproven = isinstance(error, UnprovenToken)
     elif isinstance(error, ExpiredToken):
         session.ended = Reason.EXPIRED
     elif isinstance(error, ReusedToken):
@@ -189,6 +192,8 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
     jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
     if get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within) or fresh:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
+        if session.guarded:
+            marks.require(session.mark, session.row, young=True)
     # Only a settled generation makes it worth verifying the refresh token beside it.
     settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
     current = _without_mark(session, claims, judge) if settled else claims
@@ -270,7 +275,8 @@ def _decide(request: TokenRequest, claims: RefreshClaims, judge: bool) -> tuple[
     if row.is_app != request.tokens.bearer:
         raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
     # Before anything is decided: a copy of the jar must not get its owner signed out by a verdict of reuse.
-    request.tokens.marked_until = marks.require(request, row)
+    session = request.tokens
+    session.marked_until = marks.require(session.mark, row, young=session.guarded)
     outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
     if not judge or outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
         return row, outcome

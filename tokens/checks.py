@@ -73,6 +73,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
         *_claims(),
         *_adoption(),
         *_binding(),
+        *_url_names(),
     ]
 
 
@@ -244,6 +245,14 @@ def _binding() -> Iterator[CheckMessage]:
                 hint='Add path("device-binding/", include("tokens.contrib.device_binding")) to ROOT_URLCONF.',
                 id="tokens.E021",
             )
+
+
+def _url_names() -> Iterator[CheckMessage]:
+    if name := conf.reauthentication_url:
+        try:
+            reverse(name)
+        except NoReverseMatch:
+            yield Error("TOKENS_REAUTHENTICATION_URL must be the name of a URL.", id="tokens.E022")
 
 
 def _cache() -> Iterator[CheckMessage]:

@@ -67,9 +67,13 @@ class Conf:
         return _setting("TOKENS_COOKIE_SECURE", True)
 
     @cached_property
-    def cookie_prefix(self) -> str:
-        """What comes after `__Host-`: cookies don't know ports, so two sites on one host need names of their own."""
-        return _setting("TOKENS_COOKIE_PREFIX", "").rstrip("-")
+    def cookie_start(self) -> str:
+        """How the names of cookies begin: `__Host-`, or `__Host-shop-` if TOKENS_COOKIE_PREFIX is "shop".
+
+        Cookies don't know ports, so two sites on one host need names of their own.
+        """
+        prefix = _setting("TOKENS_COOKIE_PREFIX", "").rstrip("-")
+        return ("__Host-" if self.cookie_secure else "") + (f"{prefix}-" if prefix else "")
 
     @cached_property
     def revocation_lag(self) -> float:
@@ -103,6 +107,11 @@ class Conf:
     def bound_lifetime(self) -> float:
         """How long a browser need not prove again that it is on the device its session is bound to; 0: none is."""
         return _setting("TOKENS_BOUND_LIFETIME", 0)
+
+    @cached_property
+    def reauthentication_url(self) -> str:
+        """The name of the URL that asks users who they are, for a browser that cannot prove its key just now."""
+        return _setting("TOKENS_REAUTHENTICATION_URL", "")
 
     @cached_property
     def status_list(self) -> int:

@@ -69,8 +69,11 @@ def signed(outgoing: Outgoing) -> tuple[str, str | None]:
     return access, jwt.write_refresh(outgoing.refresh, ring=ring, issuer=issuer) if outgoing.refresh else None
 
 
-def write(outgoing: Outgoing, response: HttpResponseBase) -> None:
-    """Sign the tokens and set their cookies on `response`."""
+def write(outgoing: Outgoing, response: HttpResponseBase, *, within: float | None = None) -> None:
+    """Sign the tokens and set their cookies on `response`; the access token ends `within` (seconds)."""
+    if within is not None:  # the session may be bound next, and a copy of the jar must not outlive its first mark
+        exp = min(outgoing.access.exp, int(time() + within))
+        outgoing = replace(outgoing, access=replace(outgoing.access, exp=exp))
     access, refresh = signed(outgoing)
     max_age = outgoing.refresh.exp - int(time()) if outgoing.refresh and outgoing.refresh.remember else None
     cookies.write(response, access=access, refresh=refresh, max_age=max_age)

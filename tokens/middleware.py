@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 from weakref import proxy
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, middleware
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import DatabaseError, Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, parse_cookie
 from django.shortcuts import resolve_url
@@ -64,6 +66,25 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         except InvalidKeys as error:
             raise ImproperlyConfigured(str(error)) from error
         super().__init__(get_response)
+        in_event_loop: bool = iscoroutinefunction(get_response)
+        if in_event_loop and type(self).process_view is TokenMiddleware.process_view:
+            self.process_view = self._process_view_async  # type: ignore[assignment,method-assign]
+
+    async def __acall__(self, request: TokenRequest) -> HttpResponseBase:  # type: ignore[override]
+        """Leave the event loop only to ask the database: a good access token needs no thread."""
+        self.process_request(request)
+        response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]
+        if _has_nothing_to_write(request):
+            return self.process_response(request, response)
+        return await sync_to_async(self.process_response)(request, response)
+
+    async def _process_view_async(self, *args: Any) -> HttpResponseBase | None:
+        """Do as `process_view`, in a thread once it asks the database, which Django refuses in the event loop."""
+        process_view = partial(TokenMiddleware.process_view, self, *args)
+        if get_revocation_list().is_at_hand():
+            with suppress(SynchronousOnlyOperation):
+                return process_view()
+        return await sync_to_async(process_view)()
 
     def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
         request.tokens = RequestSession.from_cookies(request)
@@ -91,7 +112,9 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
             tokens.asked = True
             try:
-                found = authenticate(request, fresh=_needs_fresh(request))
+                fresh = _needs_fresh(request)
+                tokens.guarded = fresh and _needs_proof(request, view)
+                found = authenticate(request, fresh=fresh)
                 if found.probe:
                     return probe.response(request, found.probe)
                 if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view)):
@@ -120,6 +143,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         session = getattr(request, "session", None)
         if session is not None and session.modified:
             _read_session(request, response)
+        if tokens.flushed and tokens.unproven and not tokens.tried:  # it may be the owner's browser after all
+            return fallbacks.response(request, Fallback.REPEAT)
         written = auth.write_cookies(request, response)
         if conf.adopt_sessions:
             _django_sessions().settle(request, response)
@@ -130,8 +155,28 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         return response
 
 
+def _has_nothing_to_write(request: TokenRequest) -> bool:
+    """Return whether the way out asks no database: nothing has changed what the browser holds."""
+    tokens, session = request.tokens, getattr(request, "session", None)
+    changed = tokens.outgoing or tokens.created or tokens.flushed or (session is not None and session.modified)
+    return not changed and not conf.adopt_sessions
+
+
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
     """Django's, except that a view that is open to everybody does not load its visitor."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        in_event_loop: bool = iscoroutinefunction(get_response)
+        if in_event_loop and type(self).process_view is LoginRequiredMiddleware.process_view:
+            self.process_view = self._process_view_async  # type: ignore[assignment,method-assign]
+
+    async def _process_view_async(self, request: HttpRequest, view: View, *args: Any) -> HttpResponseBase | None:
+        """Do as `process_view`: who is signed in stays in the event loop."""
+        with suppress(SynchronousOnlyOperation):
+            if not getattr(view, "login_required", True) or request.user.is_authenticated:
+                return None
+        return await sync_to_async(LoginRequiredMiddleware.process_view)(self, request, view, *args)
 
     def process_view(
         self,
@@ -172,7 +217,9 @@ def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
     fallback = fallbacks.choose(request)
     if fallback is Fallback.ANONYMOUS:
         return None
-    return _unavailable() if fallback is Fallback.LATER else fallbacks.response(request, fallback)
+    if fallback is Fallback.LATER:
+        return _unavailable(60, unproven=True, form=request.method not in fallbacks.SAFE_METHODS)
+    return fallbacks.response(request, fallback)
 
 
 def _settle(tokens: RequestSession, user: Visitor) -> None:
@@ -237,6 +284,18 @@ def _needs_fresh(request: TokenRequest) -> bool:
     )
 
 
+def _needs_proof(request: TokenRequest, view: View) -> bool:
+    """Return whether a bound session opens this view, which guards the account, only with a young mark.
+
+    Not the page that asks who it is, which is for browsers that cannot prove their key just now. The page to sign in
+    shows nothing; whoever was redirected there for want of a young mark must not be redirected back.
+    """
+    match = request.resolver_match
+    if match is not None and match.view_name == conf.reauthentication_url:
+        return False
+    return request.tokens.tried or not getattr(view, "tokens_starts_or_ends_session", False)
+
+
 def _read_session(request: TokenRequest, response: HttpResponseBase) -> None:
     """Act on what the view has done to Django's session: emptied it, said how long it lasts, or left a hash.
 
@@ -279,10 +338,10 @@ def _keep_private(response: HttpResponseBase) -> None:
         response.headers["Cache-Control"] = "private, no-store"
 
 
-def _unavailable() -> HttpResponse:
+def _unavailable(seconds: int = 5, **context: bool) -> HttpResponse:
     """Return a 503 while requests cannot be authenticated: better no answer than a wrong one. The cookies stay."""
     try:
-        page: str = loader.render_to_string("503.html")
+        page: str = loader.render_to_string("503.html", context)
     except TemplateDoesNotExist:
         page = "Please try again in a moment."
-    return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+    return HttpResponse(page, status=503, headers={"Retry-After": str(seconds)})

@@ -54,6 +54,10 @@ class RequestSession:
     claims: AccessClaims | None = None
     row: RefreshToken | None = None  # if it was read
     ended: str | None = None  # why the session that came along has ended: a `Reason`
+    unproven = False  # whether its browser could not show that it is the one on the device the session is bound to
+    mark: str | None = None  # what says that the browser has lately proven the key of its session
+    tried = False  # whether it was just made to prove it
+    guarded = False  # whether the view guards the account: a bound session must have proven its key just now
     told: Probe | None = None  # the probe that came along of which the site was told
     telling: Probe | None = None  # that of this request
     judged = False  # whether its tokens were judged, so that its probes are over
@@ -83,16 +87,19 @@ class RequestSession:
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        access, refresh, probed, told, reauth = cookies.read_all(
+        access, refresh, probed, told, reauth, mark, tried = cookies.read_all(
             request,
             cookies.name_of("access"),
             cookies.name_of("refresh"),
             cookies.name_of("probe"),
             cookies.name_of("probe-told"),
             cookies.name_of("reauth"),
+            cookies.name_of("bound"),
+            cookies.name_of("unproven"),
         )
         session = cls(access, refresh, probe.read(probed) if probed else None, reauth)
         session.told = probe.read(told) if told else None
+        session.mark, session.tried = mark, tried is not None
         return session
 
     @classmethod

@@ -65,6 +65,14 @@ _REUSED = {
     }.items()
 }
 _OTHER = Notice(_SIGNED_OUT, _("Please sign in again."))
+# The session goes on in the browser that has its key; this one may hold a copy of its cookies.
+UNPROVEN = Notice(
+    _("Please sign in again."),
+    _(
+        "We couldn't verify that this is the device you signed in on. This can happen after you copy or move a browser "
+        "profile to another computer."
+    ),
+)
 _SILENT = {Reason.SIGNED_OUT, Reason.REPLACED}
 
 

@@ -98,8 +98,9 @@ class SignIn(LoginView):
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the explanation, the form that is carried along, and what a passkey is asked for to the context."""
+        tokens = self.request.tokens
         context = {
-            "notice": sign_out_notices.notice(self.request.tokens.ended),
+            "notice": sign_out_notices.UNPROVEN if tokens.unproven else sign_out_notices.notice(tokens.ended),
             "carried_form": self.carried_form,
             "passkey_form": PasskeySignInForm(self.request),
             "passkey_options": passkeys.request_options(),

@@ -102,8 +102,8 @@ class TestRefusals:
 
 class TestValues:
     def test_a_setting_that_is_not_named_keeps_the_default_of_the_tokens(self, read):
-        ours = {"TOKENS_ISSUER", "TOKENS_USER_CLAIMS", "TOKENS_COOKIE_PREFIX"}
-        assert {name for name in read() if name.startswith("TOKENS_")} == ours
+        ours = {"ISSUER", "USER_CLAIMS", "COOKIE_PREFIX", "BOUND_LIFETIME", "REAUTHENTICATION_URL"}
+        assert {name for name in read() if name.startswith("TOKENS_")} == {f"TOKENS_{name}" for name in ours}
 
     def test_each_kind_is_read_as_what_it_is(self, read):
         given = {"ACCESS_LIFETIME": "3", "REVOCATION_LAG": "0.5", "USER_CLAIMS": "username, is_staff"}
@@ -138,10 +138,11 @@ class TestValues:
         assert database["DISABLE_SERVER_SIDE_CURSORS"] is True and database["CONN_HEALTH_CHECKS"] is False
 
     def test_watchers_of_the_process_itself_need_no_tls(self, read):
-        settings = read()
-        for url in ("healthz", "readyz", "metrics"):
-            assert any(re.search(pattern, url) for pattern in settings["SECURE_REDIRECT_EXEMPT"])
-        assert not any(re.search(pattern, "metricsX") for pattern in settings["SECURE_REDIRECT_EXEMPT"])
+        for below in ("", "app/"):
+            exempt = read(TOKENS_ISSUER=f"https://example.org/{below}")["SECURE_REDIRECT_EXEMPT"]
+            for url in ("healthz", "readyz", "metrics", "device-binding/refresh"):
+                assert any(re.search(pattern, below + url) for pattern in exempt)
+            assert not any(re.search(pattern, f"{below}metricsX") for pattern in exempt)
 
     def test_mail_leaves_by_tls(self, read):
         settings = read()

@@ -35,6 +35,7 @@ WRONG = [
     *(("TOKENS_COOKIE_PREFIX", value, "E019") for value in ("shop;", "bücher", 1.5)),
     *(("TOKENS_STATUS_LIST", value, "E014") for value in (-8, 1001, 1024.0, False, 2**31 + 8)),
     ("TOKENS_STATUS_LIST", 1024, "E015"),
+    *(("TOKENS_REAUTHENTICATION_URL", value, "E022") for value in ("nowhere", "/accounts/confirm/")),
     *(("TOKENS_BOUND_LIFETIME", value, "E020") for value in (1, 299.9, -300, "600", True, float("inf"))),
     ("TOKENS_ADOPT_SESSIONS", True, "E016"),
     *(("TOKENS_ADOPT_ENGINE", value, "E016") for value in ("", "tokens.checks")),

@@ -33,6 +33,7 @@ EXPIRED = 16 * 60
 @pytest.fixture(autouse=True)
 def _on(settings):
     settings.TOKENS_BOUND_LIFETIME = LIFETIME
+    settings.SECURE_PROXY_SSL_HEADER = ("SERVER_NAME", "testserver")  # over TLS
 
 
 def sign_in(user, **fields):
@@ -55,12 +56,12 @@ def bound(bob):
 
 @pytest.fixture
 def name_on():
-    """`name_on(client)`: whom the next page takes the visitor for, once it has loaded itself anew if it says so."""
+    """`name_on(client)`: whom the next page takes the visitor for, after the redirects and reloads of a browser."""
 
     def name_on(client):
-        response = client.get("/who/")
+        response = client.get("/who/", follow=True)
         if "Refresh" in response.headers:
-            response = client.get("/who/")
+            response = client.get("/who/", follow=True)
         return response.content.decode()
 
     return name_on
@@ -150,7 +151,16 @@ class TestRegistration:
             "refresh_url": "/device-binding/refresh",
             "scope": {
                 "include_site": False,
-                "scope_specification": [{"type": "exclude", "domain": "*", "path": "/static/"}],
+                "scope_specification": [
+                    {"type": "exclude", "domain": "*", "path": path}
+                    for path in (
+                        "/static/",
+                        "/machine/",
+                        "/jwks/",
+                        "/.well-known/openid-configuration",
+                        "/.well-known/status-list",
+                    )
+                ],
             },
             "credentials": [
                 {

@@ -29,10 +29,30 @@ async def who_async(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{user.get_username()} {user.email}" if user.is_authenticated else "nobody")
 
 
+async def name_async(request: HttpRequest) -> HttpResponse:
+    """What the token says, of whoever is signed in."""
+    return HttpResponse(request.user.get_username())
+
+
 @login_not_required
 @fresh_session_required
 def guarded(request: HttpRequest) -> HttpResponse:
     return who(request)
+
+
+@fresh_session_required
+def guarded_form(request: HttpRequest) -> HttpResponse:
+    """What was sent to a page that guards the account."""
+    files = "".join(file.read().decode() for file in request.FILES.values())
+    return HttpResponse(f"{request.user.get_username()} {request.method} {request.POST.get('text', '')}{files}")
+
+
+@fresh_session_required
+def confirm(request: HttpRequest) -> HttpResponse:
+    """Takes everybody's word for who they are."""
+    if request.method == "POST":
+        request.tokens.mark_reauthenticated()
+    return HttpResponse(f"Are you {request.user.get_username()}?")
 
 
 @login_not_required
@@ -169,7 +189,10 @@ def closed(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("who/", who),
     path("who-async/", who_async),
+    path("name-async/", name_async),
     path("guarded/", guarded),
+    path("guarded-form/", guarded_form),
+    path("confirm/", confirm, name="confirm"),
     path("address/", address),
     path("log-in/", log_in, name="login"),
     path("log-out/", log_out),

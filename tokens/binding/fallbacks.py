@@ -1,4 +1,4 @@
-"""What a browser gets that brings a refresh token of a bound session without a good mark.
+"""What a browser gets that brings a token of a bound session without the mark that it needs.
 
 Usually it proves that it has the key before it sends a request. Where it has not, it is made to, once. The cookies
 stay, and so does the session: what comes without the key may be a copy.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from enum import Enum
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import escape_leading_slashes
 
 from .. import cookies
+from ..conf import conf
+from ..session import TokenRequest
 
 TRIED_FOR = 10  # seconds in which a browser that was made to prove the key has to be back
+SAFE_METHODS = ("GET", "HEAD")
 
 
 class Fallback(Enum):
@@ -22,33 +26,46 @@ class Fallback(Enum):
     RELOAD = "reload"  # an empty page that loads itself anew: a link from another site came unproven
     REPEAT = "repeat"  # a redirect to the same URL, with method and body
     REFUSE = "refuse"  # a script, which gets 401
+    ASK = "ask"  # the browser cannot prove it right now, but its user can say who they are
     LATER = "later"  # the browser cannot prove it right now, or a form would be lost: 503
     ANONYMOUS = "anonymous"  # the key is gone, or was never here: the visitor is nobody
 
 
-def choose(request: HttpRequest) -> Fallback:
-    """Return what to answer to a request without a mark that needs one."""
-    if "Secure-Session-Skipped" in request.headers:  # too many proofs, or the endpoint is in trouble
-        return Fallback.LATER
-    if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+def choose(request: TokenRequest) -> Fallback:
+    """Return what to answer to a request without the mark that it needs.
+
+    A browser whose mark is taken away by a redirect proves the key before it follows; one that came without a mark has
+    tried already, or came from another site.
+    """
+    tokens, safe = request.tokens, request.method in SAFE_METHODS
+    navigates = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    # Too many proofs, or the endpoint is in trouble. That is the client's word, and opens nothing.
+    if "Secure-Session-Skipped" in request.headers:
+        asks = tokens.guarded and conf.reauthentication_url and navigates and safe
+        return Fallback.ASK if asks else Fallback.LATER
+    if not tokens.tried and (tokens.mark or (navigates and not safe)):
+        return Fallback.REPEAT
+    if not navigates:
         return Fallback.REFUSE
-    tried = cookies.read(request, cookies.name_of("unproven")) is not None
-    if request.method in ("GET", "HEAD"):
-        return Fallback.ANONYMOUS if tried else Fallback.RELOAD
-    return Fallback.LATER if tried else Fallback.REPEAT
+    if not safe:
+        return Fallback.LATER
+    return Fallback.ANONYMOUS if tokens.tried else Fallback.RELOAD
 
 
-def response(request: HttpRequest, fallback: Fallback) -> HttpResponseBase:
-    """Return the answer to RELOAD, REPEAT or REFUSE. Whatever mark there is goes: the browser proves the key then."""
+def response(request: TokenRequest, fallback: Fallback) -> HttpResponseBase:
+    """Return the answer to any but LATER and ANONYMOUS. The mark goes: a browser without one proves the key."""
     answer: HttpResponseBase
+    url = request.get_full_path()
     if fallback is Fallback.REPEAT:
-        answer = HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), preserve_request=True)
+        answer = HttpResponseRedirect(escape_leading_slashes(url), preserve_request=True)
     elif fallback is Fallback.RELOAD:
         answer = HttpResponse(headers={"Refresh": "0"})
+    elif fallback is Fallback.ASK:
+        answer = redirect_to_login(url, conf.reauthentication_url)
     else:
         answer = HttpResponse(status=401)
     cookies.delete_bound(answer)
-    if fallback is not Fallback.REFUSE:
+    if fallback in (Fallback.REPEAT, Fallback.RELOAD):
         cookies.write_unproven(answer, TRIED_FOR)
     answer.headers["Cache-Control"] = "private, no-store"
     return answer

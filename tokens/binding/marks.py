@@ -1,6 +1,7 @@
 """The mark: a short-lived cookie, which says that a browser has lately proven possession of its session's key.
 
-It opens nothing by itself: a refresh token of a bound row is accepted only beside it.
+It opens nothing by itself: a refresh token of a bound row is accepted only beside it, and a page that guards the
+account only opens beside a young one.
 """
 
 from __future__ import annotations
@@ -8,30 +9,35 @@ from __future__ import annotations
 from time import time
 
 from django.core import signing
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 
 from .. import cookies
 from ..conf import conf
 from ..core.exceptions import UnprovenToken
 from ..models import RefreshToken
 
+# How many seconds a mark is young. Browsers allow a key six proofs in nine minutes, so whoever works on guarded pages
+# must not need one more often than each 108 s.
+PROVED_WITHIN = 120
+
 
 def write(response: HttpResponseBase, sid: str) -> None:
-    """Set the mark of the row `sid`, which has just proven possession of its key."""
+    """Set the mark of the row `sid`, whose browser has just proven possession of its key, or whose user knew more."""
     lifetime = int(conf.bound_lifetime)
     cookies.write_bound(response, sign(sid, int(time()) + lifetime), lifetime)
 
 
-def require(request: HttpRequest, row: RefreshToken) -> int | None:
-    """Return until when (Unix, seconds) the browser's mark is good; None for a row that needs none.
+def require(mark: str | None, row: RefreshToken, *, young: bool = False) -> int | None:
+    """Return until when (Unix, seconds) `mark` is good for `row`; None for a row that needs none.
 
-    Raises UnprovenToken if there is no good mark of this row.
+    Raises UnprovenToken if it is not good, or not `young` if it has to be.
     """
     if not row.bound_key or not conf.bound_lifetime:
         return None
-    until = good_until(cookies.read(request, cookies.name_of("bound")) or "", str(row.pk))
-    if time() >= until:
-        raise UnprovenToken(f"A refresh token of the bound session {row.pk} came without a good mark.")
+    until = good_until(mark or "", str(row.pk))
+    if time() >= (until - conf.bound_lifetime + PROVED_WITHIN if young else until):
+        kind = "young" if young else "good"
+        raise UnprovenToken(f"A token of the bound session {row.pk} came without a {kind} mark.")
     return until
 
 

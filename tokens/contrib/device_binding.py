@@ -8,14 +8,14 @@ be kept away from them, and trouble is a 503.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import path, reverse
+from django.urls import URLPattern, get_resolver, get_script_prefix, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -102,8 +102,7 @@ def _live_row(sid: str) -> RefreshToken:
 def _proven(row: RefreshToken) -> HttpResponse:
     """Return the mark, the session's rules for the browser, and the challenge of the next proof."""
     name, secure = cookies.name_of("bound"), "Secure; " if conf.cookie_secure else ""
-    static = settings.STATIC_URL or ""
-    excluded = [{"type": "exclude", "domain": "*", "path": static}] if static.startswith("/") else []
+    excluded = [{"type": "exclude", "domain": "*", "path": prefix} for prefix in _paths_without_session()]
     response = JsonResponse(
         {
             "session_identifier": str(row.pk),
@@ -116,6 +115,15 @@ def _proven(row: RefreshToken) -> HttpResponse:
     marks.write(response, str(row.pk))
     response.headers["Secure-Session-Challenge"] = challenges.following(row)
     return response
+
+
+def _paths_without_session() -> Iterator[str]:
+    """Yield the paths that no proof is needed for: the static files, and what the site itself has for machines."""
+    if (settings.STATIC_URL or "").startswith("/"):
+        yield settings.STATIC_URL
+    for pattern in get_resolver().url_patterns:
+        if isinstance(pattern, URLPattern) and getattr(pattern.callback, "tokens_anonymous_only", False):
+            yield f"{get_script_prefix()}{pattern.pattern}"
 
 
 def _asked(row: RefreshToken) -> HttpResponse:

@@ -1,0 +1,318 @@
+"""Pages that guard the account, of sessions that are bound to a device: a copy of the jar opens none of them."""
+
+from importlib import import_module
+from time import time
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings as live
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from tests.accounts.reauthenticating import QUESTION
+from tests.conftest import PASSWORD
+from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.device import Device
+from tokens import cookies, verification
+from tokens.binding import marks
+from tokens.models import RefreshToken
+from tokens.testing import AsyncClient, Client
+
+pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
+
+LIFETIME = 600
+OLD = marks.PROVED_WITHIN  # seconds, at which a mark is no longer young
+FETCH = {"Sec-Fetch-Mode": "cors"}
+SKIPPED = {"Secure-Session-Skipped": "quota_exceeded"}
+
+
+class WsgiClient(Client):
+    secure = True  # over TLS
+
+    def get(self, *args, **kwargs):
+        return super().get(*args, secure=self.secure, **kwargs)
+
+    def post(self, *args, **kwargs):
+        return super().post(*args, secure=self.secure, **kwargs)
+
+
+class AsgiClient(AsyncClient):
+    secure = True
+
+    def get(self, *args, **kwargs):
+        return async_to_sync(super().get)(*args, secure=self.secure, **kwargs)
+
+    def post(self, *args, **kwargs):
+        return async_to_sync(super().post)(*args, secure=self.secure, **kwargs)
+
+
+@pytest.fixture(autouse=True)
+def _on(settings):
+    settings.TOKENS_BOUND_LIFETIME = LIFETIME
+    settings.TOKENS_REAUTHENTICATION_URL = "confirm"
+
+
+@pytest.fixture(params=[WsgiClient, AsgiClient], ids=["wsgi", "asgi"])
+def client(request):
+    return request.param()
+
+
+@pytest.fixture
+def device(client, bob):
+    """That of a browser in which Bob has signed in, and which has bound his session."""
+    device = Device(client)
+    assert device.register(log_in(client, bob)).status_code == 200
+    return device
+
+
+def log_in(client, user):
+    return client.post("/log-in/", {"username": user.username, "password": PASSWORD})
+
+
+def prove(device, ago=0):
+    """The browser's mark is of a proof of so many seconds ago."""
+    mark = marks.sign(device.session, int(time()) + LIFETIME - ago)
+    device.client.cookies[cookies.name_of("bound")] = mark
+
+
+def holds(client, kind):
+    """Whether the jar has a cookie of this kind that has not been deleted."""
+    morsel = client.cookies.get(cookies.name_of(kind))
+    return morsel is not None and bool(morsel.value)
+
+
+def redirected(response, url):
+    """Whether a response sends the browser to the same URL once more, without its mark."""
+    assert (response.status_code, response.url) == (307, url)
+    assert response.headers["Cache-Control"] == "private, no-store"
+    assert response.cookies["__Host-bound"]["max-age"] == 0
+    return True
+
+
+def upload():
+    return {"file": SimpleUploadedFile("letter.txt", b" of a file")}
+
+
+class TestGuardedPages:
+    def test_open_beside_a_young_mark_and_others_beside_any(self, device):
+        assert device.client.get("/guarded/").content == b"bob"
+        prove(device, ago=OLD)
+        assert device.client.get("/who/").content == b"bob"
+        assert redirected(device.client.get("/guarded/"), "/guarded/")
+
+    @pytest.mark.parametrize("access", ["good", "over"])
+    @pytest.mark.parametrize(
+        ("method", "sent", "headers", "answer"),
+        [
+            ("get", dict, {}, "bob GET "),
+            ("get", dict, FETCH, "bob GET "),
+            ("post", lambda: {"text": "of a form"}, {}, "bob POST of a form"),
+            ("post", lambda: {"text": "of a script"}, FETCH, "bob POST of a script"),
+            ("post", upload, {}, "bob POST  of a file"),
+        ],
+    )
+    def test_beside_an_old_one_the_browser_proves_its_key_and_repeats(
+        self, device, settings, method, sent, headers, answer, access
+    ):
+        settings.FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+        if access == "over":
+            elapse(16 * 60, device.client)
+        prove(device, ago=OLD)
+        ask = getattr(device.client, method)
+        url = "/guarded-form/" if method == "post" else "/guarded-form/?page=2"
+        assert redirected(ask(url, sent(), headers=headers), url)
+        assert device.refresh().status_code == 200
+        assert ask(url, sent(), headers=headers).content.decode() == answer
+        assert ask(url, sent(), headers=headers).status_code == 200
+
+    def test_one_of_another_row_is_taken_away_as_well(self, device):
+        device.client.cookies[cookies.name_of("bound")] = marks.sign("another", int(time()) + LIFETIME)
+        assert redirected(device.client.get("/guarded/"), "/guarded/")
+
+    def test_of_a_session_that_is_not_bound_they_need_none_and_no_query_more(
+        self, bob, device, django_assert_num_queries
+    ):
+        other = type(device.client)()
+        log_in(other, bob)
+        for browser in (other, device.client):
+            browser.get("/guarded/")
+            with django_assert_num_queries(1):
+                assert browser.get("/guarded/").content == b"bob"
+
+    def test_off_they_need_none(self, device, settings):
+        prove(device, ago=OLD)
+        settings.TOKENS_BOUND_LIFETIME = 0
+        assert device.client.get("/guarded/").content == b"bob"
+
+
+class TestCopies:
+    """A thief with the whole jar, whose access token is good."""
+
+    @pytest.fixture
+    def thief(self, device):
+        prove(device, ago=OLD)
+        return copy_of(device.client)
+
+    def test_a_page_leads_to_the_sign_in_page_and_not_in_circles(self, thief, device):
+        assert redirected(thief.get("/guarded-form/"), "/guarded-form/")
+        response = thief.get("/guarded-form/")
+        assert (response.status_code, response.url) == (302, "/log-in/?next=/guarded-form/")
+        assert thief.get("/confirm/").content == b"Are you bob?"
+        assert set(jar(thief)) == {"access", "refresh"}  # or the owner, if it is their browser, had to sign in
+        prove(device)
+        assert device.client.get("/guarded-form/").content == b"bob GET "
+
+    def test_a_form_is_kept_and_a_script_refused(self, thief):
+        assert redirected(thief.post("/guarded-form/", {"text": "long"}), "/guarded-form/")
+        response = thief.post("/guarded-form/", {"text": "long"})
+        assert (response.status_code, set(response.cookies)) == (503, set())
+        assert thief.get("/guarded-form/", headers=FETCH).status_code == 401
+
+    def test_who_says_that_no_proof_is_possible_is_asked_who_it_is(self, thief):
+        response = thief.get("/guarded-form/?page=2", headers=SKIPPED)
+        assert (response.status_code, response.url) == (302, "/confirm/?next=/guarded-form/%3Fpage%3D2")
+        for headers in (SKIPPED, SKIPPED | FETCH):
+            assert thief.post("/guarded-form/", {}, headers=headers).status_code == 503
+        assert thief.get("/guarded-form/", headers=SKIPPED | FETCH).status_code == 503
+
+    def test_where_nothing_asks_it_is_later(self, thief, settings):
+        settings.TOKENS_REAUTHENTICATION_URL = ""
+        response = thief.get("/guarded-form/", headers=SKIPPED)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
+
+    def test_whoever_knows_the_secret_gets_a_young_mark(self, thief):
+        thief.post("/confirm/", headers=SKIPPED)
+        assert thief.get("/guarded-form/", headers=SKIPPED).content == b"bob GET "
+
+    def test_one_made_within_two_minutes_of_a_proof_opens_them_until_these_are_over(self, device):
+        prove(device, ago=OLD - 60)
+        thief = copy_of(device.client)
+        assert thief.get("/guarded-form/").content == b"bob GET "
+        thief.cookies[cookies.name_of("bound")] = marks.sign(device.session, int(time()) + LIFETIME - OLD)
+        assert redirected(thief.get("/guarded-form/"), "/guarded-form/")
+
+
+class TestSigningOut:
+    def test_with_a_mark_however_old(self, device):
+        prove(device, ago=LIFETIME - 60)
+        assert device.client.post("/log-out/").content == b"bye"
+        assert not RefreshToken.objects.live().exists()
+
+    @pytest.mark.parametrize("mark", ["over", "none"])
+    def test_a_copy_without_one_loses_its_cookies_and_the_owner_stays(self, device, mark):
+        prove(device, ago=LIFETIME)
+        thief = copy_of(device.client)
+        if mark == "none":
+            del thief.cookies[cookies.name_of("bound")]
+        assert redirected(thief.post("/log-out/"), "/log-out/")
+        assert holds(thief, "access") and holds(thief, "refresh")
+        assert thief.post("/log-out/").content == b"bye"
+        assert not (holds(thief, "access") or holds(thief, "refresh"))
+        prove(device)
+        assert device.client.get("/guarded/").content == b"bob"
+
+    def test_the_owner_proves_the_key_and_is_signed_out(self, device):
+        prove(device, ago=LIFETIME)
+        assert redirected(device.client.post("/log-out/"), "/log-out/")
+        assert device.refresh().status_code == 200
+        assert device.client.post("/log-out/").content == b"bye"
+        assert not RefreshToken.objects.live().exists()
+
+    @pytest.mark.parametrize(("name", "ended"), [("alice", False), ("bob", True)])
+    def test_a_copy_ends_nothing_by_signing_in_unless_it_knows_the_password(self, device, alice, bob, name, ended):
+        thief = copy_of(device.client)
+        del thief.cookies[cookies.name_of("bound")]
+        assert log_in(thief, {"alice": alice, "bob": bob}[name]).content.decode() == name
+        assert RefreshToken.objects.live().filter(pk=device.session).exists() is not ended
+
+
+class TestFirstTokens:
+    def left(self, client):
+        """How many seconds the access token in the jar is still good for."""
+        return verification.verify_access(jar(client)["access"]).exp - time()
+
+    def test_a_copy_from_before_the_registration_is_out_when_its_mark_would_be(self, client, bob):
+        device = Device(client)
+        response = log_in(client, bob)
+        thief = copy_of(client)
+        assert device.register(response).status_code == 200
+        assert self.left(thief) <= LIFETIME
+        elapse(LIFETIME, thief)
+        thief.get("/who/")
+        assert thief.get("/who/").content == b"nobody"
+
+    def test_over_plain_http_nothing_is_offered_and_they_live_as_ever(self, client, bob):
+        client.secure = False
+        assert "Secure-Session-Registration" not in log_in(client, bob).headers
+        assert self.left(client) > LIFETIME
+
+    def test_those_of_a_reauthentication_that_offers(self, client, bob):
+        client.force_login(bob)
+        assert self.left(client) > LIFETIME
+        response = client.post("/confirm/")
+        assert "Secure-Session-Registration" in response.headers
+        assert self.left(client) <= LIFETIME
+
+    def test_those_of_a_session_that_is_taken_over(self, client, bob, settings):
+        settings.TOKENS_ADOPT_SESSIONS = "sessionid"
+        store = import_module("django.contrib.sessions.backends.db").SessionStore()
+        store[SESSION_KEY], store[BACKEND_SESSION_KEY] = str(bob.pk), live.AUTHENTICATION_BACKENDS[0]
+        store[HASH_SESSION_KEY] = bob.get_session_auth_hash()
+        store.save()
+        client.cookies["sessionid"] = store.session_key
+        response = client.get("/who/")
+        assert response.content == b"bob"
+        assert self.left(client) <= LIFETIME
+        device = Device(client)
+        assert device.register(response).status_code == 200
+        prove(device, ago=OLD)
+        assert redirected(client.get("/guarded/"), "/guarded/")
+
+
+@pytest.mark.urls("project.urls")
+class TestSite:
+    """What people see."""
+
+    @pytest.fixture
+    def browse(self, client, sign_in):
+        """`browse(user)`: the device of a browser in which `user` has signed in, with an old mark."""
+
+        def browse(user):
+            device = Device(client)
+            assert device.register(sign_in(client, user)).status_code == 200
+            prove(device, ago=OLD)
+            return device
+
+        return browse
+
+    def test_the_admin_is_guarded(self, browse, alice):
+        device = browse(alice)
+        assert redirected(device.client.get("/admin/"), "/admin/")
+        assert device.refresh().status_code == 200
+        assert b"Users, sessions and activity" in device.client.get("/admin/").content
+
+    def test_the_sign_in_page_says_why_and_stays(self, browse, bob):
+        thief = browse(bob).client
+        assert redirected(thief.get("/accounts/profile/"), "/accounts/profile/")
+        page = thief.get(thief.get("/accounts/profile/").url)
+        assert page.status_code == 200
+        assert "verify that this is the device you signed in on" in page.content.decode()
+        assert set(jar(thief)) == {"access", "refresh"}
+
+    def test_a_form_that_would_be_lost_is_to_be_sent_again(self, browse, bob):
+        thief = browse(bob).client
+        assert redirected(thief.post("/accounts/profile/", {"first_name": "Bob"}), "/accounts/profile/")
+        page = thief.post("/accounts/profile/", {"first_name": "Bob"})
+        assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+        assert "reload this page to send it again" in page.content.decode()
+
+    def test_without_a_proof_the_password_opens_the_page(self, browse, bob):
+        client = browse(bob).client
+        response = client.get("/accounts/profile/", headers=SKIPPED)
+        assert (response.status_code, response.url) == (302, "/accounts/confirm/?next=/accounts/profile/")
+        assert QUESTION in client.get(response.url, headers=SKIPPED).content.decode()
+        wrong = client.post(response.url, {"proof-password": "not this one"}, headers=SKIPPED)
+        assert wrong.status_code == 200 and "__Host-bound" not in wrong.cookies
+        right = client.post(response.url, {"proof-password": PASSWORD}, headers=SKIPPED)
+        assert (right.status_code, right.url) == (302, "/accounts/profile/")
+        assert client.get("/accounts/profile/").status_code == 200
