@@ -3,10 +3,10 @@
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.factors import policy, recovery_codes, totp
+from accounts.factors import policy, recovery_codes, removal, totp
 from accounts.mails import alerts
 from accounts.models import SecurityEvent, User
-from accounts.models.factors import Authenticator, Passkey, RecoveryCode, TrustedBrowser
+from accounts.models.factors import Authenticator, Passkey, TrustedBrowser
 from accounts.types import Request
 from tokens import users
 from tokens.models import RefreshToken
@@ -62,6 +62,7 @@ def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", 
     if first:
         current = request.tokens.session_id
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED, keeping=current)
+    removal.drop(request, request.user)
     request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
     _tell(request, kind)
 
@@ -69,14 +70,9 @@ def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", 
 def removed(request: Request, kind: SecurityEvent.Kind) -> None:
     """Tell of a factor that was just removed, in its transaction. What is of no use without one goes with the last."""
     if not policy.has_factor(request.user):
-        forget_rest(request.user)
+        removal.forget_rest(request.user)
+        removal.drop(request, request.user)
     _tell(request, kind)
-
-
-def forget_rest(user: User) -> None:
-    """Delete what is of no use to somebody without a factor."""
-    RecoveryCode.objects.filter(user=user).delete()
-    TrustedBrowser.objects.filter(user=user).delete()
 
 
 def _tell(request: Request, kind: SecurityEvent.Kind) -> None:

@@ -78,6 +78,29 @@ class TestBrowsersFromBefore:
         assert owner.post(SECOND_FACTOR, {"code": pyotp.TOTP(SECRET).now()}).status_code == 302
 
 
+class TestFactorsThatChangeWhileTheirRemovalWaits:
+    """A thief has started it; Bob, who does not object, would lose what he has added since."""
+
+    @pytest.fixture(autouse=True)
+    def started(self, bob, owner):
+        FactorRemoval.objects.create(user=bob, due_at=timezone.now() + REMOVAL_DELAY)
+        User.objects.filter(pk=bob.pk).update(factors_leaving=True)
+
+    def assert_cancelled(self, bob):
+        assert not FactorRemoval.objects.exists()
+        assert SecurityEvent.objects.filter(user=bob, kind=Kind.FACTOR_REMOVAL_CANCELLED).exists()
+        bob.refresh_from_db()
+        assert not bob.factors_leaving
+
+    def test_a_new_one_cancels_it(self, bob, owner, enrol):
+        enrol(owner)
+        self.assert_cancelled(bob)
+
+    def test_so_does_the_end_of_the_last(self, bob, owner):
+        owner.post(reverse("authenticator_remove"))
+        self.assert_cancelled(bob)
+
+
 class TestSessionThatEndsMeanwhile:
     """A thief's request was let in; before it has the lock, Bob signs everybody out."""
 
