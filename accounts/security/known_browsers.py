@@ -77,7 +77,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User, *, by
 
 def _marks(browser: str, user: User, *, by_factor: bool = False) -> list[str]:
     """Return the marks of `user` in this browser: the one under the secret key, then those under the fallback keys."""
-    marked = f"{browser} {user.pk} {user.password_version}{' and a factor' if by_factor else ''}"
+    marked = f"{browser} {user.pk} {user.password_version}" + (" and a factor" if by_factor else "")
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     made = (salted_hmac(SALT, marked, secret=secret, algorithm="sha256") for secret in secrets)
     return [mark.hexdigest()[:32] for mark in made]
