@@ -1,14 +1,11 @@
 """A real Chromium binds its session to a key, over TLS, and proves that it has it."""
 
-import shutil
 from time import time
 
 import pytest
 from playwright.sync_api import expect
 
-from tests import chromium
-from tests.conftest import PASSWORD
-from tests.tokens.bound.conftest import expire, held, sign_in
+from tests.tokens.bound.conftest import expire
 from tokens.binding import marks
 from tokens.models import RefreshToken
 
