@@ -142,7 +142,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         session = getattr(request, "session", None)
         if session is not None and session.modified:
             _read_session(request, response)
-        if tokens.flushed and tokens.unproven and not tokens.tried:  # it may be the owner's browser after all
+        if _may_be_owners(tokens) and response.status_code < 500:
             return fallbacks.response(request, Fallback.REPEAT)
         written = auth.write_cookies(request, response)
         if conf.adopt_sessions:
@@ -219,6 +219,11 @@ def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
     if fallback is Fallback.LATER:
         return _unavailable(60, unproven=True, form=request.method not in fallbacks.SAFE_METHODS)
     return fallbacks.response(request, fallback)
+
+
+def _may_be_owners(tokens: RequestSession) -> bool:
+    """Return whether a sign-out ended nothing for want of a mark that its browser may be able to get."""
+    return tokens.flushed and tokens.unproven and not tokens.tried and not tokens.bearer
 
 
 def _settle(tokens: RequestSession, user: Visitor) -> None:

@@ -298,6 +298,12 @@ class TestSite:
         assert device.refresh().status_code == 200
         assert b"Users, sessions and activity" in device.client.get("/admin/").content
 
+    def test_the_api_ends_none_for_an_access_token_out_of_a_jar(self, browse, bob):
+        token = jar(browse(bob).client)["access"]
+        response = Client().post("/api/auth/logout", headers={"Authorization": f"Bearer {token}"})
+        assert response.status_code == 401
+        assert RefreshToken.objects.live().exists()
+
     def test_the_sign_in_page_says_why_and_stays(self, browse, bob):
         thief = browse(bob).client
         assert redirected(thief.get("/accounts/profile/"), "/accounts/profile/")
