@@ -70,6 +70,8 @@ def end(request: TokenRequest) -> None:
     if not any(request.tokens.presented_claims()):
         raise InvalidToken("The token is neither an access nor a refresh token.")
     auth.end(request)
+    if request.tokens.unproven:
+        raise InvalidToken("The session is bound to a device, and only the browser there can end it.")
 
 
 def pair(session: RequestSession, same: str = "") -> Pair:

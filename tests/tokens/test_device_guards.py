@@ -201,6 +201,18 @@ class TestSigningOut:
         assert log_in(thief, {"alice": alice, "bob": bob}[name]).content.decode() == name
         assert RefreshToken.objects.live().filter(pk=device.session).exists() is not ended
 
+    def test_a_browser_that_went_on_in_another_session_forgets_the_key(self, device, alice):
+        """The two keys share the cookie of the mark."""
+        browser = device.client
+        del browser.cookies[cookies.name_of("bound")]
+        for _ in range(2):
+            browser.post("/log-out/")
+        key = {"Sec-Secure-Session-Id": f'"{device.session}"'}
+        assert browser.post(device.url, headers=key).status_code == 403
+        log_in(browser, alice)
+        assert browser.post(device.url, headers=key).status_code == 401
+        assert device.refresh().status_code == 200  # after a link from another site, no cookie says so
+
 
 class TestFirstTokens:
     def left(self, client):
@@ -263,6 +275,12 @@ class TestSite:
         assert redirected(device.client.get("/admin/"), "/admin/")
         assert device.refresh().status_code == 200
         assert b"Users, sessions and activity" in device.client.get("/admin/").content
+
+    def test_the_api_ends_none_for_an_access_token_out_of_a_jar(self, browse, bob):
+        token = jar(browse(bob).client)["access"]
+        response = WsgiClient().post("/api/auth/logout", headers={"Authorization": f"Bearer {token}"})
+        assert response.status_code == 401
+        assert RefreshToken.objects.live().exists()
 
     def test_the_sign_in_page_says_why_and_stays(self, browse, bob):
         thief = browse(bob).client

@@ -19,6 +19,8 @@ from tests.tokens.device import REGISTRATION, AsgiClient, Device, WsgiClient
 from tests.tokens.outage import gone
 from tests.tokens.racing import together
 from tokens import cookies
+from tokens.core import proofs
+from tokens.core.exceptions import InvalidToken
 from tokens.models import RefreshToken
 
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
@@ -215,6 +217,11 @@ class TestRegistration:
             proof = form.format(signed(offer["challenge"], **key))
             RefreshToken.objects.update(bound_key="", bound_at=None)
             assert sent(device, offer["path"], proof)[:2] == (200, True)
+
+    def test_of_a_private_key_is_refused_unread(self, long):
+        """Whether `d` fits, and which factors follow from it, would take seconds to find out."""
+        with pytest.raises(InvalidToken, match="not public"):
+            proofs.read_registration(signed("c", jwk=of_rsa(long) | {"d": "AQAB"}, header=RS256))
 
 
 class TestRefresh:
