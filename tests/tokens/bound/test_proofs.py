@@ -6,7 +6,7 @@ from functools import partial
 from hashlib import sha256
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.core.cache.backends.locmem import LocMemCache
@@ -80,6 +80,10 @@ def of_rsa(key):
     return {"kty": "RSA", "n": number(public.n), "e": number(public.e)}
 
 
+def of_edwards(key):
+    return {"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key().public_bytes_raw())}
+
+
 def bare_rsa(n, e="AQAB"):
     return {"kty": "RSA", "n": number(n), "e": e}
 
@@ -142,6 +146,7 @@ def long():
 @pytest.fixture(scope="module")
 def hostile_keys(long):
     """Registrations of keys that must not be kept, properly signed wherever that can be."""
+    edwards = ed25519.Ed25519PrivateKey.generate()
     cube = rsa.generate_private_key(3, 2048)
     n, p = long.public_key().public_numbers().n, long.private_numbers().p
     by_prime = partial(by_numbers, p, pow(65537, -1, p - 1))
@@ -152,6 +157,7 @@ def hostile_keys(long):
         "text": {"jwk": "text"},
         "empty": {"jwk": {}},
         "oct": {"jwk": {"kty": "oct", "k": base64url(b"s" * 32)}, "header": {**ES256, "alg": "HS256"}},
+        "Ed25519": {"jwk": of_edwards(edwards), "header": ES256 | {"alg": "EdDSA"}, "sign": edwards.sign},
         "private": {"jwk": GOOD | {"d": number(P256.private_numbers().private_value)}},
         "for encryption": {"jwk": GOOD | {"use": "enc"}},
         "another curve": {"jwk": of_curve(P384, "P-384"), "sign": partial(by_curve, P384)},
