@@ -119,6 +119,8 @@ def authenticate_refresh(
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
         row, outcome = _decide(request, claims, judge)
+        if outcome is Outcome.STALE:  # an older mark may have been copied along with it
+            marks.require(session.mark, row, young=True)
     except TokenError as error:
         return _rejected(session, error)
     if outcome is Outcome.STALE:

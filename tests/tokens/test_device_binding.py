@@ -97,7 +97,7 @@ class TestOffer:
         assert cookies.name_of("refresh") in refreshed.cookies
         assert "Secure-Session-Registration" not in refreshed.headers
 
-    @pytest.mark.urls("tests.tokens.bound_urls")
+    @pytest.mark.urls("project.urls")
     def test_one_that_gives_a_reauthentication_offers_until_the_session_is_bound(self, bob):
         client = Client()
         client.force_login(bob)

@@ -5,7 +5,6 @@ from time import time
 from urllib.parse import urlencode
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.conf import settings as live
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,11 +12,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from tests.accounts.reauthenticating import QUESTION
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
-from tests.tokens.device import Device
+from tests.tokens.device import AsgiClient, Device, WsgiClient
 from tokens import cookies, verification
 from tokens.binding import marks
 from tokens.models import RefreshToken
-from tokens.testing import AsyncClient, Client
 
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
 
@@ -25,26 +23,6 @@ LIFETIME = 600
 OLD = marks.PROVED_WITHIN  # seconds, at which a mark is no longer young
 FETCH = {"Sec-Fetch-Mode": "cors"}
 SKIPPED = {"Secure-Session-Skipped": "quota_exceeded"}
-
-
-class WsgiClient(Client):
-    secure = True  # over TLS
-
-    def get(self, *args, **kwargs):
-        return super().get(*args, secure=self.secure, **kwargs)
-
-    def post(self, *args, **kwargs):
-        return super().post(*args, secure=self.secure, **kwargs)
-
-
-class AsgiClient(AsyncClient):
-    secure = True
-
-    def get(self, *args, **kwargs):
-        return async_to_sync(super().get)(*args, secure=self.secure, **kwargs)
-
-    def post(self, *args, **kwargs):
-        return async_to_sync(super().post)(*args, secure=self.secure, **kwargs)
 
 
 @pytest.fixture(autouse=True)
