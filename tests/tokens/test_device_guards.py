@@ -16,6 +16,7 @@ from tests.tokens.device import AsgiClient, Device, WsgiClient
 from tokens import cookies, verification
 from tokens.binding import marks
 from tokens.models import RefreshToken
+from tokens.testing import Client
 
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
 
