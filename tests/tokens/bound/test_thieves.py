@@ -105,7 +105,7 @@ def owner_has_rotated(owner):
     [
         (at_once, {"open", "signed-in", "guarded", "bearer"}),
         (mark_old, {"open", "signed-in", "bearer"}),
-        (access_over, {"open", "signed-in"}),
+        (access_over, set()),
         (mark_over, set()),
         (mark_gone, set()),
         (owner_has_rotated, set()),
