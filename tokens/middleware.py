@@ -213,7 +213,7 @@ def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
     """
     if getattr(view, "tokens_starts_or_ends_session", False):
         return None
-    fallback = fallbacks.choose(request)
+    fallback = fallbacks.choose(request, open_to_all=not getattr(view, "login_required", True))
     if fallback is Fallback.ANONYMOUS:
         return None
     if fallback is Fallback.LATER:

@@ -107,7 +107,7 @@ def owner_has_rotated(owner):
     [
         (at_once, {"open", "signed-in", "guarded", "API"}),
         (mark_old, {"open", "signed-in", "API"}),
-        (access_over, {"open", "signed-in"}),
+        (access_over, set()),
         (mark_over, set()),
         (mark_gone, set()),
         (owner_has_rotated, set()),
