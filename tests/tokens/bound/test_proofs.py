@@ -6,7 +6,7 @@ from functools import partial
 from hashlib import sha256
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.core.cache.backends.locmem import LocMemCache
@@ -19,6 +19,8 @@ from tests.tokens.device import REGISTRATION, AsgiClient, Device, WsgiClient
 from tests.tokens.outage import gone
 from tests.tokens.racing import together
 from tokens import cookies
+from tokens.core import proofs
+from tokens.core.exceptions import InvalidToken
 from tokens.models import RefreshToken
 
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
@@ -76,6 +78,10 @@ def of_curve(key, name):
 def of_rsa(key):
     public = key.public_key().public_numbers()
     return {"kty": "RSA", "n": number(public.n), "e": number(public.e)}
+
+
+def of_edwards(key):
+    return {"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key().public_bytes_raw())}
 
 
 def bare_rsa(n, e="AQAB"):
@@ -140,6 +146,7 @@ def long():
 @pytest.fixture(scope="module")
 def hostile_keys(long):
     """Registrations of keys that must not be kept, properly signed wherever that can be."""
+    edwards = ed25519.Ed25519PrivateKey.generate()
     cube = rsa.generate_private_key(3, 2048)
     n, p = long.public_key().public_numbers().n, long.private_numbers().p
     by_prime = partial(by_numbers, p, pow(65537, -1, p - 1))
@@ -150,6 +157,7 @@ def hostile_keys(long):
         "text": {"jwk": "text"},
         "empty": {"jwk": {}},
         "oct": {"jwk": {"kty": "oct", "k": base64url(b"s" * 32)}, "header": {**ES256, "alg": "HS256"}},
+        "Ed25519": {"jwk": of_edwards(edwards), "header": ES256 | {"alg": "EdDSA"}, "sign": edwards.sign},
         "private": {"jwk": GOOD | {"d": number(P256.private_numbers().private_value)}},
         "for encryption": {"jwk": GOOD | {"use": "enc"}},
         "another curve": {"jwk": of_curve(P384, "P-384"), "sign": partial(by_curve, P384)},
@@ -215,6 +223,11 @@ class TestRegistration:
             proof = form.format(signed(offer["challenge"], **key))
             RefreshToken.objects.update(bound_key="", bound_at=None)
             assert sent(device, offer["path"], proof)[:2] == (200, True)
+
+    def test_of_a_private_key_is_refused_unread(self, long):
+        """Whether `d` fits, and which factors follow from it, would take seconds to find out."""
+        with pytest.raises(InvalidToken, match="not public"):
+            proofs.read_registration(signed("c", jwk=of_rsa(long) | {"d": "AQAB"}, header=RS256))
 
 
 class TestRefresh:

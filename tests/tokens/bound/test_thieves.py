@@ -1,5 +1,6 @@
 """What a thief gets with a copy of the whole jar, made and used at each moment of a bound session; and its owner."""
 
+from functools import partial
 from time import time
 
 import pytest
@@ -30,7 +31,7 @@ def owner(request, settings, bob):
 
 @pytest.fixture
 def opened(rf):
-    """`opened(thief)`: the kinds of pages that show Bob to a browser with this jar, and `bearer` for its tokens."""
+    """`opened(thief)`: the kinds of pages that show Bob to a browser with this jar, and of APIs that take its token."""
 
     def shows(client, url):
         response = client.get(url)
@@ -49,8 +50,9 @@ def opened(rf):
     def opened(thief):
         found = {kind for kind, url in PAGES.items() if shows(copy_of(thief), url)}
         access, refresh = jar(thief)["access"], jar(thief)["refresh"]
-        if accepts(bearer.resume, rf.get("/", headers={"Authorization": f"Bearer {access}"})):
-            found.add("bearer")
+        for kind, fresh in {"API": False, "guarded API": True}.items():
+            if accepts(partial(bearer.resume, fresh=fresh), rf.get("/", headers={"Authorization": f"Bearer {access}"})):
+                found.add(kind)
         assert not accepts(bearer.exchange, rf.get("/"), refresh)
         return found
 
@@ -103,8 +105,8 @@ def owner_has_rotated(owner):
 @pytest.mark.parametrize(
     ("moment", "kinds"),
     [
-        (at_once, {"open", "signed-in", "guarded", "bearer"}),
-        (mark_old, {"open", "signed-in", "bearer"}),
+        (at_once, {"open", "signed-in", "guarded", "API"}),
+        (mark_old, {"open", "signed-in", "API"}),
         (access_over, set()),
         (mark_over, set()),
         (mark_gone, set()),
@@ -121,9 +123,9 @@ def test_a_copy_that_is_used(owner, opened, moment, kinds):
 
 def test_a_copy_from_before_the_registration(owner, opened):
     thief = copy_of(owner.client)
-    assert opened(thief) == {"open", "signed-in", "guarded", "bearer"}
+    assert opened(thief) == {"open", "signed-in", "guarded", "API", "guarded API"}
     owner.bind(owner.offer)
-    assert opened(thief) == {"open", "signed-in", "bearer"}
+    assert opened(thief) == {"open", "signed-in", "API"}
     elapse(LIFETIME, owner.client, thief)
     assert opened(thief) == set()
     assert owner.client.get("/guarded-form/").content.startswith(b"bob")
