@@ -1,7 +1,7 @@
 """The mark: a short-lived cookie, which says that a browser has lately proven possession of its session's key.
 
-It opens nothing by itself. A refresh, a page that guards the account and a sign-out need a young one beside the tokens of
-a bound row. It is over when the access token is that was given beside it: browsers prove the key just before a refresh.
+It opens nothing by itself. A refresh, a page that guards the account and a sign-out need a young one beside the tokens
+of a bound row. It is over with the access token that was given beside it: browsers prove the key just before a refresh.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..core.exceptions import UnprovenToken
 from ..models import RefreshToken
 
 # How many seconds a mark is young: no longer than TOKENS_CONFIRM_AFTER, so that whoever copies it with the jar confirms
-# no token of their own. Browsers allow a key six proofs in nine minutes, so whoever works on guarded pages must need one
-# at most every 108 s.
+# no token of their own. Browsers allow a key six proofs in nine minutes: work on guarded pages must not need one more
+# often than each 108 s.
 PROVED_WITHIN = 120
 FIRST = 10  # seconds that the mark of a registration lives: the next page brings the proof that binds the session
 
