@@ -191,7 +191,7 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
     if not session.created and monotonic() - outgoing.made_at > conf.confirm_after / 3:
         record(TokenEvent.LATE, outgoing.access.sid)
         return False
-    return bool(RefreshToken.objects.on_primary().filter(pk=outgoing.access.sid).live().exists())
+    return RefreshToken.objects.is_live(outgoing.access.sid)
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:

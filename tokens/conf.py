@@ -67,9 +67,13 @@ class Conf:
         return _setting("TOKENS_COOKIE_SECURE", True)
 
     @cached_property
-    def cookie_prefix(self) -> str:
-        """What comes after `__Host-`: cookies don't know ports, so two sites on one host need names of their own."""
-        return _setting("TOKENS_COOKIE_PREFIX", "").rstrip("-")
+    def cookie_start(self) -> str:
+        """How the names of cookies begin: `__Host-`, or `__Host-shop-` if TOKENS_COOKIE_PREFIX is "shop".
+
+        Cookies don't know ports, so two sites on one host need names of their own.
+        """
+        prefix = _setting("TOKENS_COOKIE_PREFIX", "").rstrip("-")
+        return ("__Host-" if self.cookie_secure else "") + (f"{prefix}-" if prefix else "")
 
     @cached_property
     def revocation_lag(self) -> float:

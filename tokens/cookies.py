@@ -15,8 +15,8 @@ Kind = Literal["access", "refresh", "reauth", "probe", "probe-told", "bound", "u
 
 
 def name_of(kind: Kind) -> str:
-    """Return the full name of a cookie: `__Host-access`, or `__Host-shop-access` if TOKENS_COOKIE_PREFIX is "shop"."""
-    return "-".join(filter(None, ("__Host" if conf.cookie_secure else "", conf.cookie_prefix, kind)))
+    """Return the full name of a cookie, such as `__Host-access`."""
+    return conf.cookie_start + kind
 
 
 def read(request: HttpRequest, name: str) -> str | None:

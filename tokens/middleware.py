@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 from weakref import proxy
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, middleware
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import DatabaseError, Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, parse_cookie
 from django.shortcuts import resolve_url
@@ -64,6 +66,25 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         except InvalidKeys as error:
             raise ImproperlyConfigured(str(error)) from error
         super().__init__(get_response)
+        in_event_loop: bool = iscoroutinefunction(get_response)
+        if in_event_loop and type(self).process_view is TokenMiddleware.process_view:
+            self.process_view = self._process_view_async  # type: ignore[assignment,method-assign]
+
+    async def __acall__(self, request: TokenRequest) -> HttpResponseBase:  # type: ignore[override]
+        """Leave the event loop only to ask the database: a good access token needs no thread."""
+        self.process_request(request)
+        response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]
+        if _has_nothing_to_write(request):
+            return self.process_response(request, response)
+        return await sync_to_async(self.process_response)(request, response)
+
+    async def _process_view_async(self, *args: Any) -> HttpResponseBase | None:
+        """Do as `process_view`, in a thread once it asks the database, which Django refuses in the event loop."""
+        process_view = partial(TokenMiddleware.process_view, self, *args)
+        if get_revocation_list().is_at_hand():
+            with suppress(SynchronousOnlyOperation):
+                return process_view()
+        return await sync_to_async(process_view)()
 
     def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
         request.tokens = RequestSession.from_cookies(request)
@@ -134,8 +155,28 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         return response
 
 
+def _has_nothing_to_write(request: TokenRequest) -> bool:
+    """Return whether the way out asks no database: nothing has changed what the browser holds."""
+    tokens, session = request.tokens, getattr(request, "session", None)
+    changed = tokens.outgoing or tokens.created or tokens.flushed or (session is not None and session.modified)
+    return not changed and not conf.adopt_sessions
+
+
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
     """Django's, except that a view that is open to everybody does not load its visitor."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        in_event_loop: bool = iscoroutinefunction(get_response)
+        if in_event_loop and type(self).process_view is LoginRequiredMiddleware.process_view:
+            self.process_view = self._process_view_async  # type: ignore[assignment,method-assign]
+
+    async def _process_view_async(self, request: HttpRequest, view: View, *args: Any) -> HttpResponseBase | None:
+        """Do as `process_view`: who is signed in stays in the event loop."""
+        with suppress(SynchronousOnlyOperation):
+            if not getattr(view, "login_required", True) or request.user.is_authenticated:
+                return None
+        return await sync_to_async(LoginRequiredMiddleware.process_view)(self, request, view, *args)
 
     def process_view(
         self,

@@ -73,6 +73,10 @@ class LocalRevocationList:
             entry = for_all
         return entry if entry and now - entry.heard_at <= conf.access_lifetime + OVERLAP else None
 
+    def is_at_hand(self) -> bool:
+        """Return whether `entry` answers without reading anything."""
+        return self._is_current(monotonic())
+
     def mark(self, ids: Iterable[object]) -> None:
         """Enter rows that this process has just changed.
 
@@ -86,7 +90,7 @@ class LocalRevocationList:
         self._tried_at = self._read_at = self._whole_at = float("-inf")
 
     def _refresh(self, read_changes: ReadChanges, asked_at: float) -> None:
-        if asked_at - self._tried_at < conf.revocation_lag and self._is_recent(asked_at):
+        if self._is_current(asked_at):
             return
         # A request with no recent reading to go by waits for the one that is under way; the others need not wait.
         if self._lock.acquire(blocking=conf.revocation_lag == 0 or not self._is_recent(asked_at)):
@@ -122,6 +126,9 @@ class LocalRevocationList:
         for sid, entry in self._entries.copy().items():
             if entry.heard_at < heard_before and self._entries.get(sid) is entry:
                 del self._entries[sid]
+
+    def _is_current(self, now: float) -> bool:
+        return now - self._tried_at < conf.revocation_lag and self._is_recent(now)
 
     def _is_recent(self, now: float) -> bool:
         return now - self._read_at <= conf.revocation_lag + conf.revocation_grace
@@ -198,6 +205,10 @@ class SharedRevocationList:
         if self._lag:
             self._report(0.0)
         return ask
+
+    def is_at_hand(self) -> bool:
+        """Return whether `entry` answers without asking a server."""
+        return False
 
     def mark(self, ids: Iterable[object]) -> None:
         """Enter rows that are about to change, or have.

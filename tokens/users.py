@@ -222,7 +222,8 @@ def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
 
 def _is_observed(model: type[AbstractBaseUser]) -> bool:
     """Return whether something of the site's runs when an instance of `model` is made."""
-    return _has_own_constructor(model) or post_init.has_listeners(model) or pre_init.has_listeners(model)
+    listening = any(signal.receivers and signal.has_listeners(model) for signal in (pre_init, post_init))
+    return listening or _has_own_constructor(model)
 
 
 @cache

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 
@@ -10,7 +11,7 @@ from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.outage import gone
-from tokens.models import RefreshToken, RefreshTokenQuerySet
+from tokens.models import RefreshToken, RefreshTokenManager
 from tokens.testing import AsyncClient, Client
 
 Reason = RefreshToken.Reason
@@ -83,10 +84,10 @@ class TestUnavailable:
     def no_row_is_found(self, monkeypatch):
         """The database goes away after the page is made, when the row is asked for on the way out."""
 
-        def refuse(rows):
+        def refuse(rows, sid):
             raise OperationalError("the server has gone")
 
-        monkeypatch.setattr(RefreshTokenQuerySet, "exists", refuse)
+        monkeypatch.setattr(RefreshTokenManager, "is_live", refuse)
 
     def test_a_page_that_is_made_is_answered_without_cookies(self, bob, signed_in, request, name_on):
         browser = signed_in(bob)
@@ -141,6 +142,36 @@ class TestAsync:
         response = asyncio.run(visitor.get("/who-async/"))
         assert response.content == b"bob bob@example.org"
         assert "__Host-refresh" in response.cookies
+
+    @pytest.fixture
+    def threads(self, monkeypatch):
+        """What of ours left the event loop, by name; Django's handler does for its signals."""
+        left = []
+        monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)  # which tests with a browser set
+        call = SyncToAsync.__call__
+
+        async def counted(self, *args, **kwargs):
+            left.append(getattr(self.func, "func", self.func).__name__)
+            return await call(self, *args, **kwargs)
+
+        monkeypatch.setattr(SyncToAsync, "__call__", counted)
+        return left
+
+    def test_a_good_access_token_needs_no_thread(self, transactional_db, bob, settings, threads):
+        settings.MIDDLEWARE = ["tokens.middleware.TokenMiddleware", "tokens.middleware.LoginRequiredMiddleware"]
+        settings.TOKENS_REVOCATION_LAG = 3600
+        visitor = AsyncClient()
+        visitor.force_login(bob)
+
+        def threads_of_a_request():
+            threads.clear()
+            assert asyncio.run(visitor.get("/name-async/")).content == b"bob"
+            return [name for name in threads if name.startswith("process")]
+
+        assert threads_of_a_request() == ["process_view"]  # which reads the revocation list
+        assert threads_of_a_request() == []
+        elapse(EXPIRED, visitor)
+        assert threads_of_a_request() == ["process_view", "process_response"]
 
     def test_signing_in_and_out_in_async_code(self, transactional_db, bob):
         async def journey():

@@ -29,6 +29,11 @@ async def who_async(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{user.get_username()} {user.email}" if user.is_authenticated else "nobody")
 
 
+async def name_async(request: HttpRequest) -> HttpResponse:
+    """What the token says, of whoever is signed in."""
+    return HttpResponse(request.user.get_username())
+
+
 @login_not_required
 @fresh_session_required
 def guarded(request: HttpRequest) -> HttpResponse:
@@ -184,6 +189,7 @@ def closed(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("who/", who),
     path("who-async/", who_async),
+    path("name-async/", name_async),
     path("guarded/", guarded),
     path("guarded-form/", guarded_form),
     path("confirm/", confirm, name="confirm"),

@@ -16,6 +16,7 @@ from django.db import IntegrityError, models, router, transaction
 from django.db.models import Case, F, Q, Subquery, Value, When
 from django.db.models.functions import Cast, Coalesce, Now
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from .. import client, users
 from ..conf import conf
@@ -26,6 +27,7 @@ from ..signals import rows_revoked, session_starting
 from .choices import DISTRUSTING, Reason
 from .end_of_all import EndOfAll
 from .old_sessions import OldSessions
+from .prepared import Parameter, Prepared
 from .status_index import free_status_index
 
 if TYPE_CHECKING:
@@ -148,21 +150,25 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
 
     def get_live(self, sid: str, sub: str) -> RefreshToken:
         """Return the live row `sid` of the user `sub`, with the user, in one query. Raises RevokedToken."""
-        rows = self.on_primary().select_related("user")
-        row: RefreshToken | None = rows.filter(pk=sid, user=users.key_of(sub)).first()
+        using = router.db_for_write(self.model)
+        row: RefreshToken | None = next(iter(self._with_user.select(using, id=sid, user=users.key_of(sub))), None)
         if row is None:
             mark_dead(sid)
             raise RevokedToken(sid)
         row.check_live()
         return row
 
+    def is_live(self, sid: str) -> bool:
+        """Return whether the row `sid` is live at this moment."""
+        return bool(self._live_id.select(router.db_for_write(self.model), id=sid, now=timezone.now()))
+
     def confirm(self, sid: str, refresh: rotation.Refresh) -> bool:
         """Move a live row on to `refresh`, if that is ahead of it. Return whether this call did.
 
         The row count decides, without locks, on every database.
         """
-        behind = self.filter(pk=sid, generation__lt=refresh.generation, revoked_at=None)
-        return bool(behind.update(generation=refresh.generation, jti=refresh.jti))
+        using = router.db_for_write(self.model)
+        return bool(self._behind.update(using, id=sid, generation=refresh.generation, jti=refresh.jti))
 
     def bind(self, row: RefreshToken, key: str, offered_at: datetime) -> bool:
         """Have a live row keep a key, which is for ever once it is proven. Return whether this call did.
@@ -232,6 +238,29 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             ended: int = rows.revoke(Reason.REUSED)
         return ended
 
+    @cached_property
+    def _with_user(self) -> Prepared:
+        return Prepared(
+            lambda: self.select_related("user").filter(pk=self._parameter("id"), user=self._parameter("user"))
+        )
+
+    @cached_property
+    def _live_id(self) -> Prepared:
+        now = Parameter("now", models.DateTimeField())
+        return Prepared(lambda: self.filter(is_live(now), pk=self._parameter("id")).values_list(Value(1)))
+
+    @cached_property
+    def _behind(self) -> Prepared:
+        generation = self._parameter("generation")
+        return Prepared(
+            lambda: self.filter(pk=self._parameter("id"), generation__lt=generation, revoked_at=None),
+            generation=generation,
+            jti=self._parameter("jti"),
+        )
+
+    def _parameter(self, name: str) -> Parameter:
+        return Parameter(name, self.model._meta.get_field(name))
+
     def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, object]) -> RefreshToken:
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
@@ -266,9 +295,9 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             self.filter(pk__in=ids).revoke(Reason.EVICTED)
 
 
-def is_live() -> Q:
-    """Return the condition that a row has neither been revoked, nor ended with all others, nor expired."""
-    return Q(revoked_at=None, expires_at__gt=timezone.now(), created_at__gt=F("all_ended_at"))
+def is_live(now: datetime | Parameter | None = None) -> Q:
+    """Return the condition that a row has neither been revoked, nor ended with all others, nor expired by `now`."""
+    return Q(revoked_at=None, expires_at__gt=now or timezone.now(), created_at__gt=F("all_ended_at"))
 
 
 def expiry(start: datetime, remember: bool, lifetime: float | None) -> datetime:

@@ -1,0 +1,43 @@
+"""Statements that are built once do what the ORM's own do, each time with other values."""
+
+import pytest
+from django.db import connection
+
+from tests.tokens.racing import together
+from tokens.core.rotation import Refresh
+from tokens.models import RefreshToken
+
+
+@pytest.mark.django_db
+def test_rows_are_as_the_orm_reads_them(alice, bob):
+    for user in (bob, alice, bob):
+        row = RefreshToken.objects.start(user)
+        found = RefreshToken.objects.get_live(str(row.pk), str(user.pk))
+        expected = RefreshToken.objects.select_related("user").get(pk=row.pk)
+        assert state(found) == state(expected)
+        assert state(found.user) == state(expected.user)
+
+
+@pytest.mark.django_db
+def test_an_update_changes_the_row_it_is_given(bob):
+    other, row = RefreshToken.objects.start(bob), RefreshToken.objects.start(bob)
+    newer = Refresh(2, str(other.jti))
+    assert RefreshToken.objects.confirm(str(row.pk), newer)
+    assert not RefreshToken.objects.confirm(str(row.pk), newer)
+    assert [RefreshToken.objects.get(pk=each.pk).generation for each in (other, row)] == [1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_thread_has_its_own_connection(bob):
+    rows = [RefreshToken.objects.start(bob) for _ in range(4)]
+    calls = [
+        lambda row=row: (RefreshToken.objects.get_live(str(row.pk), str(bob.pk)).pk, id(connection.connection))
+        for row in rows
+    ]
+    found = together(calls)
+    assert [pk for pk, _ in found] == [row.pk for row in rows]
+    assert len({at for _, at in found}) == len(rows)
+
+
+def state(instance):
+    return {name: value for name, value in vars(instance).items() if name != "_state"}
