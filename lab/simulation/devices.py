@@ -34,7 +34,7 @@ class Bound(Siblings):
         family, jar = super().open(now)
         return family, replace(jar, access=_ending(jar.access, now + self.parameters.bound_lifetime))
 
-    def register(self, now: float) -> Reply:
+    def register(self, family: Family, now: float) -> Reply:
         """A key is kept. The session is bound once that is shown again: this reply may be lost, and the key with it."""
         return now + self.parameters.first_mark, now
 
@@ -102,7 +102,7 @@ class BoundBrowser(Browser):
     def _register(self) -> None:
         self._registered_at = None
         if self._may_show():
-            self._exchange(self.rule.register, self._registered)
+            self._exchange(partial(self.rule.register, self.family), self._registered)
 
     def _registered(self, reply: Reply | None) -> None:
         if reply:
