@@ -26,7 +26,7 @@ from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import escape_leading_slashes
 
 from . import auth, cookies, probe, users
-from .authentication import authenticate
+from .authentication import authenticate, needs_no_database
 from .binding import fallbacks
 from .binding.fallbacks import Fallback
 from .conf import conf
@@ -78,12 +78,11 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             return self.process_response(request, response)
         return await sync_to_async(self.process_response)(request, response)
 
-    async def _process_view_async(self, *args: Any) -> HttpResponseBase | None:
-        """Do as `process_view`, in a thread once it asks the database, which Django refuses in the event loop."""
-        process_view = partial(TokenMiddleware.process_view, self, *args)
-        if get_revocation_list().is_at_hand():
-            with suppress(SynchronousOnlyOperation):
-                return process_view()
+    async def _process_view_async(self, request: TokenRequest, view: View, *args: Any) -> HttpResponseBase | None:
+        """Do as `process_view`, in a thread if that may ask the database."""
+        process_view = partial(TokenMiddleware.process_view, self, request, view, *args)
+        if not _needs_fresh(request) and not conf.adopt_sessions and needs_no_database(request.tokens):
+            return process_view()
         return await sync_to_async(process_view)()
 
     def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
@@ -143,7 +142,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         session = getattr(request, "session", None)
         if session is not None and session.modified:
             _read_session(request, response)
-        if tokens.flushed and tokens.unproven and not tokens.tried:  # it may be the owner's browser after all
+        if _may_be_owners(tokens) and response.status_code < 500:
             return fallbacks.response(request, Fallback.REPEAT)
         written = auth.write_cookies(request, response)
         if conf.adopt_sessions:
@@ -214,12 +213,17 @@ def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
     """
     if getattr(view, "tokens_starts_or_ends_session", False):
         return None
-    fallback = fallbacks.choose(request)
+    fallback = fallbacks.choose(request, open_to_all=not getattr(view, "login_required", True))
     if fallback is Fallback.ANONYMOUS:
         return None
     if fallback is Fallback.LATER:
         return _unavailable(60, unproven=True, form=request.method not in fallbacks.SAFE_METHODS)
     return fallbacks.response(request, fallback)
+
+
+def _may_be_owners(tokens: RequestSession) -> bool:
+    """Return whether a sign-out ended nothing for want of a mark that its browser may be able to get."""
+    return tokens.flushed and tokens.unproven and not tokens.tried and not tokens.bearer
 
 
 def _settle(tokens: RequestSession, user: Visitor) -> None:

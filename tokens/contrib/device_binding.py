@@ -2,7 +2,7 @@
 
     path("device-binding/", include("tokens.contrib.device_binding"))
 
-Neither reads a cookie. A browser forgets its key for good at a redirect, a 401 or a 429: throttles and redirects must
+Neither needs a cookie. A browser forgets its key for good at a redirect, a 401 or a 429: throttles and redirects must
 be kept away from them, and trouble is a 503.
 """
 
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls import URLPattern, get_resolver, get_script_prefix, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -27,8 +27,9 @@ from ..core import proofs
 from ..core.exceptions import InvalidToken, RevokedToken
 from ..decorators import anonymous_only
 from ..models import RefreshToken
+from ..session import TokenRequest
 
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[[TokenRequest], HttpResponse]
 
 
 def _for_browsers(view: View) -> View:
@@ -40,7 +41,7 @@ def _for_browsers(view: View) -> View:
     @login_not_required
     @anonymous_only
     @wraps(view)
-    def answered(request: HttpRequest) -> HttpResponse:
+    def answered(request: TokenRequest) -> HttpResponse:
         try:
             return view(request) if conf.bound_lifetime else HttpResponse(status=401)
         except RevokedToken:
@@ -50,7 +51,7 @@ def _for_browsers(view: View) -> View:
 
 
 @_for_browsers
-def register(request: HttpRequest) -> HttpResponse:
+def register(request: TokenRequest) -> HttpResponse:
     """Keep the key that a browser proves to have, for the session that it was offered in."""
     try:
         proof = proofs.read_registration(_proof(request))
@@ -64,10 +65,10 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 @_for_browsers
-def refresh(request: HttpRequest) -> HttpResponse:
+def refresh(request: TokenRequest) -> HttpResponse:
     """Give a new mark to a browser that proves possession of its session's key; else ask for that."""
     row = _live_row(request.headers.get("Sec-Secure-Session-Id", "").strip('"'))
-    if not row.bound_key:
+    if not row.bound_key or _is_left_over(request, row):
         return HttpResponse(status=401)
     try:
         proof = proofs.read_refresh(_proof(request), row.bound_key)
@@ -83,7 +84,7 @@ app_name = "tokens_binding"
 urlpatterns = [path("register", register, name="register"), path("refresh", refresh, name="refresh")]
 
 
-def _proof(request: HttpRequest) -> str:
+def _proof(request: TokenRequest) -> str:
     return request.headers.get("Secure-Session-Response", "").strip('"')
 
 
@@ -116,6 +117,16 @@ def _proven(row: RefreshToken) -> HttpResponse:
     marks.write(response, row)
     response.headers["Secure-Session-Challenge"] = challenges.following(row)
     return response
+
+
+def _is_left_over(request: TokenRequest, row: RefreshToken) -> bool:
+    """Return whether the browser has gone on in another session, while that of this key still lives.
+
+    So it does if it signed out, or signed in anew, when it could not prove the key. It has one cookie for the mark of
+    both, and the wrong one would keep its user out. After a link from another site no cookie says so.
+    """
+    held = {claims.sid for claims in request.tokens.presented_claims()}
+    return bool(held) and str(row.pk) not in held
 
 
 def _paths_without_session() -> Iterator[str]:
