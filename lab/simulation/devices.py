@@ -24,7 +24,7 @@ Reply = tuple[float | None, float]  # a mark, if there is one, and the moment of
 
 
 class Bound(Siblings):
-    """The rule of this project, where a refresh token counts only beside a mark; as `tokens.binding` applies it."""
+    """The rule of this project, with refresh tokens that count only beside a young mark; as `tokens.binding` has it."""
 
     name = "siblings, bound to the device"
     document = "this project, `tokens/binding`"
@@ -58,20 +58,22 @@ class Bound(Siblings):
     def by_refresh(self, family: Family, jar: Jar, shown: Refresh, now: float) -> Answer:
         if family.proved_at is None:
             return super().by_refresh(family, jar, shown, now)
-        if jar.mark <= now:
+        if not self.opens_guarded(family, jar, now):
             return self._unproven(now)
         answer = super().by_refresh(family, jar, shown, now)
-        return replace(answer, access=_ending(answer.access, jar.mark))
+        access = _ending(answer.access, jar.mark)
+        return replace(answer, access=access and replace(access, new=False))  # refresh tokens alone confirm
 
     def _unproven(self, now: float) -> Answer:
         return Answer(Verdict.PROVE, mark=0.0, tried=now + self.parameters.tried_for)
 
     def opens_guarded(self, family: Family, jar: Jar, now: float) -> bool:
+        """Whether there is a young mark; a refresh token needs one, too."""
         age = now - (jar.mark - self.parameters.bound_lifetime)
-        return family.proved_at is None or age < self.parameters.proved_within
+        return family.proved_at is None or age < min(self.parameters.proved_within, self.parameters.confirm_after)
 
     def may_sign_out(self, family: Family, jar: Jar, now: float) -> bool:
-        return family.live and (family.proved_at is None or jar.mark > now)
+        return family.live and self.opens_guarded(family, jar, now)
 
 
 class BoundBrowser(Browser):

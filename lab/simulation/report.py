@@ -171,7 +171,7 @@ def _number(value: float) -> str:
 
 
 def _hours(value: float) -> str:
-    return f"{value:.1f} h" if value >= 1 or value == 0 else f"{60 * value:.0f} min"
+    return f"{value:.1f} h" if value >= 1 else f"{60 * value:.0f} min"
 
 
 def _percent(share: float) -> str:

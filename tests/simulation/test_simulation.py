@@ -86,8 +86,7 @@ class TestBound:
         for theft in thefts:
             assert theft.first_in is None or theft.last_in - theft.stolen_at <= DEFAULT.bound_lifetime
             assert not theft.guarded or theft.mark_left > DEFAULT.bound_lifetime - DEFAULT.proved_within
-            assert theft.mark_left or not theft.owner_sign_ins
-            assert not theft.may_sign_out
+            assert not (theft.found or theft.owner_sign_ins or theft.may_sign_out)
 
     def test_a_key_that_counts_from_its_registration_on_costs_those_whose_response_is_lost(self):
         class AtOnce(Bound):
