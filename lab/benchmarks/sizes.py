@@ -35,7 +35,7 @@ def main() -> None:
                     listed, _, _ = sizes(LONGEST)
             shown = [f"{size:,}" for size in (access, refresh, longest, listed)]
             print("|", " | ".join((kind, *shown[:-1], "-" if kind == "HS256" else shown[-1])), "|", flush=True)
-        print(f"\nOf a mark: {bound()}\nAll other headers of such an answer: {others:,}.")
+        print(f"\n{bound()}\nAll other headers of such an answer: {others:,}.")
 
 
 def key_file(kind: str, folder: Path) -> str:
