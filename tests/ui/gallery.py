@@ -172,7 +172,17 @@ OPEN = [
     Picture("factors-keep-invalid", f"/accounts/second-factor/keep/{NOBODYS}/c-0/"),
     *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
-        for reason in ("ended", "reused", "password", "factors", "admin", "evicted", "expired", "deactivated", "deleted")
+        for reason in (
+            "ended",
+            "reused",
+            "password",
+            "factors",
+            "admin",
+            "evicted",
+            "expired",
+            "deactivated",
+            "deleted",
+        )
     ],
     Picture("reset", "/accounts/password/reset/"),
     Picture("reset-errors", "/accounts/password/reset/", act=sent(email="bob@example")),

@@ -40,8 +40,7 @@ def require(mark: str | None, row: RefreshToken, *, young: bool = False) -> int 
         return int(time() + conf.bound_lifetime)
     until = good_until(mark or "", str(row.pk))
     if time() >= (until - conf.bound_lifetime + PROVED_WITHIN if young else until):
-        kind = "young" if young else "good"
-        raise UnprovenToken(f"A token of the bound session {row.pk} came without a {kind} mark.")
+        raise UnprovenToken(str(row.pk), "young" if young else "good")
     return until
 
 
