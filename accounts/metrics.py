@@ -6,6 +6,7 @@ counts nothing should leave none. `create_series` has all values of the labels s
 increase in a series that is born with its first event.
 """
 
+from collections.abc import Iterable
 from functools import cache, partial
 
 from django.contrib.auth.signals import user_login_failed
@@ -58,7 +59,7 @@ def create_series() -> None:
     """Let each value that a label can have be there before its first event."""
     stored = [reason for reason in RefreshToken.Reason if reason != RefreshToken.Reason.EXPIRED]
     limits = [limit for limit in vars(throttle).values() if isinstance(limit, throttle.Limit)]
-    reasons = {
+    reasons: dict[TokenEvent, Iterable[str]] = {
         TokenEvent.DEAD: ("", *RefreshToken.Reason),
         TokenEvent.PROOF_REFUSED: Refusal,
         TokenEvent.PROOF_SKIPPED: Skip,

@@ -184,8 +184,11 @@ class TestRegistration:
         assert name_on(client) == "bob"
         claims = verification.verify_access(jar(client)["access"])
         assert claims.exp - claims.iat <= LIFETIME
-        response.headers["Secure-Session-Registration"] = challenges.offer(RefreshToken.objects.get())
-        device.bind(response)  # the browser is offered it again, at a reauthentication
+        for bound in (False, True):  # it is offered again, at a reauthentication
+            response.headers["Secure-Session-Registration"] = challenges.offer(RefreshToken.objects.get())
+            if not bound:
+                device.bind(response)
+            assert lost.register(response).status_code == 401
         assert lost.refresh().status_code == 403
         assert device.refresh().status_code == 200
 

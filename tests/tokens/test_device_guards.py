@@ -300,6 +300,7 @@ class TestSite:
         page = thief.post("/accounts/profile/", {"first_name": "Bob"})
         assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
         assert "reload this page to send it again" in page.content.decode()
+        assert "Try again" not in page.content.decode()  # a link, which would forget the form
 
     def test_without_a_proof_the_password_opens_the_page(self, browse, bob):
         client = browse(bob).client

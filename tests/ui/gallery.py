@@ -184,6 +184,7 @@ OPEN = [
             "deleted",
         )
     ],
+    Picture("unproven", "/accounts/login/", who="unproven"),
     Picture("reset", "/accounts/password/reset/"),
     Picture("reset-errors", "/accounts/password/reset/", act=sent(email="bob@example")),
     Picture("reset-sent", "/accounts/password/reset/done/"),
@@ -307,6 +308,7 @@ TROUBLE = [
     ),
     Picture("500", "/trouble/500/", status=500),
     Picture("503", "/trouble/503/", status=503),
+    Picture("503-unproven", "/trouble/503/?unproven", status=503),
 ]
 
 ADMIN = [
