@@ -237,6 +237,7 @@ LATELY = (
     "sign_in_failed",
     "signed_in",
     "copy_tried",
+    "device_unproven",
     "password_changed",
     "reuse_found",
     "profile_changed",
