@@ -52,8 +52,7 @@ class TestList:
     def test_says_what_is_bound_to_its_device_and_nobody_sees_the_key(self, here, there, admin, settings):
         bound = RefreshToken.objects.filter(user_agent=CHROME)
         bound.update(bound_key="the-key", bound_at="2026-01-02T03:00Z", bound_proved_at="2026-01-04T05:06Z")
-        line = re.compile("Bound to its device since 2 January, last verified <time [^>]*>4 January 2026, 05:06 UTC<")
-        assert len(line.findall(page_of(here))) == 1
+        assert page_of(here).count("Bound to its device since 2 January, last verified 4 January") == 1
         row = admin.get(reverse("admin:tokens_refreshtoken_change", args=[bound.get().pk])).content.decode()
         assert "Device last verified" in row
         exported = here.post("/accounts/export/").content.decode()

@@ -151,7 +151,7 @@ def many_of(user: Any) -> dict[str, str]:
 def some_of(user: Any, others: int) -> dict[str, str]:
     """Somebody with so many other sessions: the cookies of the newest."""
     for number, agent in zip(range(others), itertools.cycle((IPHONE, CHROME, IPAD))):
-        bound = {"bound_at": now() - DAY, "bound_proved_at": now() - HOUR} if agent == CHROME else {}
+        bound = {"bound_at": now() - DAY, "bound_proved_at": now() - HOUR}  # as heavy as it gets
         about = {"started": (number + 2) * DAY, "seen": number * DAY, "name": f"Test bench {number}" * (number % 2)}
         row_of(user, agent, **about, **bound)
     return jar(user, user_agent=FIREFOX, started=DAY)
