@@ -116,7 +116,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
                 found = authenticate(request, fresh=fresh)
                 if found.probe:
                     return probe.response(request, found.probe)
-                if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view)):
+                if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view, found.error.sid)):
                     return answer
                 _settle(tokens, found.user or _take_over(request) or AnonymousUser())
             except (RevocationListUnavailable, Error):
@@ -206,13 +206,14 @@ def _visitor(request: TokenRequest) -> Visitor:
         return AnonymousUser()
 
 
-def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
+def _fall_back(request: TokenRequest, view: View, sid: str) -> HttpResponseBase | None:
     """Return what has a browser prove the key of its session; None if the visitor is nobody.
 
     The page to sign in is shown to everybody: it is the way out for whoever has lost the key.
     """
     if getattr(view, "tokens_starts_or_ends_session", False):
         return None
+    fallbacks.tell(request, sid)
     fallback = fallbacks.choose(request, open_to_all=not getattr(view, "login_required", True))
     if fallback is Fallback.ANONYMOUS:
         return None

@@ -92,6 +92,8 @@ def _session(row: RefreshToken) -> Document:
         "created_at": _time(row.created_at),
         "last_used_at": _time(row.last_used_at),
         "authenticated_at": _time(row.authenticated_at),
+        "bound_at": _time(row.bound_at if row.bound_proved_at else None),
+        "bound_proved_at": _time(row.bound_proved_at),
         "expires_at": _time(row.expires_at),
         "ended_at": _time(row.revoked_at or row.expires_at) if over else None,
         "reason": (row.reason or RefreshToken.Reason.EXPIRED) if over else "",

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.account.geoip import location
 from accounts.account.user_agents import Device, describe
 from accounts.models import SecurityEvent, User
+from tokens.conf import conf
 from tokens.models import RefreshToken
 
 _ENDED_LISTED_FOR = timedelta(days=30)  # how long a session stays in the list after it has ended
@@ -55,6 +56,11 @@ class Session:
     def how(self) -> str:
         """Return how it was opened, in words."""
         return how_opened(self.row)
+
+    @property
+    def is_bound(self) -> bool:
+        """Return whether it works only in the browser that has the key of its device."""
+        return bool(conf.bound_lifetime and self.row.bound_proved_at)
 
     @property
     def location(self) -> str:

@@ -72,7 +72,8 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     )
     fields = (
         *("user", "device", "header", "name", "ip_address", "method_label", "remember"),
-        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
+        *("created_at", "last_used_at", "authenticated_at", "bound_at", "bound_proved_at"),
+        *("expires_at", "changed_at", "revoked_at", "reason_label"),
     )
     readonly_fields = ("device", "header", "method_label", "reason_label")
     linked_lookups = ("user__id__exact",)  # from the list of users

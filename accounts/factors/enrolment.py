@@ -61,7 +61,7 @@ def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", 
     """
     if first:
         current = request.tokens.session_id
-        RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED, keeping=current)
+        RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.FACTORS, keeping=current)
     removal.drop(request, request.user)
     request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
     tell(request, kind)

@@ -151,7 +151,7 @@ def carry_out(key: UUID) -> bool:
                 rows.filter(user=user).delete()
             forget_rest(user)
             _announce(user, leaving=False)
-            RefreshToken.objects.revoke_for([user], RefreshToken.Reason.ENDED)
+            RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
             alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
     return True

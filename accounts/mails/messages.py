@@ -163,6 +163,11 @@ def _reuse_found(mail: OutgoingMail) -> Context:
     return {"checkup_link": absolute_url("checkup"), "reset_link": absolute_url("password_reset")}
 
 
+@mail_context("device_unproven")
+def _device_unproven(mail: OutgoingMail) -> Context:
+    return {"activity_link": absolute_url("activity"), "reset_link": absolute_url("password_reset")}
+
+
 @mail_context("new_browser")
 def _new_browser(mail: OutgoingMail) -> Context:
     return {"sessions_link": absolute_url("sessions"), "reset_link": absolute_url("password_reset")}

@@ -139,6 +139,7 @@ class SecurityEvent(models.Model):
         OTHERS_ENDED = "others_ended", _("Signed out everywhere else")
         ALL_ENDED = "all_ended", _("Signed out everywhere")
         COPY_TRIED = "copy_tried", _("Someone tried an old copy of a session")
+        DEVICE_UNPROVEN = "device_unproven", _("A browser couldn't verify its device")
         REUSE_ANSWERED = "reuse_answered", _("You said a copy of your session was yours")
         REUSE_FOUND = "reuse_found", _("Someone used a copy of a session")
         PASSWORD_CHANGED = "password_changed", _("Password changed")
@@ -253,6 +254,7 @@ class SecurityEvent(models.Model):
             self.Kind.FACTOR_REMOVAL_STARTED,
             self.Kind.PASSKEY_COPIED,
             self.Kind.COPY_TRIED,
+            self.Kind.DEVICE_UNPROVEN,
             self.Kind.REUSE_FOUND,
         }
 

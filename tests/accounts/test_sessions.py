@@ -49,6 +49,18 @@ class TestList:
         RefreshToken.objects.filter(user_agent=CHROME).update(last_used_at=timezone.now() - age)
         assert words in page_of(here)
 
+    def test_says_what_is_bound_to_its_device_and_nobody_sees_the_key(self, here, there, admin, settings):
+        bound = RefreshToken.objects.filter(user_agent=CHROME)
+        bound.update(bound_key="the-key", bound_at="2026-01-02T03:00Z", bound_proved_at="2026-01-04T05:06Z")
+        assert page_of(here).count("Bound to its device since 2 January, last verified 4 January") == 1
+        row = admin.get(reverse("admin:tokens_refreshtoken_change", args=[bound.get().pk])).content.decode()
+        assert "Device last verified" in row
+        exported = here.post("/accounts/export/").content.decode()
+        assert '"bound_proved_at": "2026-01-04T05:06:00+00:00"' in exported
+        assert "the-key" not in row + exported + page_of(here)
+        settings.TOKENS_BOUND_LIFETIME = 0
+        assert "Bound to" not in page_of(here)
+
     def test_shows_nobody_elses(self, here, alice, using, sign_in):
         sign_in(using(IPHONE), alice)
         assert "Safari" not in page_of(here)
@@ -137,6 +149,7 @@ def many(here, bob):
             },
             **{"jti": uuid4(), "created_at": timezone.now(), "last_used_at": timezone.now(), "method": "password"},
             **{"expires_at": timezone.now() + timedelta(days=9), "remember": True},
+            **{"bound_key": "a key", "bound_at": timezone.now(), "bound_proved_at": timezone.now()},
             **({} if number < 100 else {"revoked_at": timezone.now(), "reason": Reason.EVICTED}),
         )
         for number in range(120)

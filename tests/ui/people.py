@@ -151,7 +151,9 @@ def many_of(user: Any) -> dict[str, str]:
 def some_of(user: Any, others: int) -> dict[str, str]:
     """Somebody with so many other sessions: the cookies of the newest."""
     for number, agent in zip(range(others), itertools.cycle((IPHONE, CHROME, IPAD))):
-        row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
+        bound = {"bound_at": now() - DAY, "bound_proved_at": now() - HOUR}  # as heavy as it gets
+        about = {"started": (number + 2) * DAY, "seen": number * DAY, "name": f"Test bench {number}" * (number % 2)}
+        row_of(user, agent, **about, **bound)
     return jar(user, user_agent=FIREFOX, started=DAY)
 
 
@@ -210,7 +212,8 @@ def here_of(user: Any) -> str:
 
 def sessions_of(user: Any) -> str:
     """Where else `user` is signed in, and was; the id of one that can be named and ended."""
-    row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, ip_address="2001:db8:4f0:21::7")
+    bound = {"bound_at": now() - 20 * DAY, "bound_proved_at": now() - 3 * DAY}
+    row_of(user, CHROME, started=20 * DAY, seen=3 * DAY, ip_address="2001:db8:4f0:21::7", **bound)
     row_of(user, PROGRAM, started=DAY, seen=HOUR, method="api", is_app=True, name="Backup")
     for days, reason in [(1, "signed_out"), (3, "ended"), (8, "replaced"), (12, "evicted"), (20, "reused")]:
         row_of(user, CHROME, started=(days + 2) * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason=reason)
@@ -234,6 +237,7 @@ LATELY = (
     "sign_in_failed",
     "signed_in",
     "copy_tried",
+    "device_unproven",
     "password_changed",
     "reuse_found",
     "profile_changed",

@@ -12,8 +12,10 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import escape_leading_slashes
 
-from .. import cookies
+from .. import cookies, signals
 from ..conf import conf
+from ..events import Skip, TokenEvent, record
+from ..models import RefreshToken
 from ..session import TokenRequest
 
 TRIED_FOR = 10  # seconds in which a browser that was made to prove the key has to be back
@@ -48,6 +50,15 @@ def choose(request: TokenRequest, *, open_to_all: bool) -> Fallback:
     if not tokens.tried and navigates:
         return Fallback.RELOAD
     return Fallback.ANONYMOUS if navigates or open_to_all else Fallback.REFUSE
+
+
+def tell(request: TokenRequest, sid: str) -> None:
+    """Tell the site why the browser of the bound session `sid` has no mark, once it has had its chance to get one."""
+    if skipped := request.headers.get("Secure-Session-Skipped"):
+        record(TokenEvent.PROOF_SKIPPED, sid, Skip(skipped.partition(";")[0].strip()))
+    elif request.tokens.tried:
+        record(TokenEvent.UNPROVEN, sid)
+        signals.device_unproven.send_robust(RefreshToken, request=request, sid=sid)
 
 
 def response(request: TokenRequest, fallback: Fallback) -> HttpResponseBase:

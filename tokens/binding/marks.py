@@ -41,7 +41,7 @@ def require(mark: str | None, row: RefreshToken) -> int | None:
         return int(time() + conf.bound_lifetime)
     until = good_until(mark or "", str(row.pk))
     if time() >= until - conf.bound_lifetime + min(PROVED_WITHIN, conf.confirm_after):
-        raise UnprovenToken(f"A token of the bound session {row.pk} came without a young mark.")
+        raise UnprovenToken(str(row.pk))
     return until
 
 

@@ -8,6 +8,7 @@ be kept away from them, and trouble is a 503.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import wraps
 from uuid import UUID
@@ -24,11 +25,13 @@ from .. import cookies
 from ..binding import challenges, marks
 from ..conf import conf
 from ..core import proofs
-from ..core.exceptions import InvalidToken, RevokedToken
+from ..core.exceptions import InvalidChallenge, InvalidToken, RevokedToken
 from ..decorators import anonymous_only
+from ..events import Refusal, TokenEvent, record
 from ..models import RefreshToken
 from ..session import TokenRequest
 
+logger = logging.getLogger("tokens")
 View = Callable[[TokenRequest], HttpResponse]
 
 
@@ -57,10 +60,13 @@ def register(request: TokenRequest) -> HttpResponse:
         proof = proofs.read_registration(_proof(request))
         sid, offered_at = challenges.registered(proof.challenge)
         row = _live_row(sid)
-    except InvalidToken:
+    except InvalidToken as error:
+        _refuse("", error)
         return HttpResponse(status=401)
     if not RefreshToken.objects.bind(row, proof.key, offered_at):
+        _refuse(sid)
         return HttpResponse(status=401)
+    record(TokenEvent.REGISTERED, sid)
     return _proven(row)
 
 
@@ -70,13 +76,20 @@ def refresh(request: TokenRequest) -> HttpResponse:
     row = _live_row(request.headers.get("Sec-Secure-Session-Id", "").strip('"'))
     if not row.bound_key or _is_left_over(request, row):
         return HttpResponse(status=401)
+    sid, token = str(row.pk), _proof(request)
+    if not token:  # it has no challenge, or asks for a younger one
+        return _asked(row)
     try:
-        proof = proofs.read_refresh(_proof(request), row.bound_key)
+        proof = proofs.read_refresh(token, row.bound_key)
         moment = challenges.moment_of(proof.challenge, row)
-    except InvalidToken:
+    except InvalidToken as error:
+        _refuse(sid, error)
         return _asked(row)
     if not RefreshToken.objects.prove(row, moment):
-        return _asked(_live_row(str(row.pk)))  # this proof was used before, or the session has just ended
+        row = _live_row(sid)  # unless the session has just ended
+        _refuse(sid)
+        return _asked(row)
+    record(TokenEvent.PROVEN, sid)
     return _proven(row)
 
 
@@ -99,6 +112,14 @@ def _live_row(sid: str) -> RefreshToken:
         raise RevokedToken(sid)
     row.check_live()
     return row
+
+
+def _refuse(sid: str, error: InvalidToken | None = None) -> None:
+    """Record that a proof is refused; without an `error` it was good before."""
+    if error:
+        logger.info("%s", error)
+    refusal = Refusal.CHALLENGE if isinstance(error, InvalidChallenge) else Refusal.KEY if error else Refusal.USED
+    record(TokenEvent.PROOF_REFUSED, sid, refusal)
 
 
 def _proven(row: RefreshToken) -> HttpResponse:
