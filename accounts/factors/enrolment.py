@@ -72,10 +72,10 @@ def forget_rest(user: User) -> None:
     TrustedBrowser.objects.filter(user=user).delete()
 
 
-def tell(request: Request, kind: SecurityEvent.Kind) -> None:
-    """Leave an event of this change of the user's factors, and a mail."""
+def tell(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False) -> None:
+    """Leave an event of this change of the user's factors, and a mail, which says if the browser has made it."""
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
-    alerts.notify_all("factors_changed", request.user, request, change=str(kind))
+    alerts.notify_all("factors_changed", request.user, request, change=str(kind), unasked=unasked)
 
 
 def overview(user: User) -> dict[str, object]:

@@ -191,7 +191,7 @@ def _save(request: Request, passkey: Passkey, *, unasked: bool) -> bool:
             raise InvalidResponse("Nobody has asked for a first factor.")
         passkey.save(force_insert=True)
         if unasked:  # By this its user has shown nothing.
-            enrolment.tell(request, SecurityEvent.Kind.PASSKEY_ADDED)
+            enrolment.tell(request, SecurityEvent.Kind.PASSKEY_ADDED, unasked=True)
         else:
             enrolment.added(request, SecurityEvent.Kind.PASSKEY_ADDED, *amr(passkey), first=first)
     return first
