@@ -16,7 +16,7 @@ from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose
 from accounts.models import SecurityEvent, User
 from accounts.models.factors import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
 from accounts.types import Request
-from tokens import client, users
+from tokens import client
 
 logger = logging.getLogger("accounts")
 
@@ -98,7 +98,7 @@ def is_full(user: User) -> bool:
 def remove(request: Request, passkey: Passkey) -> bool:
     """Remove `passkey`; return whether it was still there."""
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        enrolment.lock(request)
         if not Passkey.objects.filter(pk=passkey.pk).delete()[0]:
             return False
         enrolment.removed(request, SecurityEvent.Kind.PASSKEY_REMOVED)
@@ -107,7 +107,8 @@ def remove(request: Request, passkey: Passkey) -> bool:
 
 def find(response: str) -> Passkey | None:
     """Return the passkey that the response says it is of, with its user. It proves nothing yet."""
-    found = Passkey.objects.filter(credential_id=bytes_to_base64url(webauthn.credential_id_of(response)))
+    credential_id = bytes_to_base64url(webauthn.credential_id_of(response))
+    found = Passkey.objects.on_primary().filter(credential_id=credential_id)
     return found.select_related("user__factor_settings").first()
 
 
@@ -183,17 +184,15 @@ def unknown(response: str) -> str:
 
 def _save(request: Request, passkey: Passkey, *, unasked: bool) -> bool:
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        enrolment.lock(request)
         if is_full(request.user):
             raise InvalidResponse("The user has too many passkeys.")
         first = not policy.has_factor(request.user)
         if unasked and first:
             raise InvalidResponse("Nobody has asked for a first factor.")
         passkey.save(force_insert=True)
-        if unasked:  # By this its user has shown nothing.
-            enrolment.tell(request, SecurityEvent.Kind.PASSKEY_ADDED, unasked=True)
-        else:
-            enrolment.added(request, SecurityEvent.Kind.PASSKEY_ADDED, *amr(passkey), first=first)
+        added = SecurityEvent.Kind.PASSKEY_ADDED
+        enrolment.added(request, added, *amr(passkey), first=first, unasked=unasked)
     return first
 
 
@@ -210,7 +209,7 @@ def _ids(user: User) -> list[tuple[bytes, list[str]]]:
 
 
 def _stored_ids(user: User) -> list[tuple[str, str]]:
-    return list(Passkey.objects.filter(user=user).values_list("credential_id", "transports"))
+    return list(Passkey.objects.on_primary().filter(user=user).values_list("credential_id", "transports"))
 
 
 def _session(request: Request) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -45,6 +45,10 @@ class FactorSettings(models.Model):
 
 
 class PasskeyQuerySet(models.QuerySet["Passkey"]):
+    def on_primary(self) -> "PasskeyQuerySet":
+        """Return these as they are now: a passkey that a replica has not heard of, browsers would be told to forget."""
+        return self.using(router.db_for_write(self.model))
+
     def spend(self, moment: datetime, **seen: object) -> bool:
         """Accept the response to a challenge of `moment` unless that or a later one was spent; return whether it was.
 
@@ -151,6 +155,9 @@ class RecoveryCode(models.Model):
 class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
     def live(self) -> "TrustedBrowserQuerySet":
         return self.filter(expires_at__gt=timezone.now())
+
+    def expired(self) -> "TrustedBrowserQuerySet":
+        return self.filter(expires_at__lte=timezone.now())
 
 
 class TrustedBrowser(models.Model):

@@ -14,6 +14,7 @@ from django import forms
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -74,7 +75,7 @@ def factor_required_first(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         if is_confirmed(request) or not policy.has_factor(request.user):
             return view(request, *args, **kwargs)
-        return ask(request) or redirect(request.get_full_path())
+        return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
 
     return cast(View, asking)
 
@@ -95,7 +96,7 @@ def second_factor_required(view: View) -> View:
             return redirect(leading_to("security", asked_for(request)))
         if row and policy.MULTI_FACTOR in row.amr.split():
             return view(request, *args, **kwargs)
-        return ask(request) or redirect(request.get_full_path())
+        return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
 
     return cast(View, asking)
 

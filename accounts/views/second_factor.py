@@ -69,7 +69,7 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
         response = carried_forms.resume(request, attempt.carried_form, url) or response
     elif form.cleaned_data.get("can_add_passkey"):
         passkey_offer.make(request, url)
-    known_browsers.remember(request, response, request.user)
+    known_browsers.remember(request, response, request.user, by_factor=True)
     if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)
     attempts.delete_cookie(response)

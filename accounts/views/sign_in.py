@@ -73,7 +73,8 @@ class SignIn(LoginView):
             response = carried_forms.resume(self.request, self.carried_form, location) or response
         elif form.cleaned_data.get("can_add_passkey"):
             passkey_offer.make(self.request, location)
-        known_browsers.remember(self.request, response, user)
+        by_factor = factors_policy.MULTI_FACTOR in self.request.tokens.amr
+        known_browsers.remember(self.request, response, user, by_factor=by_factor)
         return response
 
     def note_method(self, form: AuthenticationForm) -> None:

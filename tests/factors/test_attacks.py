@@ -1,5 +1,6 @@
 """Ways round the second factor that an attacker would try."""
 
+import json
 from dataclasses import replace
 
 import pyotp
@@ -10,7 +11,8 @@ from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
 from django.views.debug import ExceptionReporter
 
-from accounts.factors import recovery_codes, totp
+from accounts.factors import passkeys, recovery_codes, totp
+from accounts.factors.webauthn import Purpose
 from accounts.models import Attempt, Authenticator, RecoveryCode
 from accounts.models.factors import RecoveryCodeQuerySet
 from accounts.security import hashers, throttle
@@ -97,6 +99,18 @@ def test_no_replica_that_lags_lets_anybody_in_who_has_just_set_up_a_factor(bob, 
     settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
     with pytest.raises(SignInHeld):
         RefreshToken.objects.start(bob)
+
+
+def test_nor_has_the_browser_forget_a_passkey_that_was_just_added(bob, sign_in, enrol, authenticator, settings):
+    """What it is told that nobody knows, or is not among those of an account, it deletes."""
+    client = Client()
+    sign_in(client, bob)
+    enrol(client)
+    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
+    response = authenticator.get({"challenge": ""})
+    assert passkeys.find(response) and not passkeys.unknown(response)
+    allowed = json.loads(passkeys.request_options_for(bob, Purpose.SECOND_FACTOR, "x"))["allowCredentials"]
+    assert [each["id"] for each in allowed] == [json.loads(response)["id"]]
 
 
 @pytest.fixture

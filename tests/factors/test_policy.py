@@ -190,6 +190,14 @@ class TestRequiredByPage:
         assert client.post(change, {"username": "rob", "proof-password": PASSWORD}).status_code == 302
         assert client.post(change, {"username": "bob"}).status_code == 302
 
+    def test_leads_nowhere_else_by_a_path_that_looks_like_a_host(self, secret, now, signed_in, clock):
+        client = signed_in()
+        client.post(SECOND_FACTOR, {"code": now()})
+        RefreshToken.objects.update(amr="pwd")
+        clock.shift(60)
+        answer = client.post("/", {"proof-code": now()}, PATH_INFO="//elsewhere.example/")
+        assert answer.url == "/%2Felsewhere.example/"
+
 
 class TestConfirm:
     def test_asks_however_lately_that_was_done_and_leads_on(self, bob, signed_in):
