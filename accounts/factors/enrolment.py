@@ -54,17 +54,20 @@ def renew_recovery_codes(request: Request) -> list[str]:
     return codes
 
 
-def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", first: bool) -> None:
+def added(
+    request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", first: bool, unasked: bool = False
+) -> None:
     """Tell of a factor that was just added, in its transaction. With the first one all other sessions end.
 
-    This one goes on: its user has confirmed their password, and shown the factor.
+    This one goes on: its user has confirmed their password, and shown the factor, unless the browser made it unasked.
     """
     if first:
         current = request.tokens.session_id
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.FACTORS, keeping=current)
     removal.drop(request, request.user)
-    request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
-    tell(request, kind)
+    if not unasked:
+        request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
+    tell(request, kind, unasked=unasked)
 
 
 def removed(request: Request, kind: SecurityEvent.Kind) -> None:
@@ -75,10 +78,10 @@ def removed(request: Request, kind: SecurityEvent.Kind) -> None:
     tell(request, kind)
 
 
-def tell(request: Request, kind: SecurityEvent.Kind) -> None:
-    """Leave an event of this change of the user's factors, and a mail."""
+def tell(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False) -> None:
+    """Leave an event of this change of the user's factors, and a mail, which says if the browser has made it."""
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
-    alerts.notify_all("factors_changed", request.user, request, change=str(kind))
+    alerts.notify_all("factors_changed", request.user, request, change=str(kind), unasked=unasked)
 
 
 def overview(user: User) -> dict[str, object]:

@@ -191,10 +191,8 @@ def _save(request: Request, passkey: Passkey, *, unasked: bool) -> bool:
         if unasked and first:
             raise InvalidResponse("Nobody has asked for a first factor.")
         passkey.save(force_insert=True)
-        if unasked:  # By this its user has shown nothing.
-            enrolment.tell(request, SecurityEvent.Kind.PASSKEY_ADDED)
-        else:
-            enrolment.added(request, SecurityEvent.Kind.PASSKEY_ADDED, *amr(passkey), first=first)
+        added = SecurityEvent.Kind.PASSKEY_ADDED
+        enrolment.added(request, added, *amr(passkey), first=first, unasked=unasked)
     return first
 
 

@@ -184,7 +184,7 @@ class TestCancel:
         with committing():
             assert owner.post(KEEP).url == reverse("security")
         assert BANNER not in owner.get("/").content.decode()
-        assert mail.outbox[-1].subject == "How you sign in has changed"
+        assert mail.outbox[-1].subject == "Removal of your second step cancelled"
         assert kinds(bob)[-1] == Kind.FACTOR_REMOVAL_CANCELLED
         assert owner.post(KEEP).url == owner.get(KEEP).url == reverse("security")
 
@@ -231,7 +231,7 @@ class TestReminders:
             sent.append([message.subject for message in mail.outbox])
             clock.shift(timedelta(days=1))
         again = ["We'll remove your second step"]
-        assert sent == [[], again, again, ["How you sign in has changed"]]
+        assert sent == [[], again, again, ["Second step removed"]]
 
     def test_that_wait_when_it_is_cancelled_are_not_sent(self, bob, started, rf, committing, clock):
         clock.shift(timedelta(days=1))
