@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts.account import checkup, deletion
-from accounts.factors import policy, removal
+from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.security import new_browser_alert
@@ -83,6 +83,7 @@ def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: objec
     with transaction.atomic():
         SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
         if row.user:
+            trusted_browsers.distrust(row.user)  # what was copied with the token may be trusted
             checkup.start(row.user)
             outbox.enqueue("reuse_found", row.user, request)
 

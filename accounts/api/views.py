@@ -19,7 +19,7 @@ from accounts.api.endpoint import (
 )
 from accounts.api.problems import Problem, unauthorized
 from accounts.email import policy as email_policy
-from accounts.factors import attempts, codes, recovery_codes
+from accounts.factors import attempts, codes, recovery_codes, trusted_browsers
 from accounts.factors import policy as factors_policy
 from accounts.models import Authenticator, SecurityEvent, User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt
@@ -140,6 +140,7 @@ def _logout_everywhere(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     with transaction.atomic():
         ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
+        trusted_browsers.distrust(request.user)
         SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return JsonResponse({"ended": ended})
 

@@ -149,8 +149,9 @@ class RecoveryCode(models.Model):
 
 
 class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
-    def live(self) -> "TrustedBrowserQuerySet":
-        return self.filter(expires_at__gt=timezone.now())
+    def trusted_by(self, user: "User") -> "TrustedBrowserQuerySet":
+        """Return those that `user` still trusts: a change of the password ends that."""
+        return self.filter(user=user, password_version=user.password_version, expires_at__gt=timezone.now())
 
 
 class TrustedBrowser(models.Model):

@@ -16,8 +16,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.account import session_chart, sessions
+from accounts.factors import trusted_browsers
 from accounts.forms import SessionNameForm
-from accounts.models import SecurityEvent
+from accounts.models import SecurityEvent, TrustedBrowser
+from accounts.models.factors import TrustedBrowserQuerySet
 from accounts.security.reauthentication import reauthentication_required
 from accounts.templatetags.way_back import came_from
 from accounts.types import Request
@@ -77,11 +79,12 @@ def end_others(request: Request) -> HttpResponse:
     if request.method != "POST":
         live = sessions.live(request.user, current_id=request.tokens.session_id)
         if others := [session for session in live if not session.is_current]:
-            return _render_confirmation(request, "sessions_end_others", others=others)
+            return _render_confirmation(request, "sessions_end_others", others=others, trusted_browsers=_trusted(request))
         return _no_others(request)
     reason, current = RefreshToken.Reason.ENDED, request.tokens.session_id
     with transaction.atomic():
         count = RefreshToken.objects.revoke_for([request.user], reason, keeping=current)
+        trusted_browsers.distrust(request.user, keeping=request)
         SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
     if not count:
         return _no_others(request)
@@ -98,9 +101,10 @@ def end_others(request: Request) -> HttpResponse:
 def end_all(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     if request.method != "POST":
-        return _render_confirmation(request, "sessions_end_all")
+        return _render_confirmation(request, "sessions_end_all", trusted_browsers=_trusted(request))
     with transaction.atomic():
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
+        trusted_browsers.distrust(request.user)
         SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
         return _sign_out(request, _("You're signed out everywhere, including here."))
 
@@ -134,6 +138,10 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     else:
         messages.info(request, _("That session had already ended."))
     return redirect(_list_url(request))
+
+
+def _trusted(request: Request) -> TrustedBrowserQuerySet:
+    return TrustedBrowser.objects.trusted_by(request.user)
 
 
 def _no_others(request: Request) -> HttpResponse:
