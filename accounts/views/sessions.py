@@ -19,7 +19,6 @@ from accounts.account import session_chart, sessions
 from accounts.factors import trusted_browsers
 from accounts.forms import SessionNameForm
 from accounts.models import SecurityEvent, TrustedBrowser
-from accounts.models.factors import TrustedBrowserQuerySet
 from accounts.security.reauthentication import reauthentication_required
 from accounts.templatetags.way_back import came_from
 from accounts.types import Request
@@ -79,7 +78,7 @@ def end_others(request: Request) -> HttpResponse:
     if request.method != "POST":
         live = sessions.live(request.user, current_id=request.tokens.session_id)
         if others := [session for session in live if not session.is_current]:
-            return _render_confirmation(request, "sessions_end_others", others=others, trusted_browsers=_trusted(request))
+            return _render_confirmation(request, "sessions_end_others", others=others)
         return _no_others(request)
     reason, current = RefreshToken.Reason.ENDED, request.tokens.session_id
     with transaction.atomic():
@@ -101,7 +100,7 @@ def end_others(request: Request) -> HttpResponse:
 def end_all(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     if request.method != "POST":
-        return _render_confirmation(request, "sessions_end_all", trusted_browsers=_trusted(request))
+        return _render_confirmation(request, "sessions_end_all")
     with transaction.atomic():
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
         trusted_browsers.distrust(request.user)
@@ -140,10 +139,6 @@ def _end_another(request: Request, row: RefreshToken) -> HttpResponse:
     return redirect(_list_url(request))
 
 
-def _trusted(request: Request) -> TrustedBrowserQuerySet:
-    return TrustedBrowser.objects.trusted_by(request.user)
-
-
 def _no_others(request: Request) -> HttpResponse:
     messages.info(request, _("You aren't signed in anywhere else."))
     return redirect("sessions")
@@ -151,7 +146,8 @@ def _no_others(request: Request) -> HttpResponse:
 
 def _render_confirmation(request: Request, template: str, **context: object) -> HttpResponse:
     """Render the page that says what will happen, and whose button posts to its own URL."""
-    return render(request, f"accounts/{template}.html", {"back": came_from(request) or reverse("sessions"), **context})
+    back, trusted = came_from(request) or reverse("sessions"), TrustedBrowser.objects.trusted_by(request.user)
+    return render(request, f"accounts/{template}.html", {"back": back, "trusted_browsers": trusted, **context})
 
 
 def _place(request: Request, *names: str) -> str:
