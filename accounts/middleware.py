@@ -81,6 +81,7 @@ class SecondFactorMiddleware(MiddlewareMixin):
 
     # Whoever comes to these pages next in this browser may be somebody else.
     ABANDONING = frozenset({"login", "passkey_login", "signup", "logout", "password_reset", "password_reset_confirm"})
+    ASKING = frozenset({"second_factor", "factors_lost"})
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
         match = request.resolver_match
@@ -90,7 +91,7 @@ class SecondFactorMiddleware(MiddlewareMixin):
 
     def process_response(self, request: Request, response: HttpResponseBase) -> HttpResponseBase:
         user = request.tokens.held
-        if user is not None and response.status_code < 500:
+        if user is not None and response.status_code < 500 and not self._asks(request, user):
             secret = attempts.start(request, user, next=self._location(request, response))
             leading = HttpResponseRedirect(reverse("second_factor"), status=303)
             leading.cookies = response.cookies
@@ -99,6 +100,15 @@ class SecondFactorMiddleware(MiddlewareMixin):
         if getattr(request, "attempt_forgotten", False):
             attempts.delete_cookie(response)
         return response
+
+    def _asks(self, request: Request, user: User) -> bool:
+        """Return whether `user`, whom a middleware such as Django's for REMOTE_USER signs in each time, is being asked.
+
+        Then they are where they were led before.
+        """
+        match = request.resolver_match
+        attempt = attempts.current(request) if match and match.view_name in self.ASKING else None
+        return attempt is not None and attempt.user == user
 
     def _location(self, request: Request, response: HttpResponseBase) -> str:
         """Return where `response` leads, which it may say as seen from the page that was asked for; or ""."""

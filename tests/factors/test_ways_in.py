@@ -1,0 +1,60 @@
+"""Ways in that are not the site's own: whoever has a factor has to show it there as well."""
+
+import re
+
+import pyotp
+import pytest
+from django.conf import settings as configured
+from django.urls import reverse
+
+from accounts.factors import totp
+from accounts.models import Attempt, Authenticator
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+SECOND_FACTOR = reverse("second_factor")
+
+
+@pytest.fixture
+def secret(bob):
+    """What Bob's app and we know."""
+    secret = totp.new_secret()
+    Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
+    return secret
+
+
+def send(client, **fields):
+    """Open the page that asks for the second factor, and send its form as a browser would."""
+    page = client.get(SECOND_FACTOR)
+    assert page.status_code == 200
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.content.decode())[1]
+    return client.post(SECOND_FACTOR, {"csrfmiddlewaretoken": token, **fields})
+
+
+class TestRemoteUser:
+    """A server in front signs Bob in, by Django's middleware, at each request of a browser without a session."""
+
+    @pytest.fixture(params=["tokens.middleware.TokenMiddleware", "accounts.middleware.TimeZoneMiddleware"])
+    def client(self, request, settings):
+        middleware = list(configured.MIDDLEWARE)
+        middleware.insert(middleware.index(request.param) + 1, "django.contrib.auth.middleware.RemoteUserMiddleware")
+        settings.MIDDLEWARE = middleware
+        remote = "django.contrib.auth.backends.RemoteUserBackend"
+        settings.AUTHENTICATION_BACKENDS = [remote, *configured.AUTHENTICATION_BACKENDS]
+        return Client(enforce_csrf_checks=True, REMOTE_USER="bob")
+
+    def test_leads_to_the_second_factor_and_goes_on_after_it(self, bob, secret, client):
+        response = client.get(reverse("profile"))
+        assert (response.status_code, response.url) == (303, SECOND_FACTOR)
+        assert "You have 4 tries left" in send(client, code="000000").content.decode()
+        response = client.get(send(client, code=pyotp.TOTP(secret).now()).url, follow=True)
+        assert response.request["PATH_INFO"] == reverse("profile")
+        assert client.get(reverse("profile")).context["user"] == bob
+        assert RefreshToken.objects.get().amr == "otp mfa" and not Attempt.objects.filter(spent_at=None).exists()
+
+    def test_begins_again_once_the_attempt_is_over(self, secret, client):
+        client.get(reverse("profile"))
+        Attempt.objects.all().delete()
+        assert (response := client.get(SECOND_FACTOR)).status_code == 303 and response.url == SECOND_FACTOR
+        send(client, code=pyotp.TOTP(secret).now())
+        assert client.get(reverse("profile")).status_code == 200
