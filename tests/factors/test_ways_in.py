@@ -5,6 +5,7 @@ import re
 import pyotp
 import pytest
 from django.conf import settings as configured
+from django.db import connections
 from django.urls import reverse
 
 from accounts.factors import totp
@@ -58,3 +59,43 @@ class TestRemoteUser:
         assert (response := client.get(SECOND_FACTOR)).status_code == 303 and response.url == SECOND_FACTOR
         send(client, code=pyotp.TOTP(secret).now())
         assert client.get(reverse("profile")).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtomicRequests:
+    """A view's transaction is rolled back by an error, and what holds the sign-in is stored outside of it."""
+
+    @pytest.fixture(autouse=True)
+    def atomic_requests(self, monkeypatch, settings):
+        settings.ROOT_URLCONF = "tests.factors.urls"
+        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+
+    def test_a_page_that_was_not_found_leads_to_the_second_factor_as_it_would_sign_in(self, bob, secret):
+        client = Client()
+        response = client.get("/log-in-and-not-find/")
+        assert (response.status_code, response.url) == (303, SECOND_FACTOR)
+        assert Attempt.objects.get().user == bob and not RefreshToken.objects.exists()
+        send(client, code=pyotp.TOTP(secret).now())
+        assert client.get(reverse("profile")).status_code == 200
+
+    def test_an_error_of_the_server_holds_nobody(self, secret):
+        client = Client(raise_request_exception=False)
+        assert client.get("/log-in-and-fail/").status_code == 500
+        assert not Attempt.objects.exists() and not RefreshToken.objects.exists()
+
+    def test_somebody_who_was_signed_in_here_before_is_signed_out(self, alice, secret, sign_in):
+        client = Client()
+        sign_in(client, alice)
+        client.get("/log-in-and-not-find/")
+        assert not RefreshToken.objects.live().exists()
+
+    def test_tries_are_counted_and_an_attempt_is_spent_once(self, secret):
+        client = Client()
+        client.get("/log-in-bob/")
+        for left in (4, 3, 2, 1):
+            assert f"You have {left} tr" in send(client, code="000000").content.decode()
+        copy = Client()
+        copy.cookies["__Host-attempt"] = client.cookies["__Host-attempt"].value
+        code = pyotp.TOTP(secret).now()
+        assert send(client, code=code).status_code == 302
+        assert copy.post(SECOND_FACTOR, {"code": code}).url == reverse("login")

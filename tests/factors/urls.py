@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
 
 from accounts.models import User
@@ -36,6 +36,12 @@ def redirect_after_login(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(request.GET["location"])
 
 
+@login_not_required
+def log_in_and_fail(request: HttpRequest, error: type[Exception]) -> HttpResponse:
+    log_in_bob(request)
+    raise error
+
+
 @second_factor_required
 def guarded(request: HttpRequest) -> HttpResponse:
     return HttpResponse("shown")
@@ -46,6 +52,8 @@ urlpatterns = [
     path("log-in-bob/", log_in_bob),
     path("log-in-and-out/", log_in_and_out),
     path("log-in-bob-then-alice/", log_in_bob_then_alice),
+    path("log-in-and-not-find/", log_in_and_fail, {"error": Http404}),
+    path("log-in-and-fail/", log_in_and_fail, {"error": RuntimeError}),
     path("redirect-after-login/", redirect_after_login),
     path("hijack/", include("hijack.urls")),
     path("", include("project.urls")),
