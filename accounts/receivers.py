@@ -81,11 +81,12 @@ def withdraw_stale_token(sid: str, at: datetime, **kwargs: object) -> None:
 def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
     """Record that a refresh token was reused, warn the user, and ask them about it once they sign in again."""
     with transaction.atomic():
-        SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
-        if row.user:
-            trusted_browsers.distrust(row.user)  # what was copied with the token may be trusted
-            checkup.start(row.user)
-            outbox.enqueue("reuse_found", row.user, request)
+        user = User.objects.filter(pk=row.user_id).first() if row.user_id else None
+        SecurityEvent.objects.record(request, user, Kind.REUSE_FOUND, session_id=row.pk)
+        if user:
+            trusted_browsers.distrust(user)  # what was copied with the token may be trusted
+            checkup.start(user)
+            outbox.enqueue("reuse_found", user, request)
 
 
 @receiver(post_save, sender=OutgoingMail)

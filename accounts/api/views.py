@@ -103,7 +103,7 @@ def _second_factor(request: Request) -> HttpResponse:
     if not Attempt.objects.filter(pk=attempt.pk).use_try():
         raise _attempt_over()
     if not codes.spend(request, attempt.user, code):
-        attempt.refresh_from_db(fields=["tries"])
+        attempt.refresh_from_db(attempt._state.db, ["tries"])
         raise _wrong_code(attempt)
     try:
         pair = attempts.complete_in_app(request, attempt, codes.OTP)
@@ -181,7 +181,9 @@ def _end_session(request: Request, pk: UUID) -> HttpResponse:
 @staff_required
 def _dashboard(request: Request) -> HttpResponse:
     """Return figures for the staff."""
-    return JsonResponse({"users": User.objects.count(), "live_sessions": RefreshToken.objects.live().count()})
+    return JsonResponse(
+        {"users": User.objects.count(), "live_sessions": RefreshToken.objects.on_primary().live().count()}
+    )
 
 
 def _public(request: Request) -> HttpResponse:

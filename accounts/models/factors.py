@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
 from accounts.models.email_verification import LINK_LIFETIME
+from accounts.models.primary import PrimaryManager
 
 if TYPE_CHECKING:
     from accounts.models.user import User
@@ -39,6 +40,8 @@ class FactorSettings(models.Model):
     # What authenticators know the user by (WebAuthn §14.6.1): random, so that no device reveals a key of ours.
     handle = models.UUIDField(default=uuid4, editable=False)
     passkey_offered_at = models.DateTimeField(null=True, editable=False)
+
+    objects = PrimaryManager()
 
     def __str__(self) -> str:
         return str(self.handle)
@@ -73,7 +76,7 @@ class Passkey(models.Model):
     last_used_at = models.DateTimeField(_("last used"), null=True)
     challenged_at = models.DateTimeField(null=True)  # of the last challenge that was spent
 
-    objects = PasskeyQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(PasskeyQuerySet)()
 
     class Meta:
         verbose_name = _("passkey")
@@ -107,7 +110,7 @@ class Authenticator(models.Model):
     confirmed_at = models.DateTimeField(_("added"), default=timezone.now)
     last_used_at = models.DateTimeField(_("last used"), null=True)
 
-    objects = AuthenticatorQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(AuthenticatorQuerySet)()
 
     class Meta:
         verbose_name = _("authenticator app")
@@ -138,7 +141,7 @@ class RecoveryCode(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(null=True)
 
-    objects = RecoveryCodeQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(RecoveryCodeQuerySet)()
 
     class Meta:
         default_permissions = ()
@@ -173,7 +176,7 @@ class TrustedBrowser(models.Model):
     last_used_at = models.DateTimeField(_("last used"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
 
-    objects = TrustedBrowserQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(TrustedBrowserQuerySet)()
 
     class Meta:
         verbose_name = _("trusted browser")
@@ -228,7 +231,7 @@ class Attempt(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     spent_at = models.DateTimeField(null=True)
 
-    objects = AttemptQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(AttemptQuerySet)()
 
     class Meta:
         default_permissions = ()
@@ -291,7 +294,7 @@ class FactorRemoval(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_constraint=False
     )
 
-    objects = FactorRemovalQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(FactorRemovalQuerySet)()
 
     class Meta:
         default_permissions = ()

@@ -17,7 +17,6 @@ from accounts.security import hashers, throttle
 from accounts.security.rate_limit import Rate
 from accounts.security.reset_tokens import reset_tokens
 from tests.conftest import PASSWORD
-from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -81,22 +80,6 @@ def test_whoever_reads_the_mailbox_cannot_have_each_reset_pass_for_a_browser_wit
     password = "another horse battery"
     assert client.post(form, {"new_password1": password, "new_password2": password}).status_code == 302
     assert settings.DEVICE_COOKIE_NAME not in client.cookies
-
-
-class Replica:
-    """Reads go to a replica, which lags: here it has not even begun."""
-
-    def db_for_read(self, model, **hints):
-        return "replica"
-
-    def db_for_write(self, model, **hints):
-        return "default"
-
-
-def test_no_replica_that_lags_lets_anybody_in_who_has_just_set_up_a_factor(bob, secret, settings):
-    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
-    with pytest.raises(SignInHeld):
-        RefreshToken.objects.start(bob)
 
 
 @pytest.fixture

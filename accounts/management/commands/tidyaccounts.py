@@ -107,7 +107,7 @@ def _without_user(model: type[SecurityEvent] | type[EmailVerification] | type[Ou
 
 
 def _sessions_without_user() -> Rows:
-    rows: Rows = RefreshToken.objects.filter(user=None).exclude(**deletion.ANONYMOUS_SESSION)
+    rows: Rows = RefreshToken.objects.on_primary().filter(user=None).exclude(**deletion.ANONYMOUS_SESSION)
     return rows
 
 
