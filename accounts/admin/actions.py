@@ -26,7 +26,7 @@ Kind = SecurityEvent.Kind
 
 
 def _sessions_end(users: QuerySet[User]) -> str:
-    count = RefreshToken.objects.live().filter(user__in=users).count()
+    count = RefreshToken.objects.on_primary().live().filter(user__in=users).count()
     text = ngettext(
         "We'll sign them out of %(n)d session right away. They can sign in again.",
         "We'll sign them out of %(n)d sessions right away. They can sign in again.",

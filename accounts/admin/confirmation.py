@@ -42,8 +42,11 @@ def confirmed(question: Any, effect: Effect, *, with_reason: bool = False) -> Ca
 
 
 def reason_in(request: HttpRequest) -> str:
-    """Return the reason that the administrator has given, on one line."""
-    return " ".join(request.POST.get("reason", "").split())[:MAX_REASON]
+    """Return the reason that the administrator has given, on one line.
+
+    Django's history takes what begins with a bracket for JSON of its own, and hides it or fails.
+    """
+    return " ".join(request.POST.get("reason", "").split()).lstrip("[ ")[:MAX_REASON]
 
 
 class ConfirmationMixin(admin.ModelAdmin):  # type: ignore[type-arg]

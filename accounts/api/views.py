@@ -19,7 +19,7 @@ from accounts.api.endpoint import (
 )
 from accounts.api.problems import Problem, unauthorized
 from accounts.email import policy as email_policy
-from accounts.factors import attempts, codes, recovery_codes, trusted_browsers
+from accounts.factors import attempts, codes, recovery_codes, removal, trusted_browsers
 from accounts.factors import policy as factors_policy
 from accounts.models import Authenticator, SecurityEvent, User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt
@@ -41,6 +41,7 @@ def _login(request: Request) -> HttpResponse:
     throttle.hit(request, throttle.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)
     if user is not None:
+        removal.carry_out(user.pk)  # before it is asked whether they have what they have to have
         _check_may_sign_in(user)
         throttle.hit(request, throttle.SIGNED_IN, user)
         throttle.reset(request, throttle.SIGN_IN, account)

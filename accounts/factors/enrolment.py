@@ -3,10 +3,10 @@
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.factors import policy, recovery_codes, totp
+from accounts.factors import policy, recovery_codes, removal, totp
 from accounts.mails import alerts
 from accounts.models import SecurityEvent, User
-from accounts.models.factors import Authenticator, Passkey, RecoveryCode, TrustedBrowser
+from accounts.models.factors import Authenticator, Passkey, TrustedBrowser
 from accounts.types import Request
 from tokens import users
 from tokens.models import RefreshToken
@@ -20,7 +20,7 @@ def add_authenticator(request: Request, secret: str, counter: int) -> bool:
     An app that was set up before is replaced.
     """
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        lock(request)
         first = not policy.has_factor(request.user)
         values = {"secret": totp.encrypt(secret), "last_counter": counter, "last_used_at": None}
         Authenticator.objects.update_or_create(user=request.user, defaults={**values, "confirmed_at": timezone.now()})
@@ -31,19 +31,26 @@ def add_authenticator(request: Request, secret: str, counter: int) -> bool:
 def remove_authenticator(request: Request) -> bool:
     """Remove the app; return whether there was one."""
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        lock(request)
         if not Authenticator.objects.filter(user=request.user).delete()[0]:
             return False
         removed(request, Kind.AUTHENTICATOR_REMOVED)
     return True
 
 
+def lock(request: Request) -> None:
+    """Lock the user, for whatever changes their factors. Raise UserVanished if this session has ended by then."""
+    users.lock_for_update(request.user.pk)
+    if not RefreshToken.objects.on_primary().live().filter(pk=request.tokens.session_id).exists():
+        raise users.UserVanished("The session has ended.")
+
+
 def renew_recovery_codes(request: Request) -> list[str]:
     """Replace the recovery codes and return the new ones."""
     with transaction.atomic():
-        users.lock_for_update(request.user.pk)
+        lock(request)
         codes = recovery_codes.renew(request.user)
-        _tell(request, Kind.RECOVERY_CODES_RENEWED)
+        tell(request, Kind.RECOVERY_CODES_RENEWED)
     return codes
 
 
@@ -55,24 +62,21 @@ def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", 
     if first:
         current = request.tokens.session_id
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED, keeping=current)
+    removal.drop(request, request.user)
     request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
-    _tell(request, kind)
+    tell(request, kind)
 
 
 def removed(request: Request, kind: SecurityEvent.Kind) -> None:
     """Tell of a factor that was just removed, in its transaction. What is of no use without one goes with the last."""
     if not policy.has_factor(request.user):
-        forget_rest(request.user)
-    _tell(request, kind)
+        removal.forget_rest(request.user)
+        removal.drop(request, request.user)
+    tell(request, kind)
 
 
-def forget_rest(user: User) -> None:
-    """Delete what is of no use to somebody without a factor."""
-    RecoveryCode.objects.filter(user=user).delete()
-    TrustedBrowser.objects.filter(user=user).delete()
-
-
-def _tell(request: Request, kind: SecurityEvent.Kind) -> None:
+def tell(request: Request, kind: SecurityEvent.Kind) -> None:
+    """Leave an event of this change of the user's factors, and a mail."""
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     alerts.notify_all("factors_changed", request.user, request, change=str(kind))
 

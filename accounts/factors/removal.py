@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.email.tokens import InvalidLink, Secret, matches
-from accounts.factors import enrolment, policy
+from accounts.factors import policy
 from accounts.mails import alerts, outbox
 from accounts.models import (
     Authenticator,
@@ -108,6 +108,22 @@ def withdraw(request: HttpRequest, user: User) -> bool:
     return _delete(request, user, FactorRemoval.objects.filter(user=user, actor=None).first())
 
 
+def drop(request: HttpRequest, user: User) -> None:
+    """Cancel the removal for `user`, who is locked and has just added a factor or removed the last.
+
+    It would be of those that they add from now on.
+    """
+    _delete(request, user, FactorRemoval.objects.filter(user=user).first())
+
+
+def withdraw_all() -> int:
+    """Delete what was asked for by anybody; return how many had been started."""
+    started = FactorRemoval.objects.started().count()
+    FactorRemoval.objects.all().delete()
+    User.objects.filter(factors_leaving=True).update(factors_leaving=False)
+    return started
+
+
 def remind(removal: FactorRemoval) -> bool:
     """Tell the user of `removal` again, if it is time to; return whether it was."""
     with transaction.atomic():
@@ -133,7 +149,7 @@ def carry_out(key: UUID) -> bool:
         if isinstance(user, User):
             for rows in (Passkey.objects, Authenticator.objects):
                 rows.filter(user=user).delete()
-            enrolment.forget_rest(user)
+            forget_rest(user)
             _announce(user, leaving=False)
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.ENDED)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
@@ -155,9 +171,15 @@ def remove_since(request: HttpRequest, user: User, moment: datetime) -> bool:
     removed = sum(rows.delete()[0] for rows in added)
     if removed:
         if not policy.has_factor(user):
-            enrolment.forget_rest(user)
+            forget_rest(user)
         SecurityEvent.objects.record(request, user, Kind.FACTORS_REMOVED)
     return removed > 0
+
+
+def forget_rest(user: User) -> None:
+    """Delete what is of no use to somebody without a factor."""
+    RecoveryCode.objects.filter(user=user).delete()
+    TrustedBrowser.objects.filter(user=user).delete()
 
 
 def start_token(removal: FactorRemoval, secret: Secret | None = None) -> str:

@@ -57,7 +57,8 @@ def spend(user: User, code: str) -> bool:
     counter = matching_counter(secret, code) if secret else None
     if authenticator is None or counter is None:
         return False
-    return Authenticator.objects.filter(pk=authenticator.pk).spend(counter)
+    compared = Authenticator.objects.filter(pk=authenticator.pk, secret=authenticator.secret)  # and not replaced since
+    return compared.spend(counter)
 
 
 def encrypt(secret: str, *, until_confirmed_by: User | None = None) -> str:

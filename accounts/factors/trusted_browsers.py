@@ -24,16 +24,15 @@ def is_trusted(request: HttpRequest, user: User) -> bool:
 
 def trust(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     """Trust this browser, in which `user` has just shown a second factor."""
-    secret, now = token_urlsafe(32), timezone.now()
+    secret = token_urlsafe(32)
     with transaction.atomic():
-        TrustedBrowser.objects.filter(user=user, expires_at__lt=now).delete()
         TrustedBrowser.objects.create(
             key=digest(secret),
             user=user,
             password_version=user.password_version,
             user_agent=client.user_agent(request),
             ip_address=client.ip_address(request),
-            expires_at=now + TRUST_LIFETIME,
+            expires_at=timezone.now() + TRUST_LIFETIME,
         )
         SecurityEvent.objects.record(request, user, SecurityEvent.Kind.BROWSER_TRUSTED)
     response.set_cookie(

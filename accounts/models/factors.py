@@ -156,6 +156,9 @@ class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
         """Return those that `user` still trusts: a change of the password ends that."""
         return self.filter(user=user, password_version=user.password_version, expires_at__gt=timezone.now())
 
+    def expired(self) -> "TrustedBrowserQuerySet":
+        return self.filter(expires_at__lte=timezone.now())
+
 
 class TrustedBrowser(models.Model):
     """Store a browser that its user wants to be asked for no second factor in."""

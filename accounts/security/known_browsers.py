@@ -2,7 +2,8 @@
 
 The cookie signs nobody in. It lets the account's owner past the strangers who guess their password (throttle.py), and
 tells whether a browser is new. It identifies nobody: for each account it holds a mark that a change of the password
-invalidates.
+invalidates. Past those who guess the codes of a second factor it lets only a browser in which one was shown: whoever
+knows the password may have any number of others, from before there was a factor.
 """
 
 from dataclasses import dataclass
@@ -27,14 +28,19 @@ class Browser:
     id: str
     marks: tuple[str, ...] = ()
 
-    def knows(self, user: User) -> bool:
-        """Return whether `user` has signed in with this browser by their present password."""
-        return not set(self.marks).isdisjoint(_marks(self.id, user))
+    def knows(self, user: User, *, by_factor: bool = False) -> bool:
+        """Return whether `user` has signed in with this browser by their present password, or by a factor as well."""
+        marks = {*_marks(self.id, user, by_factor=True), *([] if by_factor else _marks(self.id, user))}
+        return not marks.isdisjoint(self.marks)
 
-    def remembering(self, user: User) -> "Browser":
-        """Return this browser with the mark of `user` in front, without their former marks."""
-        new, *old = _marks(self.id, user)
-        others = (mark for mark in self.marks if mark not in (new, *old))
+    def remembering(self, user: User, *, by_factor: bool = False) -> "Browser":
+        """Return this browser with the mark of `user` in front, without their former marks.
+
+        Where they have shown a factor, a sign-in without one changes nothing about that.
+        """
+        plain, better = _marks(self.id, user), _marks(self.id, user, by_factor=True)
+        new = better[0] if by_factor or self.knows(user, by_factor=True) else plain[0]
+        others = (mark for mark in self.marks if mark not in (*plain, *better))
         return Browser(self.id, (new, *others)[:MAX_ACCOUNTS])
 
 
@@ -53,12 +59,12 @@ def is_known(request: HttpRequest, user: User) -> bool:
     return browser is not None and browser.knows(user)
 
 
-def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
-    """Make the browser remember `user`, who has just entered or chosen their password.
+def remember(request: HttpRequest, response: HttpResponseBase, user: User, *, by_factor: bool = False) -> None:
+    """Make the browser remember `user`, who has just entered or chosen their password, or shown a factor.
 
     A new password makes every other browser forget them.
     """
-    browser = (from_request(request) or Browser(token_urlsafe(16))).remembering(user)
+    browser = (from_request(request) or Browser(token_urlsafe(16))).remembering(user, by_factor=by_factor)
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         signing.dumps([browser.id, browser.marks], salt=SALT),
@@ -69,9 +75,9 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> No
     )
 
 
-def _marks(browser: str, user: User) -> list[str]:
+def _marks(browser: str, user: User, *, by_factor: bool = False) -> list[str]:
     """Return the marks of `user` in this browser: the one under the secret key, then those under the fallback keys."""
-    marked = f"{browser} {user.pk} {user.password_version}"
+    marked = f"{browser} {user.pk} {user.password_version}" + (" and a factor" if by_factor else "")
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     made = (salted_hmac(SALT, marked, secret=secret, algorithm="sha256") for secret in secrets)
     return [mark.hexdigest()[:32] for mark in made]

@@ -45,6 +45,7 @@ class Limit:
     site: Rate | None = None  # attempts of all visitors in browsers that the account does not know
     mailbox: bool = False  # whether an account is counted by the mailbox that gets the mail
     hashing: float = 0.0  # the share of hashers.queue that these attempts may fill; 0 if nothing is hashed
+    by_factor: bool = False  # whether only a browser counts as known in which a second factor was shown
 
 
 # A user who mistypes needs a few attempts, and one with several passwords a few more. NIST SP 800-63B §3.2.2 asks for
@@ -112,6 +113,7 @@ SECOND_FACTOR = Limit(
     "second factor",
     visitor_and_account=Rate(free=10, first=10, longest=15 * 60, window=DAY),
     account=Rate(free=20, first=60, longest=10 * 60, window=DAY),
+    by_factor=True,
 )
 RECOVERY_CODE = replace(SECOND_FACTOR, name="recovery code", hashing=STRANGERS)
 
@@ -264,7 +266,7 @@ def _acquire_site(request: HttpRequest, limit: Limit, account: User | str) -> in
 
     It is what remains against strangers who change account, address and mailbox with each attempt.
     """
-    if _known_browser(request, account):
+    if _known_browser(request, limit, account):
         return 0
     seconds = rate_limit.acquire(_bucket(limit, "site", limit.site, "all"))
     if seconds and not rate_limit.acquire(_bucket(limit, "alert", Rate(1, HOUR, HOUR, HOUR), "all")):
@@ -279,7 +281,7 @@ def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[l
     """
     name = _mailbox_text(account) if limit.mailbox else _account_text(account)
     visitor, wider = _visitor_network(request), _visitor_network(request, prefix=48)
-    if limit.visitor_and_account and (browser := _known_browser(request, account)):
+    if limit.visitor_and_account and (browser := _known_browser(request, limit, account)):
         return _bucket(limit, "browser", limit.visitor_and_account, browser.id, name), []
     return [
         *_bucket(limit, "visitor and account", limit.visitor_and_account, visitor, name),
@@ -290,10 +292,11 @@ def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[l
     ]
 
 
-def _known_browser(request: HttpRequest, account: User | str) -> known_browsers.Browser | None:
-    """Return the browser of `request` if the owner of `account` has signed in with it before."""
+def _known_browser(request: HttpRequest, limit: Limit, account: User | str) -> known_browsers.Browser | None:
+    """Return the browser of `request` if the owner of `account` has signed in with it before, as `limit` wants it."""
     browser = known_browsers.from_request(request)
-    return browser if browser and isinstance(account, User) and browser.knows(account) else None
+    known = browser and isinstance(account, User) and browser.knows(account, by_factor=limit.by_factor)
+    return browser if known else None
 
 
 def _bucket(limit: Limit, kind: str, rate: Rate | None, *who: str) -> list[Bucket]:

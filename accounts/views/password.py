@@ -19,12 +19,14 @@ from django.views.decorators.http import require_safe
 from accounts.account import recovery
 from accounts.email.ownership import EmailTaken, claim
 from accounts.factors import policy as factors_policy
+from accounts.factors import removal
 from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import factor_required_first
 from accounts.security.reset_tokens import reset_tokens
+from accounts.types import Request
 from accounts.views.mail_links import DeadLink, no_referrer
 from tokens.decorators import anonymous_only
 
@@ -33,8 +35,12 @@ Kind = SecurityEvent.Kind
 
 @method_decorator(factor_required_first, name="dispatch")
 class PasswordChange(auth_views.PasswordChangeView):
-    """Let a user change their password; this browser stays signed in, and `tokens` ends all other sessions."""
+    """Let a user change their password; this browser stays signed in, and `tokens` ends all other sessions.
 
+    A removal of their second factors that was asked for by the old one is cancelled.
+    """
+
+    request: Request
     template_name = "accounts/password_change.html"
     form_class = PasswordChangeForm
     success_url = reverse_lazy("sessions")
@@ -47,10 +53,14 @@ class PasswordChange(auth_views.PasswordChangeView):
         with transaction.atomic():
             chosen.save(update_fields=["password"])
             update_session_auth_hash(self.request, chosen)
-            _tell(self.request, chosen, Kind.PASSWORD_CHANGED)
+            withdrawn = ["factor_removal"] if removal.withdraw(self.request, chosen) else []
+            _tell(self.request, chosen, Kind.PASSWORD_CHANGED, withdrawn=withdrawn)
         response = redirect(self.get_success_url())
-        known_browsers.remember(self.request, response, chosen)
-        messages.success(self.request, _("Password changed. We signed you out everywhere else."))
+        row = self.request.tokens.row
+        by_factor = row is not None and factors_policy.MULTI_FACTOR in row.amr.split()
+        known_browsers.remember(self.request, response, chosen, by_factor=by_factor)
+        for sentence in (_("Password changed. We signed you out everywhere else."), *recovery.sentences(withdrawn)):
+            messages.success(self.request, sentence)
         return response
 
 

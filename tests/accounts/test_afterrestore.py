@@ -11,7 +11,16 @@ from django.utils import timezone
 
 from accounts.account.deletion import GRACE_PERIOD
 from accounts.mails import outbox
-from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.models import (
+    Attempt,
+    EmailVerification,
+    FactorRemoval,
+    OutgoingMail,
+    RecoveryCode,
+    SecurityEvent,
+    TrustedBrowser,
+    User,
+)
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
 
@@ -63,6 +72,19 @@ def test_sessions_end_and_mails_and_links_are_discarded(restored, client):
     assert "--log" in said
 
 
+def test_nothing_comes_back_that_spares_or_removes_a_second_factor(restored):
+    later = timezone.now() + timedelta(days=1)
+    TrustedBrowser.objects.create(user=restored, key="x", expires_at=later)
+    FactorRemoval.objects.create(user=restored, due_at=later)
+    User.objects.filter(pk=restored.pk).update(factors_leaving=True)
+    Attempt.objects.create(user=restored, key="x")
+    said = after()
+    assert "1 removals of second factors" in said and "1 browsers" in said
+    assert not any(model.objects.exists() for model in (TrustedBrowser, FactorRemoval, Attempt))
+    restored.refresh_from_db()
+    assert not restored.factors_leaving
+
+
 def test_what_can_still_be_undone_stays(restored):
     change = EmailVerification.objects.create(
         user=restored, email=restored.email, previous_email="bob@example.com", confirmed_at=SINCE
@@ -111,8 +133,18 @@ class TestLog:
         restored.refresh_from_db()
         assert restored.check_password(PASSWORD)
 
-    def test_what_it_cannot_tell_is_named(self, restored, log):
-        assert "To be looked at (Permissions changed): bob" in after(log=[log((1, "rights_changed", restored))])
+    @pytest.mark.parametrize("kind", [Kind.RECOVERY_CODE_USED, Kind.RECOVERY_CODES_RENEWED])
+    def test_recovery_codes_from_before_one_was_used_or_all_were_replaced_are_of_no_use(self, restored, log, kind):
+        for head, minutes in (("ab", -1), ("cd", 2)):
+            made = SINCE + timedelta(minutes=minutes)
+            RecoveryCode.objects.create(user=restored, head=head, created_at=made)
+        said = after(log=[log((1, kind, restored))])
+        assert "Has to get new recovery codes, as some of the restored ones were used or replaced: bob" in said
+        assert RecoveryCode.objects.get().head == "cd"
+
+    @pytest.mark.parametrize("kind", [Kind.RIGHTS_CHANGED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED])
+    def test_what_it_cannot_tell_is_named(self, restored, log, kind):
+        assert f"To be looked at ({kind.label}): bob" in after(log=[log((1, kind, restored))])
 
     def test_events_are_recorded_again_once(self, restored, log):
         stranger = User(pk=uuid4())

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.account import deletion
 from accounts.mails import outbox
 from accounts.management.commands import tidyaccounts
-from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.models import EmailVerification, OutgoingMail, Passkey, SecurityEvent, TrustedBrowser, User
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION
 from tests.accounts.conftest import FIREFOX, sent
@@ -196,6 +196,20 @@ class TestLeftovers:
                 user=bob, email="x@example.org", requested_at=timezone.now() - timedelta(days=days)
             )
         assert tidy() == ["1 old email verifications deleted."]
+
+    def test_second_factors_and_trusted_browsers_go(self, bob, alice):
+        later = timezone.now() + timedelta(days=1)
+        for user in (bob, alice):
+            Passkey.objects.create(user=user, credential_id=user.username, public_key=b"")
+            TrustedBrowser.objects.create(user=user, key=user.username, expires_at=later)
+        TrustedBrowser.objects.create(user=alice, key="over", expires_at=timezone.now())
+        vanish(bob)
+        assert tidy() == [
+            "1 trusted browsers forgotten.",
+            "1 passkeys of deleted users deleted.",
+            "1 trusted browsers of deleted users deleted.",
+        ]
+        assert Passkey.objects.get().user == TrustedBrowser.objects.get().user == alice
 
     def test_sessions_lose_where_they_were(self, client, bob, sign_in):
         sign_in(client, bob)

@@ -49,6 +49,7 @@ def guarded(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("needs-a-second-factor/", guarded),
+    path("/elsewhere.example/", guarded),
     path("log-in-bob/", log_in_bob),
     path("log-in-and-out/", log_in_and_out),
     path("log-in-bob-then-alice/", log_in_bob_then_alice),

@@ -18,7 +18,16 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 
 from accounts.account.deletion import GRACE_PERIOD
-from accounts.models import EmailVerification, OutgoingMail, SecurityEvent, User
+from accounts.factors import removal
+from accounts.models import (
+    Attempt,
+    EmailVerification,
+    OutgoingMail,
+    RecoveryCode,
+    SecurityEvent,
+    TrustedBrowser,
+    User,
+)
 from accounts.security.audit_log import ACCOUNT_DELETED
 
 Kind = SecurityEvent.Kind
@@ -26,8 +35,11 @@ Kind = SecurityEvent.Kind
 LOGGED_WITHIN = timedelta(minutes=1)
 # Old copies that were tried may have been withdrawn since.
 READ = {*Kind.values, ACCOUNT_DELETED} - {Kind.COPY_TRIED}
-# The log does not say what these were changed to.
-LOOK_AT = (Kind.EMAIL_CHANGED, Kind.EMAIL_RESTORED, Kind.USERNAME_CHANGED, Kind.RIGHTS_CHANGED)
+# The log does not say what these were changed to, or which passkey it was.
+LOOK_AT = (
+    *(Kind.EMAIL_CHANGED, Kind.EMAIL_RESTORED, Kind.USERNAME_CHANGED, Kind.RIGHTS_CHANGED, Kind.FACTORS_REMOVED),
+    *(Kind.PASSKEY_ADDED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED),
+)
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,10 @@ class Command(BaseCommand):
     """Do all of it in one transaction, before the servers start."""
 
     help = (
-        "Run this after restoring a backup and before starting the servers. It ends all sessions and discards waiting "
-        "emails and unused links. With the log it also repeats what happened since the backup: accounts are deleted "
-        "or closed again, passwords that were replaced no longer work, and events are recorded again."
+        "Run this after restoring a backup and before starting the servers. It ends all sessions, trusts no browser "
+        "and discards waiting emails, unused links and removals of second factors. With the log it also repeats what "
+        "happened since the backup: accounts are deleted or closed again, passwords and recovery codes that were "
+        "replaced no longer work, and events are recorded again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -65,6 +78,9 @@ class Command(BaseCommand):
             call_command("endsessions", all=True, stdout=self.stdout)
             self.stdout.write(f"{OutgoingMail.objects.all().delete()[0]} waiting emails discarded.")
             self.stdout.write(f"{EmailVerification.objects.pending().delete()[0]} unused links withdrawn.")
+            self.stdout.write(f"{removal.withdraw_all()} removals of second factors withdrawn.")
+            self.stdout.write(f"{TrustedBrowser.objects.all().delete()[0]} browsers no longer trusted.")
+            Attempt.objects.all().delete()
             if log:
                 self.stdout.write(f"{len(lost)} events since {since.isoformat(timespec='seconds')} in the log.")
                 self._repeat(lost)
@@ -105,6 +121,9 @@ def _repeat_for(user: User, happened: dict[str, datetime], blocked: User) -> Ite
         user.copy_password(blocked)
         fields.add("password")
         yield "Has to reset the password, as the restored one is out of date"
+    used = [happened[kind] for kind in (Kind.RECOVERY_CODE_USED, Kind.RECOVERY_CODES_RENEWED) if kind in happened]
+    if used and RecoveryCode.objects.filter(user=user, created_at__lte=max(used)).delete()[0]:
+        yield "Has to get new recovery codes, as some of the restored ones were used or replaced"
     for kind, at in happened.items():
         if kind in (Kind.DEACTIVATED, Kind.ACTIVATED):
             user.is_active = kind == Kind.ACTIVATED

@@ -11,7 +11,18 @@ from django.utils import timezone
 
 from accounts.account import deletion
 from accounts.factors import removal, totp
-from accounts.models import Authenticator, EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
+from accounts.models import (
+    Authenticator,
+    EmailVerification,
+    FactorRemoval,
+    FactorSettings,
+    OutgoingMail,
+    Passkey,
+    RecoveryCode,
+    SecurityEvent,
+    TrustedBrowser,
+    User,
+)
 from accounts.models.email_verification import RETENTION
 from accounts.models.security_event import EVENT_RETENTION, SecurityEventQuerySet
 from tokens.management.progress import counting
@@ -20,6 +31,13 @@ from tokens.models import RefreshToken
 BATCH_SIZE = 500  # rows in one statement, so that its locks are short
 
 Rows = QuerySet[Any]
+FACTORS = {
+    "passkeys": Passkey,
+    "authenticator apps": Authenticator,
+    "recovery codes": RecoveryCode,
+    "trusted browsers": TrustedBrowser,
+    "handles of passkeys": FactorSettings,
+}
 
 
 @dataclass(frozen=True)
@@ -78,11 +96,16 @@ def _tasks() -> list[Task]:
         Task("removals of second factors", "told of again", FactorRemoval.objects.to_remind(), _remind),
         Task("removals of second factors", "carried out", FactorRemoval.objects.due(), _remove_factors),
         Task("unanswered removals of second factors", "deleted", FactorRemoval.objects.unanswered(), _delete),
+        Task("trusted browsers", "forgotten", TrustedBrowser.objects.expired(), _delete),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
         Task("old email verifications", "deleted", _old_email_verifications(), _delete),
         Task("events of deleted users", "anonymised", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),
         Task("email verifications of deleted users", "deleted", _without_user(EmailVerification), _delete),
         Task("mails to deleted users", "deleted", _without_user(OutgoingMail), _delete),
+        *(
+            Task(f"{what} of deleted users", "deleted", _without_user(model), _delete)
+            for what, model in FACTORS.items()
+        ),
         Task("sessions of deleted users", "anonymised", _sessions_without_user(), _anonymise_sessions),
         Task("secrets of authenticator apps", "encrypted anew", _apps_of_other_keys(), totp.rewrite),
     ]
@@ -100,7 +123,7 @@ def _old_email_verifications() -> Rows:
     return EmailVerification.objects.filter(requested_at__lt=timezone.now() - RETENTION)
 
 
-def _without_user(model: type[SecurityEvent] | type[EmailVerification] | type[OutgoingMail]) -> Rows:
+def _without_user(model: Any) -> Rows:
     """Return rows whose user is gone, but not those that never had one."""
     rows: Rows = model.objects.filter(user__isnull=False)
     return rows.filter(~Exists(User.objects.filter(pk=OuterRef("user_id"))))
