@@ -138,8 +138,8 @@ def check_rest_framework(**_: object) -> Iterator[CheckMessage]:
     for default in api_settings.DEFAULT_AUTHENTICATION_CLASSES:
         if issubclass(default, (BasicAuthentication, TokenAuthentication)):
             yield Warning(
-                f"DEFAULT_AUTHENTICATION_CLASSES of REST_FRAMEWORK has {default.__module__}.{default.__name__}, which asks nobody for a "
-                "second factor.",
+                f"REST_FRAMEWORK lets in by {default.__module__}.{default.__name__}, which asks nobody for a second "
+                "factor.",
                 hint="Use tokens.contrib.drf, or SessionAuthentication.",
                 id="accounts.W007",
             )
