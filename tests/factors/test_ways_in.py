@@ -61,6 +61,15 @@ class TestRemoteUser:
         assert client.get(reverse("profile")).status_code == 200
 
 
+def test_a_view_that_fails_as_it_finds_nobody_signed_in_leads_to_the_second_factor(secret, settings):
+    """As allauth's does, by an assertion."""
+    settings.ROOT_URLCONF = "tests.factors.urls"
+    client = Client()
+    assert client.get("/log-in-and-miss-the-user/").url == SECOND_FACTOR
+    send(client, code=pyotp.TOTP(secret).now())
+    assert client.get(reverse("profile")).status_code == 200
+
+
 @pytest.mark.django_db(transaction=True)
 class TestAtomicRequests:
     """A view's transaction is rolled back by an error, and what holds the sign-in is stored outside of it."""

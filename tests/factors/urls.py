@@ -54,6 +54,7 @@ urlpatterns = [
     path("log-in-and-out/", log_in_and_out),
     path("log-in-bob-then-alice/", log_in_bob_then_alice),
     path("log-in-and-not-find/", log_in_and_fail, {"error": Http404}),
+    path("log-in-and-miss-the-user/", log_in_and_fail, {"error": AssertionError}),
     path("log-in-and-fail/", log_in_and_fail, {"error": RuntimeError}),
     path("redirect-after-login/", redirect_after_login),
     path("hijack/", include("hijack.urls")),
