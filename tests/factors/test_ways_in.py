@@ -5,8 +5,10 @@ import re
 import pyotp
 import pytest
 from django.conf import settings as configured
+from django.contrib.auth.tokens import default_token_generator
 from django.db import connections
 from django.urls import reverse
+from django.utils.http import urlsafe_base64_encode
 
 from accounts.factors import totp
 from accounts.models import Attempt, Authenticator
@@ -59,6 +61,19 @@ class TestRemoteUser:
         assert (response := client.get(SECOND_FACTOR)).status_code == 303 and response.url == SECOND_FACTOR
         send(client, code=pyotp.TOTP(secret).now())
         assert client.get(reverse("profile")).status_code == 200
+
+
+def test_a_reset_that_signs_in_leads_to_the_second_factor_with_the_new_password(bob, secret, settings):
+    settings.ROOT_URLCONF = "tests.factors.urls"
+    client = Client()
+    link = [urlsafe_base64_encode(str(bob.pk).encode()), default_token_generator.make_token(bob)]
+    form = client.get("/reset/{}/{}/".format(*link)).url
+    password = "another horse battery"
+    response = client.post(form, {"new_password1": password, "new_password2": password})
+    assert (response.status_code, response.url) == (303, SECOND_FACTOR)
+    assert not RefreshToken.objects.exists()
+    assert send(client, code=pyotp.TOTP(secret).now()).url == reverse("profile")
+    assert client.get(reverse("profile")).status_code == 200
 
 
 def test_a_view_that_fails_as_it_finds_nobody_signed_in_leads_to_the_second_factor(secret, settings):

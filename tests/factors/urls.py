@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import PasswordResetConfirmView
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
 
@@ -47,7 +48,14 @@ def guarded(request: HttpRequest) -> HttpResponse:
     return HttpResponse("shown")
 
 
+reset = PasswordResetConfirmView.as_view(
+    success_url="/accounts/profile/",
+    post_reset_login=True,
+    post_reset_login_backend=settings.AUTHENTICATION_BACKENDS[0],
+)
+
 urlpatterns = [
+    path("reset/<uidb64>/<token>/", reset),
     path("needs-a-second-factor/", guarded),
     path("/elsewhere.example/", guarded),
     path("log-in-bob/", log_in_bob),
