@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.account import checkup, deletion
-from accounts.factors import policy, removal
+from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.security import new_browser_alert
@@ -107,10 +107,12 @@ def record_unproven(request: HttpRequest, sid: str, **kwargs: object) -> None:
 def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
     """Record that a refresh token was reused, warn the user, and ask them about it once they sign in again."""
     with transaction.atomic():
-        SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
-        if row.user:
-            checkup.start(row.user)
-            outbox.enqueue("reuse_found", row.user, request)
+        user = User.objects.filter(pk=row.user_id).first() if row.user_id else None
+        SecurityEvent.objects.record(request, user, Kind.REUSE_FOUND, session_id=row.pk)
+        if user:
+            trusted_browsers.distrust(user)  # what was copied with the token may be trusted
+            checkup.start(user)
+            outbox.enqueue("reuse_found", user, request)
 
 
 @receiver(post_save, sender=OutgoingMail)

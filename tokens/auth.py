@@ -130,6 +130,8 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         return False
     probes = _write_probes(session, response)
     if session.flushed:
+        if response.status_code >= 400 or session.held:  # a transaction of the view may have undone the end
+            _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.SIGNED_OUT)
         cookies.delete(response)
     elif session.outgoing and _still_good(session, session.outgoing):
         offers = _offer_binding(request, response)

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.db import router
 from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -75,7 +76,7 @@ def _account(user: User) -> Document:
         "reuse_unanswered": user.reuse_unanswered,
         "is_staff": user.is_staff,
         "is_superuser": user.is_superuser,
-        "groups": sorted(group.name for group in user.groups.all()),
+        "groups": sorted(group.name for group in user.groups.using(router.db_for_write(User))),
     }
 
 

@@ -122,5 +122,5 @@ def end(request: HttpRequest, row: RefreshToken) -> bool:
     with transaction.atomic():
         ended = row.revoke(RefreshToken.Reason.ENDED)
         if ended:
-            SecurityEvent.objects.record(request, row.user, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk)
+            SecurityEvent.objects.record(request, request.user, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk)
     return ended

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
@@ -98,7 +99,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
 
     def within_reach(self, request: HttpRequest, rows: QuerySet[RefreshToken]) -> QuerySet[RefreshToken]:
         """Return the sessions of users whom the administrator may manage."""
-        found = rows.select_related("user")
+        found = rows.using(router.db_for_write(RefreshToken)).select_related("user")
         return found if request.user.is_superuser else found.exclude(staff_q("user__"))
 
     def name_of(self, row: RefreshToken) -> str:

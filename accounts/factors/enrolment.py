@@ -91,5 +91,5 @@ def overview(user: User) -> dict[str, object]:
         "authenticator": Authenticator.objects.filter(user=user).first(),
         "must_enrol": policy.must_enrol(user),
         "codes_left": recovery_codes.left(user),
-        "trusted_browsers": list(TrustedBrowser.objects.live().filter(user=user)),
+        "trusted_browsers": list(TrustedBrowser.objects.trusted_by(user)),
     }

@@ -108,7 +108,7 @@ def remove(request: Request, passkey: Passkey) -> bool:
 def find(response: str) -> Passkey | None:
     """Return the passkey that the response says it is of, with its user. It proves nothing yet."""
     credential_id = bytes_to_base64url(webauthn.credential_id_of(response))
-    found = Passkey.objects.on_primary().filter(credential_id=credential_id)
+    found = Passkey.objects.filter(credential_id=credential_id)
     return found.select_related("user__factor_settings").first()
 
 
@@ -209,7 +209,7 @@ def _ids(user: User) -> list[tuple[bytes, list[str]]]:
 
 
 def _stored_ids(user: User) -> list[tuple[str, str]]:
-    return list(Passkey.objects.on_primary().filter(user=user).values_list("credential_id", "transports"))
+    return list(Passkey.objects.filter(user=user).values_list("credential_id", "transports"))
 
 
 def _session(request: Request) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
+from accounts.models.primary import PrimaryManager
 from tokens import client
 
 EVENT_RETENTION = timedelta(days=180)  # long enough to investigate what is noticed late
@@ -58,7 +59,7 @@ class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
         return super().update(ip_address=None, user_agent="")
 
 
-class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]
+class SecurityEventManager(PrimaryManager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]
     """Create events."""
 
     def record(

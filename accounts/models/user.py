@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
-from django.db import models
+from django.db import models, router
 from django.db.models import Case, When
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -50,7 +50,7 @@ class UserManager(DjangoUserManager["User"]):
     """Create users and find them by what they type when they sign in."""
 
     def get_queryset(self) -> UserQuerySet:
-        return UserQuerySet(self.model, using=self._db)
+        return UserQuerySet(self.model, using=self._db or router.db_for_write(self.model))
 
     def _create_user_object(self, username: str, email: str | None, password: str | None, **fields: object) -> "User":
         """Hash the password in the form in which `User.set_password` does."""

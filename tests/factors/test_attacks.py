@@ -1,6 +1,5 @@
 """Ways round the second factor that an attacker would try."""
 
-import json
 from dataclasses import replace
 
 import pyotp
@@ -11,15 +10,13 @@ from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
 from django.views.debug import ExceptionReporter
 
-from accounts.factors import passkeys, recovery_codes, totp
-from accounts.factors.webauthn import Purpose
+from accounts.factors import recovery_codes, totp
 from accounts.models import Attempt, Authenticator, RecoveryCode
 from accounts.models.factors import RecoveryCodeQuerySet
 from accounts.security import hashers, throttle
 from accounts.security.rate_limit import Rate
 from accounts.security.reset_tokens import reset_tokens
 from tests.conftest import PASSWORD
-from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -83,34 +80,6 @@ def test_whoever_reads_the_mailbox_cannot_have_each_reset_pass_for_a_browser_wit
     password = "another horse battery"
     assert client.post(form, {"new_password1": password, "new_password2": password}).status_code == 302
     assert settings.DEVICE_COOKIE_NAME not in client.cookies
-
-
-class Replica:
-    """Reads go to a replica, which lags: here it has not even begun."""
-
-    def db_for_read(self, model, **hints):
-        return "replica"
-
-    def db_for_write(self, model, **hints):
-        return "default"
-
-
-def test_no_replica_that_lags_lets_anybody_in_who_has_just_set_up_a_factor(bob, secret, settings):
-    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
-    with pytest.raises(SignInHeld):
-        RefreshToken.objects.start(bob)
-
-
-def test_nor_has_the_browser_forget_a_passkey_that_was_just_added(bob, sign_in, enrol, authenticator, settings):
-    """What it is told that nobody knows, or is not among those of an account, it deletes."""
-    client = Client()
-    sign_in(client, bob)
-    enrol(client)
-    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
-    response = authenticator.get({"challenge": ""})
-    assert passkeys.find(response) and not passkeys.unknown(response)
-    allowed = json.loads(passkeys.request_options_for(bob, Purpose.SECOND_FACTOR, "x"))["allowCredentials"]
-    assert [each["id"] for each in allowed] == [json.loads(response)["id"]]
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def press(committing):
 def started(ask, press):
     """Started by the link; the mail that was sent then is the last one."""
     assert "We&#x27;ll remove your second step on" in press(ask())
-    return FactorRemoval.objects.get()
+    return FactorRemoval.objects.select_related("user").get()
 
 
 def has_factor(user):

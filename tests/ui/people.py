@@ -179,7 +179,9 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
         )
         Authenticator.objects.create(user=user, secret=totp.encrypt(totp.new_secret()), confirmed_at=now() - 9 * DAY)
         recovery_codes.renew(user)
-        TrustedBrowser.objects.create(user=user, key=name, user_agent=IPHONE, expires_at=now() + 9 * DAY)
+        until, version = now() + 9 * DAY, user.password_version
+        trusted = {"user_agent": IPHONE, "expires_at": until, "password_version": version}
+        TrustedBrowser.objects.create(user=user, key=name, **trusted)
     return passkey.pk, cookies
 
 
