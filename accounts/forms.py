@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.email.tokens import CODE_DIGITS
+from accounts.factors.forms import CanAddPasskeyField
 from accounts.fields import NameField, TimeZoneField
 from accounts.models import User
 from accounts.security import reauthentication, throttle
@@ -40,6 +41,7 @@ class LoginForm(auth_forms.AuthenticationForm):
         widget=forms.TextInput(attrs={"autofocus": True, "inputmode": "email"}),
     )
     remember = forms.BooleanField(label=_("Keep me signed in on this device"), required=False)
+    can_add_passkey = CanAddPasskeyField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,6 +1,6 @@
 """Keep what users type, lead them to what comes first, tell times in their zone, and explain refusals."""
 
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urljoin
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -17,6 +17,7 @@ from accounts.factors import attempts
 from accounts.factors import policy as factors_policy
 from accounts.models import User
 from accounts.security import carried_forms, hashers
+from accounts.security.next_url import asked_for, leading_to
 from accounts.security.repeated_forms import SentForm, sent_form
 from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throttled
 from accounts.types import Request
@@ -209,7 +210,5 @@ class RequiredFactorMiddleware(MiddlewareMixin):
             return None
         if not isinstance(row.user, User) or factors_policy.may_go_on(row.user, row.amr.split()):
             return None
-        if not factors_policy.has_factor(row.user):
-            return redirect("security")
-        back = {"next": request.get_full_path()} if request.method in ("GET", "HEAD") else {}
-        return redirect(f"{reverse('confirm')}?{urlencode(back)}")
+        page = "confirm" if factors_policy.has_factor(row.user) else "security"
+        return redirect(leading_to(page, asked_for(request)))

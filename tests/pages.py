@@ -31,6 +31,8 @@ OPEN = {
     "/admin/login/": 302,
     "/apple-touch-icon.png": 301,
     "/csp-report": 405,
+    "/device-binding/refresh": 405,
+    "/device-binding/register": 405,
     "/favicon.ico": 301,
     "/healthz": 200,
     "/metrics": 404,

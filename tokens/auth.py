@@ -151,8 +151,8 @@ def _offer_binding(request: TokenRequest, response: HttpResponseBase) -> bool:
     session = request.tokens
     if not conf.bound_lifetime or session.row is None:
         return False
-    if session.reauthenticated and session.row.bound_key:
-        marks.write(response, str(session.row.pk))
+    if session.reauthenticated and session.row.bound_proved_at:
+        marks.write(response, session.row)
     elif request.is_secure() and (session.reauthenticated or session.adopted is not None):
         response.headers["Secure-Session-Registration"] = challenges.offer(session.row)
         return True

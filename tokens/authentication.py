@@ -13,6 +13,7 @@ from time import time
 from typing import NamedTuple
 from uuid import uuid4
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error, router
 from django.utils import timezone
@@ -72,6 +73,22 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
         return by_access
     by_refresh = authenticate_refresh(request, judge=judge, dead=by_access.error)
     return _accepted(request, by_refresh) if by_refresh.user is not None else by_refresh
+
+
+def needs_no_database(session: RequestSession) -> bool:
+    """Return whether `authenticate` asks neither the database nor a cache: of nobody, or by a good access token."""
+    if session.access is None or session.probe or session.told:
+        return not (session.access or session.refresh)
+    revoked = get_revocation_list()
+    try:
+        claims = verification.verify_access(session.access)
+        jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
+    except TokenError:
+        return False
+    settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
+    if settled or users.is_observed(get_user_model()):  # what the site's own code does with an instance is not known
+        return False
+    return revoked.is_at_hand() and not revoked.entry(claims.sid, lambda seconds: ())
 
 
 def authenticate_access(session: RequestSession, *, fresh: bool = False, judge: bool = True) -> Authentication:

@@ -26,7 +26,7 @@ from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import escape_leading_slashes
 
 from . import auth, cookies, probe, users
-from .authentication import authenticate
+from .authentication import authenticate, needs_no_database
 from .binding import fallbacks
 from .binding.fallbacks import Fallback
 from .conf import conf
@@ -78,12 +78,11 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             return self.process_response(request, response)
         return await sync_to_async(self.process_response)(request, response)
 
-    async def _process_view_async(self, *args: Any) -> HttpResponseBase | None:
-        """Do as `process_view`, in a thread once it asks the database, which Django refuses in the event loop."""
-        process_view = partial(TokenMiddleware.process_view, self, *args)
-        if get_revocation_list().is_at_hand():
-            with suppress(SynchronousOnlyOperation):
-                return process_view()
+    async def _process_view_async(self, request: TokenRequest, view: View, *args: Any) -> HttpResponseBase | None:
+        """Do as `process_view`, in a thread if that may ask the database."""
+        process_view = partial(TokenMiddleware.process_view, self, request, view, *args)
+        if not _needs_fresh(request) and not conf.adopt_sessions and needs_no_database(request.tokens):
+            return process_view()
         return await sync_to_async(process_view)()
 
     def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]

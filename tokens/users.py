@@ -83,7 +83,7 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     """
     model = get_user_model()
     using = router.db_for_write(model)
-    if _is_observed(model):
+    if is_observed(model):
         user = model.from_db(using, tuple(fields), tuple(fields.values()))
         user.__class__ = _claimed(model)  # type: ignore[assignment]
         vars(user)[LOAD] = load
@@ -220,7 +220,7 @@ def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
     return model._base_manager.using(router.db_for_write(model)).filter(**lookup)
 
 
-def _is_observed(model: type[AbstractBaseUser]) -> bool:
+def is_observed(model: type[AbstractBaseUser]) -> bool:
     """Return whether something of the site's runs when an instance of `model` is made."""
     listening = any(signal.receivers and signal.has_listeners(model) for signal in (pre_init, post_init))
     return listening or _has_own_constructor(model)

@@ -50,7 +50,7 @@ def renew_recovery_codes(request: Request) -> list[str]:
     with transaction.atomic():
         lock(request)
         codes = recovery_codes.renew(request.user)
-        _tell(request, Kind.RECOVERY_CODES_RENEWED)
+        tell(request, Kind.RECOVERY_CODES_RENEWED)
     return codes
 
 
@@ -64,7 +64,7 @@ def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", 
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED, keeping=current)
     removal.drop(request, request.user)
     request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
-    _tell(request, kind)
+    tell(request, kind)
 
 
 def removed(request: Request, kind: SecurityEvent.Kind) -> None:
@@ -72,10 +72,11 @@ def removed(request: Request, kind: SecurityEvent.Kind) -> None:
     if not policy.has_factor(request.user):
         removal.forget_rest(request.user)
         removal.drop(request, request.user)
-    _tell(request, kind)
+    tell(request, kind)
 
 
-def _tell(request: Request, kind: SecurityEvent.Kind) -> None:
+def tell(request: Request, kind: SecurityEvent.Kind) -> None:
+    """Leave an event of this change of the user's factors, and a mail."""
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
     alerts.notify_all("factors_changed", request.user, request, change=str(kind))
 

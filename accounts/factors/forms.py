@@ -30,11 +30,19 @@ class CodeField(forms.CharField):
         return given
 
 
+class CanAddPasskeyField(forms.BooleanField):
+    """Note whether the browser can make a passkey on its own device, which static/js/passkeys.js fills in."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, widget=forms.HiddenInput(attrs={"data-platform": True}))
+
+
 class SecondFactorForm(forms.Form):
     """Ask whoever has given their password for a code, and count the tries of the attempt."""
 
     code = CodeField(label=gettext_lazy("Code"))
     trust = forms.BooleanField(label=gettext_lazy("Don't ask again in this browser for 30 days"), required=False)
+    can_add_passkey = CanAddPasskeyField()
 
     def __init__(self, *args: Any, request: Request, attempt: Attempt, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -74,6 +74,7 @@ class PasskeyFactorForm(SecondFactorForm):
 
     code = None  # type: ignore[assignment]
     trust = None  # type: ignore[assignment]  # It saves no typing.
+    can_add_passkey = None  # type: ignore[assignment]
     response = PasskeyField()
 
     def clean_response(self) -> str:
@@ -94,6 +95,7 @@ class PasskeyFactorForm(SecondFactorForm):
 class NewPasskeyForm(forms.Form):
     """Take the passkey that the browser has just made, and store it."""
 
+    unasked = forms.BooleanField(required=False)  # which the challenge has to agree to
     response = PasskeyField()
 
     def __init__(self, *args: Any, request: Request, **kwargs: Any) -> None:
@@ -108,7 +110,8 @@ class NewPasskeyForm(forms.Form):
         self.unknown = passkeys.unknown(response)
         throttle.hit(self.request, throttle.ENROLMENT, self.request.user)
         try:
-            self.is_first = passkeys.add(self.request, response)
+            purpose = Purpose.CONDITIONAL_REGISTRATION if self.cleaned_data["unasked"] else Purpose.REGISTRATION
+            self.is_first = passkeys.add(self.request, response, purpose)
         except InvalidResponse as error:
             passkeys.log_refusal(error)
             raise refused() from error

@@ -39,14 +39,14 @@ def amr(passkey: Passkey) -> tuple[str, ...]:
     return ("swk" if passkey.backup_eligible else "hwk", "user")
 
 
-def creation_options(request: Request) -> str:
+def creation_options(request: Request, purpose: Purpose = Purpose.REGISTRATION) -> str:
     """Return the options by which the browser makes a passkey for this session's user."""
     user = request.user
     options = webauthn.registration_options(
         handle=_settings(user).handle.bytes,
         name=user.username,
         display_name=_display_name(user),
-        challenge=webauthn.new_challenge(Purpose.REGISTRATION, _session(request)),
+        challenge=webauthn.new_challenge(purpose, _session(request)),
         exclude=_ids(user),
     )
     return json.dumps(options)
@@ -64,12 +64,12 @@ def request_options_for(user: User, purpose: Purpose, subject: str) -> str:
     return json.dumps(webauthn.request_options(challenge=challenge, allow=own)) if own else ""
 
 
-def add(request: Request, response: str) -> bool:
+def add(request: Request, response: str, purpose: Purpose = Purpose.REGISTRATION) -> bool:
     """Store the passkey that the browser has made; return whether it is the user's first factor.
 
-    Raise InvalidResponse.
+    Raise InvalidResponse, also if it would be and the browser has made it unasked.
     """
-    new = webauthn.verify_registration(response, purpose=Purpose.REGISTRATION, subject=_session(request))
+    new = webauthn.verify_registration(response, purpose=purpose, subject=_session(request))
     if len(new.credential_id) > LONGEST_CREDENTIAL_ID:
         raise InvalidResponse("The credential id is too long.")
     passkey = Passkey(
@@ -85,7 +85,7 @@ def add(request: Request, response: str) -> bool:
         name=_HOMES.get(new.aaguid) or str(describe(client.user_agent(request))),
     )
     try:
-        return _save(request, passkey)
+        return _save(request, passkey, unasked=purpose == Purpose.CONDITIONAL_REGISTRATION)
     except IntegrityError as error:  # The same response again, too: a registration works once.
         raise InvalidResponse("There is such a passkey already.") from error
 
@@ -182,14 +182,19 @@ def unknown(response: str) -> str:
     return "" if known else json.dumps(about)
 
 
-def _save(request: Request, passkey: Passkey) -> bool:
+def _save(request: Request, passkey: Passkey, *, unasked: bool) -> bool:
     with transaction.atomic():
         enrolment.lock(request)
         if is_full(request.user):
             raise InvalidResponse("The user has too many passkeys.")
         first = not policy.has_factor(request.user)
+        if unasked and first:
+            raise InvalidResponse("Nobody has asked for a first factor.")
         passkey.save(force_insert=True)
-        enrolment.added(request, SecurityEvent.Kind.PASSKEY_ADDED, *amr(passkey), first=first)
+        if unasked:  # By this its user has shown nothing.
+            enrolment.tell(request, SecurityEvent.Kind.PASSKEY_ADDED)
+        else:
+            enrolment.added(request, SecurityEvent.Kind.PASSKEY_ADDED, *amr(passkey), first=first)
     return first
 
 

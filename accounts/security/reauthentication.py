@@ -25,6 +25,7 @@ from accounts.factors.passkey_forms import PasskeyField, refused
 from accounts.factors.webauthn import InvalidResponse, Purpose
 from accounts.models import SecurityEvent
 from accounts.security import throttle
+from accounts.security.next_url import asked_for, leading_to
 from accounts.security.validators import validate_password_length
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
@@ -92,7 +93,7 @@ def second_factor_required(view: View) -> View:
     def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         row = request.tokens.row
         if not policy.has_factor(request.user):
-            return redirect("security")
+            return redirect(leading_to("security", asked_for(request)))
         if row and policy.MULTI_FACTOR in row.amr.split():
             return view(request, *args, **kwargs)
         return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
@@ -115,7 +116,8 @@ def is_confirmed(request: Request) -> bool:
     """
     row = request.tokens.row
     amr = row.amr.split() if row else []
-    return request.tokens.is_reauthenticated and (policy.TRUSTED not in amr or policy.MULTI_FACTOR in amr)
+    skipped = policy.TRUSTED in amr and policy.MULTI_FACTOR not in amr
+    return request.tokens.is_reauthenticated and not (skipped and policy.has_factor(request.user))
 
 
 @sensitive_variables("password")

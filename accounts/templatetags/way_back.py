@@ -1,4 +1,4 @@
-"""Tell where Cancel leads: back to the page of this site that one came from.
+"""Tell where Cancel leads, back to the page of this site that one came from, and where one goes on to.
 
 That is what the form carries in `next`, for after a mistake the page comes from itself; at first it is the Referer. A
 link back sends none (templates/_cancel.html), or two pages that link to each other would be a circle.
@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from django.template import Context
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.security.next_url import leading_to, next_url
 
 register = template.Library()
 
@@ -31,3 +33,15 @@ def way_back(context: Context, default: str = "") -> str:
     """Return the way back to where one came from, or to the page of the name `default`, or to this one."""
     request = context["request"]
     return came_from(request) or (reverse(default) if default else request.get_full_path())
+
+
+@register.simple_tag(takes_context=True)
+def onward(context: Context, name: str) -> str:
+    """Return the URL of the page `name`, which leads on to where this page does: to `next`."""
+    return leading_to(name, next_url(context["request"]))
+
+
+@register.simple_tag(takes_context=True)
+def destination(context: Context, default: str) -> str:
+    """Return where this page leads on to: to `next`, or to the page `default`."""
+    return next_url(context["request"], default)

@@ -2,10 +2,10 @@
 
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.security.next_url import next_url
 from accounts.security.reauthentication import ask
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
@@ -16,10 +16,4 @@ from tokens.decorators import fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: Request) -> HttpResponseBase:
     """Ask who it is, however lately that was asked, and lead on to `next`, a page of this site (RFC 9470)."""
-    return ask(request) or redirect(_next(request))
-
-
-def _next(request: Request) -> str:
-    url = request.GET.get("next", "")
-    ours = url_has_allowed_host_and_scheme(url, request.get_host(), require_https=request.is_secure())
-    return url if ours else "home"
+    return ask(request) or redirect(next_url(request, "home"))

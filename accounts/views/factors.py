@@ -17,6 +17,7 @@ from accounts.factors import enrolment, policy, totp
 from accounts.factors.forms import AuthenticatorForm
 from accounts.models import Authenticator, SecurityEvent, TrustedBrowser
 from accounts.security import throttle
+from accounts.security.next_url import leading_to, next_url
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 
@@ -34,7 +35,7 @@ def authenticator(request: Request) -> HttpResponse:
         assert form.counter is not None  # noqa: S101  (the form is valid)
         first = enrolment.add_authenticator(request, form.plain_secret, form.counter)
         messages.success(request, _("Your authenticator app is set up."))
-        return redirect("recovery_codes" if first else "security")
+        return redirect(leading_to("recovery_codes", next_url(request)) if first else next_url(request, "security"))
     secret = getattr(form, "plain_secret", "") or totp.new_secret()
     context = {
         "form": form,

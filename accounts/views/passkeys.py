@@ -15,6 +15,7 @@ from accounts.factors.passkey_forms import NewPasskeyForm, PasskeyNameForm, Pass
 from accounts.forms import LoginForm
 from accounts.mails.outbox import absolute_url
 from accounts.models import Passkey
+from accounts.security.next_url import leading_to, next_url
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.sign_in import SignIn
@@ -75,8 +76,9 @@ def add(request: Request) -> HttpResponse:
         return redirect("security")
     form = NewPasskeyForm(request.POST if "response" in request.POST else None, request=request)
     if form.is_valid():
-        messages.success(request, _("Your passkey is added."))
-        return redirect("recovery_codes" if form.is_first else "security")
+        messages.success(request, _added_unasked() if form.cleaned_data["unasked"] else _("Your passkey is added."))
+        onward = next_url(request, "security")
+        return redirect(leading_to("recovery_codes", next_url(request)) if form.is_first else onward)
     context = {
         "form": form,
         "passkey_options": passkeys.creation_options(request),
@@ -110,3 +112,7 @@ def remove(request: Request, pk: int) -> HttpResponse:
     if passkeys.remove(request, passkey):
         messages.success(request, _("Your passkey is removed."))
     return redirect("security")
+
+
+def _added_unasked() -> str:
+    return _("We've added a passkey, so next time you can sign in without your password. Remove it under Security.")

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from accounts.factors import attempts, passkeys, recovery_codes, trusted_browsers
+from accounts.factors import attempts, passkey_offer, passkeys, recovery_codes, trusted_browsers
 from accounts.factors.forms import SecondFactorForm, used_up
 from accounts.factors.passkey_forms import PasskeyFactorForm
 from accounts.factors.webauthn import Purpose
@@ -70,9 +70,11 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     if recovery_codes.looks_like(form.cleaned_data.get("code", "")):
         _tell_how_many_are_left(request, attempt.user)
     url = after_sign_in(request.user, attempt.next)
-    response = (
-        attempt.carried_form and carried_forms.resume(request, attempt.carried_form, url)
-    ) or HttpResponseRedirect(url)
+    response: HttpResponse = HttpResponseRedirect(url)
+    if attempt.carried_form:
+        response = carried_forms.resume(request, attempt.carried_form, url) or response
+    elif form.cleaned_data.get("can_add_passkey"):
+        passkey_offer.make(request, url)
     known_browsers.remember(request, response, request.user, by_factor=True)
     if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)

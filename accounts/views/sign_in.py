@@ -1,6 +1,6 @@
 """Sign in and sign out."""
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -19,12 +19,13 @@ from django.views.decorators.http import require_POST
 
 from accounts.email import policy as email_policy
 from accounts.email import verification as email_verification
-from accounts.factors import passkeys, trusted_browsers
+from accounts.factors import passkey_offer, passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
 from accounts.factors.passkey_forms import PasskeySignInForm
 from accounts.forms import LoginForm
 from accounts.models import User
 from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
+from accounts.security.next_url import leading_to
 from accounts.security.repeated_forms import repeatable
 from accounts.types import Request
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -67,8 +68,11 @@ class SignIn(LoginView):
         if not self.request.user.is_authenticated:  # who still has to show a second factor
             self.request.carried_form = self.carried_form
             return response
+        location = response.headers["Location"]
         if self.carried_form:
-            response = carried_forms.resume(self.request, self.carried_form, response.headers["Location"]) or response
+            response = carried_forms.resume(self.request, self.carried_form, location) or response
+        elif form.cleaned_data.get("can_add_passkey"):
+            passkey_offer.make(self.request, location)
         by_factor = factors_policy.MULTI_FACTOR in self.request.tokens.amr
         known_browsers.remember(self.request, response, user, by_factor=by_factor)
         return response
@@ -118,10 +122,9 @@ def after_sign_in(user: User | AnonymousUser, url: str) -> str:
     if getattr(user, "factors_leaving", False):
         return resolve_url("factors_keep")
     if isinstance(user, User) and factors_policy.must_enrol(user):
-        return resolve_url("security")
+        return leading_to("security", url)
     url = url or resolve_url(settings.LOGIN_REDIRECT_URL)
-    asked = getattr(user, "reuse_unanswered", False)
-    return f"{resolve_url('checkup')}?{urlencode({'next': url})}" if asked else url
+    return leading_to("checkup", url) if getattr(user, "reuse_unanswered", False) else url
 
 
 @repeatable

@@ -1,20 +1,23 @@
 // Answers `<form data-passkey="get|create" data-options="…" hidden>` in its field `response`.
 
+const all = (selector) => document.querySelectorAll(selector);
+
 // For older browsers.
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt());
 const text = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
 const parse = (options) =>
   JSON.parse(options, function (name, value) {
-    const encoded = name === "challenge" || (name === "id" && (this.type || this.displayName));
-    return encoded ? bytes(value) : value;
+    const encoded = { challenge: 1, id: this.type || this.displayName };
+    return encoded[name] ? bytes(value) : value;
   });
 function json({ id, type, response }) {
   const sent = {};
-  for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"])
-    if (response[name]) sent[name] = text(response[name]);
+  for (const name in response)
+    if (response[name] instanceof ArrayBuffer) sent[name] = text(response[name]);
   return { id, rawId: id, type, response: sent };
 }
 
+let can; // what the browser is able to
 let offered; // No other request is taken before it has ended.
 async function stop() {
   offered?.abort();
@@ -32,9 +35,8 @@ async function ask(form, more) {
   form.submit();
 }
 
-// While a user name is typed, or after a password was filled in.
+// Without a click.
 async function offer(form) {
-  const can = await PublicKeyCredential.getClientCapabilities?.();
   if (!can?.[form.dataset.conditional]) return;
   await stop();
   offered = new AbortController();
@@ -58,7 +60,7 @@ async function answer(event) {
   try {
     await ask(form);
   } catch ({ name }) {
-    alert.textContent = name === "InvalidStateError" ? form.dataset.exists : form.dataset.failed;
+    alert.textContent = form.dataset[name === "InvalidStateError" ? "exists" : "failed"];
     form.ariaBusy = null;
     offer(form);
   }
@@ -66,15 +68,17 @@ async function answer(event) {
 
 // The page is drawn after it.
 async function start() {
-  const forms = document.querySelectorAll("form[data-passkey]");
+  const forms = all("form[data-passkey]");
   for (const form of forms) form.addEventListener("submit", answer);
-  for (const part of document.querySelectorAll("[data-passkey]")) part.hidden = !part.hidden;
-  for (const { dataset } of document.querySelectorAll("[data-signal]"))
+  for (const part of all("[data-passkey]")) part.hidden = !part.hidden;
+  can = await PublicKeyCredential.getClientCapabilities?.();
+  for (const { dataset } of all("[data-signal]"))
     await PublicKeyCredential[dataset.signal]?.(JSON.parse(dataset.about)).catch(() => {});
   for (const form of forms) {
     offer(form);
     if (form.dataset.renew) setInterval(renew, 4 * 60000, form);
   }
+  for (const field of all("[data-platform]")) field.value = !!can?.userVerifyingPlatformAuthenticator;
 }
 
 if (window.PublicKeyCredential) start();

@@ -10,13 +10,14 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from webauthn.helpers import base64url_to_bytes
 from webauthn.helpers import bytes_to_base64url as encoded
 
-from accounts.factors import passkeys
+from accounts.factors import passkeys, recovery_codes, totp
 from accounts.factors.webauthn import Purpose, challenge_moment
-from accounts.models import FactorSettings, Passkey
+from accounts.models import Authenticator, FactorSettings, Passkey, User
 from tests.conftest import PASSWORD
 from tests.factors.authenticator import cose
 from tokens.models import RefreshToken
@@ -83,11 +84,18 @@ def another(browser, live_server, settings) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-def give_password(page: Page) -> None:
+def give_password(page: Page, able: bool = False) -> None:
+    """In a browser that is `able` to make passkeys, after its script has noticed that."""
     page.goto("/accounts/login/")
+    if able:
+        notices_what_it_can(page)
     page.get_by_label("User name or email").fill("bob")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     press(page, "Sign in")
+
+
+def notices_what_it_can(page: Page) -> None:
+    expect(page.locator("[data-platform]")).to_have_value("true")
 
 
 def press(page: Page, name: str) -> None:
@@ -275,6 +283,41 @@ def test_without_script_or_webauthn_there_is_the_password_alone(another, bob, op
     press(page, "Add a passkey")
     expect(page.get_by_text("This browser can't create passkeys.")).to_be_visible()
     expect(page.get_by_role("button", name="Create a passkey")).to_have_count(0)
+
+
+def test_it_is_offered_after_a_password_where_the_browser_can_make_one(another, bob):
+    User.objects.filter(pk=bob.pk).update(email_verified_at=timezone.now())
+    page = another()
+    give_password(page)
+    welcomes(page)
+    expect(page.get_by_role("button", name="Add a passkey")).to_have_count(0)
+    page = another()
+    Device(page)
+    give_password(page, able=True)
+    press(page, "Add a passkey")
+    press(page, "Create a passkey")
+    expect(page.get_by_text("Your passkey is added.")).to_be_visible()
+
+
+def test_a_browser_that_knows_how_makes_it_unasked_for_who_has_another_factor(another, bob):
+    User.objects.filter(pk=bob.pk).update(email_verified_at=timezone.now())
+    Authenticator.objects.create(user=bob, secret=totp.encrypt(totp.new_secret()))
+    page = another()
+    device = Device(page)
+    # Chromium's own needs a password manager that has filled in the password.
+    page.add_init_script("""
+        const create = navigator.credentials.create.bind(navigator.credentials);
+        navigator.credentials.create = ({ mediation, ...options }) =>
+          mediation === "conditional" ? create(options) : Promise.reject(new DOMException("asked", "NotAllowedError"));
+        PublicKeyCredential.getClientCapabilities = () =>
+          Promise.resolve({ conditionalCreate: true, userVerifyingPlatformAuthenticator: true });""")
+    give_password(page, able=True)
+    notices_what_it_can(page)
+    page.get_by_label("Code").fill(recovery_codes.renew(bob)[0])
+    press(page, "Continue")
+    expect(page.get_by_text("We've added a passkey")).to_be_visible()
+    welcomes(page)
+    assert len(device.credentials) == Passkey.objects.count() == 1
 
 
 def eventually(holds: Callable[[], bool], page: Page) -> None:

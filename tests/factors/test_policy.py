@@ -10,8 +10,11 @@ from django.utils import timezone
 
 from accounts.factors import recovery_codes, totp
 from accounts.models import Authenticator, User
+from accounts.security.next_url import leading_to
+from tests.accounts.reauthenticating import expire_reauthentication
 from tests.accounts.test_api import App
 from tests.conftest import PASSWORD
+from tests.factors.conftest import options
 from tests.factors.test_second_factor import SECOND_FACTOR, SECURITY, clock, give_password, now, secret
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -44,9 +47,9 @@ def signed_in(bob):
 class TestRequired:
     def test_whoever_has_none_is_led_to_set_one_up_before_anything_else(self, staff, clock):
         client = Client()
-        assert give_password(client, next="/admin/").url == SECURITY
+        assert give_password(client, next="/admin/").url == leading_to("security", "/admin/")
         for page in ("/admin/", "/admin/accounts/user/", PROFILE, reverse("sessions"), reverse("password_change")):
-            assert client.get(page).url == SECURITY
+            assert client.get(page).url == leading_to("security", page)
             assert client.post(page).url == SECURITY
         assert "Your account needs a second step" in client.get(SECURITY).content.decode()
         for page in (SET_UP, reverse("export")):
@@ -55,16 +58,32 @@ class TestRequired:
 
     def test_and_then_goes_on(self, staff, signed_in, clock):
         client = signed_in()
+        page = client.get(client.get("/admin/accounts/user/?q=x").url).content.decode()
+        set_up = leading_to("authenticator", "/admin/accounts/user/?q=x")
+        assert f'href="{set_up}"' in page
         secret = totp.new_secret()
         code = pyotp.TOTP(secret).at(timezone.now())
         response = client.post(
-            SET_UP, {"secret": totp.encrypt(secret, until_confirmed_by=User.objects.get()), "code": code}
+            set_up, {"secret": totp.encrypt(secret, until_confirmed_by=User.objects.get()), "code": code}
         )
-        assert response.url == reverse("recovery_codes")
+        assert response.url == leading_to("recovery_codes", "/admin/accounts/user/?q=x")
+        assert 'href="/admin/accounts/user/?q=x"' in client.post(response.url).content.decode()
         assert client.get("/admin/").status_code == client.get(PROFILE).status_code == 200
         assert "Your account needs" not in client.get(SECURITY).content.decode()
         client.post(reverse("authenticator_remove"))
-        assert client.get("/admin/").url == SECURITY
+        assert client.get("/admin/").url == leading_to("security", "/admin/")
+
+    def test_a_passkey_leads_on_as_well_and_nothing_leads_elsewhere(self, staff, signed_in, authenticator):
+        client = signed_in()
+        add = leading_to("passkey_add", PROFILE)
+        assert f'action="{add}"' in client.get(leading_to("security", PROFILE)).content.decode()
+        page = client.post(add)
+        assert f'action="{add}"' in page.content.decode()
+        response = client.post(add, {"response": authenticator.create(options(page, "create"))})
+        assert response.url == leading_to("recovery_codes", PROFILE)
+        assert (
+            'href="//evil.example"' not in client.get(leading_to("recovery_codes", "//evil.example")).content.decode()
+        )
 
     def test_a_trusted_browser_spares_them_nothing(self, staff, secret, now, settings):
         settings.REQUIRE_SECOND_FACTOR_FOR = []
@@ -100,7 +119,7 @@ class TestRequired:
         settings.REQUIRE_SECOND_FACTOR_FOR = ["group:Finance department"]
         assert signed_in().get(PROFILE).status_code == 200
         bob.groups.add(Group.objects.create(name="Finance department"))
-        assert signed_in().get(PROFILE).url == SECURITY
+        assert signed_in().get(PROFILE).url == leading_to("security", PROFILE)
 
     def test_nobody_else_notices_and_ordinary_pages_ask_nothing(
         self, staff, alice, sign_in, signed_in, settings, django_assert_num_queries
@@ -137,7 +156,9 @@ class TestRequiredByPage:
         assert Client().get(self.URL).url.startswith(reverse("login"))
 
     def test_leads_whoever_has_none_to_set_one_up(self, bob, signed_in):
-        assert signed_in().get(self.URL).url == SECURITY
+        client = signed_in()
+        assert client.get(self.URL).url == leading_to("security", self.URL)
+        assert client.post(self.URL).url == SECURITY
 
     def test_opens_for_whoever_has_shown_it(self, secret, now, signed_in, clock):
         client = signed_in()
@@ -154,6 +175,20 @@ class TestRequiredByPage:
         assert client.post(self.URL, {"what": "ever"}).content != b"shown"
         assert client.post(self.URL, {"proof-code": now()}).url == self.URL
         assert client.get(self.URL).content == b"shown"
+
+    def test_leads_whoever_has_lost_it_since_to_set_one_up_and_believes_their_password(
+        self, bob, secret, now, signed_in, clock
+    ):
+        client = signed_in()
+        client.post(SECOND_FACTOR, {"code": now(), "trust": "on"})
+        give_password(client)
+        Authenticator.objects.all().delete()
+        assert client.get(self.URL).url == leading_to("security", self.URL)
+        change = reverse("username_change")
+        assert client.post(change, {"username": "robert"}).status_code == 302
+        expire_reauthentication()
+        assert client.post(change, {"username": "rob", "proof-password": PASSWORD}).status_code == 302
+        assert client.post(change, {"username": "bob"}).status_code == 302
 
     def test_leads_nowhere_else_by_a_path_that_looks_like_a_host(self, secret, now, signed_in, clock):
         client = signed_in()

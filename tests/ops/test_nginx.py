@@ -145,9 +145,17 @@ class TestLog:
         wait_until(lambda: any("\n" in line["page"] for line in front.logged()))
 
 
+def test_the_endpoints_of_device_bound_sessions_are_neither_throttled_nor_redirected(front):
+    """Browsers would forget their key. The proof is that of an RSA key."""
+    for _ in range(100):
+        answer, _ = front.ask("/device-binding/refresh", "POST", **{"Secure-Session-Response": "x" * 1_200})
+        assert answer.status == 200
+
+
 def test_without_a_server_it_says_so_and_when_to_come_back(tmp_path):
     with before(tmp_path, 1) as front:  # where nobody listens
         answer, body = front.ask("/accounts/login/?code=hushhush")
+        assert front.ask("/device-binding/refresh", "POST")[0].status == 503
     assert (answer.status, answer.headers["Retry-After"], answer.headers["Cache-Control"]) == (503, "5", "no-store")
     assert b"Please try again" in body
     assert "hushhush" not in "".join(path.read_text() for path in tmp_path.glob("*.log"))

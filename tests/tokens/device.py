@@ -43,6 +43,12 @@ class Device:
             self.session, self.url = told["session_identifier"], told["refresh_url"]
         return answer
 
+    def bind(self, offered: Any) -> "Device":
+        """Register, and prove it with the next page."""
+        assert self.register(offered).status_code == 200
+        assert self.refresh().status_code == 200
+        return self
+
     def refresh(self, challenge: str | None = None) -> Any:
         """Send a proof over this challenge, or over the last that came along; the answer is the first one."""
         return self.post(self.url, self.proof(challenge or self.challenge), id=self.session)

@@ -69,9 +69,7 @@ def name_on():
 
 def bind(user, alg="ES256"):
     client, response = sign_in(user)
-    device = Device(client, alg)
-    assert device.register(response).status_code == 200
-    return device
+    return Device(client, alg).bind(response)
 
 
 def mark_of(client):
@@ -109,7 +107,7 @@ class TestOffer:
             assert cookies.name_of("reauth") in response.cookies
             assert ("Secure-Session-Registration" in response.headers) is not bound
             if not bound:
-                assert Device(client).register(response).status_code == 200
+                Device(client).bind(response)
 
     def test_off_nothing_is_offered_and_nothing_accepted(self, bob, settings, name_on):
         device = bind(bob)
@@ -125,8 +123,8 @@ class TestOffer:
         assert response.content == b"changed"
         assert bound.refresh().status_code == 401
         bound.challenge = ""
-        assert bound.register(response).status_code == 200
-        assert RefreshToken.objects.live().get().bound_key
+        bound.bind(response)
+        assert RefreshToken.objects.live().get().bound_proved_at
 
     def test_a_session_that_cannot_be_bound_costs_nothing(self, bob, name_on, django_assert_num_queries):
         """The browser takes no notice of the offer."""
@@ -172,11 +170,37 @@ class TestRegistration:
             "allowed_refresh_initiators": ["*"],
         }
         assert answer.cookies.keys() == {"__Host-bound"}
-        assert answer.cookies["__Host-bound"]["max-age"] == LIFETIME
+        assert answer.cookies["__Host-bound"]["max-age"] == marks.FIRST
         assert "no-store" in answer.headers["Cache-Control"]
         assert proofs.read_refresh(device.proof("text"), row.bound_key).challenge == "text"
-        assert row.bound_at == row.bound_proved_at is not None
         assert device.refresh().status_code == 200  # with the challenge that came along: one POST
+
+    def test_whose_response_is_lost_with_the_key_signs_nobody_out(self, bob, name_on):
+        client, response = sign_in(bob)
+        lost, device = Device(Client()), Device(client)
+        assert lost.register(response).status_code == 200
+        assert name_on(client) == "bob"
+        elapse(EXPIRED, client)
+        assert name_on(client) == "bob"
+        claims = verification.verify_access(jar(client)["access"])
+        assert claims.exp - claims.iat <= LIFETIME
+        for bound in (False, True):  # it is offered again, at a reauthentication
+            response.headers["Secure-Session-Registration"] = challenges.offer(RefreshToken.objects.get())
+            if not bound:
+                device.bind(response)
+            assert lost.register(response).status_code == 401
+        assert lost.refresh().status_code == 403
+        assert device.refresh().status_code == 200
+
+    def test_counts_from_the_first_proof_on(self, bob, name_on):
+        client, response = sign_in(bob)
+        device, thief = Device(client), copy_of(client)
+        assert device.register(response).status_code == 200
+        del thief.cookies[cookies.name_of("access")]
+        assert name_on(thief) == "bob"
+        assert device.refresh().status_code == 200
+        del thief.cookies[cookies.name_of("access")]
+        assert name_on(thief) == "nobody"
 
     def test_a_second_is_refused_and_the_first_key_stays(self, bob):
         client, response = sign_in(bob)

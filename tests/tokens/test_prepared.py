@@ -1,7 +1,7 @@
 """Statements that are built once do what the ORM's own do, each time with other values."""
 
 import pytest
-from django.db import connection
+from django.db import connections
 
 from tests.tokens.racing import together
 from tokens.core.rotation import Refresh
@@ -31,12 +31,12 @@ def test_an_update_changes_the_row_it_is_given(bob):
 def test_each_thread_has_its_own_connection(bob):
     rows = [RefreshToken.objects.start(bob) for _ in range(4)]
     calls = [
-        lambda row=row: (RefreshToken.objects.get_live(str(row.pk), str(bob.pk)).pk, id(connection.connection))
+        lambda row=row: (RefreshToken.objects.get_live(str(row.pk), str(bob.pk)).pk, connections["default"])
         for row in rows
     ]
     found = together(calls)
     assert [pk for pk, _ in found] == [row.pk for row in rows]
-    assert len({at for _, at in found}) == len(rows)
+    assert len({id(held) for _, held in found}) == len(rows)
 
 
 def state(instance):

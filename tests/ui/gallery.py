@@ -174,6 +174,7 @@ OPEN = [
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
         for reason in ("ended", "reused", "password", "admin", "evicted", "expired", "deactivated", "deleted")
     ],
+    Picture("unproven", "/accounts/login/", who="unproven"),
     Picture("reset", "/accounts/password/reset/"),
     Picture("reset-errors", "/accounts/password/reset/", act=sent(email="bob@example")),
     Picture("reset-sent", "/accounts/password/reset/done/"),
@@ -297,6 +298,7 @@ TROUBLE = [
     ),
     Picture("500", "/trouble/500/", status=500),
     Picture("503", "/trouble/503/", status=503),
+    Picture("503-unproven", "/trouble/503/?unproven", status=503),
 ]
 
 ADMIN = [

@@ -191,13 +191,15 @@ def removal_of(user: Any, *, started: bool = False) -> str:
 
 
 def ended_ones(user: Any) -> dict[str, dict[str, str]]:
-    """A sign-in for each reason for which one can be over."""
+    """A sign-in for each reason for which one can be over, and a copy of one that is bound to its device."""
     from tokens.models import RefreshToken
 
     jars = {}
     for reason in RefreshToken.Reason:
         over = {"expires_at": now() - HOUR} if reason == "expired" else {"revoked_at": now(), "reason": reason}
         jars[f"ended-{reason}"] = jar(user, started=DAY, **over)
+    bound = jar(user, started=DAY, bound_key="{}", bound_at=now() - DAY, bound_proved_at=now() - DAY)
+    jars["unproven"] = {name: value for name, value in bound.items() if not name.endswith("access")}
     return jars
 
 

@@ -42,6 +42,8 @@ FOR_PROGRAMS = {
     "/admin/jsi18n/",
     "/apple-touch-icon.png",
     "/csp-report",
+    "/device-binding/refresh",
+    "/device-binding/register",
     "/favicon.ico",
     "/healthz",
     "/metrics",

@@ -46,6 +46,8 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 def trouble(request: HttpRequest, status: int) -> HttpResponse:
+    if "unproven" in request.GET:
+        return render(request, "503.html", {"unproven": True, "form": True}, status=status)
     raise TROUBLES[status]
 
 

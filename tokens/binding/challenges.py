@@ -1,7 +1,7 @@
 """Challenges: what a browser signs to prove possession of a key. They are signed themselves, so none is stored.
 
-A registration's is in the header of the one response that begins a session: a jar that is copied has none. A refresh's
-tells its moment, and is good once: only if that is later than the last proof that the row has accepted.
+A registration's is in the header of the one response that begins a session: a jar that is copied has none. Each tells
+its moment, and is good once: only if that is later than what the row has accepted last.
 """
 
 from __future__ import annotations
@@ -24,18 +24,14 @@ REFRESH = "tokens.binding.refresh"
 
 def offer(row: RefreshToken) -> str:
     """Return the value of Secure-Session-Registration for a browser that may register a key for `row`."""
-    challenge = signing.dumps(str(row.pk), salt=REGISTRATION)
+    challenge = _sign(row, timezone.now(), REGISTRATION)
     path = reverse("tokens_binding:register")
     return f'({" ".join(ALGORITHMS)});path="{path}";challenge="{challenge}"'
 
 
-def registered(challenge: str) -> str:
-    """Return the id of the row that a registration's challenge is for. Raises InvalidToken."""
-    try:
-        sid: str = signing.loads(challenge, salt=REGISTRATION, max_age=PATIENCE)
-    except signing.BadSignature:
-        raise InvalidToken("The challenge of a registration is not ours, or too old.") from None
-    return sid
+def registered(challenge: str) -> tuple[str, datetime]:
+    """Return the id of the row that a registration's challenge is for, and its moment. Raises InvalidToken."""
+    return _read(challenge, REGISTRATION, PATIENCE)
 
 
 def following(row: RefreshToken) -> str:
@@ -46,16 +42,24 @@ def following(row: RefreshToken) -> str:
     moment = timezone.now()
     if row.bound_proved_at:
         moment = max(moment, row.bound_proved_at + timedelta(microseconds=1))
-    challenge = signing.dumps((str(row.pk), moment.isoformat()), salt=REFRESH)
-    return f'"{challenge}";id="{row.pk}"'
+    return f'"{_sign(row, moment, REFRESH)}";id="{row.pk}"'
 
 
 def moment_of(challenge: str, row: RefreshToken) -> datetime:
     """Return the moment of a challenge for a refresh of `row`. Raises InvalidToken."""
-    try:
-        sid, moment = signing.loads(challenge, salt=REFRESH, max_age=int(conf.bound_lifetime) + PATIENCE)
-    except signing.BadSignature:
-        raise InvalidToken("The challenge of a proof is not ours, or too old.") from None
+    sid, moment = _read(challenge, REFRESH, int(conf.bound_lifetime) + PATIENCE)
     if sid != str(row.pk):
         raise InvalidToken("The challenge of a proof is for another session.")
-    return datetime.fromisoformat(moment)
+    return moment
+
+
+def _sign(row: RefreshToken, moment: datetime, salt: str) -> str:
+    return signing.dumps((str(row.pk), moment.isoformat()), salt=salt)
+
+
+def _read(challenge: str, salt: str, max_age: int) -> tuple[str, datetime]:
+    try:
+        sid, moment = signing.loads(challenge, salt=salt, max_age=max_age)
+    except signing.BadSignature:
+        raise InvalidToken("The challenge is not ours, or too old.") from None
+    return sid, datetime.fromisoformat(moment)

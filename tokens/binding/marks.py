@@ -19,21 +19,25 @@ from ..models import RefreshToken
 # How many seconds a mark is young. Browsers allow a key six proofs in nine minutes, so whoever works on guarded pages
 # must not need one more often than each 108 s.
 PROVED_WITHIN = 120
+FIRST = 10  # seconds that the mark of a registration lives: the next page brings the proof that binds the session
 
 
-def write(response: HttpResponseBase, sid: str) -> None:
-    """Set the mark of the row `sid`, whose browser has just proven possession of its key, or whose user knew more."""
-    lifetime = int(conf.bound_lifetime)
-    cookies.write_bound(response, sign(sid, int(time()) + lifetime), lifetime)
+def write(response: HttpResponseBase, row: RefreshToken) -> None:
+    """Set the mark of `row`, whose browser has just proven possession of its key, or whose user knew more."""
+    lifetime = int(conf.bound_lifetime) if row.bound_proved_at else FIRST
+    cookies.write_bound(response, sign(str(row.pk), int(time()) + lifetime), lifetime)
 
 
 def require(mark: str | None, row: RefreshToken, *, young: bool = False) -> int | None:
     """Return until when (Unix, seconds) `mark` is good for `row`; None for a row that needs none.
 
-    Raises UnprovenToken if it is not good, or not `young` if it has to be.
+    A key counts once it is proven after its registration: the response to that may have been lost, and the key with it.
+    Raises UnprovenToken if the mark is not good, or not `young` if it has to be.
     """
     if not row.bound_key or not conf.bound_lifetime:
         return None
+    if not row.bound_proved_at:
+        return int(time() + conf.bound_lifetime)
     until = good_until(mark or "", str(row.pk))
     if time() >= (until - conf.bound_lifetime + PROVED_WITHIN if young else until):
         kind = "young" if young else "good"

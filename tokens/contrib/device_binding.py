@@ -54,10 +54,11 @@ def register(request: HttpRequest) -> HttpResponse:
     """Keep the key that a browser proves to have, for the session that it was offered in."""
     try:
         proof = proofs.read_registration(_proof(request))
-        row = _live_row(challenges.registered(proof.challenge))
+        sid, offered_at = challenges.registered(proof.challenge)
+        row = _live_row(sid)
     except InvalidToken:
         return HttpResponse(status=401)
-    if not RefreshToken.objects.bind(row, proof.key):
+    if not RefreshToken.objects.bind(row, proof.key, offered_at):
         return HttpResponse(status=401)
     return _proven(row)
 
@@ -112,7 +113,7 @@ def _proven(row: RefreshToken) -> HttpResponse:
             "allowed_refresh_initiators": ["*"],  # a link from another site: the POST carries no cookie
         }
     )
-    marks.write(response, str(row.pk))
+    marks.write(response, row)
     response.headers["Secure-Session-Challenge"] = challenges.following(row)
     return response
 

@@ -170,18 +170,23 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         using = router.db_for_write(self.model)
         return bool(self._behind.update(using, id=sid, generation=refresh.generation, jti=refresh.jti))
 
-    def bind(self, row: RefreshToken, key: str) -> bool:
-        """Have a live row that has no key keep this one for ever. Return whether this call did."""
-        row.bound_key, row.bound_at = key, timezone.now()
-        row.bound_proved_at = row.bound_at
-        unbound = self.live().filter(pk=row.pk, bound_key="")
-        return bool(unbound.update(bound_key=key, bound_at=row.bound_at, bound_proved_at=row.bound_at))
+    def bind(self, row: RefreshToken, key: str, offered_at: datetime) -> bool:
+        """Have a live row keep a key, which is for ever once it is proven. Return whether this call did.
+
+        Each offer is good for one registration. A later one replaces a key that was never proven: the browser may
+        have lost it, with the response to its registration.
+        """
+        row.bound_key, row.bound_at = key, max(offered_at, timezone.now())
+        earlier = Q(bound_at=None) | Q(bound_at__lt=offered_at)
+        unbound = self.live().filter(earlier, pk=row.pk, bound_proved_at=None)
+        return bool(unbound.update(bound_key=key, bound_at=row.bound_at))
 
     def prove(self, row: RefreshToken, moment: datetime) -> bool:
-        """Stamp a proof whose challenge is of `moment`. Return whether it counts: each does once."""
-        earlier = self.live().filter(pk=row.pk, bound_proved_at__lt=moment)
+        """Stamp a proof of the row's key, whose challenge is of `moment`. Return whether it counts: each does once."""
+        earlier = Q(bound_proved_at=None) | Q(bound_proved_at__lt=moment)
+        proven = self.live().filter(earlier, pk=row.pk, bound_key=row.bound_key)
         row.bound_proved_at = max(moment, timezone.now())
-        return bool(earlier.update(bound_proved_at=row.bound_proved_at))
+        return bool(proven.update(bound_proved_at=row.bound_proved_at))
 
     def withdraw_probe(self, sid: str, jti: str) -> bool:
         """Forget the probe of a token that turned out to be late. Return whether there was one to forget."""

@@ -64,7 +64,7 @@ class RefreshToken(models.Model):
     reason = models.CharField(_("reason"), max_length=16, blank=True)
     status_index = models.PositiveIntegerField(_("status list index"), null=True, blank=True, unique=True)
 
-    # The public key of the device (a JWK), which its browser has proven to have; empty unless the session is bound.
+    # The public key of the device (a JWK), which its browser has registered. It counts once it is proven again.
     bound_key = models.CharField(max_length=1024, blank=True, default="", db_default="", editable=False)
     bound_at = models.DateTimeField(_("bound to its device"), null=True, blank=True)
     bound_proved_at = models.DateTimeField(_("device last shown"), null=True, blank=True)
