@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
 from django.views.debug import ExceptionReporter
 
-from accounts.factors import passkeys, recovery_codes, totp
+from accounts.factors import attempts, passkeys, recovery_codes, totp
 from accounts.factors.webauthn import Purpose
 from accounts.models import Attempt, Authenticator, RecoveryCode
 from accounts.models.factors import RecoveryCodeQuerySet
@@ -99,6 +99,14 @@ def test_no_replica_that_lags_lets_anybody_in_who_has_just_set_up_a_factor(bob, 
     settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
     with pytest.raises(SignInHeld):
         RefreshToken.objects.start(bob)
+
+
+def test_nor_tells_anybody_that_their_sign_in_of_just_now_is_over(bob, secret, settings):
+    client = Client()
+    client.post(reverse("login"), {"username": "bob", "password": PASSWORD})
+    held = client.cookies["__Host-attempt"].value
+    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
+    assert attempts.find(held, is_app=False)
 
 
 def test_nor_has_the_browser_forget_a_passkey_that_was_just_added(bob, sign_in, enrol, authenticator, settings):
