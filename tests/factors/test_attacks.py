@@ -13,16 +13,19 @@ from django.views.debug import ExceptionReporter
 
 from accounts.factors import attempts, passkeys, recovery_codes, totp
 from accounts.factors.webauthn import Purpose
-from accounts.models import Attempt, Authenticator, RecoveryCode
+from accounts.models import Attempt, Authenticator, Passkey, RecoveryCode
 from accounts.models.factors import RecoveryCodeQuerySet
 from accounts.security import hashers, throttle
 from accounts.security.rate_limit import Rate
 from accounts.security.reset_tokens import reset_tokens
+from tests.accounts.conftest import hashes
 from tests.conftest import PASSWORD
+from tests.factors.conftest import options
 from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
+__all__ = ["hashes"]
 SECOND_FACTOR = reverse("second_factor")
 
 
@@ -155,6 +158,31 @@ def test_nor_has_one_of_somebody_who_is_signed_in(bob, secret, report, monkeypat
     client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
     told = report(client, reverse(name), sent, failing)
     assert "recovery_codes.py" in told and "cdefghij" not in told.replace("-", "")
+
+
+def test_each_recovery_code_costs_one_hash_whatever_is_wrong_with_it(bob, hashes):
+    used, other, *_ = recovery_codes.renew(bob)
+    assert recovery_codes.spend(bob, used)
+    for code in (used, f"{other[:2]}-aaaa-bbbb-cccc-dddd", "éé-aaaa-bbbb-cccc-dddd", other):
+        hashes.clear()
+        assert recovery_codes.looks_like(code) and recovery_codes.spend(bob, code) is (code == other)
+        assert len(hashes) == 1, code
+
+
+def test_nobody_gets_hold_of_the_id_of_anothers_passkey(alice, bob, sign_in, enrol, authenticator, monkeypatch):
+    """Whoever has the password of an account learns these ids."""
+    sign_in(client := Client(), bob)
+    enrol(client)
+    [credential] = authenticator.credentials
+    hers = replace(authenticator, credentials=[])
+    monkeypatch.setattr("tests.factors.authenticator.secrets.token_bytes", lambda length: credential.id)
+    sign_in(thief := Client(), alice)
+    assert b"didn&#x27;t work" in enrol(thief, hers).content
+    assert Passkey.objects.get().user == bob
+    response = hers.get(options(page := Client().get(reverse("login"))))
+    assert Client().post(reverse("passkey_login"), {"response": response}).status_code == 200
+    response = authenticator.get(options(page))
+    assert Client().post(reverse("passkey_login"), {"response": response}).status_code == 302
 
 
 class TestEnrolmentIsThrottled:
