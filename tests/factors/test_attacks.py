@@ -21,6 +21,7 @@ from accounts.security.reset_tokens import reset_tokens
 from tests.accounts.conftest import hashes
 from tests.conftest import PASSWORD
 from tests.factors.conftest import options
+from tokens import users
 from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -167,6 +168,19 @@ def test_each_recovery_code_costs_one_hash_whatever_is_wrong_with_it(bob, hashes
         hashes.clear()
         assert recovery_codes.looks_like(code) and recovery_codes.spend(bob, code) is (code == other)
         assert len(hashes) == 1, code
+
+
+def test_ten_hashes_keep_no_lock_meanwhile(secret, hashes, monkeypatch):
+    """On SQLite it would be everybody's."""
+    client = Client()
+    client.post(reverse("login"), {"username": "bob", "password": PASSWORD})
+    client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
+    hashes.clear()
+    hashed = []
+    locking = users.lock_for_update
+    monkeypatch.setattr(users, "lock_for_update", lambda key: hashed.append(len(hashes)) or locking(key))
+    assert client.post(reverse("recovery_codes")).status_code == 200
+    assert hashed == [10] and len(hashes) == 10
 
 
 def test_nobody_gets_hold_of_the_id_of_anothers_passkey(alice, bob, sign_in, enrol, authenticator, monkeypatch):
