@@ -47,11 +47,12 @@ def lock(request: Request) -> None:
 
 def renew_recovery_codes(request: Request) -> list[str]:
     """Replace the recovery codes and return the new ones."""
-    with transaction.atomic():
+
+    def lock_and_tell() -> None:
         lock(request)
-        codes = recovery_codes.renew(request.user)
         tell(request, Kind.RECOVERY_CODES_RENEWED)
-    return codes
+
+    return recovery_codes.renew(request.user, lock_and_tell)
 
 
 def added(

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from accounts.account.user_agents import describe
-from accounts.factors import enrolment, policy, webauthn
+from accounts.factors import enrolment, failures, policy, webauthn
 from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose
 from accounts.models import SecurityEvent, User
 from accounts.models.factors import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
@@ -124,7 +124,7 @@ def prove(request: Request, user: User, response: str, purpose: Purpose, subject
         use(request, passkey, response, purpose, subject)
     except InvalidResponse as error:
         log_refusal(error)
-        SecurityEvent.objects.record(request, user, SecurityEvent.Kind.SECOND_FACTOR_FAILED)
+        failures.record(request, user)
         raise
     return passkey
 

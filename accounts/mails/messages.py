@@ -192,6 +192,11 @@ def _recovery_code_used(mail: OutgoingMail) -> Context:
     return {"security_link": absolute_url("security"), "reset_link": absolute_url("password_reset")}
 
 
+@mail_context("second_factor_failed")
+def _second_factor_failed(mail: OutgoingMail) -> Context:
+    return {"reset_link": absolute_url("password_reset")}
+
+
 @mail_context("factor_removal_confirm")
 def _factor_removal_confirm(mail: OutgoingMail) -> Context | None:
     """Return the link, or None if it was used, or the email is another one by now."""

@@ -85,6 +85,8 @@ class TestPasswordThenCode:
         assert client.cookies["__Host-attempt"].value == ""
         assert "with your password and a code" in client.get(reverse("sessions")).content.decode()
         assert is_signed_in(client)
+        back = client.get(SECOND_FACTOR, follow=True)
+        assert "took too long" not in back.content.decode() and back.wsgi_request.path == "/"
 
     def test_without_a_factor_it_is_as_before(self, bob):
         client = Client()
