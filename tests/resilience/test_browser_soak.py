@@ -74,7 +74,8 @@ def test_nobody_is_signed_out_in_chromium_on_a_bad_network(installed, postgres_d
     tell(figures)
     assert not seen["out"] or longest > BOUND, figures  # to whom answers take longer than that, nothing is promised
     assert not seen["trouble"], figures
-    assert seen["requests"] and seen["posts"] and seen["lost"] and fates["response"], figures
+    # Chromium repeats by itself what was lost on a connection that it had used before, so its tabs may lose nothing.
+    assert seen["requests"] and seen["posts"] and fates["response"] and fates["request"], figures
     assert branches["child"], figures
     assert branches["confirmed_by_refresh"] + branches["confirmed_by_access"], figures
 
