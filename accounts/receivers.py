@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
-from django.db import router, transaction
+from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -90,8 +90,7 @@ def record_unproven(request: HttpRequest, sid: str, **kwargs: object) -> None:
     if row is None or row.user is None:
         return
     since = timezone.now() - timedelta(days=1)
-    events = SecurityEvent.objects.using(router.db_for_write(SecurityEvent))
-    lately = events.filter(user=row.user, kind=Kind.DEVICE_UNPROVEN, created_at__gt=since)
+    lately = SecurityEvent.objects.filter(user=row.user, kind=Kind.DEVICE_UNPROVEN, created_at__gt=since)
     if lately.filter(session_id=row.pk).exists():
         return
     with transaction.atomic():

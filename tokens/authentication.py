@@ -81,12 +81,11 @@ def needs_no_database(session: RequestSession) -> bool:
         return not (session.access or session.refresh)
     revoked = get_revocation_list()
     try:
-        claims = verification.verify_access(session.access)
-        jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
+        claims = _verify_current(session.access).claims
     except TokenError:
         return False
-    settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
-    if settled or users.is_observed(get_user_model()):  # what the site's own code does with an instance is not known
+    # What the site's own code does with an instance of its users is not known.
+    if _is_settled(claims) or users.is_observed(get_user_model()):
         return False
     return revoked.is_at_hand() and not revoked.entry(claims.sid, lambda seconds: ())
 
@@ -207,15 +206,12 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Authe
 
 def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: bool) -> AbstractBaseUser | None:
     """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
-    claims, user_fields = verification.verify(token)
-    jwt.check_times(claims, now=time(), lifetime=conf.access_lifetime)
+    claims, user_fields = _verify_current(token)
     if get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within) or fresh:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
         if session.guarded:
             marks.require(session.mark, session.row)
-    # Only a settled generation makes it worth verifying the refresh token beside it.
-    settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
-    current = _without_mark(session, claims, judge) if settled else claims
+    current = _without_mark(session, claims, judge) if _is_settled(claims) else claims
     if current and session.row and session.row.version != claims.ver:
         current = issuing.reissue(current, session.row)
     if current is None:
@@ -227,6 +223,18 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
         session.send(replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None)
     session.claims = current
     return session.row.user if session.row else users.from_fields(user_fields, partial(_load_user, session, current))
+
+
+def _verify_current(token: str) -> verification.VerifiedAccess:
+    """Return what an access token says that is neither forged nor over. Raises TokenError."""
+    verified = verification.verify(token)
+    jwt.check_times(verified.claims, now=time(), lifetime=conf.access_lifetime)
+    return verified
+
+
+def _is_settled(claims: AccessClaims) -> bool:
+    """Return whether a new generation is old enough to be confirmed by the refresh token beside it."""
+    return claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
 
 
 def _load_user(session: RequestSession, claims: AccessClaims) -> AbstractBaseUser:

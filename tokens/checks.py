@@ -59,7 +59,7 @@ def register() -> None:
 
 
 def check_settings(**_: object) -> list[CheckMessage]:
-    """Return E001-E009, E011-E017 and E019-E021: values that cannot work.
+    """Return E001-E009, E011-E017 and E019-E022: values that cannot work.
 
     Lifetimes are compared once each is a number.
     """

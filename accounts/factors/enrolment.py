@@ -41,7 +41,7 @@ def remove_authenticator(request: Request) -> bool:
 def lock(request: Request) -> None:
     """Lock the user, for whatever changes their factors. Raise UserVanished if this session has ended by then."""
     users.lock_for_update(request.user.pk)
-    if not RefreshToken.objects.on_primary().live().filter(pk=request.tokens.session_id).exists():
+    if not RefreshToken.objects.is_live(str(request.tokens.session_id)):
         raise users.UserVanished("The session has ended.")
 
 

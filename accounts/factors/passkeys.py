@@ -107,8 +107,7 @@ def remove(request: Request, passkey: Passkey) -> bool:
 
 def find(response: str) -> Passkey | None:
     """Return the passkey that the response says it is of, with its user. It proves nothing yet."""
-    credential_id = bytes_to_base64url(webauthn.credential_id_of(response))
-    found = Passkey.objects.filter(credential_id=credential_id)
+    found = Passkey.objects.filter(credential_id=bytes_to_base64url(webauthn.credential_id_of(response)))
     return found.select_related("user__factor_settings").first()
 
 

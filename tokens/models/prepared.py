@@ -1,4 +1,4 @@
-"""Statements that every refresh needs, and that the ORM builds once: that takes longer than to run them ten times."""
+"""Statements that every refresh runs. The ORM builds them once, as that takes several times as long as to run one."""
 
 from __future__ import annotations
 

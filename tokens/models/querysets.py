@@ -233,7 +233,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         """
         with transaction.atomic(using=router.db_for_write(self.model)):
             users.lock_for_update(row.user_id)
-            if not self.on_primary().filter(pk=row.pk).live().exists():
+            if not self.is_live(str(row.pk)):
                 return 0
             rows = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.filter(pk=row.pk)
             ended: int = rows.revoke(Reason.REUSED)
