@@ -242,9 +242,9 @@ class User(AbstractUser):
     def can_reset_password(self) -> bool:
         """Return whether the user may choose a new password by mail.
 
-        Deactivated users may not, nor may those who were never meant to have a password.
+        Deactivated users may not, nor may those who were never meant to sign in here.
         """
-        return self.is_active and self.has_usable_password()
+        return self.is_active and (self.has_usable_password() or self.identities.exists())
 
 
 @lru_cache(maxsize=10_000)

@@ -11,6 +11,7 @@ from accounts.factors import enrolment, passkeys
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
 from accounts.models import SecurityEvent
+from accounts.providers import registry
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
@@ -36,7 +37,12 @@ def profile(request: Request) -> HttpResponse:
 @require_safe
 def security(request: Request) -> HttpResponse:
     """Show what the user signs in with, and lead to where each is changed."""
-    context = {**enrolment.overview(request.user), "signals": passkeys.signals(request.user)}
+    context = {
+        **enrolment.overview(request.user),
+        "signals": passkeys.signals(request.user),
+        "providers": registry.providers(),
+        "identities": registry.labelled(request.user.identities.all()) if registry.providers() else [],
+    }
     return render(request, "accounts/security.html", context)
 
 
