@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -124,6 +125,24 @@ def check_mail(**_: object) -> Iterator[CheckMessage]:
             hint="Use smtp+tls:// (port 587) or smtp+ssl:// (port 465).",
             id="accounts.W006",
         )
+
+
+@register(Tags.security)
+def check_rest_framework(**_: object) -> Iterator[CheckMessage]:
+    """Yield W007 if Django REST framework would let in who knows a password, without the second factor."""
+    if not apps.is_installed("rest_framework"):
+        return
+    from rest_framework.authentication import BasicAuthentication, TokenAuthentication
+    from rest_framework.settings import api_settings
+
+    for default in api_settings.DEFAULT_AUTHENTICATION_CLASSES:
+        if issubclass(default, (BasicAuthentication, TokenAuthentication)):
+            yield Warning(
+                f"REST_FRAMEWORK lets in by {default.__module__}.{default.__name__}, which asks nobody for a second "
+                "factor.",
+                hint="Use tokens.contrib.drf, or SessionAuthentication.",
+                id="accounts.W007",
+            )
 
 
 def _cache() -> str:

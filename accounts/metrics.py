@@ -6,6 +6,7 @@ counts nothing should leave none. `create_series` has all values of the labels s
 increase in a series that is born with its first event.
 """
 
+from collections.abc import Iterable
 from functools import cache, partial
 
 from django.contrib.auth.signals import user_login_failed
@@ -18,7 +19,7 @@ from accounts.models import Attempt, SecurityEvent
 from accounts.security import throttle
 from accounts.signals import attempt_throttled, mail_tried
 from tokens.conf import conf
-from tokens.events import TokenEvent
+from tokens.events import Refusal, Skip, TokenEvent
 from tokens.models import RefreshToken
 from tokens.signals import list_read, rows_revoked, session_started, token_event, token_verified
 
@@ -58,9 +59,14 @@ def create_series() -> None:
     """Let each value that a label can have be there before its first event."""
     stored = [reason for reason in RefreshToken.Reason if reason != RefreshToken.Reason.EXPIRED]
     limits = [limit for limit in vars(throttle).values() if isinstance(limit, throttle.Limit)]
+    reasons: dict[TokenEvent, Iterable[str]] = {
+        TokenEvent.DEAD: ("", *RefreshToken.Reason),
+        TokenEvent.PROOF_REFUSED: Refusal,
+        TokenEvent.PROOF_SKIPPED: Skip,
+    }
     for event in TokenEvent:
-        for reason in ("", *RefreshToken.Reason) if event == TokenEvent.DEAD else ("",):
-            TOKEN_EVENTS.labels(event.value, reason)
+        for reason in reasons.get(event, ("",)):
+            TOKEN_EVENTS.labels(event.value, str(reason))
     for counter, values in (
         (SIGN_INS, ["opened", "refused", "throttled"]),
         (SECOND_FACTORS, ["asked", "refused", "spared", "code", "passkey", "passkey alone"]),

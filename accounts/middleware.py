@@ -1,5 +1,6 @@
 """Keep what users type, lead them to what comes first, tell times in their zone, and explain refusals."""
 
+import logging
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -23,6 +24,8 @@ from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throt
 from accounts.types import Request
 from accounts.views.sign_in import SignIn
 from tokens import middleware
+
+logger = logging.getLogger("accounts")
 
 
 class RepeatedFormMiddleware(MiddlewareMixin):
@@ -82,6 +85,9 @@ class SecondFactorMiddleware(MiddlewareMixin):
 
     # Whoever comes to these pages next in this browser may be somebody else.
     ABANDONING = frozenset({"login", "passkey_login", "signup", "logout", "password_reset", "password_reset_confirm"})
+    ASKING = frozenset({"second_factor", "factors_lost"})
+    # What becomes of a view that goes on with the user it has just signed in, such as allauth's.
+    MISSING_USER = (AssertionError, AttributeError)
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
         match = request.resolver_match
@@ -91,7 +97,7 @@ class SecondFactorMiddleware(MiddlewareMixin):
 
     def process_response(self, request: Request, response: HttpResponseBase) -> HttpResponseBase:
         user = request.tokens.held
-        if user is not None and response.status_code < 500:
+        if user is not None and response.status_code < 500 and not self._asks(request, user):
             secret = attempts.start(request, user, next=self._location(request, response))
             leading = HttpResponseRedirect(reverse("second_factor"), status=303)
             leading.cookies = response.cookies
@@ -100,6 +106,22 @@ class SecondFactorMiddleware(MiddlewareMixin):
         if getattr(request, "attempt_forgotten", False):
             attempts.delete_cookie(response)
         return response
+
+    def process_exception(self, request: Request, exception: Exception) -> HttpResponse | None:
+        """Lead to the second factor even if the view fails, as it finds nobody signed in."""
+        if request.tokens.held is None or not isinstance(exception, self.MISSING_USER):
+            return None
+        logger.warning("A view failed whose sign-in waits for a second factor.", exc_info=exception)
+        return HttpResponse()
+
+    def _asks(self, request: Request, user: User) -> bool:
+        """Return whether `user`, whom a middleware such as Django's for REMOTE_USER signs in each time, is being asked.
+
+        Then they are where they were led before.
+        """
+        match = request.resolver_match
+        attempt = attempts.current(request) if match and match.view_name in self.ASKING else None
+        return attempt is not None and attempt.user == user
 
     def _location(self, request: Request, response: HttpResponseBase) -> str:
         """Return where `response` leads, which it may say as seen from the page that was asked for; or ""."""

@@ -1,22 +1,25 @@
 """Record events and send mails when `tokens` or Django signal something."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.account import checkup, deletion
-from accounts.factors import policy, removal
+from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail, SecurityEvent, User
 from accounts.security import new_browser_alert
+from tokens import users
 from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
 from tokens.signals import (
+    device_unproven,
     probe_answered,
     probe_sent,
     reuse_found,
@@ -77,14 +80,39 @@ def withdraw_stale_token(sid: str, at: datetime, **kwargs: object) -> None:
     SecurityEvent.objects.filter(session_id=sid, created_at=at).withdraw()
 
 
+@receiver(device_unproven)
+def record_unproven(request: HttpRequest, sid: str, **kwargs: object) -> None:
+    """Record that a browser could not prove the device of a session, and tell the user: each once a day.
+
+    It may be a copy of the cookies, with which somebody may come as often as they like.
+    """
+    row = RefreshToken.objects.on_primary().select_related("user").filter(pk=sid).first()
+    if row is None or row.user is None:
+        return
+    since = timezone.now() - timedelta(days=1)
+    events = SecurityEvent.objects.using(router.db_for_write(SecurityEvent))
+    lately = events.filter(user=row.user, kind=Kind.DEVICE_UNPROVEN, created_at__gt=since)
+    if lately.filter(session_id=row.pk).exists():
+        return
+    with transaction.atomic():
+        users.lock_for_update(row.user.pk)  # another request may be here as well
+        told = set(lately.values_list("session_id", flat=True))
+        if row.pk not in told:
+            SecurityEvent.objects.record(request, row.user, Kind.DEVICE_UNPROVEN, session_id=row.pk)
+        if not told:
+            outbox.enqueue("device_unproven", row.user, request)
+
+
 @receiver(reuse_found)
 def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: object) -> None:
     """Record that a refresh token was reused, warn the user, and ask them about it once they sign in again."""
     with transaction.atomic():
-        SecurityEvent.objects.record(request, row.user, Kind.REUSE_FOUND, session_id=row.pk)
-        if row.user:
-            checkup.start(row.user)
-            outbox.enqueue("reuse_found", row.user, request)
+        user = User.objects.filter(pk=row.user_id).first() if row.user_id else None
+        SecurityEvent.objects.record(request, user, Kind.REUSE_FOUND, session_id=row.pk)
+        if user:
+            trusted_browsers.distrust(user)  # what was copied with the token may be trusted
+            checkup.start(user)
+            outbox.enqueue("reuse_found", user, request)
 
 
 @receiver(post_save, sender=OutgoingMail)

@@ -17,7 +17,7 @@ from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
 from . import client, cookies, issuing, probe, signals, users
-from .binding import challenges, marks
+from .binding import challenges, fallbacks, marks
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken, UnprovenToken
 from .events import TokenEvent, record
@@ -130,6 +130,8 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         return False
     probes = _write_probes(session, response)
     if session.flushed:
+        if response.status_code >= 400 or session.held:  # a transaction of the view may have undone the end
+            _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.SIGNED_OUT)
         cookies.delete(response)
     elif session.outgoing and _still_good(session, session.outgoing):
         offers = _offer_binding(request, response)
@@ -198,6 +200,7 @@ def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
     for row in RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live():
         if not _may_end(request.tokens, row):
             request.tokens.unproven = True
+            fallbacks.tell(request, str(row.pk))
             continue
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
             if row.revoke(reason):

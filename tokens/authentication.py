@@ -132,7 +132,9 @@ def authenticate_refresh(
     record(EVENTS[outcome], claims.sid)
     _touch(row)
     newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
-    access = issuing.access_for(row, newer or claims, new=True, until=session.marked_until)
+    # Of a session with a key only refresh tokens confirm: a copy of this one must not get the owner's found stale.
+    unbound = session.marked_until is None
+    access = issuing.access_for(row, newer or claims, new=unbound, until=session.marked_until)
     session.row, session.claims = row, access
     session.send(session.claims, newer)
     return Authentication(row.user)
@@ -210,7 +212,7 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
     if get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within) or fresh:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
         if session.guarded:
-            marks.require(session.mark, session.row, young=True)
+            marks.require(session.mark, session.row)
     # Only a settled generation makes it worth verifying the refresh token beside it.
     settled = claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
     current = _without_mark(session, claims, judge) if settled else claims
@@ -292,8 +294,7 @@ def _decide(request: TokenRequest, claims: RefreshClaims, judge: bool) -> tuple[
     if row.is_app != request.tokens.bearer:
         raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
     # Before anything is decided: a copy of the jar must not get its owner signed out by a verdict of reuse.
-    session = request.tokens
-    session.marked_until = marks.require(session.mark, row, young=session.guarded)
+    request.tokens.marked_until = marks.require(request.tokens.mark, row)
     outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
     if not judge or outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
         return row, outcome

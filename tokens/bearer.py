@@ -42,10 +42,12 @@ def start(request: TokenRequest, user: AbstractBaseUser, amr: tuple[str, ...] = 
 def resume(request: TokenRequest, *, fresh: bool = False) -> AbstractBaseUser:
     """Return the user of the access token in the header, who is `request.user` from then on.
 
-    `fresh` reads the row even for a good token. Raises TokenError, RevocationListUnavailable and the database's errors.
+    `fresh`, for what guards the account, reads the row even for a good token, and refuses that of a session which is
+    bound to a device: no mark comes beside it. Raises TokenError, RevocationListUnavailable and the database's errors.
     """
     token = _token(request)
     request.tokens = RequestSession.from_header(access=token)
+    request.tokens.guarded = fresh
     user = _user(authenticate_access(request.tokens, fresh=fresh))
     request.user = user
     return user
@@ -70,6 +72,8 @@ def end(request: TokenRequest) -> None:
     if not any(request.tokens.presented_claims()):
         raise InvalidToken("The token is neither an access nor a refresh token.")
     auth.end(request)
+    if request.tokens.unproven:
+        raise InvalidToken("The session is bound to a device, and only the browser there can end it.")
 
 
 def pair(session: RequestSession, same: str = "") -> Pair:

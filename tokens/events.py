@@ -23,6 +23,32 @@ class TokenEvent(StrEnum):
     ANSWERED = "answered"
     REUSED = "reused"
     DEAD = "dead"
+    REGISTERED = "registered"
+    PROVEN = "proven"
+    PROOF_REFUSED = "proof_refused"
+    PROOF_SKIPPED = "proof_skipped"
+    UNPROVEN = "unproven"
+
+
+class Refusal(StrEnum):
+    """Why a proof of a device's key is refused."""
+
+    KEY = "key"  # not signed by that key, or not a proof at all
+    CHALLENGE = "challenge"  # not ours, for another session, or too old
+    USED = "used"  # it was good once
+
+
+class Skip(StrEnum):
+    """Why a browser says that it has not proven its key: a word of Chromium's, or any other."""
+
+    QUOTA = "quota_exceeded"
+    SERVER = "server_error"
+    UNREACHABLE = "unreachable"
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Skip:
+        return cls.OTHER
 
 
 MESSAGES = {
@@ -36,11 +62,16 @@ MESSAGES = {
     TokenEvent.ANSWERED: (logging.INFO, "A probe was answered by something newer."),
     TokenEvent.REUSED: (logging.WARNING, "A stale refresh token was used again: somebody has a copy."),
     TokenEvent.DEAD: (logging.INFO, "A token of an ended session was presented."),
+    TokenEvent.REGISTERED: (logging.DEBUG, "A browser registered a key of its device."),
+    TokenEvent.PROVEN: (logging.DEBUG, "A browser proved possession of its device's key."),
+    TokenEvent.PROOF_REFUSED: (logging.INFO, "A proof of a device's key was refused."),
+    TokenEvent.PROOF_SKIPPED: (logging.INFO, "A browser says that it cannot prove its device's key right now."),
+    TokenEvent.UNPROVEN: (logging.WARNING, "A token of a bound session came without proof, asked for in vain."),
 }
 
 
 def record(event: TokenEvent, sid: str, reason: str = "") -> None:
-    """Log `event` for the row `sid` and tell the site; `reason` says why a row is dead."""
+    """Log `event` for the row `sid` and tell the site; `reason` says why a row is dead, or there is no good proof."""
     level, message = MESSAGES[event]
     logger.log(level, message, extra={"token_event": event.value, "sid": sid, "reason": reason})
     token_event.send_robust(TokenEvent, event=event.value, sid=sid, reason=reason)

@@ -116,7 +116,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
                 found = authenticate(request, fresh=fresh)
                 if found.probe:
                     return probe.response(request, found.probe)
-                if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view)):
+                if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view, found.error.sid)):
                     return answer
                 _settle(tokens, found.user or _take_over(request) or AnonymousUser())
             except (RevocationListUnavailable, Error):
@@ -142,7 +142,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         session = getattr(request, "session", None)
         if session is not None and session.modified:
             _read_session(request, response)
-        if tokens.flushed and tokens.unproven and not tokens.tried:  # it may be the owner's browser after all
+        if _may_be_owners(tokens) and response.status_code < 500:
             return fallbacks.response(request, Fallback.REPEAT)
         written = auth.write_cookies(request, response)
         if conf.adopt_sessions:
@@ -206,19 +206,25 @@ def _visitor(request: TokenRequest) -> Visitor:
         return AnonymousUser()
 
 
-def _fall_back(request: TokenRequest, view: View) -> HttpResponseBase | None:
+def _fall_back(request: TokenRequest, view: View, sid: str) -> HttpResponseBase | None:
     """Return what has a browser prove the key of its session; None if the visitor is nobody.
 
     The page to sign in is shown to everybody: it is the way out for whoever has lost the key.
     """
     if getattr(view, "tokens_starts_or_ends_session", False):
         return None
-    fallback = fallbacks.choose(request)
+    fallbacks.tell(request, sid)
+    fallback = fallbacks.choose(request, open_to_all=not getattr(view, "login_required", True))
     if fallback is Fallback.ANONYMOUS:
         return None
     if fallback is Fallback.LATER:
         return _unavailable(60, unproven=True, form=request.method not in fallbacks.SAFE_METHODS)
     return fallbacks.response(request, fallback)
+
+
+def _may_be_owners(tokens: RequestSession) -> bool:
+    """Return whether a sign-out ended nothing for want of a mark that its browser may be able to get."""
+    return tokens.flushed and tokens.unproven and not tokens.tried and not tokens.bearer
 
 
 def _settle(tokens: RequestSession, user: Visitor) -> None:

@@ -10,6 +10,8 @@ These two are sent inside the transaction: what a receiver writes commits with t
 `probe_answered(request, sid, at)`: the same browser had something newer; that request was only late.
 `reuse_found(request, row, count)`: a refresh token was used that something newer had replaced. Sent once, however many
 requests saw it, after the revocation has committed; `count` sessions ended.
+`device_unproven(request, sid)`: a token of a bound session came from a browser that was asked to prove its device's key
+and did not: a copy of the cookies, or a browser that has lost the key. Nothing has ended. Sent each time.
 
 For metrics:
 `token_event(event, sid, reason)`: an outcome of the rule (see `events`; the sender is `TokenEvent`).
@@ -26,6 +28,7 @@ session_started = Signal()
 session_ended = Signal()
 sessions_revoked = Signal()
 reuse_found = Signal()
+device_unproven = Signal()
 probe_sent = Signal()
 probe_answered = Signal()
 token_event = Signal()

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.factors import trusted_browsers
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
@@ -43,6 +44,7 @@ def schedule(request: HttpRequest, user: User) -> datetime:
             deletion_due_at=deletion_due_at
         ):
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.DEACTIVATED)
+            trusted_browsers.distrust(user)
             SecurityEvent.objects.record(request, user, Kind.DELETION_ASKED)
             alerts.notify_all("deletion_asked", user, request)
     return deletion_due_at

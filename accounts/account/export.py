@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.db import router
 from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -85,7 +86,7 @@ def _account(user: User) -> Document:
         "reuse_unanswered": user.reuse_unanswered,
         "is_staff": user.is_staff,
         "is_superuser": user.is_superuser,
-        "groups": sorted(group.name for group in user.groups.all()),
+        "groups": sorted(group.name for group in user.groups.using(router.db_for_write(User))),
     }
 
 
@@ -102,6 +103,8 @@ def _session(row: RefreshToken) -> Document:
         "created_at": _time(row.created_at),
         "last_used_at": _time(row.last_used_at),
         "authenticated_at": _time(row.authenticated_at),
+        "bound_at": _time(row.bound_at if row.bound_proved_at else None),
+        "bound_proved_at": _time(row.bound_proved_at),
         "expires_at": _time(row.expires_at),
         "ended_at": _time(row.revoked_at or row.expires_at) if over else None,
         "reason": (row.reason or RefreshToken.Reason.EXPIRED) if over else "",

@@ -15,7 +15,7 @@ from accounts.charts import percent
 
 SPAN = timedelta(days=30)  # as long as an ended session stays in the list
 MARKS = (30, 15, 0)  # days ago: the style sheet spreads the dates evenly
-MAX_BARS = 10  # as many as a page lists
+MAX_BARS = 8  # nearly as many as the page lists, which has to stay light
 MIN_WIDTH = 1.5  # per cent, so that a session of one minute is visible
 
 

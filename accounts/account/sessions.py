@@ -16,6 +16,7 @@ from accounts.account.geoip import location
 from accounts.account.user_agents import Device, describe
 from accounts.models import SecurityEvent, User
 from accounts.providers import registry
+from tokens.conf import conf
 from tokens.models import RefreshToken
 
 _ENDED_LISTED_FOR = timedelta(days=30)  # how long a session stays in the list after it has ended
@@ -56,6 +57,11 @@ class Session:
     def how(self) -> str:
         """Return how it was opened, in words."""
         return how_opened(self.row)
+
+    @property
+    def is_bound(self) -> bool:
+        """Return whether it works only in the browser that has the key of its device."""
+        return bool(conf.bound_lifetime and self.row.bound_proved_at)
 
     @property
     def location(self) -> str:
@@ -119,5 +125,5 @@ def end(request: HttpRequest, row: RefreshToken) -> bool:
     with transaction.atomic():
         ended = row.revoke(RefreshToken.Reason.ENDED)
         if ended:
-            SecurityEvent.objects.record(request, row.user, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk)
+            SecurityEvent.objects.record(request, request.user, SecurityEvent.Kind.SESSION_ENDED, session_id=row.pk)
     return ended

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.account import export
 from accounts.admin.confirmation import MAX_NAMED, ConfirmationMixin, confirmed, reason_in
 from accounts.admin.permissions import can_manage, manageable
-from accounts.factors import policy, removal
+from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox
 from accounts.models import SecurityEvent, User
 from tokens.models import RefreshToken
@@ -26,7 +26,7 @@ Kind = SecurityEvent.Kind
 
 
 def _sessions_end(users: QuerySet[User]) -> str:
-    count = RefreshToken.objects.live().filter(user__in=users).count()
+    count = RefreshToken.objects.on_primary().live().filter(user__in=users).count()
     text = ngettext(
         "We'll sign them out of %(n)d session right away. They can sign in again.",
         "We'll sign them out of %(n)d sessions right away. They can sign in again.",
@@ -99,6 +99,7 @@ class UserActionsMixin(ConfirmationMixin):
         with transaction.atomic():
             chosen = self._manageable(request, users)
             count = RefreshToken.objects.revoke_for(chosen, RefreshToken.Reason.ADMIN)
+            trusted_browsers.distrust(*chosen)
             for user in chosen:
                 SecurityEvent.objects.record(request, user, Kind.ALL_ENDED, actor=request.user)
         text = ngettext("Ended %(n)d session.", "Ended %(n)d sessions.", count)
@@ -111,6 +112,7 @@ class UserActionsMixin(ConfirmationMixin):
         with transaction.atomic():
             others = [user.pk for user in self._manageable(request, users) if user.pk != request.user.pk]
             active = list(User.objects.select_for_update().filter(pk__in=others, is_active=True).order_by("pk"))
+            trusted_browsers.distrust(*active)
             for user in active:
                 user.is_active = False
                 user.save(update_fields=["is_active"])  # This ends their sessions as well.

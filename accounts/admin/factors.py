@@ -31,8 +31,7 @@ def _lines(user: User) -> Iterator[tuple[str, str]]:
         used, name = passkey.last_used_at, format_html("{} · {}", _("Passkey"), passkey)
         yield name, _("Last used on %(day)s") % _day(used) if used else _("Added on %(day)s") % _day(passkey.created_at)
     for label, identity in registry.labelled(Identity.objects.filter(user=user)):
-        used = date_format(localtime(identity.last_used_at), "DATE_FORMAT")
-        yield format_html("{} · {}", label, identity), _("Last used on %(day)s") % {"day": used}
+        yield format_html("{} · {}", label, identity), _("Last used on %(day)s") % _day(identity.last_used_at)
     codes = Count("recovery_codes", Q(recovery_codes__used_at=None), distinct=True)
     browsers = Count("trusted_browsers", Q(trusted_browsers__expires_at__gt=timezone.now()), distinct=True)
     found = User.objects.filter(pk=user.pk).annotate(codes=codes, browsers=browsers)

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
@@ -72,7 +73,8 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     )
     fields = (
         *("user", "device", "header", "name", "ip_address", "method_label", "remember"),
-        *("created_at", "last_used_at", "authenticated_at", "expires_at", "changed_at", "revoked_at", "reason_label"),
+        *("created_at", "last_used_at", "authenticated_at", "bound_at", "bound_proved_at"),
+        *("expires_at", "changed_at", "revoked_at", "reason_label"),
     )
     readonly_fields = ("device", "header", "method_label", "reason_label")
     linked_lookups = ("user__id__exact",)  # from the list of users
@@ -97,7 +99,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
 
     def within_reach(self, request: HttpRequest, rows: QuerySet[RefreshToken]) -> QuerySet[RefreshToken]:
         """Return the sessions of users whom the administrator may manage."""
-        found = rows.select_related("user")
+        found = rows.using(router.db_for_write(RefreshToken)).select_related("user")
         return found if request.user.is_superuser else found.exclude(staff_q("user__"))
 
     def name_of(self, row: RefreshToken) -> str:

@@ -19,7 +19,7 @@ from accounts.api.endpoint import (
 )
 from accounts.api.problems import Problem, unauthorized
 from accounts.email import policy as email_policy
-from accounts.factors import attempts, codes, recovery_codes, removal
+from accounts.factors import attempts, codes, recovery_codes, removal, trusted_browsers
 from accounts.factors import policy as factors_policy
 from accounts.models import Authenticator, SecurityEvent, User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt
@@ -104,7 +104,7 @@ def _second_factor(request: Request) -> HttpResponse:
     if not Attempt.objects.filter(pk=attempt.pk).use_try():
         raise _attempt_over()
     if not codes.spend(request, attempt.user, code):
-        attempt.refresh_from_db(fields=["tries"])
+        attempt.refresh_from_db(attempt._state.db, ["tries"])
         raise _wrong_code(attempt)
     try:
         pair = attempts.complete_in_app(request, attempt, codes.OTP)
@@ -141,6 +141,7 @@ def _logout_everywhere(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     with transaction.atomic():
         ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
+        trusted_browsers.distrust(request.user)
         SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
     return JsonResponse({"ended": ended})
 
@@ -181,7 +182,9 @@ def _end_session(request: Request, pk: UUID) -> HttpResponse:
 @staff_required
 def _dashboard(request: Request) -> HttpResponse:
     """Return figures for the staff."""
-    return JsonResponse({"users": User.objects.count(), "live_sessions": RefreshToken.objects.live().count()})
+    return JsonResponse(
+        {"users": User.objects.count(), "live_sessions": RefreshToken.objects.on_primary().live().count()}
+    )
 
 
 def _public(request: Request) -> HttpResponse:

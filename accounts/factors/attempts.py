@@ -7,6 +7,7 @@ from secrets import token_urlsafe
 
 from django.conf import settings
 from django.contrib.auth import login
+from django.db import router
 from django.http import HttpResponseBase
 
 from accounts.factors import policy
@@ -47,8 +48,10 @@ def current(request: Request) -> Attempt | None:
 
 def find(secret: str, *, is_app: bool) -> Attempt | None:
     """Return the attempt that `secret` completes, with its user, or None."""
-    found = Attempt.objects.open().filter(key=digest(secret), is_app=is_app) if secret else Attempt.objects.none()
-    attempt = found.select_related("user").first()
+    if not secret:
+        return None
+    on_primary = Attempt.objects.using(router.db_for_write(Attempt))  # A replica may not have heard of it yet.
+    attempt = on_primary.open().filter(key=digest(secret), is_app=is_app).select_related("user").first()
     return attempt if attempt and attempt.still_of(attempt.user) else None
 
 

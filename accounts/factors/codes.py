@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from accounts.factors import recovery_codes, totp
+from accounts.factors import failures, recovery_codes, totp
 from accounts.mails import outbox
 from accounts.models import Authenticator, SecurityEvent, User
 from accounts.security import throttle
@@ -33,7 +33,7 @@ def spend(request: Request, user: User, given: str) -> bool:
     """Use up a code of `user`; return whether it was right and unused. The user is told of each recovery code."""
     recovery = recovery_codes.looks_like(given)
     if not (recovery_codes.spend(user, given) if recovery else totp.spend(user, given)):
-        SecurityEvent.objects.record(request, user, Kind.SECOND_FACTOR_FAILED)
+        failures.record(request, user)
         return False
     throttle.reset(request, _limit(given), user)
     if recovery:

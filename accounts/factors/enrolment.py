@@ -47,24 +47,28 @@ def lock(request: Request) -> None:
 
 def renew_recovery_codes(request: Request) -> list[str]:
     """Replace the recovery codes and return the new ones."""
-    with transaction.atomic():
+
+    def lock_and_tell() -> None:
         lock(request)
-        codes = recovery_codes.renew(request.user)
         tell(request, Kind.RECOVERY_CODES_RENEWED)
-    return codes
+
+    return recovery_codes.renew(request.user, lock_and_tell)
 
 
-def added(request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", first: bool) -> None:
+def added(
+    request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", first: bool, unasked: bool = False
+) -> None:
     """Tell of a factor that was just added, in its transaction. With the first one all other sessions end.
 
-    This one goes on: its user has confirmed their password, and shown the factor.
+    This one goes on: its user has confirmed their password, and shown the factor, unless the browser made it unasked.
     """
     if first:
         current = request.tokens.session_id
-        RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED, keeping=current)
+        RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.FACTORS, keeping=current)
     removal.drop(request, request.user)
-    request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
-    tell(request, kind)
+    if not unasked:
+        request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
+    tell(request, kind, unasked=unasked)
 
 
 def removed(request: Request, kind: SecurityEvent.Kind) -> None:
@@ -75,10 +79,10 @@ def removed(request: Request, kind: SecurityEvent.Kind) -> None:
     tell(request, kind)
 
 
-def tell(request: Request, kind: SecurityEvent.Kind) -> None:
-    """Leave an event of this change of the user's factors, and a mail."""
+def tell(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False) -> None:
+    """Leave an event of this change of the user's factors, and a mail, which says if the browser has made it."""
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
-    alerts.notify_all("factors_changed", request.user, request, change=str(kind))
+    alerts.notify_all("factors_changed", request.user, request, change=str(kind), unasked=unasked)
 
 
 def overview(user: User) -> dict[str, object]:
@@ -88,5 +92,5 @@ def overview(user: User) -> dict[str, object]:
         "authenticator": Authenticator.objects.filter(user=user).first(),
         "must_enrol": policy.must_enrol(user),
         "codes_left": recovery_codes.left(user),
-        "trusted_browsers": list(TrustedBrowser.objects.live().filter(user=user)),
+        "trusted_browsers": list(TrustedBrowser.objects.trusted_by(user)),
     }

@@ -60,7 +60,7 @@ class SecondFactorForm(forms.Form):
         if not Attempt.objects.filter(pk=self.attempt.pk).use_try():
             raise forms.ValidationError(used_up(), code="used_up")
         if not codes.spend(self.request, self.attempt.user, code):
-            self.attempt.refresh_from_db(fields=["tries"])
+            self.attempt.refresh_from_db(self.attempt._state.db, ["tries"])
             raise forms.ValidationError(wrong_code(self.attempt.tries_left), code="wrong_code")
         return code
 

@@ -86,7 +86,7 @@ class PasskeyFactorForm(SecondFactorForm):
         try:
             passkey = passkeys.prove(self.request, self.attempt.user, response, *about)
         except InvalidResponse as error:
-            self.attempt.refresh_from_db(fields=["tries"])
+            self.attempt.refresh_from_db(self.attempt._state.db, ["tries"])
             raise refused() from error
         self.amr, self.acr = passkeys.amr(passkey), passkeys.PHISHING_RESISTANT
         return response

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from accounts.account.user_agents import describe
-from accounts.factors import enrolment, policy, webauthn
+from accounts.factors import enrolment, failures, policy, webauthn
 from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose
 from accounts.models import SecurityEvent, User
 from accounts.models.factors import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
@@ -108,7 +108,7 @@ def remove(request: Request, passkey: Passkey) -> bool:
 def find(response: str) -> Passkey | None:
     """Return the passkey that the response says it is of, with its user. It proves nothing yet."""
     credential_id = bytes_to_base64url(webauthn.credential_id_of(response))
-    found = Passkey.objects.on_primary().filter(credential_id=credential_id)
+    found = Passkey.objects.filter(credential_id=credential_id)
     return found.select_related("user__factor_settings").first()
 
 
@@ -124,7 +124,7 @@ def prove(request: Request, user: User, response: str, purpose: Purpose, subject
         use(request, passkey, response, purpose, subject)
     except InvalidResponse as error:
         log_refusal(error)
-        SecurityEvent.objects.record(request, user, SecurityEvent.Kind.SECOND_FACTOR_FAILED)
+        failures.record(request, user)
         raise
     return passkey
 
@@ -191,10 +191,8 @@ def _save(request: Request, passkey: Passkey, *, unasked: bool) -> bool:
         if unasked and first:
             raise InvalidResponse("Nobody has asked for a first factor.")
         passkey.save(force_insert=True)
-        if unasked:  # By this its user has shown nothing.
-            enrolment.tell(request, SecurityEvent.Kind.PASSKEY_ADDED)
-        else:
-            enrolment.added(request, SecurityEvent.Kind.PASSKEY_ADDED, *amr(passkey), first=first)
+        added = SecurityEvent.Kind.PASSKEY_ADDED
+        enrolment.added(request, added, *amr(passkey), first=first, unasked=unasked)
     return first
 
 
@@ -211,7 +209,7 @@ def _ids(user: User) -> list[tuple[bytes, list[str]]]:
 
 
 def _stored_ids(user: User) -> list[tuple[str, str]]:
-    return list(Passkey.objects.on_primary().filter(user=user).values_list("credential_id", "transports"))
+    return list(Passkey.objects.filter(user=user).values_list("credential_id", "transports"))
 
 
 def _session(request: Request) -> str:

@@ -16,15 +16,15 @@ GROUP = "group:"  # before the name of a group, in REQUIRE_SECOND_FACTOR_FOR
 
 def has_other_factor(passkey: Passkey) -> bool:
     """Return whether a user would have a second factor without `passkey`."""
-    others = Passkey.objects.filter(user=passkey.user).exclude(pk=passkey.pk)
-    return others.exists() or Authenticator.objects.filter(user=passkey.user).exists()
+    others = Passkey.objects.filter(user=passkey.user_id).exclude(pk=passkey.pk)
+    return others.exists() or Authenticator.objects.filter(user=passkey.user_id).exists()
 
 
 def has_factor(user: User) -> bool:
-    """Return whether `user` has a second factor, in one query; a replica may not have heard of it."""
+    """Return whether `user` has a second factor, in one query."""
     own = {"user": OuterRef("pk")}
     factors = Exists(Passkey.objects.filter(**own)) | Exists(Authenticator.objects.filter(**own))
-    return User.objects.using(router.db_for_write(User)).filter(factors, pk=user.pk).exists()
+    return User.objects.filter(factors, pk=user.pk).exists()
 
 
 def is_required(user: User) -> bool:
@@ -36,7 +36,7 @@ def is_required(user: User) -> bool:
     if (user.is_staff and "staff" in words) or (user.is_superuser and "superusers" in words):
         return True
     groups = [word.removeprefix(GROUP) for word in words if word.startswith(GROUP)]
-    return bool(groups) and user.groups.filter(name__in=groups).exists()
+    return bool(groups) and user.groups.using(router.db_for_write(User)).filter(name__in=groups).exists()
 
 
 def must_enrol(user: User) -> bool:

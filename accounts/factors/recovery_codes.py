@@ -6,6 +6,7 @@ one hash and not ten.
 """
 
 from base64 import b32encode
+from collections.abc import Callable
 from secrets import choice, token_bytes
 from string import ascii_lowercase
 
@@ -21,14 +22,18 @@ NOTICE_AT = 3  # left: time for new ones
 _LENGTH = 18  # two letters of head, and 80 bits
 
 
-def renew(user: User) -> list[str]:
-    """Replace the codes of `user` and return the new ones, which nobody can read afterwards."""
+def renew(user: User, beside: Callable[[], None] = lambda: None) -> list[str]:
+    """Replace the codes of `user` and return the new ones, which nobody can read afterwards.
+
+    `beside` is called in the same transaction, before which they are hashed: that takes too long to hold a lock.
+    """
     heads: set[str] = set()
     while len(heads) < COUNT:
         heads.add(choice(ascii_lowercase) + choice(ascii_lowercase))
     codes = [head + b32encode(token_bytes(10)).decode().lower() for head in sorted(heads)]
     rows = [RecoveryCode(user=user, head=code[:2], code_hash=make_password(code)) for code in codes]
     with transaction.atomic():
+        beside()
         RecoveryCode.objects.filter(user=user).delete()
         RecoveryCode.objects.bulk_create(rows)
     return [written(code) for code in codes]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlsafe_base64_encode
@@ -66,7 +66,7 @@ def start(request: HttpRequest, key: UUID, token: str) -> FactorRemoval:
         right = removal.is_open and user.email_verified_at and matches(start_token, removal, token)
         if not right or not _start(request, user, removal):
             raise InvalidLink
-    removal.refresh_from_db()
+    removal.refresh_from_db(removal._state.db, ["due_at"])
     return removal
 
 
@@ -140,7 +140,7 @@ def carry_out(key: UUID) -> bool:
 
     Return whether that was so.
     """
-    removals = FactorRemoval.objects.using(router.db_for_write(FactorRemoval)).due().filter(user_id=key)
+    removals = FactorRemoval.objects.due().filter(user_id=key)
     if not removals.exists():
         return False
     with transaction.atomic():
@@ -152,7 +152,7 @@ def carry_out(key: UUID) -> bool:
                 rows.filter(user=user).delete()
             forget_rest(user)
             _announce(user, leaving=False)
-            RefreshToken.objects.revoke_for([user], RefreshToken.Reason.ENDED)
+            RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
             alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
     return True

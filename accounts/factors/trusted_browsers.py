@@ -18,7 +18,7 @@ def is_trusted(request: HttpRequest, user: User) -> bool:
     secret = request.COOKIES.get(settings.TRUST_COOKIE_NAME)
     if not secret:
         return False
-    own = TrustedBrowser.objects.live().filter(key=digest(secret), user=user, password_version=user.password_version)
+    own = TrustedBrowser.objects.trusted_by(user).filter(key=digest(secret))
     return bool(own.update(last_used_at=timezone.now()))
 
 
@@ -43,3 +43,12 @@ def trust(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
         httponly=True,
         samesite="Lax",
     )
+
+
+def distrust(*people: User, keeping: HttpRequest | None = None) -> None:
+    """Ask `people` for the second factor in all browsers again, except in that of `keeping`.
+
+    To be called where all their sessions end: whoever holds one of the browsers may hold its password, too.
+    """
+    here = keeping.COOKIES.get(settings.TRUST_COOKIE_NAME, "") if keeping else ""
+    TrustedBrowser.objects.filter(user__in=people).exclude(key=digest(here)).delete()

@@ -69,10 +69,11 @@ def _template_context(mail: OutgoingMail) -> Context | None:
     Anybody can sign up with anybody's email. So a reader who has not confirmed theirs sees nothing that somebody typed:
     no user name, and no browser of which a header alone tells. Nobody sees a name that would become a link.
     """
-    try:
-        user = mail.user
-    except User.DoesNotExist:
-        return None
+    if mail.user_id is not None:
+        mail.user = User.objects.filter(pk=mail.user_id).first()
+        if mail.user is None:
+            return None
+    user = mail.user
     more = _context_functions[mail.kind](mail) if mail.kind in _context_functions else {}
     if more is None:
         return None
@@ -163,6 +164,11 @@ def _reuse_found(mail: OutgoingMail) -> Context:
     return {"checkup_link": absolute_url("checkup"), "reset_link": absolute_url("password_reset")}
 
 
+@mail_context("device_unproven")
+def _device_unproven(mail: OutgoingMail) -> Context:
+    return {"activity_link": absolute_url("activity"), "reset_link": absolute_url("password_reset")}
+
+
 @mail_context("new_browser")
 def _new_browser(mail: OutgoingMail) -> Context:
     return {"sessions_link": absolute_url("sessions"), "reset_link": absolute_url("password_reset")}
@@ -184,6 +190,11 @@ def _factors_changed(mail: OutgoingMail) -> Context | None:
 @mail_context("recovery_code_used")
 def _recovery_code_used(mail: OutgoingMail) -> Context:
     return {"security_link": absolute_url("security"), "reset_link": absolute_url("password_reset")}
+
+
+@mail_context("second_factor_failed")
+def _second_factor_failed(mail: OutgoingMail) -> Context:
+    return {"reset_link": absolute_url("password_reset")}
 
 
 @mail_context("factor_removal_confirm")
@@ -226,7 +237,8 @@ def _alert(mail: OutgoingMail, **context: object) -> Context | None:
     """Add the undo link to a mail for a previous email of the account, or return None if it is too late to undo."""
     if "verification" not in mail.context:
         return context
-    change = EmailVerification.objects.changes().filter(pk=mail.context["verification"]).first()
+    changes = EmailVerification.objects.changes().select_related("user")
+    change = changes.filter(pk=mail.context["verification"]).first()
     if change is None or change.confirmed_at is None:
         return None
     undo_link = absolute_url("email_undo", key=change.pk, token=undo_token(change))

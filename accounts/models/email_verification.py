@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.fields import EmailField
+from accounts.models.primary import PrimaryManager
 from accounts.security.normalization import normalize_email
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class EmailVerification(models.Model):
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
 
-    objects = EmailVerificationQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(EmailVerificationQuerySet)()
 
     class Meta:
         verbose_name = _("email verification")

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import models, router
+from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
 from accounts.models.email_verification import LINK_LIFETIME
+from accounts.models.primary import PrimaryManager
 
 if TYPE_CHECKING:
     from accounts.models.user import User
@@ -40,15 +41,13 @@ class FactorSettings(models.Model):
     handle = models.UUIDField(default=uuid4, editable=False)
     passkey_offered_at = models.DateTimeField(null=True, editable=False)
 
+    objects = PrimaryManager()
+
     def __str__(self) -> str:
         return str(self.handle)
 
 
 class PasskeyQuerySet(models.QuerySet["Passkey"]):
-    def on_primary(self) -> "PasskeyQuerySet":
-        """Return these as they are now: a passkey that a replica has not heard of, browsers would be told to forget."""
-        return self.using(router.db_for_write(self.model))
-
     def spend(self, moment: datetime, **seen: object) -> bool:
         """Accept the response to a challenge of `moment` unless that or a later one was spent; return whether it was.
 
@@ -77,7 +76,7 @@ class Passkey(models.Model):
     last_used_at = models.DateTimeField(_("last used"), null=True)
     challenged_at = models.DateTimeField(null=True)  # of the last challenge that was spent
 
-    objects = PasskeyQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(PasskeyQuerySet)()
 
     class Meta:
         verbose_name = _("passkey")
@@ -111,7 +110,7 @@ class Authenticator(models.Model):
     confirmed_at = models.DateTimeField(_("added"), default=timezone.now)
     last_used_at = models.DateTimeField(_("last used"), null=True)
 
-    objects = AuthenticatorQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(AuthenticatorQuerySet)()
 
     class Meta:
         verbose_name = _("authenticator app")
@@ -142,7 +141,7 @@ class RecoveryCode(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(null=True)
 
-    objects = RecoveryCodeQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(RecoveryCodeQuerySet)()
 
     class Meta:
         default_permissions = ()
@@ -153,8 +152,9 @@ class RecoveryCode(models.Model):
 
 
 class TrustedBrowserQuerySet(models.QuerySet["TrustedBrowser"]):
-    def live(self) -> "TrustedBrowserQuerySet":
-        return self.filter(expires_at__gt=timezone.now())
+    def trusted_by(self, user: "User") -> "TrustedBrowserQuerySet":
+        """Return those that `user` still trusts: a change of the password ends that."""
+        return self.filter(user=user, password_version=user.password_version, expires_at__gt=timezone.now())
 
     def expired(self) -> "TrustedBrowserQuerySet":
         return self.filter(expires_at__lte=timezone.now())
@@ -179,7 +179,7 @@ class TrustedBrowser(models.Model):
     last_used_at = models.DateTimeField(_("last used"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
 
-    objects = TrustedBrowserQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(TrustedBrowserQuerySet)()
 
     class Meta:
         verbose_name = _("trusted browser")
@@ -234,7 +234,7 @@ class Attempt(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     spent_at = models.DateTimeField(null=True)
 
-    objects = AttemptQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(AttemptQuerySet)()
 
     class Meta:
         default_permissions = ()
@@ -297,7 +297,7 @@ class FactorRemoval(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_constraint=False
     )
 
-    objects = FactorRemovalQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(FactorRemovalQuerySet)()
 
     class Meta:
         default_permissions = ()

@@ -1,12 +1,13 @@
 """Store the mails that no mail server has accepted yet."""
 
 from datetime import timedelta
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from accounts.models.primary import PrimaryManager
 
 # How long an attempt keeps all others away. After a crash in the middle of one, the mail waits for this long.
 LEASE = timedelta(minutes=5)
@@ -43,7 +44,7 @@ class OutgoingMail(models.Model):
     due_at = models.DateTimeField(_("next attempt"), default=timezone.now, db_index=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
 
-    objects: ClassVar[models.Manager["OutgoingMail"]] = models.Manager.from_queryset(OutgoingMailQuerySet)()
+    objects = PrimaryManager.from_queryset(OutgoingMailQuerySet)()
 
     class Meta:
         verbose_name = _("outgoing email")

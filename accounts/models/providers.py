@@ -12,6 +12,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models.primary import PrimaryManager
+
 FLOW_LIFETIME = timedelta(minutes=10)
 PRUNE_BATCH = 100
 LONGEST_SUBJECT = 255  # OpenID Connect Core §2
@@ -32,6 +34,8 @@ class Identity(models.Model):
     email = models.CharField(_("email address"), max_length=254, blank=True)  # as the provider told it last
     created_at = models.DateTimeField(_("added"), default=timezone.now)
     last_used_at = models.DateTimeField(_("last used"), default=timezone.now)
+
+    objects = PrimaryManager()
 
     class Meta:
         verbose_name = _("account at a provider")
@@ -57,7 +61,7 @@ class ProviderFlowQuerySet(models.QuerySet["ProviderFlow"]):
 
     def answer(self, answer: dict[str, str]) -> bool:
         """Keep what a provider has posted, once; return whether this flow waits for it."""
-        return bool(self.open().filter(answer=None).update(answer=answer))
+        return bool(self.open().filter(answer__isnull=True).update(answer=answer))
 
     def spend(self) -> bool:
         """Use the flow up; return whether it was open."""
@@ -92,7 +96,7 @@ class ProviderFlow(models.Model):
     answer = models.JSONField(null=True)  # what the provider has posted, for the request that brings the cookie
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
-    objects = ProviderFlowQuerySet.as_manager()
+    objects = PrimaryManager.from_queryset(ProviderFlowQuerySet)()
 
     class Meta:
         default_permissions = ()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
+from accounts.models.primary import PrimaryManager
 from tokens import client
 
 EVENT_RETENTION = timedelta(days=180)  # long enough to investigate what is noticed late
@@ -58,7 +59,7 @@ class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
         return super().update(ip_address=None, user_agent="")
 
 
-class SecurityEventManager(models.Manager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]
+class SecurityEventManager(PrimaryManager.from_queryset(SecurityEventQuerySet)):  # type: ignore[misc]
     """Create events."""
 
     def record(
@@ -139,6 +140,7 @@ class SecurityEvent(models.Model):
         OTHERS_ENDED = "others_ended", _("Signed out everywhere else")
         ALL_ENDED = "all_ended", _("Signed out everywhere")
         COPY_TRIED = "copy_tried", _("Someone tried an old copy of a session")
+        DEVICE_UNPROVEN = "device_unproven", _("A browser couldn't verify its device")
         REUSE_ANSWERED = "reuse_answered", _("You said a copy of your session was yours")
         REUSE_FOUND = "reuse_found", _("Someone used a copy of a session")
         PASSWORD_CHANGED = "password_changed", _("Password changed")
@@ -255,6 +257,7 @@ class SecurityEvent(models.Model):
             self.Kind.FACTOR_REMOVAL_STARTED,
             self.Kind.PASSKEY_COPIED,
             self.Kind.COPY_TRIED,
+            self.Kind.DEVICE_UNPROVEN,
             self.Kind.REUSE_FOUND,
         }
 

@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
-from django.db import models
+from django.db import models, router
 from django.db.models import Case, When
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -26,6 +26,7 @@ from accounts.security.validators import ScriptValidator, UsernameValidator
 from tokens.conf import conf
 
 logger = logging.getLogger("accounts")
+UNCHOSEN = "!unchosen"  # begins the hash of users who may choose a password; for Django it is an unusable one
 MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
 
 
@@ -50,7 +51,7 @@ class UserManager(DjangoUserManager["User"]):
     """Create users and find them by what they type when they sign in."""
 
     def get_queryset(self) -> UserQuerySet:
-        return UserQuerySet(self.model, using=self._db)
+        return UserQuerySet(self.model, using=self._db or router.db_for_write(self.model))
 
     def _create_user_object(self, username: str, email: str | None, password: str | None, **fields: object) -> "User":
         """Hash the password in the form in which `User.set_password` does."""
@@ -182,6 +183,11 @@ class User(AbstractUser):
         super().set_unusable_password()
         self.password_changed_at, self.reuse_unanswered = timezone.now(), False
 
+    def leave_password_unchosen(self) -> None:
+        """Have no password, but let it be chosen by mail."""
+        self.set_unusable_password()
+        self.password = f"{UNCHOSEN}{self.password}"
+
     def copy_password(self, other: "User") -> None:
         """Take the password that `other` was given: hashing it takes too long to hold a lock meanwhile."""
         self.password, self.password_changed_at = other.password, other.password_changed_at
@@ -242,9 +248,9 @@ class User(AbstractUser):
     def can_reset_password(self) -> bool:
         """Return whether the user may choose a new password by mail.
 
-        Deactivated users may not, nor may those who were never meant to sign in here.
+        Deactivated users may not, nor may those who were never meant to have a password.
         """
-        return self.is_active and (self.has_usable_password() or self.identities.exists())
+        return self.is_active and (self.has_usable_password() or self.password.startswith(UNCHOSEN))
 
 
 @lru_cache(maxsize=10_000)

@@ -87,7 +87,7 @@ def _fetch(provider: Provider, url: SplitResult, data: Mapping[str, str] | None,
         response = connection.getresponse()
         content = response.read(MAX_BYTES + 1)
         if response.status != 200:
-            raise ValueError(f"status {response.status}: {content[:100]!r}")
+            raise ValueError(f"status {response.status}")
         if len(content) > MAX_BYTES:
             raise ValueError("too long")
         return json.loads(content)

@@ -120,7 +120,7 @@ def _sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
         )
         raise ProviderError("Another account has the email.", text % words)
     user = User(email=person.email, language=get_language() or "")
-    user.set_unusable_password()
+    user.leave_password_unchosen()
     with transaction.atomic():
         _save_with_free_name(user, person)
         SecurityEvent.objects.record(request, user, Kind.SIGNED_UP)

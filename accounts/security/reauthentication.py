@@ -113,10 +113,13 @@ def ask(request: Request) -> HttpResponse | None:
 def is_confirmed(request: Request) -> bool:
     """Return whether the user has shown lately who they are, by a second factor if they have one.
 
-    A sign-in in a trusted browser has not asked for it.
+    A sign-in in a trusted browser has not asked for it. Nor has that of an administrator whose session a package such
+    as django-impersonate shows another user in.
     """
     row = request.tokens.row
-    amr = row.amr.split() if row else []
+    if row is None or row.user_id != request.user.pk:
+        return False
+    amr = row.amr.split()
     skipped = policy.TRUSTED in amr and policy.MULTI_FACTOR not in amr
     return request.tokens.is_reauthenticated and not (skipped and policy.has_factor(request.user))
 

@@ -33,6 +33,9 @@ _NOTICES: dict[str, Notice] = {
         _SIGNED_OUT,
         _("Your password has changed. Sign in with the new one. Don't have it? Choose “Forgot your password?” below."),
     ),
+    Reason.FACTORS: Notice(
+        _SIGNED_OUT, _("Your second step for signing in was added or removed. Please sign in again.")
+    ),
     Reason.ADMIN: Notice(_SIGNED_OUT, _("An administrator signed you out. Please sign in again.")),
     Reason.EVICTED: Notice(
         _SIGNED_OUT,

@@ -17,6 +17,7 @@ from accounts.models.factors import REMOVAL_DELAY
 from accounts.security import throttle
 from accounts.types import Request
 from accounts.views.mail_links import DeadLink, link_page
+from accounts.views.second_factor import over
 from tokens.decorators import fresh_session_required
 
 
@@ -27,8 +28,7 @@ def lost(request: Request) -> HttpResponse:
     """Explain the removal to whoever has just given their password, and send the link that starts it."""
     attempt = attempts.current(request)
     if attempt is None:
-        messages.error(request, _("That took too long. Please sign in again."))
-        return redirect("login")
+        return over(request)
     if request.method == "POST" and attempt.user.email_verified_at:
         throttle.hit(request, throttle.FACTOR_REMOVAL, attempt.user)
         removal.ask(request, attempt.user)

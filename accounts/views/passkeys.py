@@ -115,4 +115,7 @@ def remove(request: Request, pk: int) -> HttpResponse:
 
 
 def _added_unasked() -> str:
-    return _("We've added a passkey, so next time you can sign in without your password. Remove it under Security.")
+    return _(
+        "Your browser made a passkey for you, so next time you won't need your password. "
+        "You can remove it under Security."
+    )

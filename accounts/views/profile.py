@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.factors import enrolment, passkeys
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
-from accounts.models import SecurityEvent
+from accounts.models import Identity, SecurityEvent
 from accounts.providers import registry
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
@@ -41,7 +41,7 @@ def security(request: Request) -> HttpResponse:
         **enrolment.overview(request.user),
         "signals": passkeys.signals(request.user),
         "providers": registry.providers(),
-        "identities": registry.labelled(request.user.identities.all()) if registry.providers() else [],
+        "identities": registry.labelled(Identity.objects.filter(user=request.user)) if registry.providers() else [],
     }
     return render(request, "accounts/security.html", context)
 

@@ -34,8 +34,7 @@ def second_factor(request: Request) -> HttpResponse:
     """Complete the attempt of this browser by a passkey or a code. Without one, lead back to the sign-in."""
     attempt = attempts.current(request)
     if attempt is None:
-        messages.error(request, _("That took too long. Please sign in again."))
-        return _to_sign_in(request)
+        return over(request)
     by_passkey = "response" in request.POST
     sent = request.POST if request.method == "POST" else None
     code_form = SecondFactorForm(None if by_passkey else sent, request=request, attempt=attempt)
@@ -56,6 +55,13 @@ def second_factor(request: Request) -> HttpResponse:
         "has_codes": recovery_codes.left(attempt.user) > 0,
     }
     return render(request, "accounts/second_factor.html", context)
+
+
+def over(request: Request) -> HttpResponse:
+    """Lead back to the sign-in, which leads on whoever has signed in meanwhile, in another tab."""
+    if not request.user.is_authenticated:
+        messages.error(request, _("That took too long. Please sign in again."))
+    return _to_sign_in(request)
 
 
 def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> HttpResponse:

@@ -16,8 +16,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.account import session_chart, sessions
+from accounts.factors import trusted_browsers
 from accounts.forms import SessionNameForm
-from accounts.models import SecurityEvent
+from accounts.models import SecurityEvent, TrustedBrowser
 from accounts.security.reauthentication import reauthentication_required
 from accounts.templatetags.way_back import came_from
 from accounts.types import Request
@@ -82,6 +83,7 @@ def end_others(request: Request) -> HttpResponse:
     reason, current = RefreshToken.Reason.ENDED, request.tokens.session_id
     with transaction.atomic():
         count = RefreshToken.objects.revoke_for([request.user], reason, keeping=current)
+        trusted_browsers.distrust(request.user, keeping=request)
         SecurityEvent.objects.record(request, request.user, Kind.OTHERS_ENDED)
     if not count:
         return _no_others(request)
@@ -101,6 +103,7 @@ def end_all(request: Request) -> HttpResponse:
         return _render_confirmation(request, "sessions_end_all")
     with transaction.atomic():
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.ENDED)
+        trusted_browsers.distrust(request.user)
         SecurityEvent.objects.record(request, request.user, Kind.ALL_ENDED)
         return _sign_out(request, _("You're signed out everywhere, including here."))
 
@@ -143,7 +146,8 @@ def _no_others(request: Request) -> HttpResponse:
 
 def _render_confirmation(request: Request, template: str, **context: object) -> HttpResponse:
     """Render the page that says what will happen, and whose button posts to its own URL."""
-    return render(request, f"accounts/{template}.html", {"back": came_from(request) or reverse("sessions"), **context})
+    back, trusted = came_from(request) or reverse("sessions"), TrustedBrowser.objects.trusted_by(request.user)
+    return render(request, f"accounts/{template}.html", {"back": back, "trusted_browsers": trusted, **context})
 
 
 def _place(request: Request, *names: str) -> str:

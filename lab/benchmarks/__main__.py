@@ -15,6 +15,7 @@ from time import monotonic
 from typing import NoReturn
 
 from . import (
+    bound,
     first_seen,
     listed,
     machine,
@@ -37,6 +38,7 @@ GOALS: dict[str, Measured] = {
     "first_seen": first_seen.goal,
     "served": served.goal,
     "refreshed": refreshed.goal,
+    "bound": bound.goal,
     "signing_in": signing_in.goal,
     "many": many.goal,
     "listed": listed.goal,

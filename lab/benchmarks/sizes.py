@@ -35,7 +35,7 @@ def main() -> None:
                     listed, _, _ = sizes(LONGEST)
             shown = [f"{size:,}" for size in (access, refresh, longest, listed)]
             print("|", " | ".join((kind, *shown[:-1], "-" if kind == "HS256" else shown[-1])), "|", flush=True)
-        print(f"\nAll other headers of such an answer: {others:,}.")
+        print(f"\n{bound()}\nAll other headers of such an answer: {others:,}.")
 
 
 def key_file(kind: str, folder: Path) -> str:
@@ -64,6 +64,19 @@ def sizes(name: str) -> tuple[int, int, int]:
     lines = [f"{name}: {value}" for name, value in answer.items()]
     lines += [cookie.output() for cookie in answer.cookies.values()]
     return access, refresh, sum(len(line.encode()) + 2 for line in lines) - access - refresh
+
+
+def bound() -> str:
+    """What device binding adds: the mark, by name and value, to each request, and two headers to the answers."""
+    from tokens.binding import challenges, marks
+    from tokens.models import RefreshToken
+
+    row = RefreshToken.objects.get()
+    mark = len("__Host-bound") + len(marks.sign(str(row.pk), 2_000_000_000))
+    offer, next_challenge = len(challenges.offer(row)), len(challenges.following(row))
+    return (
+        f"A mark has {mark} bytes, the header that offers a registration {offer}, the next challenge {next_challenge}."
+    )
 
 
 def renewal(name: str) -> Any:

@@ -25,6 +25,7 @@ def main() -> None:
     results = run(size, options.seed)
     print(report.text(report.summary(results)), end="\n\n")
     print(report.KINDS, report.text(report.by_kind(results)), sep="\n", end="\n\n")
+    print(report.MARKS, report.text(report.by_mark(results)), report.proofs(results), sep="\n", end="\n\n")
     overloads = overload(size, options.seed)
     print(report.QUEUES, report.text(report.by_queue(overloads)), sep="\n", end="\n\n")
     reactions = responses.run(size, options.seed)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from random import Random
 
-from .jars import Answer, Jar, Verdict
+from .jars import PLAIN, Answer, Jar, Request, Verdict
 from .parameters import Parameters
 from .rules import Family, Rule
 from .world import Network, World
@@ -22,9 +22,12 @@ class Counts:
     sign_ins: int = 0  # that were forced
     probes: int = 0
     decided: int = 0  # requests for which the server had to look at more than a signature
+    proofs: int = 0  # that the browser has the key of its device
+    lost_proofs: int = 0  # of these, on the way: what was asked for is answered 503
+    asked: int = 0  # pages that then asked for the password instead
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(self.sign_ins + other.sign_ins, self.probes + other.probes, self.decided + other.decided)
+        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Browser:
@@ -47,36 +50,39 @@ class Browser:
         plain = access and not access.new and not self.jar.probe and access.until - self.world.now > UNDER_WAY
         return bool(plain and self.family.live)
 
-    def send(self) -> None:
+    def send(self, request: Request = PLAIN) -> None:
         """A request, with the jar as it is now."""
-        if self.is_plain or self.signing_in:
+        if (self.is_plain and not request.guarded) or self.signing_in:
             return
         if (on_its_way := self.network.request(self.world.now)) is not None:
-            arrive = partial(self._arrive, self.family, self.jar, self._life)
+            arrive = partial(self._arrive, request, self.family, self.jar, self._life)
             self.world.at(self.world.now + on_its_way, arrive)
 
-    def _arrive(self, family: Family, jar: Jar, life: int) -> None:
-        answer = self.rule.answer(family, jar, self.world.now)
+    def _arrive(self, request: Request, family: Family, jar: Jar, life: int) -> None:
+        answer = self.rule.answer(family, jar, self.world.now, request)
         self.counts.decided += 1
         self.counts.probes += answer.verdict is Verdict.PROBE
+        self.counts.asked += answer.verdict is Verdict.ASK
         work = self.network.work()
-        self.world.at(self.world.now + work, partial(self._leave, family, jar, life, answer, work))
+        self.world.at(self.world.now + work, partial(self._leave, request, family, jar, life, answer, work))
 
-    def _leave(self, family: Family, jar: Jar, life: int, answer: Answer, work: float) -> None:
+    def _leave(self, request: Request, family: Family, jar: Jar, life: int, answer: Answer, work: float) -> None:
         limit = self.rule.late_after
         if limit is not None and (work > limit or not family.live):
             answer = answer.bare()
         if (on_its_way := self.network.response()) is not None:
-            self.world.at(self.world.now + on_its_way, partial(self._deliver, family, jar, life, answer))
+            self.world.at(self.world.now + on_its_way, partial(self._deliver, request, family, jar, life, answer))
 
-    def _deliver(self, family: Family, shown: Jar, life: int, answer: Answer) -> None:
+    def _deliver(self, request: Request, family: Family, shown: Jar, life: int, answer: Answer) -> None:
         if life != self._life or self.signing_in:
             return
         self._save(self.jar.taking(answer))
-        if answer.verdict is Verdict.PROBE:
-            self.send()
-        elif answer.verdict is not Verdict.SIGNED_IN and (not family.live or self.jar.refresh == shown.refresh):
-            self.signing_in = True  # else the jar has something newer: a reload will do
+        if answer.verdict in (Verdict.PROBE, Verdict.PROVE):
+            self.send(request)
+        elif answer.verdict in (Verdict.REUSE, Verdict.REFUSED):
+            if family.live and self.jar.refresh != shown.refresh:
+                return  # the jar has something newer: a reload will do
+            self.signing_in = True
             self.world.at(self.world.now + self.p.signs_in_within, self._sign_in)
 
     def _sign_in(self) -> None:

@@ -30,6 +30,20 @@ class Verdict(Enum):
     PROBE = "probe"  # come back, with whatever you have then
     REUSE = "reuse"  # a copy is about: the sign-in is over
     REFUSED = "refused"  # anonymous, and no more than that
+    PROVE = "prove"  # show that you have the key of the device, and come back
+    LATER = "later"  # the browser cannot show that now, and says so: 503
+    ASK = "ask"  # likewise, on a page that guards the account: the password will do
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for, beside the cookies."""
+
+    guarded: bool = False  # a page that guards the account
+    skipped: bool = False  # the browser says that it could not show that it has the key
+
+
+PLAIN = Request()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,8 @@ class Answer:
     access: Access | None = None
     refresh: Refresh | None = None
     probe: Probe | None = None
+    mark: float | None = None  # None: as it was; 0: taken away
+    tried: float = 0.0
 
     def bare(self) -> Answer:
         """The same without the tokens: it left too late for them."""
@@ -53,7 +69,10 @@ class Jar:
     access: Access | None = None
     refresh: Refresh | None = None
     probe: Probe | None = None
+    mark: float = 0.0  # until when the device need not be shown again
+    tried: float = 0.0  # sent back to show it, which is remembered until then
 
     def taking(self, answer: Answer) -> Jar:
         """The jar after `answer` has arrived; what it does not set stays. A probe that came back is done with."""
-        return Jar(answer.access or self.access, answer.refresh or self.refresh, answer.probe)
+        mark, tried = (self.mark, self.tried) if answer.mark is None else (answer.mark, answer.tried)
+        return Jar(answer.access or self.access, answer.refresh or self.refresh, answer.probe, mark, tried)

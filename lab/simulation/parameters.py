@@ -18,6 +18,15 @@ class Parameters:
     probe_lifetime: float = 60 * SECOND
     probes_at_most: int = 20  # of one token; as tokens.models.MAX_PROBES
 
+    # Device binding, as the site sets it, and as Chromium limits it.
+    bound_lifetime: float = 10 * MINUTE
+    proved_within: float = 120 * SECOND  # of a mark that opens pages that guard the account
+    first_mark: float = 10 * SECOND  # of a registration: the first proof after it binds the session
+    tried_for: float = 10 * SECOND  # in which a browser that was sent back to prove its key has to return
+    challenge_lifetime: float = 15 * MINUTE
+    proofs_at_most: int = 6  # registrations and proofs...
+    proofs_within: float = 9 * MINUTE  # ...in so long
+
     # The rules of the field, as their documents set them.
     leeway: float = 30 * SECOND  # Okta takes 0 to 60, Auth0 any number
     reuse_interval: float = 10 * SECOND  # Supabase's default
@@ -33,6 +42,7 @@ class Parameters:
     think_median: float = 30 * SECOND  # between two page loads
     think_sigma: float = 1.1
     burst: tuple[int, int] = (0, 6)  # requests in parallel that a page makes as it loads
+    guarded: float = 0.05  # pages that guard the account; only bound browsers meet them
     tabs: tuple[int, int] = (2, 8)  # tabs that a browser opens again at once...
     restores: float = 0.25  # ...at the beginning of so many sessions of work
 

@@ -19,7 +19,7 @@ STYLE = """text { fill: #1b1f24 } .soft { fill: #5b6470 } .b { font-weight: 600 
 
 
 def draw(results: Sequence[Result]) -> str:
-    """The picture: forced sign-outs to the right, the stay of the worst kind of thief upward; the first is ours."""
+    """The picture: forced sign-outs to the right, the stay of the worst kind of thief upward."""
     parts = [*_frame(), *_axes(), *_dots(results)]
     return "\n".join(parts) + "\n"
 
@@ -71,12 +71,13 @@ def _dots(results: Sequence[Result]) -> list[str]:
     dots = [(_x(result.sign_outs), _y(worst_stay(result)[1])) for result in results]
     taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in dots]
     parts = []
-    for place, (result, (x, y)) in enumerate(zip(results, dots, strict=True)):
+    for result, (x, y) in zip(results, dots, strict=True):
         kind, stay = worst_stay(result)
         words = f"{kind.value}, {stay:.1f} h"
         left, top, anchor = _free_place(x, y, 7.4 * max(len(result.rule), len(words)), taken)
+        look = "ours" if result.rule.startswith("siblings") else "other"
         parts += [
-            f'  <circle class="{"other" if place else "ours"}" cx="{x:.0f}" cy="{y:.0f}" r="7"/>',
+            f'  <circle class="{look}" cx="{x:.0f}" cy="{y:.0f}" r="7"/>',
             _text(left, top + 13, result.rule, anchor, "b"),
             _text(left, top + 29, words, anchor, "soft"),
         ]
@@ -85,11 +86,13 @@ def _dots(results: Sequence[Result]) -> list[str]:
 
 def _free_place(x: float, y: float, width: float, taken: list[Box]) -> tuple[float, float, str]:
     """Where a label of two lines covers nothing, beside its dot if it can be; the place is taken then."""
-    places = [(x + 14, y - 17, "start"), (x - 14, y - 17, "end"), (x, y - 46, "middle"), (x, y + 10, "middle")]
+    beside = [(x + 14, y - 17, "start"), (x + 14, y - 38, "start"), (x - 14, y - 17, "end")]
+    places = [*beside, (x, y - 46, "middle"), (x, y + 10, "middle")]
     for left, top, anchor in places:
         from_left = left - {"start": 0, "middle": width / 2, "end": width}[anchor]
         box = (from_left, top, from_left + width, top + 34)
-        if box[0] >= 8 and box[2] <= WIDTH - 8 and not any(_overlap(box, other) for other in taken):
+        inside = box[0] >= 8 and box[2] <= WIDTH - 8 and box[3] <= HEIGHT - BOTTOM
+        if inside and not any(_overlap(box, other) for other in taken):
             taken.append(box)
             return left, top, anchor
     return places[0]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .devices import Bound
+from .parameters import DEFAULT
 from .plot import draw
 from .responses import Summary
-from .runs import Result
+from .runs import Result, Thefts
+from .siblings import Siblings
 from .thieves import Kind
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -81,7 +84,44 @@ def by_response(summaries: Sequence[Summary]) -> Table:
     return (header, *rows)
 
 
+def by_mark(results: Sequence[Result]) -> Table:
+    """Return what a copied jar of a bound browser is worth, by its mark, beside those of browsers without a key."""
+    thefts = {result.rule: result.thefts for result in results}
+    bound = thefts[Bound.name]
+    young = DEFAULT.bound_lifetime - DEFAULT.proved_within
+    groups = {
+        "no key": thefts[Siblings.name],
+        "a key that never counted: the registration was lost": [theft for theft in bound if not theft.bound],
+        "a mark of at most two minutes": [theft for theft in bound if theft.bound and theft.mark_left > young],
+        "an older mark": [theft for theft in bound if theft.bound and 0 < theft.mark_left <= young],
+        "a key, and no mark": [theft for theft in bound if theft.bound and not theft.mark_left],
+    }
+    return (MARK_HEADER, *((name, *_worth(Thefts(group))) for name, group in groups.items() if group))
+
+
+def proofs(results: Sequence[Result]) -> str:
+    """Return what honest people notice of their key."""
+    [bound] = [result for result in results if result.rule == Bound.name]
+    counts, days = bound.counts, bound.user_days
+    return (
+        f"A bound browser proved its key {_number(counts.proofs / days)} times a day. Of 1,000 proofs"
+        f" {_number(1000 * counts.lost_proofs / counts.proofs)} were lost on the way, so that a page said to try again"
+        f" (503), or, {_number(1000 * counts.asked / days)} times per 1,000 user-days, a guarded page asked for the"
+        " password."
+    )
+
+
 KINDS = "The median stay of each kind of thief, of those who got in; then how many of all were found, and are still in:"
+MARKS = "What a copied jar is worth, by what it held of [device binding](device-binding.md):"
+MARK_HEADER = (
+    "the jar is of a browser with",
+    "copied",
+    "got in",
+    "opened a guarded page",
+    "longest stay",
+    "found",
+    "could sign the owner out a week later",
+)
 QUEUES = "Beyond the bound: this project's rule on days with eight overloads of ten minutes each:"
 
 
@@ -93,8 +133,9 @@ def section(
 ) -> str:
     """What stands between the markers."""
     rules = (markdown(summary(results)), KINDS, markdown(by_kind(results)))
+    marks = (MARKS, markdown(by_mark(results)), proofs(results))
     rest = (QUEUES, markdown(by_queue(overloads)), RESPONSES, markdown(by_response(responses)))
-    return "\n\n".join((BEGIN, how, *rules, *rest, END))
+    return "\n\n".join((BEGIN, how, *rules, *marks, *rest, END))
 
 
 def write(
@@ -105,6 +146,14 @@ def write(
     before, rest = page.split(BEGIN)
     PAGE.write_text(before + section(results, overloads, responses, how) + rest.split(END)[1])
     PICTURE.write_text(draw(results))
+
+
+def _worth(thefts: Thefts) -> tuple[str, ...]:
+    guarded = thefts.share(sum(theft.guarded for theft in thefts.thefts))
+    signs_out = thefts.share(sum(theft.may_sign_out for theft in thefts.thefts))
+    longest = _hours(max(thefts.stays)) if thefts.stays else "-"
+    shares = (_percent(thefts.got_in), _percent(guarded), longest, _percent(thefts.found), _percent(signs_out))
+    return (str(len(thefts.thefts)), *shares)
 
 
 def _fate(result: Result, kind: Kind) -> str:
@@ -122,7 +171,7 @@ def _number(value: float) -> str:
 
 
 def _hours(value: float) -> str:
-    return f"{value:.1f} h"
+    return f"{value:.1f} h" if value >= 1 else f"{60 * value:.0f} min"
 
 
 def _percent(share: float) -> str:

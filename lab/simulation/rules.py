@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from tokens.core.rotation import Refresh, born_at, new_jti
 
-from .jars import Access, Answer, Jar, Verdict
+from .jars import PLAIN, Access, Answer, Jar, Request, Verdict
 from .parameters import DEFAULT, Parameters
 
 SIGNED_IN, REFUSED = Answer(Verdict.SIGNED_IN), Answer(Verdict.REFUSED)
@@ -31,6 +31,7 @@ class Family:
     parents: dict[str, str] = field(default_factory=dict)
     superseded: set[str] = field(default_factory=set)  # tokens of which a successor has been used
     probes: dict[str, int] = field(default_factory=dict)  # of the stale token that was probed last
+    proved_at: float | None = None  # when the browser last showed that it has the key; None unless it is bound
 
     def copy(self) -> Family:
         return replace(
@@ -57,7 +58,7 @@ class Rule(ABC):
         first = Refresh(1, new_jti(now))
         return Family(first, refreshed_at=now), Jar(self.access(first, now, new=False), first)
 
-    def answer(self, family: Family, jar: Jar, now: float) -> Answer:
+    def answer(self, family: Family, jar: Jar, now: float, request: Request = PLAIN) -> Answer:
         """What a request with the cookies of `jar` gets; `family` moves on."""
         if not family.live:
             return REFUSED
@@ -70,6 +71,14 @@ class Rule(ABC):
     def by_access(self, family: Family, jar: Jar, access: Access, now: float) -> Answer | None:
         """By an access token that has not expired; None if it counts as expired. A signature alone decides."""
         return SIGNED_IN
+
+    def opens_guarded(self, family: Family, jar: Jar, now: float) -> bool:
+        """Whether a page that guards the account opens to whoever is signed in by `jar`."""
+        return True
+
+    def may_sign_out(self, family: Family, jar: Jar, now: float) -> bool:
+        """Whether a sign-out by `jar` ends the session: any authentic token does."""
+        return family.live
 
     @abstractmethod
     def by_refresh(self, family: Family, jar: Jar, shown: Refresh, now: float) -> Answer:

@@ -10,6 +10,7 @@ from random import Random
 from statistics import median, quantiles
 
 from .browsers import Browser, Counts
+from .devices import Bound, BoundBrowser, BoundPerson
 from .parameters import DAY, DEFAULT, HOUR
 from .people import Person
 from .rules import AnchoredGrace, Leeway, ParentOfActive, PromoteOnUse, Rule, SingleUse
@@ -17,7 +18,7 @@ from .siblings import Siblings
 from .thieves import Kind, Theft, Thief
 from .world import Network, World
 
-RULES: tuple[type[Rule], ...] = (Siblings, SingleUse, Leeway, ParentOfActive, PromoteOnUse, AnchoredGrace)
+RULES: tuple[type[Rule], ...] = (Siblings, Bound, SingleUse, Leeway, ParentOfActive, PromoteOnUse, AnchoredGrace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,13 @@ def live_under(rule: Rule, task: Task) -> Counts | Theft:
     parameters = rule.parameters
     random, world = Random(task.seed), World()
     days = task.days if task.kind is None else (parameters.steals_on + DAY + parameters.watched_for) / DAY
-    browser = Browser(world, rule, Network(parameters, random, days), random, parameters)
-    Person(world, browser, random, parameters)
+    network = Network(parameters, random, days)
+    if isinstance(rule, Bound):
+        browser: Browser = BoundBrowser(world, rule, network, random, parameters)
+        BoundPerson(world, browser, random, parameters)
+    else:
+        browser = Browser(world, rule, network, random, parameters)
+        Person(world, browser, random, parameters)
     if task.kind is None:
         world.run(task.days * DAY)
         return browser.counts
@@ -147,6 +153,8 @@ def live_under(rule: Rule, task: Task) -> Counts | Theft:
     stolen_from = browser.family
     thief = Thief(world, rule, browser, task.kind, random, parameters)
     world.run(world.now + parameters.watched_for)
+    thief.theft.owner_sign_ins = browser.counts.sign_ins
+    thief.theft.may_sign_out = rule.may_sign_out(stolen_from, thief.jar, world.now)
     thief.theft.found = stolen_from.found
     thief.theft.still_in = stolen_from.live and not thief.is_out
     return thief.theft

@@ -14,7 +14,7 @@ from random import Random
 from tokens.core.rotation import Refresh
 
 from .browsers import Browser
-from .jars import Answer, Jar
+from .jars import PLAIN, Answer, Jar, Request
 from .parameters import DAY, DEFAULT, HOUR, Parameters
 from .people import Person
 from .rules import Family
@@ -53,9 +53,9 @@ class CountedRule(Siblings):
         super().__init__()
         self.refreshes, self.confirmations = Counter[int](), Counter[int]()
 
-    def answer(self, family: Family, jar: Jar, now: float) -> Answer:
+    def answer(self, family: Family, jar: Jar, now: float, request: Request = PLAIN) -> Answer:
         before = family.row
-        answer = super().answer(family, jar, now)
+        answer = super().answer(family, jar, now, request)
         self.confirmations[hour_of(now)] += family.row != before
         return answer
 

@@ -29,6 +29,11 @@ class Theft:
     stolen_at: float
     first_in: float | None = None
     last_in: float | None = None
+    bound: bool = False  # whether the session was, and
+    mark_left: float = 0.0  # how many seconds the mark that was copied was still good for
+    guarded: bool = False  # whether a page that guards the account has opened
+    owner_sign_ins: int = 0  # that the owner was forced to
+    may_sign_out: bool = False  # whether the copy still ends the owner's session in the end
     found: bool = False
     still_in: bool = False
 
@@ -47,7 +52,8 @@ class Thief:
     ) -> None:
         self.world, self.rule, self.random, self.p = world, rule, random, parameters
         self.family, self.jar = victim.family, victim.jar
-        self.theft = Theft(kind, world.now)
+        mark_left = max(0.0, self.jar.mark - world.now)
+        self.theft = Theft(kind, world.now, bound=self.family.proved_at is not None, mark_left=mark_left)
         self.tokens = dict.fromkeys([self.jar.refresh] if self.jar.refresh else [])  # in the order of getting them
         self._browses = kind in (Kind.PROMPT, Kind.PATIENT)
         self._in_vain = 0
@@ -76,6 +82,7 @@ class Thief:
         if self._browse() if self._browses else self._try_tokens():
             self.theft.first_in = self.theft.first_in or self.world.now
             self.theft.last_in, self._in_vain = self.world.now, 0
+            self.theft.guarded |= self.rule.opens_guarded(self.family, self.jar, self.world.now)
         else:
             self._in_vain += 1
         if not self.family.live:
@@ -83,13 +90,15 @@ class Thief:
 
     def _browse(self) -> bool:
         answer = self.rule.answer(self.family, self.jar, self.world.now)
+        if answer.verdict is Verdict.PROVE:  # without the key there is nothing to come back with, and the mark is kept
+            return False
         self.jar = self.jar.taking(answer)
         return self._browse() if answer.verdict is Verdict.PROBE else answer.verdict is Verdict.SIGNED_IN
 
     def _try_tokens(self) -> bool:
         tokens = list(self.tokens)
         for token in tokens if self.theft.kind is Kind.PARASITE else reversed(tokens):
-            answer = self.rule.answer(self.family, Jar(refresh=token), self.world.now)
+            answer = self.rule.answer(self.family, Jar(refresh=token, mark=self.jar.mark), self.world.now)
             if answer.verdict is Verdict.SIGNED_IN:
                 if answer.refresh:
                     self.tokens[answer.refresh] = None

@@ -45,6 +45,11 @@ def statements(queries: Any) -> list[Any]:
     return [each for each in asked if each[0] not in ("RELEASE", "ROLLBACK")]
 
 
+@pytest.fixture(autouse=True)
+def _reads_name_their_database(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = ["tests.tokens.replica.Router"]
+
+
 @pytest.fixture
 def using() -> Callable[[str], Client]:
     """`using(user_agent)`: another browser, with cookies of its own."""

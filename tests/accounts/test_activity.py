@@ -111,6 +111,7 @@ class TestActivity:
             Kind.FACTOR_REMOVAL_ASKED,
             Kind.FACTOR_REMOVAL_STARTED,
             Kind.COPY_TRIED,
+            Kind.DEVICE_UNPROVEN,
             Kind.REUSE_FOUND,
         }
 

@@ -49,6 +49,18 @@ class TestList:
         RefreshToken.objects.filter(user_agent=CHROME).update(last_used_at=timezone.now() - age)
         assert words in page_of(here)
 
+    def test_says_what_is_bound_to_its_device_and_nobody_sees_the_key(self, here, there, admin, settings):
+        bound = RefreshToken.objects.filter(user_agent=CHROME)
+        bound.update(bound_key="the-key", bound_at="2026-01-02T03:00Z", bound_proved_at="2026-01-04T05:06Z")
+        assert page_of(here).count("Bound to its device since 2 January, last verified 4 January") == 1
+        row = admin.get(reverse("admin:tokens_refreshtoken_change", args=[bound.get().pk])).content.decode()
+        assert "Device last verified" in row
+        exported = here.post("/accounts/export/").content.decode()
+        assert '"bound_proved_at": "2026-01-04T05:06:00+00:00"' in exported
+        assert "the-key" not in row + exported + page_of(here)
+        settings.TOKENS_BOUND_LIFETIME = 0
+        assert "Bound to" not in page_of(here)
+
     def test_shows_nobody_elses(self, here, alice, using, sign_in):
         sign_in(using(IPHONE), alice)
         assert "Safari" not in page_of(here)
@@ -137,6 +149,7 @@ def many(here, bob):
             },
             **{"jti": uuid4(), "created_at": timezone.now(), "last_used_at": timezone.now(), "method": "password"},
             **{"expires_at": timezone.now() + timedelta(days=9), "remember": True},
+            **{"bound_key": "a key", "bound_at": timezone.now(), "bound_proved_at": timezone.now()},
             **({} if number < 100 else {"revoked_at": timezone.now(), "reason": Reason.EVICTED}),
         )
         for number in range(120)
@@ -207,7 +220,7 @@ class TestEndOthers:
     ):
         sign_in(using(IPHONE), bob)
         here.get(SESSIONS)
-        with django_assert_num_queries(2):  # this row with its person, the others
+        with django_assert_num_queries(3):  # this row with its person, the others, trusted browsers
             page = here.get(reverse("sessions_end_others")).content.decode()
         assert page.index("on iPhone") < page.index("Chrome 131 on Windows")  # the latest used first
         assert "Firefox" not in page
@@ -216,7 +229,7 @@ class TestEndOthers:
         assert SecurityEvent.objects.first().kind == "others_ended"
 
     def test_names_eight_of_a_hundred(self, here, many, django_assert_num_queries):
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             page = here.get(reverse("sessions_end_others")).content.decode()
         assert page.count("<li><bdi>") == 8
         assert re.search(r"<li>[^<]*\b92\b", page)

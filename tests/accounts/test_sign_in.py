@@ -15,7 +15,7 @@ from tokens.testing import Client
 LOGIN = "/accounts/login/"
 DIFFERENT = ("Content-Length", "Expires", "X-Request-ID")  # with each answer
 Kind, Reason = SecurityEvent.Kind, RefreshToken.Reason
-TELLING = (Reason.REUSED, Reason.ENDED, Reason.PASSWORD, Reason.ADMIN, Reason.EVICTED)
+TELLING = (Reason.REUSED, Reason.ENDED, Reason.PASSWORD, Reason.FACTORS, Reason.ADMIN, Reason.EVICTED)
 
 
 def post(client, username, password=PASSWORD, **fields):

@@ -218,7 +218,7 @@ class TestATakenAddress:
         with committing():
             browser.post(VERIFY, {"again": ""})
         assert sent() == [("account_exists", ["bob@example.org"])] * 2
-        browser.post(VERIFY, {"code": code(EmailVerification.objects.get())})
+        browser.post(VERIFY, {"code": code(EmailVerification.objects.select_related("user").get())})
         assert User.objects.get(username="ada").email_verified_at is None
 
 

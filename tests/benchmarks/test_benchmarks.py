@@ -34,7 +34,7 @@ def cells(printed, what):
 
 def test_a_run_measures_every_goal_and_asks_every_peer(printed):
     titles = [getattr(sys.modules[goal.__module__], "TITLE") for goal in __main__.GOALS.values()]  # noqa: B009
-    assert len(set(titles)) == 8
+    assert len(set(titles)) == 9
     assert [line for line in printed.splitlines() if line in titles] == titles
     for stack in peers.STACKS.values():
         for peer in stack.peers:
@@ -45,6 +45,8 @@ def test_a_run_measures_every_goal_and_asks_every_peer(printed):
 def test_it_counts_statements_and_whoever_was_not_let_in(printed):
     assert cells(printed, "Statements of a refresh")[0] == "2"
     assert cells(printed, "Statements of a refresh that confirms")[0] == "3"
+    assert cells(printed, "Statements of a refresh beside a mark")[0] == "2"
+    assert cells(printed, "Statements of a proof")[0] == "2"
     assert int(cells(printed, "Its statements")[0]) <= 4
     assert cells(printed, "Ending 20: statements that change them")[0] == "1"
     assert cells(printed, "2 at once: not signed in")[0] == "0"

@@ -37,6 +37,11 @@ def signals(page: Any) -> dict[str, Any]:
     return PasskeyForms(page).signals
 
 
+@pytest.fixture(autouse=True)
+def _reads_name_their_database(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = ["tests.tokens.replica.Router"]
+
+
 @pytest.fixture
 def authenticator(settings) -> Authenticator:
     """A synced one."""

@@ -121,3 +121,11 @@ class TestSecondFactor:
             statuses += [asked.give(wrong).status_code for _ in range(4)]
         assert statuses == [401] * 10 + [429] * 2
         assert told(asked.sign_in()) == (401, "second_factor_required")
+
+    def test_an_app_that_signs_out_everywhere_has_browsers_be_asked_again(self, bob, asked, now):
+        client = Client()
+        give_password(client)
+        client.post(SECOND_FACTOR, {"code": now(-1), "trust": "on"})
+        asked.give(now())
+        assert asked.call("POST", "auth/logout-everywhere", asked.access).json() == {"ended": 2}
+        assert give_password(client).status_code == 303

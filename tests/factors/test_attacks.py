@@ -1,6 +1,5 @@
 """Ways round the second factor that an attacker would try."""
 
-import json
 from dataclasses import replace
 
 import pyotp
@@ -11,18 +10,20 @@ from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
 from django.views.debug import ExceptionReporter
 
-from accounts.factors import passkeys, recovery_codes, totp
-from accounts.factors.webauthn import Purpose
-from accounts.models import Attempt, Authenticator, RecoveryCode
+from accounts.factors import recovery_codes, totp
+from accounts.models import Attempt, Authenticator, Passkey, RecoveryCode
 from accounts.models.factors import RecoveryCodeQuerySet
 from accounts.security import hashers, throttle
 from accounts.security.rate_limit import Rate
 from accounts.security.reset_tokens import reset_tokens
+from tests.accounts.conftest import hashes
 from tests.conftest import PASSWORD
-from tokens.core.exceptions import SignInHeld
+from tests.factors.conftest import options
+from tokens import users
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
+__all__ = ["hashes"]
 SECOND_FACTOR = reverse("second_factor")
 
 
@@ -85,34 +86,6 @@ def test_whoever_reads_the_mailbox_cannot_have_each_reset_pass_for_a_browser_wit
     assert settings.DEVICE_COOKIE_NAME not in client.cookies
 
 
-class Replica:
-    """Reads go to a replica, which lags: here it has not even begun."""
-
-    def db_for_read(self, model, **hints):
-        return "replica"
-
-    def db_for_write(self, model, **hints):
-        return "default"
-
-
-def test_no_replica_that_lags_lets_anybody_in_who_has_just_set_up_a_factor(bob, secret, settings):
-    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
-    with pytest.raises(SignInHeld):
-        RefreshToken.objects.start(bob)
-
-
-def test_nor_has_the_browser_forget_a_passkey_that_was_just_added(bob, sign_in, enrol, authenticator, settings):
-    """What it is told that nobody knows, or is not among those of an account, it deletes."""
-    client = Client()
-    sign_in(client, bob)
-    enrol(client)
-    settings.DATABASE_ROUTERS = [f"{__name__}.Replica"]
-    response = authenticator.get({"challenge": ""})
-    assert passkeys.find(response) and not passkeys.unknown(response)
-    allowed = json.loads(passkeys.request_options_for(bob, Purpose.SECOND_FACTOR, "x"))["allowCredentials"]
-    assert [each["id"] for each in allowed] == [json.loads(response)["id"]]
-
-
 @pytest.fixture
 def report(monkeypatch):
     """What Django would mail to the administrators of the failure of a view."""
@@ -147,6 +120,44 @@ def test_nor_has_one_of_somebody_who_is_signed_in(bob, secret, report, monkeypat
     client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
     told = report(client, reverse(name), sent, failing)
     assert "recovery_codes.py" in told and "cdefghij" not in told.replace("-", "")
+
+
+def test_each_recovery_code_costs_one_hash_whatever_is_wrong_with_it(bob, hashes):
+    used, other, *_ = recovery_codes.renew(bob)
+    assert recovery_codes.spend(bob, used)
+    for code in (used, f"{other[:2]}-aaaa-bbbb-cccc-dddd", "éé-aaaa-bbbb-cccc-dddd", other):
+        hashes.clear()
+        assert recovery_codes.looks_like(code) and recovery_codes.spend(bob, code) is (code == other)
+        assert len(hashes) == 1, code
+
+
+def test_ten_hashes_keep_no_lock_meanwhile(secret, hashes, monkeypatch):
+    """On SQLite it would be everybody's."""
+    client = Client()
+    client.post(reverse("login"), {"username": "bob", "password": PASSWORD})
+    client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
+    hashes.clear()
+    hashed = []
+    locking = users.lock_for_update
+    monkeypatch.setattr(users, "lock_for_update", lambda key: hashed.append(len(hashes)) or locking(key))
+    assert client.post(reverse("recovery_codes")).status_code == 200
+    assert hashed == [10] and len(hashes) == 10
+
+
+def test_nobody_gets_hold_of_the_id_of_anothers_passkey(alice, bob, sign_in, enrol, authenticator, monkeypatch):
+    """Whoever has the password of an account learns these ids."""
+    sign_in(client := Client(), bob)
+    enrol(client)
+    [credential] = authenticator.credentials
+    hers = replace(authenticator, credentials=[])
+    monkeypatch.setattr("tests.factors.authenticator.secrets.token_bytes", lambda length: credential.id)
+    sign_in(thief := Client(), alice)
+    assert b"didn&#x27;t work" in enrol(thief, hers).content
+    assert Passkey.objects.get().user == bob
+    response = hers.get(options(page := Client().get(reverse("login"))))
+    assert Client().post(reverse("passkey_login"), {"response": response}).status_code == 200
+    response = authenticator.get(options(page))
+    assert Client().post(reverse("passkey_login"), {"response": response}).status_code == 302
 
 
 class TestEnrolmentIsThrottled:

@@ -1,16 +1,18 @@
 """Ways round the second factor by what was prepared before, or comes back later."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pyotp
 import pytest
 import time_machine
 from django.core import mail
+from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.factors import totp
-from accounts.models import Authenticator, FactorRemoval, Passkey, RecoveryCode, SecurityEvent, User
+from accounts.models import Authenticator, FactorRemoval, OutgoingMail, Passkey, RecoveryCode, SecurityEvent, User
 from accounts.models.factors import REMOVAL_DELAY
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
@@ -76,6 +78,22 @@ class TestBrowsersFromBefore:
         clock.shift(30)
         give_password(owner)
         assert owner.post(SECOND_FACTOR, {"code": pyotp.TOTP(SECRET).now()}).status_code == 302
+
+
+def test_who_has_the_password_and_guesses_codes_is_told_by_mail_once_a_day(bob, add_app, clock):
+    """However slowly, a few in each attempt."""
+    add_app()
+    told = []
+    for _day in range(2):
+        for _ in range(3):
+            give_password(client := Client())
+            for code in ("000000", "111111", "222222"):
+                assert client.post(SECOND_FACTOR, {"code": code}).status_code == 200
+            told.append(OutgoingMail.objects.filter(kind="second_factor_failed", user=bob).count())
+            clock.shift(timedelta(hours=2))
+        clock.shift(timedelta(days=1))
+        cache.clear()  # its clock is not ours
+    assert told == [0, 1, 1, 1, 2, 2]
 
 
 class TestFactorsThatChangeWhileTheirRemovalWaits:

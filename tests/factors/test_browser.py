@@ -315,7 +315,7 @@ def test_a_browser_that_knows_how_makes_it_unasked_for_who_has_another_factor(an
     notices_what_it_can(page)
     page.get_by_label("Code").fill(recovery_codes.renew(bob)[0])
     press(page, "Continue")
-    expect(page.get_by_text("We've added a passkey")).to_be_visible()
+    expect(page.get_by_text("Your browser made a passkey for you")).to_be_visible()
     welcomes(page)
     assert len(device.credentials) == Passkey.objects.count() == 1
 

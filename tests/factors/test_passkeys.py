@@ -56,7 +56,8 @@ class TestAdd:
         passkey = Passkey.objects.get()
         assert (passkey.user, passkey.backup_eligible, passkey.discoverable) == (bob, True, True)
         assert passkey.transports == "internal hybrid"
-        assert is_signed_in(client) and not is_signed_in(elsewhere)
+        assert is_signed_in(client)
+        assert "second step for signing in was added or removed" in elsewhere.get("/", follow=True).content.decode()
         assert SecurityEvent.objects.get(kind=Kind.PASSKEY_ADDED).user == bob
         assert OutgoingMail.objects.get(kind="factors_changed").context["change"] == Kind.PASSKEY_ADDED
         assert verify_access(client.cookies["__Host-access"].value).amr == ("pwd", "swk", "user", "mfa")

@@ -14,15 +14,19 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.account import deletion
 from accounts.factors import recovery_codes, totp
 from accounts.models import Attempt, Authenticator, RecoveryCode, SecurityEvent, TrustedBrowser, User
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
+from tests.accounts.test_admin_actions import do
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
+from tokens.signals import reuse_found
 from tokens.testing import Client
 from tokens.verification import verify_access
 
@@ -81,6 +85,8 @@ class TestPasswordThenCode:
         assert client.cookies["__Host-attempt"].value == ""
         assert "with your password and a code" in client.get(reverse("sessions")).content.decode()
         assert is_signed_in(client)
+        back = client.get(SECOND_FACTOR, follow=True)
+        assert "took too long" not in back.content.decode() and back.wsgi_request.path == "/"
 
     def test_without_a_factor_it_is_as_before(self, bob):
         client = Client()
@@ -265,6 +271,49 @@ class TestTrust:
         assert give_password(client).status_code == 302
         clock.shift(timedelta(days=30))
         assert give_password(client).status_code == 303
+
+    @pytest.fixture
+    def trusting(self, bob, now):
+        """Return a browser in which Bob is signed in, and which he trusts."""
+
+        def trusting(steps):
+            client = Client()
+            give_password(client)
+            client.post(SECOND_FACTOR, {"code": now(steps), "trust": "on"})
+            assert is_signed_in(client)
+            return client
+
+        return trusting
+
+    def test_it_ends_where_all_sessions_do(self, trusting):
+        client = trusting(0)
+        assert "even in a browser you trust" in client.get(reverse("sessions_end_all")).content.decode()
+        client.post(reverse("sessions_end_all"))
+        assert give_password(client).status_code == 303
+
+    def test_it_ends_where_all_others_do_and_not_where_this_one_goes_on(self, trusting):
+        here, there = trusting(0), trusting(1)
+        assert "even in a browser you trust" in here.get(reverse("sessions_end_others")).content.decode()
+        here.post(reverse("sessions_end_others"))
+        assert [give_password(client).status_code for client in (here, there)] == [302, 303]
+
+    def test_it_ends_where_an_administrator_ends_all_sessions(self, alice, bob, sign_in, trusting):
+        trusting(0)
+        User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+        admin = Client()
+        sign_in(admin, alice)
+        do(admin, "end_sessions", bob)
+        assert not TrustedBrowser.objects.exists()
+
+    def test_it_ends_where_a_token_was_copied_as_it_may_have_been_copied_too(self, bob, trusting):
+        trusting(0)
+        reuse_found.send(RefreshToken, request=None, row=RefreshToken.objects.select_related("user").get(), count=1)
+        assert not TrustedBrowser.objects.exists()
+
+    def test_it_ends_with_a_request_to_delete_the_account(self, bob, trusting):
+        trusting(0)
+        deletion.schedule(RequestFactory().post("/"), bob)
+        assert not TrustedBrowser.objects.exists()
 
     def test_it_is_one_persons(self, alice, bob, secret, now):
         client = Client()

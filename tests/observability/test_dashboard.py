@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from tests.tokens.clock import copy_of, elapse
-from tokens.events import TokenEvent
+from tokens.events import Refusal, Skip, TokenEvent
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -26,7 +26,7 @@ EXPIRED = 16 * 60
 VALUES = {
     "event": set(TokenEvent),
     "outcome": {"opened", "refused", "throttled"},
-    "reason": set(RefreshToken.Reason),
+    "reason": {*RefreshToken.Reason, *Refusal, *Skip},
 }
 OF_PROMETHEUS = {"job", "instance"}
 
@@ -67,6 +67,16 @@ def test_grafana_knows_every_part_of_the_dashboard():
     """Read by Grafana's own types and written again, nothing is missing: what they do not know is left out."""
     register_default_plugins()
     assert missing(BOARD, json.loads(JSONEncoder().encode(Dashboard.from_json(BOARD)))) == []
+
+
+def test_no_panel_hides_another():
+    cells = [
+        (at["x"] + x, at["y"] + y)
+        for at in (panel["gridPos"] for panel in BOARD["panels"])
+        for x in range(at["w"])
+        for y in range(at["h"])
+    ]
+    assert len(cells) == len(set(cells)) and max(cells)[0] < 24
 
 
 def missing(ours, known, place=""):

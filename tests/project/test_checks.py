@@ -79,6 +79,7 @@ FIRES = {
     "accounts.W004": {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]},
     "accounts.W005": mailer("django.core.mail.backends.console.EmailBackend"),
     "accounts.W006": smtp_mailer(host="mail.example.org"),
+    "accounts.W007": {"INSTALLED_APPS": ["rest_framework"]},
 }
 
 

@@ -1,11 +1,13 @@
 """Sign in and sign up with a provider: who it is, and what a forged answer gets."""
 
+from time import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core import mail
 from django.urls import reverse
 
+from accounts.mails import worker
 from accounts.models import Identity, ProviderFlow, SecurityEvent, User
 from accounts.models.factors import digest
 from tests.conftest import PASSWORD
@@ -87,6 +89,7 @@ class TestSignUp:
         assert not is_signed_in(squatter) and is_signed_in(client)
         newcomer = Identity.objects.get().user
         assert newcomer != bob and User.objects.by_login(bob.email).first() == newcomer
+        worker.send_due()
         assert [message.subject for message in mail.outbox if message.to == [bob.email]][-1:] == [
             "Your email address is now confirmed"
         ]
@@ -317,7 +320,8 @@ class TestLinkAndReauthenticate:
         sign_in_with(browser)
         assert is_signed_in(browser) and Identity.objects.get().user == linked
         assert SecurityEvent.objects.filter(user=linked, kind="provider_added").exists()
-        assert mail.outbox[0].subject == "How you sign in has changed"
+        worker.send_due()
+        assert mail.outbox[0].subject == "Sign-in with another account added"
 
     def test_whose_account_it_is_already_keeps_it(self, linked, bob, issuer, sign_in, leave, come_back):
         User.objects.filter(pk=bob.pk).update(email_verified_at=bob.date_joined)
@@ -352,8 +356,6 @@ class TestLinkAndReauthenticate:
     def test_a_provider_confirms_only_who_has_just_signed_in_there(
         self, client, issuer, sign_in_with, leave, come_back, age, counts
     ):
-        from time import time
-
         sign_in_with(client)
         RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
         page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
@@ -366,8 +368,6 @@ class TestLinkAndReauthenticate:
         assert User.objects.filter(username="caroline").exists() is counts
 
     def test_and_nobody_else(self, client, issuer, sign_in_with, leave, come_back):
-        from time import time
-
         sign_in_with(client)
         RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
         issuer.claims |= {"sub": "another", "auth_time": int(time())}
@@ -375,14 +375,13 @@ class TestLinkAndReauthenticate:
         client.post(reverse("username_change"), {"username": "caroline"})
         assert not User.objects.filter(username="caroline").exists()
 
-    def test_a_new_password_by_mail_removes_what_is_older_than_the_proof_of_the_email(
-        self, client, issuer, sign_in_with
-    ):
+    def test_a_reset_removes_what_is_older_than_the_proof_of_the_email(self, client, issuer, sign_in_with):
         """A stranger who signed up with somebody's email and an account of their own elsewhere keeps no way in."""
         issuer.claims["email_verified"] = False
         sign_in_with(client)
         browser = Client()
         browser.post(reverse("password_reset"), {"email": "carol@example.org"})
+        worker.send_due()
         link = next(line for line in mail.outbox[-1].body.splitlines() if "/password/reset/" in line)
         form = browser.get(urlsplit(link).path).headers["Location"]
         words = f"{PASSWORD} and more"

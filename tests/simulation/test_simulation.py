@@ -5,15 +5,18 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from django.conf import settings
 
 from lab.simulation import report, responses
 from lab.simulation.browsers import Browser
+from lab.simulation.devices import Bound
 from lab.simulation.parameters import DEFAULT, HOUR
 from lab.simulation.rules import PromoteOnUse, SingleUse
 from lab.simulation.runs import QUEUES, QUICK, RULES, Task, live_under, overload, run
 from lab.simulation.siblings import Siblings
 from lab.simulation.thieves import Kind
 from lab.simulation.world import Network, World
+from tokens.binding import challenges, fallbacks, marks
 from tokens.conf import conf
 from tokens.models import MAX_PROBES
 from tokens.probe import LIFETIME
@@ -68,6 +71,35 @@ class TestRun:
         ]
         signed_out = [live_under(rule, task).sign_ins for rule, task in lives]
         assert sum(signed_out[:2]) < sum(signed_out[2:])
+
+
+class TestBound:
+    def test_a_lost_proof_signs_no_honest_person_out(self, results):
+        counts = results[Bound].counts
+        assert counts.sign_ins == 0
+        assert counts.proofs > 2_000
+        assert counts.lost_proofs > 50
+
+    def test_a_copy_is_out_with_its_mark_and_opens_guarded_pages_beside_a_young_one_alone(self, results):
+        thefts = [theft for theft in results[Bound].thefts if theft.bound]
+        assert {theft.guarded for theft in thefts} == {True, False}
+        for theft in thefts:
+            assert theft.first_in is None or theft.last_in - theft.stolen_at <= DEFAULT.bound_lifetime
+            assert not theft.guarded or theft.mark_left > DEFAULT.bound_lifetime - DEFAULT.proved_within
+            assert not (theft.found or theft.owner_sign_ins or theft.may_sign_out)
+
+    def test_a_key_that_counts_from_its_registration_on_costs_those_whose_response_is_lost(self):
+        class AtOnce(Bound):
+            def register(self, family, now):
+                family.proved_at = now
+                return super().register(family, now)
+
+        parameters = replace(DEFAULT, lost_responses=0.3)
+        signed_out = [
+            sum(live_under(rule(parameters), Task(rule, f"lost {number}", 1)).sign_ins for number in range(10))
+            for rule in (Bound, AtOnce)
+        ]
+        assert signed_out[0] == 0 < signed_out[1]
 
 
 class TestOverload:
@@ -142,7 +174,8 @@ class TestReport:
     def test_the_page_is_in_step_with_what_would_be_written(self, results):
         page = report.PAGE.read_text()
         written = page[page.index(report.BEGIN) : page.index(report.END)]
-        for header, *rows in (report.summary(list(results.values())), report.by_kind(list(results.values()))):
+        for table in (report.summary, report.by_kind, report.by_mark):
+            header, *rows = table(list(results.values()))
             written = written[written.index(f"| {' | '.join(header)} |") :]
             assert re.findall(r"^\| ([^|]+) \|", written, re.MULTILINE)[2 : 2 + len(rows)] == [row[0] for row in rows]
         assert all(f"| {rule.name} |" in page for rule in RULES[1:])
@@ -158,3 +191,9 @@ class TestModel:
         names = ("access_lifetime", "confirm_after", "idle_lifetime")
         assert [getattr(DEFAULT, name) for name in names] == [getattr(conf, name) for name in names]
         assert (DEFAULT.probe_lifetime, DEFAULT.probes_at_most) == (LIFETIME, MAX_PROBES)
+
+    def test_its_proofs_are_the_sites(self):
+        assert DEFAULT.bound_lifetime == settings.TOKENS_BOUND_LIFETIME
+        assert DEFAULT.challenge_lifetime == DEFAULT.bound_lifetime + challenges.PATIENCE
+        ours = (DEFAULT.proved_within, DEFAULT.first_mark, DEFAULT.tried_for)
+        assert ours == (marks.PROVED_WITHIN, marks.FIRST, fallbacks.TRIED_FOR)

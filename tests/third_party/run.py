@@ -2,7 +2,8 @@
 that docs/howto/existing-project.md names and those of the walk; then the walk itself, which fails by an exception.
 
 A walk is a module with `walk()`, and imports no models before that; `SETTINGS` and `URLS`, if it has them, are lines
-for the two files. With `PLAIN` the project is left as Django made it. Two walks in one folder have one database.
+for the two files. With `PLAIN` the project is left as Django made it, and with `SITE` it is this site. Two walks in one
+folder have one database.
 """
 
 import os
@@ -45,6 +46,13 @@ def main(name: str, folder: Path) -> None:
 
 def write(shop: Path, name: str, walk: ModuleType) -> None:
     """The two files of this walk, from those that Django made."""
+    if getattr(walk, "SITE", False):
+        os.environ["DATABASE_URL"] = f"sqlite:///{shop}/site.sqlite3"
+        settings = f'from tests.settings import *\n{walk.SETTINGS}ROOT_URLCONF = "shop.{name}_urls"\n'
+        (shop / f"{name}_settings.py").write_text(settings)
+        urls = f"from django.urls import include, path\nfrom project.urls import *\n{walk.URLS}"
+        (shop / f"{name}_urls.py").write_text(urls)
+        return
     settings = (shop / "settings.py").read_text().replace("'", '"')
     if not getattr(walk, "PLAIN", False):
         for found, wanted in ADOPTED.items():

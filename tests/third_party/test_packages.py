@@ -50,7 +50,7 @@ def test_the_page_lists_each_package_that_is_tried_in_the_version_that_is_here()
     rows = re.findall(r"^\| ([\w-]+) \| ([\d.]+) \| `(\w+)` \| .+ \|$", page, re.MULTILINE)
     assert sorted(walk for *_, walk in rows) == sorted([*PACKAGES, *APART])
     assert {name: pin for name, pin, _ in rows} == {name: APART.get(name) or version(name) for name, *_ in rows}
-    no_package = {"__init__", "after", "api", "before", "fresh", "pages", "people", "replica"}
+    no_package = {"__init__", "after", "api", "before", "fresh", "pages", "people", "replica", "site"}
     assert {path.stem for path in (ROOT / "tests/third_party/walks").glob("*.py")} - no_package == {*PACKAGES, *APART}
 
 
@@ -87,6 +87,11 @@ def test_a_site_on_djangos_sessions_moves_over_and_nobody_is_signed_out(take):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_beside_a_package(take, package):
     take(package)
+
+
+@pytest.mark.slow
+def test_a_second_factor_is_asked_for_beside_all_of_them(take):
+    take("site")
 
 
 @pytest.mark.slow

@@ -2,16 +2,39 @@
 
 import json
 import re
+from copy import copy
 from typing import Any
 
 import jwt
+from asgiref.sync import async_to_sync
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import get_default_algorithms
 
 from tokens import cookies
+from tokens.testing import AsyncClient, Client
 
 REGISTRATION = re.compile(r'\(ES256 RS256\);path="(?P<path>[^"]+)";challenge="(?P<challenge>[^"]+)"')
 CHALLENGE = re.compile(r'"(?P<challenge>[^"]+)";id="(?P<id>[^"]+)"')
+
+
+class WsgiClient(Client):
+    secure = True  # over TLS
+
+    def get(self, *args, **kwargs):
+        return super().get(*args, secure=self.secure, **kwargs)
+
+    def post(self, *args, **kwargs):
+        return super().post(*args, secure=self.secure, **kwargs)
+
+
+class AsgiClient(AsyncClient):
+    secure = True
+
+    def get(self, *args, **kwargs):
+        return async_to_sync(super().get)(*args, secure=self.secure, **kwargs)
+
+    def post(self, *args, **kwargs):
+        return async_to_sync(super().post)(*args, secure=self.secure, **kwargs)
 
 
 class Device:
@@ -23,6 +46,12 @@ class Device:
             ec.generate_private_key(ec.SECP256R1()) if alg == "ES256" else rsa.generate_private_key(65537, 2048)
         )
         self.challenge = self.session = self.url = ""
+
+    def copy(self) -> "Device":
+        """The same device, with another jar."""
+        other = copy(self)
+        other.client = type(self.client)()
+        return other
 
     @property
     def jwk(self) -> dict[str, Any]:

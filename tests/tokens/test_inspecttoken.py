@@ -10,6 +10,7 @@ from time import time
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.test import Client, RequestFactory
 
 from tests.security.forging import altered, base64url, part, raw, with_header, with_payload
@@ -87,6 +88,8 @@ class TestAGoodToken:
         assert line(lines, "kind") == "access"
         assert line(lines, "signature") == f"by our key {key.kid} (current)"
         assert line(lines, "session") == "live, generation 1, the token's is 1; ends in 23 hours"
+        RefreshToken.objects.update(bound_proved_at=F("created_at"))
+        assert line(inspect(access)[0], "session").startswith("live, bound to its device, generation 1,")
         assert line(lines, "times") in {f"made {n} ago, expires in 14 minutes" for n in ("0 seconds", "1 second")}
         assert lines[:4] == ["header", '  "alg": "HS256"', f'  "kid": "{key.kid}"', '  "typ": "at+jwt"']
         assert f'  "sub": "{bob.pk}"' in lines and '  "username": "bob"' in lines

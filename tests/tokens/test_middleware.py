@@ -217,6 +217,12 @@ class TestProcessResponse:
         assert jar(client) == before  # no cookies of a row that is not there, and the sign-in of before goes on
         assert name_on(client, "/guarded/") == "bob"
 
+    def test_a_sign_out_that_was_rolled_back_ends_what_the_browser_loses(self, transactional_db, bob, signed_in):
+        client = signed_in(bob)
+        assert client.post("/rolls-back/").status_code == 409
+        assert not client.cookies["__Host-access"].value
+        assert not RefreshToken.objects.live().exists()
+
     def test_a_theft_stays_found_though_the_view_rolls_back(self, transactional_db, bob, signed_in, settings):
         connection.settings_dict["ATOMIC_REQUESTS"] = True
         try:

@@ -166,8 +166,8 @@ def basket(request: HttpRequest) -> HttpResponse:
 @starts_or_ends_session
 @transaction.atomic
 def rolls_back(request: HttpRequest) -> HttpResponse:
-    """A sign-in inside a transaction that comes to nothing."""
-    log_in(request)
+    """A sign-in, or a sign-out, inside a transaction that comes to nothing."""
+    (log_in if request.POST else auth.logout)(request)
     transaction.set_rollback(True)
     return HttpResponse("rolled back", status=409)
 

@@ -172,7 +172,17 @@ OPEN = [
     Picture("factors-keep-invalid", f"/accounts/second-factor/keep/{NOBODYS}/c-0/"),
     *[
         Picture(f"ended-{reason}", "/accounts/login/", who=f"ended-{reason}")
-        for reason in ("ended", "reused", "password", "admin", "evicted", "expired", "deactivated", "deleted")
+        for reason in (
+            "ended",
+            "reused",
+            "password",
+            "factors",
+            "admin",
+            "evicted",
+            "expired",
+            "deactivated",
+            "deleted",
+        )
     ],
     Picture("unproven", "/accounts/login/", who="unproven"),
     Picture("reset", "/accounts/password/reset/"),

@@ -151,7 +151,9 @@ def many_of(user: Any) -> dict[str, str]:
 def some_of(user: Any, others: int) -> dict[str, str]:
     """Somebody with so many other sessions: the cookies of the newest."""
     for number, agent in zip(range(others), itertools.cycle((IPHONE, CHROME, IPAD))):
-        row_of(user, agent, started=(number + 2) * DAY, seen=number * DAY, name=f"Test bench {number}" * (number % 2))
+        bound = {"bound_at": now() - DAY, "bound_proved_at": now() - HOUR}  # as heavy as it gets
+        about = {"started": (number + 2) * DAY, "seen": number * DAY, "name": f"Test bench {number}" * (number % 2)}
+        row_of(user, agent, **about, **bound)
     return jar(user, user_agent=FIREFOX, started=DAY)
 
 
@@ -177,7 +179,9 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
         )
         Authenticator.objects.create(user=user, secret=totp.encrypt(totp.new_secret()), confirmed_at=now() - 9 * DAY)
         recovery_codes.renew(user)
-        TrustedBrowser.objects.create(user=user, key=name, user_agent=IPHONE, expires_at=now() + 9 * DAY)
+        until, version = now() + 9 * DAY, user.password_version
+        trusted = {"user_agent": IPHONE, "expires_at": until, "password_version": version}
+        TrustedBrowser.objects.create(user=user, key=name, **trusted)
     return passkey.pk, cookies
 
 
@@ -210,7 +214,8 @@ def here_of(user: Any) -> str:
 
 def sessions_of(user: Any) -> str:
     """Where else `user` is signed in, and was; the id of one that can be named and ended."""
-    row_of(user, IPAD, started=20 * DAY, seen=3 * DAY, ip_address="2001:db8:4f0:21::7")
+    bound = {"bound_at": now() - 20 * DAY, "bound_proved_at": now() - 3 * DAY}
+    row_of(user, CHROME, started=20 * DAY, seen=3 * DAY, ip_address="2001:db8:4f0:21::7", **bound)
     row_of(user, PROGRAM, started=DAY, seen=HOUR, method="api", is_app=True, name="Backup")
     for days, reason in [(1, "signed_out"), (3, "ended"), (8, "replaced"), (12, "evicted"), (20, "reused")]:
         row_of(user, CHROME, started=(days + 2) * DAY, seen=days * DAY, revoked_at=now() - days * DAY, reason=reason)
@@ -234,6 +239,7 @@ LATELY = (
     "sign_in_failed",
     "signed_in",
     "copy_tried",
+    "device_unproven",
     "password_changed",
     "reuse_found",
     "profile_changed",

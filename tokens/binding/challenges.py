@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ..conf import conf
-from ..core.exceptions import InvalidToken
+from ..core.exceptions import InvalidChallenge
 from ..core.proofs import ALGORITHMS
 from ..models import RefreshToken
 
@@ -30,7 +30,7 @@ def offer(row: RefreshToken) -> str:
 
 
 def registered(challenge: str) -> tuple[str, datetime]:
-    """Return the id of the row that a registration's challenge is for, and its moment. Raises InvalidToken."""
+    """Return the id of the row that a registration's challenge is for, and its moment. Raises InvalidChallenge."""
     return _read(challenge, REGISTRATION, PATIENCE)
 
 
@@ -46,10 +46,10 @@ def following(row: RefreshToken) -> str:
 
 
 def moment_of(challenge: str, row: RefreshToken) -> datetime:
-    """Return the moment of a challenge for a refresh of `row`. Raises InvalidToken."""
+    """Return the moment of a challenge for a refresh of `row`. Raises InvalidChallenge."""
     sid, moment = _read(challenge, REFRESH, int(conf.bound_lifetime) + PATIENCE)
     if sid != str(row.pk):
-        raise InvalidToken("The challenge of a proof is for another session.")
+        raise InvalidChallenge("The challenge of a proof is for another session.")
     return moment
 
 
@@ -61,5 +61,5 @@ def _read(challenge: str, salt: str, max_age: int) -> tuple[str, datetime]:
     try:
         sid, moment = signing.loads(challenge, salt=salt, max_age=max_age)
     except signing.BadSignature:
-        raise InvalidToken("The challenge is not ours, or too old.") from None
+        raise InvalidChallenge("The challenge is not ours, or too old.") from None
     return sid, datetime.fromisoformat(moment)

@@ -12,8 +12,10 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import escape_leading_slashes
 
-from .. import cookies
+from .. import cookies, signals
 from ..conf import conf
+from ..events import Skip, TokenEvent, record
+from ..models import RefreshToken
 from ..session import TokenRequest
 
 TRIED_FOR = 10  # seconds in which a browser that was made to prove the key has to be back
@@ -27,12 +29,12 @@ class Fallback(Enum):
     REPEAT = "repeat"  # a redirect to the same URL, with method and body
     REFUSE = "refuse"  # a script, which gets 401
     ASK = "ask"  # the browser cannot prove it right now, but its user can say who they are
-    LATER = "later"  # the browser cannot prove it right now, or a form would be lost: 503
+    LATER = "later"  # the browser cannot prove it right now: 503
     ANONYMOUS = "anonymous"  # the key is gone, or was never here: the visitor is nobody
 
 
-def choose(request: TokenRequest) -> Fallback:
-    """Return what to answer to a request without the mark that it needs.
+def choose(request: TokenRequest, *, open_to_all: bool) -> Fallback:
+    """Return what to answer to a request without the mark that it needs, for a view that may be `open_to_all`.
 
     A browser whose mark is taken away by a redirect proves the key before it follows; one that came without a mark has
     tried already, or came from another site.
@@ -45,11 +47,18 @@ def choose(request: TokenRequest) -> Fallback:
         return Fallback.ASK if asks else Fallback.LATER
     if not tokens.tried and (tokens.mark or (navigates and not safe)):
         return Fallback.REPEAT
-    if not navigates:
-        return Fallback.REFUSE
-    if not safe:
-        return Fallback.LATER
-    return Fallback.ANONYMOUS if tokens.tried else Fallback.RELOAD
+    if not tokens.tried and navigates:
+        return Fallback.RELOAD
+    return Fallback.ANONYMOUS if navigates or open_to_all else Fallback.REFUSE
+
+
+def tell(request: TokenRequest, sid: str) -> None:
+    """Tell the site why the browser of the bound session `sid` has no mark, once it has had its chance to get one."""
+    if skipped := request.headers.get("Secure-Session-Skipped"):
+        record(TokenEvent.PROOF_SKIPPED, sid, Skip(skipped.partition(";")[0].strip()))
+    elif request.tokens.tried:
+        record(TokenEvent.UNPROVEN, sid)
+        signals.device_unproven.send_robust(RefreshToken, request=request, sid=sid)
 
 
 def response(request: TokenRequest, fallback: Fallback) -> HttpResponseBase:

@@ -1,7 +1,7 @@
 """The mark: a short-lived cookie, which says that a browser has lately proven possession of its session's key.
 
-It opens nothing by itself: a refresh token of a bound row is accepted only beside it, and a page that guards the
-account only opens beside a young one.
+It opens nothing by itself. A refresh, a page that guards the account and a sign-out need a young one beside the tokens
+of a bound row. It is over with the access token that was given beside it: browsers prove the key just before a refresh.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from ..conf import conf
 from ..core.exceptions import UnprovenToken
 from ..models import RefreshToken
 
-# How many seconds a mark is young. Browsers allow a key six proofs in nine minutes, so whoever works on guarded pages
-# must not need one more often than each 108 s.
+# How many seconds a mark is young: no longer than TOKENS_CONFIRM_AFTER, so that whoever copies it with the jar confirms
+# no token of their own. Browsers allow a key six proofs in nine minutes: work on guarded pages must not need one more
+# often than each 108 s.
 PROVED_WITHIN = 120
 FIRST = 10  # seconds that the mark of a registration lives: the next page brings the proof that binds the session
 
@@ -28,20 +29,19 @@ def write(response: HttpResponseBase, row: RefreshToken) -> None:
     cookies.write_bound(response, sign(str(row.pk), int(time()) + lifetime), lifetime)
 
 
-def require(mark: str | None, row: RefreshToken, *, young: bool = False) -> int | None:
+def require(mark: str | None, row: RefreshToken) -> int | None:
     """Return until when (Unix, seconds) `mark` is good for `row`; None for a row that needs none.
 
     A key counts once it is proven after its registration: the response to that may have been lost, and the key with it.
-    Raises UnprovenToken if the mark is not good, or not `young` if it has to be.
+    Raises UnprovenToken unless the mark is young.
     """
     if not row.bound_key or not conf.bound_lifetime:
         return None
     if not row.bound_proved_at:
         return int(time() + conf.bound_lifetime)
     until = good_until(mark or "", str(row.pk))
-    if time() >= (until - conf.bound_lifetime + PROVED_WITHIN if young else until):
-        kind = "young" if young else "good"
-        raise UnprovenToken(f"A token of the bound session {row.pk} came without a {kind} mark.")
+    if time() >= until - conf.bound_lifetime + min(PROVED_WITHIN, conf.confirm_after):
+        raise UnprovenToken(str(row.pk))
     return until
 
 

@@ -2,19 +2,20 @@
 
     path("device-binding/", include("tokens.contrib.device_binding"))
 
-Neither reads a cookie. A browser forgets its key for good at a redirect, a 401 or a 429: throttles and redirects must
+Neither needs a cookie. A browser forgets its key for good at a redirect, a 401 or a 429: throttles and redirects must
 be kept away from them, and trouble is a 503.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import wraps
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls import URLPattern, get_resolver, get_script_prefix, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -24,11 +25,14 @@ from .. import cookies
 from ..binding import challenges, marks
 from ..conf import conf
 from ..core import proofs
-from ..core.exceptions import InvalidToken, RevokedToken
+from ..core.exceptions import InvalidChallenge, InvalidToken, RevokedToken
 from ..decorators import anonymous_only
+from ..events import Refusal, TokenEvent, record
 from ..models import RefreshToken
+from ..session import TokenRequest
 
-View = Callable[[HttpRequest], HttpResponse]
+logger = logging.getLogger("tokens")
+View = Callable[[TokenRequest], HttpResponse]
 
 
 def _for_browsers(view: View) -> View:
@@ -40,7 +44,7 @@ def _for_browsers(view: View) -> View:
     @login_not_required
     @anonymous_only
     @wraps(view)
-    def answered(request: HttpRequest) -> HttpResponse:
+    def answered(request: TokenRequest) -> HttpResponse:
         try:
             return view(request) if conf.bound_lifetime else HttpResponse(status=401)
         except RevokedToken:
@@ -50,32 +54,42 @@ def _for_browsers(view: View) -> View:
 
 
 @_for_browsers
-def register(request: HttpRequest) -> HttpResponse:
+def register(request: TokenRequest) -> HttpResponse:
     """Keep the key that a browser proves to have, for the session that it was offered in."""
     try:
         proof = proofs.read_registration(_proof(request))
         sid, offered_at = challenges.registered(proof.challenge)
         row = _live_row(sid)
-    except InvalidToken:
+    except InvalidToken as error:
+        _refuse("", error)
         return HttpResponse(status=401)
     if not RefreshToken.objects.bind(row, proof.key, offered_at):
+        _refuse(sid)
         return HttpResponse(status=401)
+    record(TokenEvent.REGISTERED, sid)
     return _proven(row)
 
 
 @_for_browsers
-def refresh(request: HttpRequest) -> HttpResponse:
+def refresh(request: TokenRequest) -> HttpResponse:
     """Give a new mark to a browser that proves possession of its session's key; else ask for that."""
     row = _live_row(request.headers.get("Sec-Secure-Session-Id", "").strip('"'))
-    if not row.bound_key:
+    if not row.bound_key or _is_left_over(request, row):
         return HttpResponse(status=401)
+    sid, token = str(row.pk), _proof(request)
+    if not token:  # it has no challenge, or asks for a younger one
+        return _asked(row)
     try:
-        proof = proofs.read_refresh(_proof(request), row.bound_key)
+        proof = proofs.read_refresh(token, row.bound_key)
         moment = challenges.moment_of(proof.challenge, row)
-    except InvalidToken:
+    except InvalidToken as error:
+        _refuse(sid, error)
         return _asked(row)
     if not RefreshToken.objects.prove(row, moment):
-        return _asked(_live_row(str(row.pk)))  # this proof was used before, or the session has just ended
+        row = _live_row(sid)  # unless the session has just ended
+        _refuse(sid)
+        return _asked(row)
+    record(TokenEvent.PROVEN, sid)
     return _proven(row)
 
 
@@ -83,7 +97,7 @@ app_name = "tokens_binding"
 urlpatterns = [path("register", register, name="register"), path("refresh", refresh, name="refresh")]
 
 
-def _proof(request: HttpRequest) -> str:
+def _proof(request: TokenRequest) -> str:
     return request.headers.get("Secure-Session-Response", "").strip('"')
 
 
@@ -98,6 +112,14 @@ def _live_row(sid: str) -> RefreshToken:
         raise RevokedToken(sid)
     row.check_live()
     return row
+
+
+def _refuse(sid: str, error: InvalidToken | None = None) -> None:
+    """Record that a proof is refused; without an `error` it was good before."""
+    if error:
+        logger.info("%s", error)
+    refusal = Refusal.CHALLENGE if isinstance(error, InvalidChallenge) else Refusal.KEY if error else Refusal.USED
+    record(TokenEvent.PROOF_REFUSED, sid, refusal)
 
 
 def _proven(row: RefreshToken) -> HttpResponse:
@@ -116,6 +138,16 @@ def _proven(row: RefreshToken) -> HttpResponse:
     marks.write(response, row)
     response.headers["Secure-Session-Challenge"] = challenges.following(row)
     return response
+
+
+def _is_left_over(request: TokenRequest, row: RefreshToken) -> bool:
+    """Return whether the browser has gone on in another session, while that of this key still lives.
+
+    So it does if it signed out, or signed in anew, when it could not prove the key. It has one cookie for the mark of
+    both, and the wrong one would keep its user out. After a link from another site no cookie says so.
+    """
+    held = {claims.sid for claims in request.tokens.presented_claims()}
+    return bool(held) and str(row.pk) not in held
 
 
 def _paths_without_session() -> Iterator[str]:

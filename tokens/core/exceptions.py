@@ -9,12 +9,20 @@ class InvalidToken(TokenError):
     """The token was not issued by this site for this purpose. The message is the exact cause."""
 
 
+class InvalidChallenge(InvalidToken):
+    """What a device has signed is not what this site asked for, of that session and of late."""
+
+
 class ExpiredToken(TokenError):
     """The token is authentic, and its time is up."""
 
 
 class UnprovenToken(TokenError):
-    """The token is authentic, and of a bound session whose key this browser has not proven to have of late."""
+    """The token is authentic, and of the bound session `sid`, whose key this browser has not proven to have of late."""
+
+    def __init__(self, sid: str) -> None:
+        super().__init__(f"A token of the bound session {sid} came without a young mark.")
+        self.sid = sid
 
 
 class RevokedToken(TokenError):

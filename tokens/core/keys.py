@@ -131,8 +131,8 @@ def parse_jwks(jwks: object) -> KeyRing:
 
 def public_key(entry: Jwk) -> Key:
     """Return the public key in `entry`. Raises InvalidKeys, for one with a private part too."""
-    key = _key(entry)
-    if key.public is None or key.secret is not None:
+    # A stranger's private key is not even read: looking for its prime factors can take many seconds.
+    if "d" in entry or (key := _key(entry)).public is None:
         raise InvalidKeys("A key is not public.")
     return key
 

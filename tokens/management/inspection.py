@@ -153,7 +153,8 @@ def _session(claims: AccessClaims | RefreshClaims, now: float) -> str:
         return "there is no such row"
     generations = f"generation {row.generation}, the token's is {claims.gen}"
     if row.is_live:
-        return f"live, {generations}; ends in {in_words(row.expires_at.timestamp() - now)}"
+        bound = "bound to its device, " if row.bound_proved_at else ""
+        return f"live, {bound}{generations}; ends in {in_words(row.expires_at.timestamp() - now)}"
     ended_at = (row.revoked_at or row.expires_at).timestamp()
     reason = RefreshToken.Reason(row.reason or "expired").label
     return f"ended {in_words(max(0, now - ended_at))} ago ({reason}), {generations}"

@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='refreshtoken',
             name='bound_proved_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='device last shown'),
+            field=models.DateTimeField(blank=True, null=True, verbose_name='device last verified'),
         ),
     ]

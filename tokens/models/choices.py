@@ -22,6 +22,7 @@ class Reason(models.TextChoices):
     REPLACED = "replaced", _("signed in again in the same browser")
     REUSED = "reused", _("someone used a copy of a session")
     PASSWORD = "password", _("password changed")
+    FACTORS = "factors", _("second step added or removed")
     DEACTIVATED = "deactivated", _("account closed")
     DELETED = "deleted", _("account deleted")
     EVICTED = "evicted", _("too many sessions")
@@ -30,4 +31,4 @@ class Reason(models.TextChoices):
 
 
 # Whoever ends a session for one of these reasons may mean one that is still to be taken over: it is on no list.
-DISTRUSTING = {Reason.ENDED, Reason.ADMIN, Reason.REUSED, Reason.DEACTIVATED}
+DISTRUSTING = {Reason.ENDED, Reason.FACTORS, Reason.ADMIN, Reason.REUSED, Reason.DEACTIVATED}

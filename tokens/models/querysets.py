@@ -52,7 +52,8 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         return self.exclude(is_live())
 
     def for_user(self, user: AbstractBaseUser) -> RefreshTokenQuerySet:
-        return self.filter(user_id=user.pk)
+        """Return the rows of `user` on the primary: users look for what they have just ended."""
+        return self.on_primary().filter(user_id=user.pk)
 
     def revoke(self, reason: str) -> int:
         """End the live rows among these for ever, in one statement. Return how many were ended."""

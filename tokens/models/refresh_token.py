@@ -67,7 +67,7 @@ class RefreshToken(models.Model):
     # The public key of the device (a JWK), which its browser has registered. It counts once it is proven again.
     bound_key = models.CharField(max_length=1024, blank=True, default="", db_default="", editable=False)
     bound_at = models.DateTimeField(_("bound to its device"), null=True, blank=True)
-    bound_proved_at = models.DateTimeField(_("device last shown"), null=True, blank=True)
+    bound_proved_at = models.DateTimeField(_("device last verified"), null=True, blank=True)
 
     objects = RefreshTokenManager()
 

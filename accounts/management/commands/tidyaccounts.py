@@ -134,7 +134,7 @@ def _without_user(model: Any) -> Rows:
 
 
 def _sessions_without_user() -> Rows:
-    rows: Rows = RefreshToken.objects.filter(user=None).exclude(**deletion.ANONYMOUS_SESSION)
+    rows: Rows = RefreshToken.objects.on_primary().filter(user=None).exclude(**deletion.ANONYMOUS_SESSION)
     return rows
 
 

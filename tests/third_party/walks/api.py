@@ -1,5 +1,6 @@
 """A view of Django REST framework."""
 
+from rest_framework.authentication import BasicAuthentication, TokenAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,3 +12,9 @@ class Me(APIView):
 
     def post(self, request: Request) -> Response:
         return Response({"got": request.data})
+
+
+class TokenMe(Me):
+    """By what asks for no session."""
+
+    authentication_classes = (BasicAuthentication, TokenAuthentication)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
@@ -22,7 +23,7 @@ def browser() -> Client:
 def send(client: Client, url: str, **fields: Any) -> Any:
     """Opens the page of a form, and sends the form with what it had in it for CSRF."""
     client.get(url)
-    return client.post(url, {**fields, "csrfmiddlewaretoken": client.cookies["csrftoken"].value})
+    return client.post(url, {**fields, "csrfmiddlewaretoken": client.cookies[settings.CSRF_COOKIE_NAME].value})
 
 
 def log_in(client: Client, name: str, url: str = "/accounts/login/", **fields: Any) -> Any:
@@ -31,7 +32,7 @@ def log_in(client: Client, name: str, url: str = "/accounts/login/", **fields: A
 
 def post(client: Client, url: str, **fields: Any) -> Any:
     """Sends a form that stood on another page."""
-    return client.post(url, {**fields, "csrfmiddlewaretoken": client.cookies["csrftoken"].value})
+    return client.post(url, {**fields, "csrfmiddlewaretoken": client.cookies[settings.CSRF_COOKIE_NAME].value})
 
 
 def on(client: Client, url: str = "/who/") -> str:

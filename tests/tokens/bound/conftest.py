@@ -36,17 +36,17 @@ class Site:
     arrived: Event = field(default_factory=Event)  # a proof
     answers: Event = field(default_factory=Event)  # or waits until it may
 
-    def refreshes(self) -> list[int]:
-        """The answers to proofs since the last call."""
-        statuses = [status for name, status in self.asked if name == "refresh"]
+    def forget(self) -> None:
         self.asked.clear()
-        return statuses
+        self.served.clear()
+
+    def refreshes(self) -> list[int]:
+        """The answers to proofs."""
+        return [status for name, status in self.asked if name == "refresh"]
 
     def times(self, method: str, path: str) -> list[int]:
-        """The answers to requests for a path since the last call."""
-        statuses = [status for sent, asked, status in self.served if (sent, asked) == (method, path)]
-        self.served.clear()
-        return statuses
+        """The answers to requests for a path."""
+        return [status for sent, asked, status in self.served if (sent, asked) == (method, path)]
 
 
 @pytest.fixture(scope="session")
