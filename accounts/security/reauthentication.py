@@ -249,7 +249,7 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
         context["passkey_options"] = options = passkeys.request_options_for(request.user, *about)
         form.fields["code"].widget.attrs["autofocus"] = not options
         context["takes_codes"] = codes.has_any(request.user)
-    else:
+    elif registry.providers():
         names = set(Identity.objects.filter(user=request.user).values_list("provider", flat=True))
         context["providers"] = [provider for provider in registry.providers() if provider.name in names]
     return render(request, "accounts/reauthenticate.html", context)
