@@ -68,6 +68,10 @@ def forms(alice, here):
         "factors_keep": ("/accounts/security/keep/", {}),
         "confirm": ("/accounts/confirm/", {"proof-password": PASSWORD}),
         "passkey_login": ("/accounts/login/passkey/", {"response": "{}"}),
+        "provider_login": ("/accounts/login/acme/", {}),
+        "provider_confirm": ("/accounts/confirm/acme/", {}),
+        "provider_add": ("/accounts/security/providers/acme/add/", {}),
+        "provider_remove": ("/accounts/security/providers/1/remove/", {}),
         "passkey_add": ("/accounts/security/passkeys/add/", {"response": "{}"}),
         "passkey_name": (f"/accounts/security/passkeys/{passkey.pk}/name/", {"name": "evil"}),
         "passkey_remove": (f"/accounts/security/passkeys/{passkey.pk}/remove/", {}),
@@ -106,6 +110,7 @@ NO_FORM = {
     "change_password_url",
     "passkey_options",
     "passkey_endpoints",
+    "provider_callback",  # what it brings is good in one browser, by a cookie
     "csp_report",  # which anybody may send, and which does nothing
 }
 
