@@ -66,9 +66,7 @@ class TestExport:
             sign_in(Client(), bob)
             EmailVerification.objects.create(user=bob, email="x@example.org")
         bob.groups.add(Group.objects.create(name="readers"), Group.objects.create(name="writers"))
-        with django_assert_num_queries(
-            12
-        ):  # 7: row, event, groups, sessions, events, addresses; 5: ways in
+        with django_assert_num_queries(12):  # 7: row, event, groups, sessions, events, addresses; 5: ways in
             document = here.post(EXPORT).json()
         assert [len(document[name]) for name in ("sessions", "history", "addresses")] == [6, 7, 5]
 
