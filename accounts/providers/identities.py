@@ -1,7 +1,7 @@
 """Decide who somebody is of whom a provider has said who they are: by issuer and subject, never by an email."""
 
 import re
-from itertools import chain, count
+from secrets import randbelow
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -159,9 +159,11 @@ def _save_with_free_name(user: User, person: Person) -> None:
             return
         except (IntegrityError, ValidationError):
             continue
+    raise ProviderError("No name is free.")
 
 
-def _names(person: Person) -> chain[str]:
+def _names(person: Person) -> list[str]:
+    """Return names to try, so few that nobody can make it long by taking them all."""
     wanted = person.name.rpartition("@")[0] or person.name or person.email.partition("@")[0]
     name = _NO_NAME.sub("", wanted[:100].lower())[:LONGEST_NAME].strip("._-") or "user"
-    return chain([name], (f"{name}{number}" for number in count(2)))
+    return [name, *(f"{name}{number}" for number in range(2, 6)), *(f"{name}{randbelow(10**8)}" for _try in range(5))]

@@ -37,11 +37,14 @@ def profile(request: Request) -> HttpResponse:
 @require_safe
 def security(request: Request) -> HttpResponse:
     """Show what the user signs in with, and lead to where each is changed."""
+    identities = Identity.objects.filter(user=request.user) if registry.providers() else Identity.objects.none()
+    linked = registry.labelled(identities)
+    names = {identity.provider for _label, identity in linked}
     context = {
         **enrolment.overview(request.user),
         "signals": passkeys.signals(request.user),
-        "providers": registry.providers(),
-        "identities": registry.labelled(Identity.objects.filter(user=request.user)) if registry.providers() else [],
+        "providers": [provider for provider in registry.providers() if provider.name not in names],
+        "identities": linked,
     }
     return render(request, "accounts/security.html", context)
 
