@@ -153,6 +153,8 @@ GEOIP_PATH = env.text("GEOIP_PATH", default="")  # accounts/account/geoip.py
 EMAIL_VERIFICATION = env.one_of("EMAIL_VERIFICATION", ("optional", "account", "mandatory"), default="optional")
 REQUIRE_SECOND_FACTOR_FOR = env.words("REQUIRE_SECOND_FACTOR_FOR", default="")
 
+PROVIDERS = env.providers("PROVIDERS")  # accounts/providers/registry.py
+
 PASSWORD_HASHERS = [
     "accounts.security.hashers.Argon2Hasher",
     # Imported hashes are accepted, and upgraded to the first hasher at the next sign-in.
@@ -249,6 +251,7 @@ MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
 DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}device"  # accounts/security/known_browsers.py
 
 ATTEMPT_COOKIE_NAME = f"{COOKIE_PREFIX}attempt"  # accounts/factors/attempts.py
+PROVIDER_COOKIE_NAME = f"{COOKIE_PREFIX}provider"  # accounts/providers/flows.py
 TRUST_COOKIE_NAME = f"{COOKIE_PREFIX}trust"  # accounts/factors/trusted_browsers.py
 
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"

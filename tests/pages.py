@@ -16,6 +16,8 @@ OPEN = {
     "/accounts/email/verify/": 302,
     "/accounts/language/": 405,
     "/accounts/login/": 200,
+    "/accounts/login/<slug:name>/": 405,
+    "/accounts/login/<slug:name>/callback/": 404,
     "/accounts/login/passkey/": 302,
     "/accounts/login/passkey/options/": 200,
     "/accounts/logout/": 405,
@@ -40,7 +42,7 @@ OPEN = {
     "/robots.txt": 200,
     "/site.css": 404,
 }
-SAMPLES = {"<uidb64>": "MQ", "<token>": "here", "<uuid:key>": str(UUID(int=1))}
+SAMPLES = {"<slug:name>": "acme", "<uidb64>": "MQ", "<token>": "here", "<uuid:key>": str(UUID(int=1))}
 
 # Where people begin, as a visitor and as somebody who is signed in.
 VISITORS = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")

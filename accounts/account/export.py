@@ -15,7 +15,16 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 
 from accounts.account.user_agents import describe
-from accounts.models import Authenticator, EmailVerification, Passkey, RecoveryCode, SecurityEvent, TrustedBrowser, User
+from accounts.models import (
+    Authenticator,
+    EmailVerification,
+    Identity,
+    Passkey,
+    RecoveryCode,
+    SecurityEvent,
+    TrustedBrowser,
+    User,
+)
 from tokens.models import RefreshToken
 
 FORMAT = "sojourn-account"
@@ -25,7 +34,7 @@ Document = dict[str, object]
 
 
 def document(user: User, current_id: UUID | None = None) -> Document:
-    """Return everything about `user`, read in eight queries; times are in ISO 8601, in UTC.
+    """Return everything about `user`, read in nine queries; times are in ISO 8601, in UTC.
 
     `current_id` is the id of the session that asks.
     """
@@ -45,6 +54,7 @@ def document(user: User, current_id: UUID | None = None) -> Document:
         ],
         "passkeys": [_passkey(passkey) for passkey in Passkey.objects.filter(user=user)],
         "authenticator_apps": [_authenticator(app) for app in Authenticator.objects.filter(user=user)],
+        "providers": [_identity(identity) for identity in Identity.objects.filter(user=user)],
         "recovery_codes": [_recovery_code(code) for code in RecoveryCode.objects.filter(user=user).order_by("pk")],
         "trusted_browsers": [_trusted_browser(browser) for browser in TrustedBrowser.objects.filter(user=user)],
     }
@@ -139,6 +149,17 @@ def _passkey(passkey: Passkey) -> Document:
 
 def _authenticator(app: Authenticator) -> Document:
     return {"added_at": _time(app.confirmed_at), "last_used_at": _time(app.last_used_at)}
+
+
+def _identity(identity: Identity) -> Document:
+    return {
+        "provider": identity.provider,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "email": identity.email,
+        "added_at": _time(identity.created_at),
+        "last_used_at": _time(identity.last_used_at),
+    }
 
 
 def _recovery_code(code: RecoveryCode) -> Document:

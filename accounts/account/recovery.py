@@ -6,17 +6,19 @@ Sessions, known browsers and unused links end with the password; what would outl
 from collections.abc import Iterable
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account import deletion
 from accounts.factors import removal
-from accounts.models import EmailVerification, User
+from accounts.models import EmailVerification, Identity, User
 
 _SENTENCES = {
     "deletion": _("We cancelled the deletion of your account."),
     "email_change": _("We cancelled a pending change of your email address."),
     "factor_removal": _("We cancelled the removal of your second step."),
     "factors": _("We removed the second steps, recovery codes and trusted browsers that were added since."),
+    "providers": _("We removed the accounts elsewhere that could sign in to yours. You can add them again."),
     "username": _("You have your previous user name back."),
 }
 
@@ -29,6 +31,15 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
     withdrawn = {"deletion": deletion.cancel(request, user), "email_change": changes}
     withdrawn["factor_removal"] = removal.withdraw(request, user)
     return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
+
+
+def remove_earlier_providers(user: User) -> list[str]:
+    """Remove the ways in of `user` by a provider that are older than the proof of their email; return what it was.
+
+    They may be those of a stranger who had signed up with the email of somebody else.
+    """
+    earlier = Identity.objects.filter(user=user, created_at__lt=user.email_verified_at or timezone.now())
+    return ["providers"] if earlier.delete()[0] else []
 
 
 def sentences(withdrawn: Iterable[str]) -> list[str]:

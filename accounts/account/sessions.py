@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.account.geoip import location
 from accounts.account.user_agents import Device, describe
 from accounts.models import SecurityEvent, User
+from accounts.providers import registry
 from tokens.conf import conf
 from tokens.models import RefreshToken
 
@@ -99,7 +100,9 @@ class Session:
 def how_opened(row: RefreshToken) -> str:
     """Return how a session was opened, in words that follow "signed in": the first of what was shown decides."""
     found = (_HOW.get((row.method, shown)) for shown in row.amr.split())
-    return str(next(filter(None, found), row.get_method_display()))
+    provider = registry.find(row.method)
+    named = _("with %(provider)s") % {"provider": provider} if provider else row.get_method_display()
+    return str(next(filter(None, found), named))
 
 
 def live(user: User, current_id: UUID | None) -> list[Session]:

@@ -13,15 +13,16 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.models import Passkey, User
+from accounts.models import Identity, Passkey, User
+from accounts.providers import registry
 
 
 class FactorsMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
-    """Add a field with the factors of a user, read in two queries."""
+    """Add a field with the factors of a user, read in three queries."""
 
     @admin.display(description=gettext_lazy("factors"))
     def factors(self, user: User) -> SafeString:
-        """Return a line for each factor, for the codes left, and for the browsers that need none."""
+        """Return a line for each factor and provider, for the codes left, and for the browsers that need none."""
         return format_html_join("", "<div>{} · {}</div>", _lines(user))
 
 
@@ -29,6 +30,8 @@ def _lines(user: User) -> Iterator[tuple[str, str]]:
     for passkey in Passkey.objects.filter(user=user):
         used, name = passkey.last_used_at, format_html("{} · {}", _("Passkey"), passkey)
         yield name, _("Last used on %(day)s") % _day(used) if used else _("Added on %(day)s") % _day(passkey.created_at)
+    for label, identity in registry.labelled(Identity.objects.filter(user=user)):
+        yield format_html("{} · {}", label, identity), _("Last used on %(day)s") % _day(identity.last_used_at)
     codes = Count("recovery_codes", Q(recovery_codes__used_at=None), distinct=True)
     browsers = Count("trusted_browsers", Q(trusted_browsers__expires_at__gt=timezone.now()), distinct=True)
     found = User.objects.filter(pk=user.pk).annotate(codes=codes, browsers=browsers)

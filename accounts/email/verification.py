@@ -178,7 +178,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
             raise InvalidLink
         first = _undo_since(verification)
         claim(user, verification.previous_email)
-        if user.has_usable_password():  # either ends the sessions
+        if user.can_reset_password:  # either ends the sessions
             user.copy_password(closed)
         else:
             user.set_unusable_password()

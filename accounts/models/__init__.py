@@ -11,6 +11,7 @@ from accounts.models.factors import (
     TrustedBrowser,
 )
 from accounts.models.outgoing_mail import OutgoingMail
+from accounts.models.providers import Identity, ProviderFlow
 from accounts.models.security_event import SecurityEvent
 from accounts.models.user import User
 
@@ -20,8 +21,10 @@ __all__ = [
     "EmailVerification",
     "FactorRemoval",
     "FactorSettings",
+    "Identity",
     "OutgoingMail",
     "Passkey",
+    "ProviderFlow",
     "RecoveryCode",
     "SecurityEvent",
     "TrustedBrowser",

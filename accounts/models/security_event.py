@@ -160,6 +160,8 @@ class SecurityEvent(models.Model):
         PASSKEY_ADDED = "passkey_added", _("Passkey added")
         PASSKEY_REMOVED = "passkey_removed", _("Passkey removed")
         PASSKEY_COPIED = "passkey_copied", _("Someone may have used a copy of a passkey")
+        PROVIDER_ADDED = "provider_added", _("Sign-in with another account added")
+        PROVIDER_REMOVED = "provider_removed", _("Sign-in with another account removed")
         BROWSER_TRUSTED = "browser_trusted", _("Browser trusted for 30 days")
         TRUST_REMOVED = "trust_removed", _("Browser no longer trusted")
         EMAIL_CONFIRMED = "email_confirmed", _("Email address confirmed")

@@ -26,6 +26,7 @@ from accounts.security.validators import ScriptValidator, UsernameValidator
 from tokens.conf import conf
 
 logger = logging.getLogger("accounts")
+UNCHOSEN = "!unchosen"  # begins the hash of users who may choose a password; for Django it is an unusable one
 MALFORMED = (ValueError, TypeError, AssertionError, LookupError)  # what Django's hashers raise
 
 
@@ -182,6 +183,11 @@ class User(AbstractUser):
         super().set_unusable_password()
         self.password_changed_at, self.reuse_unanswered = timezone.now(), False
 
+    def leave_password_unchosen(self) -> None:
+        """Have no password, but let it be chosen by mail."""
+        self.set_unusable_password()
+        self.password = f"{UNCHOSEN}{self.password}"
+
     def copy_password(self, other: "User") -> None:
         """Take the password that `other` was given: hashing it takes too long to hold a lock meanwhile."""
         self.password, self.password_changed_at = other.password, other.password_changed_at
@@ -244,7 +250,7 @@ class User(AbstractUser):
 
         Deactivated users may not, nor may those who were never meant to have a password.
         """
-        return self.is_active and self.has_usable_password()
+        return self.is_active and (self.has_usable_password() or self.password.startswith(UNCHOSEN))
 
 
 @lru_cache(maxsize=10_000)

@@ -9,10 +9,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 def next_url(request: HttpRequest, default: str = "") -> str:
     """Return `next` of the query if it is a page of this site, else the URL of the page `default`, if there is one."""
-    url = request.GET.get("next", "")
-    if url_has_allowed_host_and_scheme(url, request.get_host(), require_https=request.is_secure()):
-        return url
-    return reverse(default) if default else ""
+    return own_url(request, request.GET.get("next", "")) or (reverse(default) if default else "")
+
+
+def own_url(request: HttpRequest, url: str) -> str:
+    """Return `url` if it is a page of this site, else ""."""
+    own = url_has_allowed_host_and_scheme(url, request.get_host(), require_https=request.is_secure())
+    return url if own else ""
 
 
 def asked_for(request: HttpRequest) -> str:

@@ -23,7 +23,8 @@ from accounts.factors import codes, passkeys, policy
 from accounts.factors.forms import CodeField
 from accounts.factors.passkey_forms import PasskeyField, refused
 from accounts.factors.webauthn import InvalidResponse, Purpose
-from accounts.models import SecurityEvent
+from accounts.models import Identity, SecurityEvent
+from accounts.providers import registry
 from accounts.security import throttle
 from accounts.security.next_url import asked_for, leading_to
 from accounts.security.validators import validate_password_length
@@ -164,6 +165,14 @@ def reauthenticate_by_passkey(request: Request, response: str) -> str:
     return response
 
 
+def reauthenticate_by_provider(request: Request, amr: tuple[str, ...], acr: str) -> bool:
+    """Mark this session as authenticated by a provider that has just asked anew; return whether that is enough."""
+    if policy.has_factor(request.user) and policy.MULTI_FACTOR not in amr:
+        return False
+    _mark(request, *amr, acr=acr)
+    return True
+
+
 def _mark(request: Request, *amr: str, acr: str = "") -> None:
     with transaction.atomic():
         request.tokens.mark_reauthenticated(amr, acr)
@@ -232,6 +241,7 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
         "passkey_options": "",
         "takes_codes": False,
         "carried": fields_to_carry(request),
+        "providers": [],
         "minutes": REAUTHENTICATION_TIMEOUT // timedelta(minutes=1),
     }
     if "code" in form.fields:
@@ -239,6 +249,9 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
         context["passkey_options"] = options = passkeys.request_options_for(request.user, *about)
         form.fields["code"].widget.attrs["autofocus"] = not options
         context["takes_codes"] = codes.has_any(request.user)
+    elif registry.providers():
+        names = set(Identity.objects.filter(user=request.user).values_list("provider", flat=True))
+        context["providers"] = [provider for provider in registry.providers() if provider.name in names]
     return render(request, "accounts/reauthenticate.html", context)
 
 

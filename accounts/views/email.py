@@ -136,7 +136,8 @@ def _signed_in_response(request: Request, verification: EmailVerification) -> Ht
     A link proves the mailbox alone, so it signs nobody in: the password may be that of a stranger who signed up with
     somebody else's email.
     """
-    request.tokens.method, request.tokens.amr = RefreshToken.Method.PASSWORD, ("pwd",)
+    if verification.user.has_usable_password():  # else a provider has said who it is
+        request.tokens.method, request.tokens.amr = RefreshToken.Method.PASSWORD, ("pwd",)
     login(request, verification.user, backend=settings.AUTHENTICATION_BACKENDS[0])
     response = _confirmed_response(request, verification)
     if request.user.is_authenticated:

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.factors import enrolment, passkeys
 from accounts.forms import ProfileForm, UsernameForm
 from accounts.mails import alerts
-from accounts.models import SecurityEvent
+from accounts.models import Identity, SecurityEvent
+from accounts.providers import registry
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from tokens.decorators import fresh_session_required
@@ -36,7 +37,15 @@ def profile(request: Request) -> HttpResponse:
 @require_safe
 def security(request: Request) -> HttpResponse:
     """Show what the user signs in with, and lead to where each is changed."""
-    context = {**enrolment.overview(request.user), "signals": passkeys.signals(request.user)}
+    identities = Identity.objects.filter(user=request.user) if registry.providers() else Identity.objects.none()
+    linked = registry.labelled(identities)
+    names = {identity.provider for _label, identity in linked}
+    context = {
+        **enrolment.overview(request.user),
+        "signals": passkeys.signals(request.user),
+        "providers": [provider for provider in registry.providers() if provider.name not in names],
+        "identities": linked,
+    }
     return render(request, "accounts/security.html", context)
 
 

@@ -24,6 +24,7 @@ from accounts.factors import policy as factors_policy
 from accounts.factors.passkey_forms import PasskeySignInForm
 from accounts.forms import LoginForm
 from accounts.models import User
+from accounts.providers import registry
 from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
 from accounts.security.next_url import leading_to
 from accounts.security.repeated_forms import repeatable
@@ -61,7 +62,7 @@ class SignIn(LoginView):
         user = form.get_user()
         if not email_policy.can_sign_in(user):
             may_write = throttle.allows(form, self.request, throttle.RESEND, user.email)
-            return self.require_verification(user) if may_write else self.form_invalid(form)
+            return require_verification(self.request, user) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.note_method(form)
         response = super().form_valid(form)
@@ -83,14 +84,6 @@ class SignIn(LoginView):
         trusted = trusted_browsers.is_trusted(self.request, form.get_user())
         self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
 
-    def require_verification(self, user: User) -> HttpResponse:
-        """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
-        with transaction.atomic():
-            if self.request.user.is_authenticated:
-                logout(self.request)
-            email_verification.start(self.request, user, user.email)
-        return redirect("email_verify")
-
     def get_redirect_url(self) -> str:
         """Return where `next` leads unless it is this page, which Django would treat as a redirect loop."""
         url = super().get_redirect_url()
@@ -108,8 +101,18 @@ class SignIn(LoginView):
             "carried_form": self.carried_form,
             "passkey_form": PasskeySignInForm(self.request),
             "passkey_options": passkeys.request_options(),
+            "providers": registry.providers(),
         }
         return super().get_context_data(**{**context, **kwargs})
+
+
+def require_verification(request: Request, user: User) -> HttpResponse:
+    """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
+    with transaction.atomic():
+        if request.user.is_authenticated:
+            logout(request)
+        email_verification.start(request, user, user.email)
+    return redirect("email_verify")
 
 
 def after_sign_in(user: User | AnonymousUser, url: str) -> str:

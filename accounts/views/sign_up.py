@@ -12,6 +12,7 @@ from accounts.account.sign_up import UsernameTaken
 from accounts.account.sign_up import sign_up as make_account
 from accounts.email.verification import InvalidLink
 from accounts.forms import SignUpForm
+from accounts.providers import registry
 from accounts.security import throttle
 from accounts.types import Request
 
@@ -31,4 +32,4 @@ def sign_up(request: Request) -> HttpResponse:
             return redirect("email_verify")
         except (UsernameTaken, InvalidLink):
             form.add_error("username", _("This user name is taken."))
-    return render(request, "accounts/sign_up.html", {"form": form})
+    return render(request, "accounts/sign_up.html", {"form": form, "providers": registry.providers()})

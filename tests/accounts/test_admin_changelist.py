@@ -175,7 +175,7 @@ PAGES = {  # and how many queries each costs at most, whatever there is
     f"{USERS}?q=person7": 5,
     f"{USERS}?o=-7": 5,
     f"{USERS}{{user}}/change/": 12,
-    f"{USERS}{{user}}/delete/": 14,
+    f"{USERS}{{user}}/delete/": 15,
     f"{USERS}{{user}}/history/": 6,
     SESSIONS: 3,
     f"{SESSIONS}?p=2": 3,

@@ -16,6 +16,7 @@ from accounts.models import (
     Authenticator,
     EmailVerification,
     FactorSettings,
+    Identity,
     Passkey,
     RecoveryCode,
     SecurityEvent,
@@ -60,12 +61,12 @@ class TestExport:
             assert header.startswith("attachment; filename")
             assert header.isascii() and not set(header) & set("/\\\r\n")
 
-    def test_costs_eleven_queries_however_much_there_is(self, here, bob, sign_in, django_assert_num_queries):
+    def test_costs_twelve_queries_however_much_there_is(self, here, bob, sign_in, django_assert_num_queries):
         for _ in range(5):
             sign_in(Client(), bob)
             EmailVerification.objects.create(user=bob, email="x@example.org")
         bob.groups.add(Group.objects.create(name="readers"), Group.objects.create(name="writers"))
-        with django_assert_num_queries(11):  # 7: row, event, groups, sessions, events, addresses; 4: factors
+        with django_assert_num_queries(12):  # 7: row, event, groups, sessions, events, addresses; 5: ways in
             document = here.post(EXPORT).json()
         assert [len(document[name]) for name in ("sessions", "history", "addresses")] == [6, 7, 5]
 
@@ -80,6 +81,7 @@ class TestDocument:
         handle = FactorSettings.objects.get_or_create(user=bob)[0].handle
         about = {"credential_id": "the-credential", "public_key": b"the key", "aaguid": handle}
         Passkey.objects.create(user=bob, name="Phone", backup_eligible=True, last_used_at=now, **about)
+        Identity.objects.create(user=bob, key="b" * 64, provider="acme", issuer="https://acme.example", subject="7")
         app = Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
         codes = recovery_codes.renew(bob)
         trusted = TrustedBrowser.objects.create(user=bob, key="a" * 64, user_agent=CHROME, expires_at=now)

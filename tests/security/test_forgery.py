@@ -12,7 +12,7 @@ from django.test import Client as PlainClient
 from django.urls import get_resolver
 from django.utils import timezone
 
-from accounts.models import Passkey, TrustedBrowser
+from accounts.models import Identity, Passkey, TrustedBrowser
 from tests.conftest import PASSWORD
 from tests.pages import ADMINS, MISSING, OWN, VISITORS
 from tests.project.test_demo import wait_for
@@ -47,11 +47,14 @@ def here(alice):
 
 
 @pytest.fixture
-def forms(alice, here):
+def forms(alice, here, settings):
     """Every form that the site takes, with fields that would do something; by the name of its view."""
     [row] = RefreshToken.objects.filter(user=alice)
     trusted = TrustedBrowser.objects.create(user=alice, key="a", expires_at=timezone.now() + timedelta(days=1))
     passkey = Passkey.objects.create(user=alice, credential_id="YQ")
+    identity = Identity.objects.create(user=alice, key="a", provider="acme")
+    nobody = {"issuer": "http://127.0.0.1:9", "private_network": True}
+    settings.PROVIDERS = [{"name": "acme", "client_id": "us", "client_secret": "x", **nobody}]
     admin = {"action": "end_sessions", "_selected_action": str(alice.pk), "confirmed": "yes"}
     return {
         "login": (LOGIN, {"username": "alice", "password": PASSWORD}),
@@ -68,6 +71,10 @@ def forms(alice, here):
         "factors_keep": ("/accounts/security/keep/", {}),
         "confirm": ("/accounts/confirm/", {"proof-password": PASSWORD}),
         "passkey_login": ("/accounts/login/passkey/", {"response": "{}"}),
+        "provider_login": ("/accounts/login/acme/", {}),
+        "provider_confirm": ("/accounts/confirm/acme/", {}),
+        "provider_add": ("/accounts/security/providers/acme/add/", {}),
+        "provider_remove": (f"/accounts/security/providers/{identity.pk}/remove/", {}),
         "passkey_add": ("/accounts/security/passkeys/add/", {"response": "{}"}),
         "passkey_name": (f"/accounts/security/passkeys/{passkey.pk}/name/", {"name": "evil"}),
         "passkey_remove": (f"/accounts/security/passkeys/{passkey.pk}/remove/", {}),
@@ -106,6 +113,7 @@ NO_FORM = {
     "change_password_url",
     "passkey_options",
     "passkey_endpoints",
+    "provider_callback",  # what it brings is good in one browser, by a cookie
     "csp_report",  # which anybody may send, and which does nothing
 }
 

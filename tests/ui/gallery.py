@@ -217,6 +217,7 @@ OWN = [
     Picture("confirm", "/accounts/confirm/", who="bob"),
     Picture("security-factors", "/accounts/security/", who="petra"),
     Picture("passkey-add", "/accounts/security/", who="bob", act=pressed("Add a passkey")),
+    Picture("provider-remove", "/accounts/security/providers/{identity_id}/remove/", who="petra"),
     Picture("passkey-name", "/accounts/security/passkeys/{passkey_id}/name/", who="petra"),
     Picture("passkey-remove", "/accounts/security/passkeys/{passkey_id}/remove/", who="petra"),
     Picture("passkey-reauthenticate", "/accounts/security/", who="otto", act=pressed("Add a passkey")),

@@ -81,6 +81,7 @@ def made() -> dict[str, Any]:
         "here": here_of(bob),
         "session": sessions_of(bob),
         "passkey_id": passkey_id,
+        "identity_id": identity_of(petra),
         "group_id": Group.objects.create(name="Support").pk,
         "event_id": history_of(bob),
         "mail_id": mail_to(carol),
@@ -183,6 +184,14 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
         trusted = {"user_agent": IPHONE, "expires_at": until, "password_version": version}
         TrustedBrowser.objects.create(user=user, key=name, **trusted)
     return passkey.pk, cookies
+
+
+def identity_of(user: Any) -> int:
+    """An account at a provider that `user` signs in with; its key."""
+    from accounts.models import Identity
+
+    about = {"provider": "github", "issuer": "https://github.com", "subject": "7", "email": "petra@example.org"}
+    return Identity.objects.create(user=user, key="github", last_used_at=now() - DAY, **about).pk
 
 
 def removal_of(user: Any, *, started: bool = False) -> str:

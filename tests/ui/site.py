@@ -33,6 +33,8 @@ class Face(Site):
             EMAIL_URL=f"filemail:///{folder}/mail",
             STATIC_ROOT=f"{folder}/static",
             TOKENS_ACCESS_LIFETIME="3600",
+            PROVIDERS='[{"name": "github", "label": "GitHub", "kind": "github", "client_id": "us"}]',
+            PROVIDER_GITHUB_SECRET="none",
         )
         self.folder = folder
         self.context = self._populate()

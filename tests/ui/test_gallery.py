@@ -14,18 +14,22 @@ pytestmark = pytest.mark.once
 FACTS = dict.fromkeys(
     ("session", "here", "bob_id", "petra_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
 )
-FACTS["passkey_id"] = 1
+FACTS["passkey_id"] = FACTS["identity_id"] = 1
 FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone", "lost", "leaving"), f"{UUID(int=0)}/token")
 
 LEAD_ELSEWHERE = {
     "/.well-known/change-password",
+    "/accounts/confirm/<slug:name>/",
     "/accounts/language/",
+    "/accounts/login/<slug:name>/",
+    "/accounts/login/<slug:name>/callback/",
     "/accounts/login/passkey/",
     "/accounts/logout/",
     "/accounts/second-factor/",
     "/accounts/second-factor/lost/",
     "/accounts/security/browsers/<uuid:pk>/remove/",
     "/accounts/security/passkeys/add/",
+    "/accounts/security/providers/<slug:name>/add/",
     "/admin/login/",
     "/admin/logout/",
     "/admin/password_change/",

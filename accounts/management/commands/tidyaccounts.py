@@ -16,8 +16,10 @@ from accounts.models import (
     EmailVerification,
     FactorRemoval,
     FactorSettings,
+    Identity,
     OutgoingMail,
     Passkey,
+    ProviderFlow,
     RecoveryCode,
     SecurityEvent,
     TrustedBrowser,
@@ -37,6 +39,7 @@ FACTORS = {
     "recovery codes": RecoveryCode,
     "trusted browsers": TrustedBrowser,
     "handles of passkeys": FactorSettings,
+    "accounts at providers": Identity,
 }
 
 
@@ -97,6 +100,7 @@ def _tasks() -> list[Task]:
         Task("removals of second factors", "carried out", FactorRemoval.objects.due(), _remove_factors),
         Task("unanswered removals of second factors", "deleted", FactorRemoval.objects.unanswered(), _delete),
         Task("trusted browsers", "forgotten", TrustedBrowser.objects.expired(), _delete),
+        Task("visits to providers", "forgotten", ProviderFlow.objects.over(), _delete),
         Task("old events", "deleted", SecurityEvent.objects.old(), SecurityEventQuerySet.prune),
         Task("old email verifications", "deleted", _old_email_verifications(), _delete),
         Task("events of deleted users", "anonymised", _without_user(SecurityEvent), SecurityEventQuerySet.anonymise),

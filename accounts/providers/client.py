@@ -1,0 +1,128 @@
+"""Ask providers, whose answers nobody here controls.
+
+A request goes to an address that was checked, follows no redirect, and has a deadline; an answer has a largest size.
+Documents are kept in memory of this process, because whoever could change the keys in a shared cache could be anybody.
+"""
+
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from http.client import HTTPConnection, HTTPException
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from threading import Timer
+from time import monotonic
+from typing import Any
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from accounts.providers.exceptions import ProviderError
+from accounts.providers.registry import Provider
+
+Document = dict[str, Any]
+
+TIMEOUT = 5.0  # seconds, for each step
+DEADLINE = 10.0  # seconds, for all of an answer
+MAX_BYTES = 256 * 1024
+KEEP = 3600.0  # seconds
+# IPv6 addresses that lead to an IPv4 address inside them: NAT64 and 6to4.
+_TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"))
+
+_kept: dict[str, tuple[float, Document]] = {}
+
+
+def kept(provider: Provider, url: str, max_age: float = KEEP) -> Document:
+    """Return the document at `url`, fetched at most `max_age` seconds ago. Raise ProviderError."""
+    fetched_at, document = _kept.get(url, (float("-inf"), {}))
+    if monotonic() - fetched_at >= max_age:
+        document = fetch(provider, url)
+        _kept[url] = monotonic(), document
+    return document
+
+
+def forget() -> None:
+    """Forget the documents that were kept."""
+    _kept.clear()
+
+
+def fetch(
+    provider: Provider, url: str, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> Any:
+    """Return the JSON at `url`, or what it answers to a form with `data`. Raise ProviderError."""
+    try:
+        return _fetch(provider, checked_url(provider, url), data, headers or {})
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
+        raise ProviderError(f"{url}: {type(error).__name__}: {error}"[:300]) from error
+
+
+def checked_url(provider: Provider, url: object) -> SplitResult:
+    """Return the parts of a URL that may be used for `provider`: over TLS, but on this machine. Raise ProviderError."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        local = provider.private_network and parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.hostname and parts.scheme in ("https", *(["http"] if local else [])):
+            int(parts.port or 0)  # raises ValueError if it is none
+            return parts
+    except ValueError:
+        pass
+    raise ProviderError(f"Not a URL over TLS: {url!r:.200}")
+
+
+def _fetch(provider: Provider, url: SplitResult, data: Mapping[str, str] | None, headers: Mapping[str, str]) -> Any:
+    body = None if data is None else urlencode(data)
+    sent = {"Accept": "application/json", "User-Agent": "sojourn", "Connection": "close", **headers}
+    if body is not None:
+        sent["Content-Type"] = "application/x-www-form-urlencoded"
+    host = str(url.hostname)
+    connection = HTTPConnection(host, url.port)  # for the header Host
+    sock = _connect(provider, host, url.port or (443 if url.scheme == "https" else 80))
+    # A server that sends a byte now and then would stay within every timeout.
+    timer = Timer(DEADLINE, socket.socket.shutdown, (sock, socket.SHUT_RDWR))
+    timer.daemon = True
+    timer.start()
+    try:
+        connection.sock = _context().wrap_socket(sock, server_hostname=host) if url.scheme == "https" else sock
+        target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
+        connection.request("GET" if body is None else "POST", target, body, sent)
+        response = connection.getresponse()
+        content = response.read(MAX_BYTES + 1)
+        if response.status != 200:
+            raise ValueError(f"status {response.status}")
+        if len(content) > MAX_BYTES:
+            raise ValueError("too long")
+        return json.loads(content)
+    finally:
+        timer.cancel()
+        connection.close()
+        sock.close()
+
+
+def _connect(provider: Provider, host: str, port: int) -> socket.socket:
+    """Return a connection to the first address of `host` that may be connected to."""
+    last: OSError = OSError(f"{host} has no address that may be connected to")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not provider.private_network and not _is_public(ip_address(str(address[0]).partition("%")[0])):
+            continue
+        sock = socket.socket(family, kind, protocol)
+        sock.settimeout(TIMEOUT)
+        try:
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            last = error
+    raise last
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return _is_public(address.ipv4_mapped)
+        if any(address in network for network in _TRANSLATED):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()

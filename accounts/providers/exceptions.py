@@ -1,0 +1,9 @@
+"""Say why a visit to a provider has led to nothing."""
+
+
+class ProviderError(Exception):
+    """Report what went wrong for the log; the visitor learns `sentence`, or that it didn't work."""
+
+    def __init__(self, cause: str, sentence: str = "") -> None:
+        super().__init__(cause)
+        self.sentence = sentence

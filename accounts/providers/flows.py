@@ -1,0 +1,105 @@
+"""Send a browser to a provider, and take the answer that it brings back, once.
+
+All of a flow follows from one random secret in a cookie: its digest names the row and is the `state`; the nonce and the
+PKCE verifier are made from it and stored nowhere. So an answer is good in the browser alone that was sent.
+"""
+
+from hashlib import sha256
+from secrets import token_urlsafe
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.crypto import salted_hmac
+from django.utils.http import urlsafe_base64_encode
+
+from accounts.models import ProviderFlow
+from accounts.models.factors import digest
+from accounts.models.providers import FLOW_LIFETIME
+from accounts.providers.exceptions import ProviderError
+from accounts.providers.registry import Provider
+from accounts.types import Request
+
+ANSWER = ("code", "state", "iss", "error")
+LONGEST_ANSWER = 4096  # characters of each parameter
+Purpose = ProviderFlow.Purpose
+
+
+def start(request: Request, provider: Provider, purpose: Purpose, *, next: str = "", remember: bool = False) -> str:
+    """Begin a flow and return its secret."""
+    ProviderFlow.objects.prune()
+    secret = token_urlsafe(32)
+    ProviderFlow.objects.create(
+        state=digest(secret),
+        provider=provider.name,
+        purpose=purpose,
+        session_id=None if purpose == Purpose.SIGN_IN else request.tokens.session_id,
+        next=next,
+        remember=remember,
+    )
+    return secret
+
+
+def nonce(secret: str) -> str:
+    """Return what the ID token of this flow has to repeat."""
+    return _derived("nonce", secret)
+
+
+def verifier(secret: str) -> str:
+    """Return what shows that the code is redeemed by whoever has asked for it (RFC 7636)."""
+    return _derived("verifier", secret)
+
+
+def challenge(secret: str) -> str:
+    """Return what the provider learns of the verifier beforehand: S256."""
+    return urlsafe_base64_encode(sha256(verifier(secret).encode()).digest())
+
+
+def keep_answer(request: HttpRequest, provider: Provider) -> bool:
+    """Keep what `provider` has posted: that request brings no cookie (SameSite). Return whether a flow waits for it.
+
+    No stranger can cause a row by it, and the answer of one flow never reaches the browser of another.
+    """
+    answer = _answer(request.POST)
+    waiting = ProviderFlow.objects.filter(state=answer.get("state", ""), provider=provider.name)
+    return waiting.answer(answer)
+
+
+def take(request: HttpRequest, provider: Provider) -> tuple[ProviderFlow, str, dict[str, str]]:
+    """Return the flow of this browser, its secret and the answer, having used it up. Raise ProviderError."""
+    secret = request.COOKIES.get(settings.PROVIDER_COOKIE_NAME, "")
+    flow = ProviderFlow.objects.open().filter(state=digest(secret), provider=provider.name).first()
+    if flow is None:
+        raise ProviderError("No such flow, or it is over.")
+    answer = _answer(request.GET) if provider.response_mode == "query" else flow.answer or {}
+    if answer.get("state") != flow.state:  # It is another tab's, or somebody else's.
+        raise ProviderError("The state is another one.")
+    if not ProviderFlow.objects.filter(pk=flow.pk).spend():
+        raise ProviderError("The flow was used.")
+    return flow, secret, answer
+
+
+def set_cookie(response: HttpResponseBase, secret: str) -> None:
+    """Give the browser the secret of its flow."""
+    response.set_cookie(
+        settings.PROVIDER_COOKIE_NAME,
+        secret,
+        max_age=int(FLOW_LIFETIME.total_seconds()),
+        secure=settings.COOKIES_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def delete_cookie(response: HttpResponseBase) -> None:
+    """Take the secret away again."""
+    response.delete_cookie(settings.PROVIDER_COOKIE_NAME, samesite="Lax")
+
+
+def _answer(sent: object) -> dict[str, str]:
+    """Return the parameters of an answer; one that is doubled or too long is as good as none (RFC 6749 §3.1)."""
+    found = {name: sent.getlist(name) for name in ANSWER}  # type: ignore[attr-defined]
+    return {name: each[0] for name, each in found.items() if len(each) == 1 and len(each[0]) <= LONGEST_ANSWER}
+
+
+def _derived(purpose: str, secret: str) -> str:
+    return salted_hmac("accounts.providers", purpose, secret=secret, algorithm="sha256").hexdigest()

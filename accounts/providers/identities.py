@@ -1,0 +1,169 @@
+"""Decide who somebody is of whom a provider has said who they are: by issuer and subject, never by an email."""
+
+import re
+from secrets import randbelow
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from accounts.email import verification as email_verification
+from accounts.email.ownership import EmailTaken, claim, find_owner
+from accounts.factors import enrolment
+from accounts.mails import outbox
+from accounts.models import EmailVerification, Identity, Passkey, SecurityEvent, User
+from accounts.providers.exceptions import ProviderError
+from accounts.providers.person import Person
+from accounts.providers.registry import Provider
+from accounts.security import throttle
+from accounts.types import Request
+from tokens.models import RefreshToken
+
+Kind = SecurityEvent.Kind
+MAX_IDENTITIES = 20  # of one user
+LONGEST_NAME = 30  # of a user name that is made here
+_NO_NAME = re.compile(r"[^a-z0-9._-]+")
+
+
+def find_or_sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
+    """Return the user that `person` signs in as, or make an account for them. Raise ProviderError and Throttled."""
+    identity = _find(provider, person)
+    if identity is None:
+        throttle.hit(request, throttle.PROVIDER_SIGN_UP, person.email)
+        try:
+            return _sign_up(request, provider, person)
+        except IntegrityError:  # They have just signed up in another tab.
+            identity = _find(provider, person)
+    if identity is None or not identity.user.is_active:
+        raise ProviderError("The account is closed.", _("This account is closed."))
+    Identity.objects.filter(pk=identity.pk).update(last_used_at=timezone.now(), email=person.email)
+    return identity.user
+
+
+def link(request: Request, provider: Provider, person: Person) -> None:
+    """Let the user sign in as `person`, who is nobody here yet. Raise ProviderError and Throttled.
+
+    Their email has to be confirmed: whoever confirms it later must not find a stranger's way in.
+    """
+    throttle.hit(request, throttle.ENROLMENT, request.user)
+    words = {"provider": provider}
+    with transaction.atomic():
+        enrolment.lock(request)
+        identity, mine = _find(provider, person), Identity.objects.filter(user=request.user)
+        if identity and identity.user_id == request.user.pk:
+            return
+        if identity:
+            raise ProviderError(
+                "Somebody else has it.", _("That %(provider)s account belongs to another user.") % words
+            )
+        if mine.count() >= MAX_IDENTITIES:
+            raise ProviderError("Too many.", _("You can't add more. Remove one that you don't use first."))
+        _add(request.user, provider, person)
+        enrolment.tell(request, Kind.PROVIDER_ADDED)
+
+
+def unlink(request: Request, identity: Identity) -> bool:
+    """Remove a way in of the user; return whether they have another one."""
+    with transaction.atomic():
+        enrolment.lock(request)
+        if not has_other_way_in(identity):
+            return False
+        Identity.objects.filter(pk=identity.pk).delete()
+        enrolment.tell(request, Kind.PROVIDER_REMOVED)
+    return True
+
+
+def has_other_way_in(identity: Identity) -> bool:
+    """Return whether its user could still sign in without `identity`."""
+    user = User.objects.get(pk=identity.user_id)
+    others = Identity.objects.filter(user=user).exclude(pk=identity.pk)
+    return user.has_usable_password() or others.exists() or Passkey.objects.filter(user=user).exists()
+
+
+def is_of(user: User, provider: Provider, person: Person) -> bool:
+    """Return whether `person` is one that `user` signs in as."""
+    identity = _find(provider, person)
+    return identity is not None and identity.user_id == user.pk
+
+
+def _find(provider: Provider, person: Person) -> Identity | None:
+    key = Identity.key_of(provider.issuer, person.subject)
+    return Identity.objects.filter(key=key).select_related("user").first()
+
+
+def _add(user: User, provider: Provider, person: Person) -> None:
+    Identity.objects.create(
+        key=Identity.key_of(provider.issuer, person.subject),
+        user=user,
+        provider=provider.name,
+        issuer=provider.issuer,
+        subject=person.subject,
+        email=person.email,
+    )
+
+
+def _sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
+    """Create an account. Whom the provider vouches for gets their email, unless another account has confirmed it.
+
+    Otherwise it is asked to confirm itself, as at every sign-up.
+    """
+    words = {"provider": provider}
+    if not person.email:
+        text = _("%(provider)s didn't tell us your email address. Allow it there, or create an account here.")
+        raise ProviderError("There is no email.", text % words)
+    if person.owns_email and find_owner(person.email):
+        text = _(
+            "You already have an account with this email address. Sign in to it, then add %(provider)s under Security."
+        )
+        raise ProviderError("Another account has the email.", text % words)
+    user = User(email=person.email, language=get_language() or "")
+    user.leave_password_unchosen()
+    with transaction.atomic():
+        _save_with_free_name(user, person)
+        SecurityEvent.objects.record(request, user, Kind.SIGNED_UP)
+        if person.owns_email:
+            _take_email(request, user)
+        else:
+            email_verification.start(request, user, user.email)
+        _add(user, provider, person)
+    return user
+
+
+def _take_email(request: HttpRequest, user: User) -> None:
+    """Make the email that of `user`. Whoever has signed up with it without confirming it is signed out."""
+    try:
+        claim(user, user.email)
+    except EmailTaken:
+        raise ProviderError(
+            "Another account has the email.", _("Another account already uses this email address.")
+        ) from None
+    SecurityEvent.objects.record(request, user, Kind.EMAIL_CONFIRMED)
+    others = User.objects.by_login(user.email).filter(email_verified_at=None).exclude(pk=user.pk)
+    if squatters := list(others):
+        EmailVerification.objects.filter(user__in=squatters, email__iexact=user.email).pending().delete()
+        RefreshToken.objects.revoke_for(squatters, RefreshToken.Reason.ENDED)
+        outbox.enqueue("email_claimed", user, request)
+
+
+def _save_with_free_name(user: User, person: Person) -> None:
+    """Give `user` a name like that at the provider, which they can change, and save them: the unique index decides."""
+    for name in _names(person):
+        user.username = name
+        try:
+            with transaction.atomic():
+                user.clean_fields({"password", "email"})
+                user.save(force_insert=True)
+            return
+        except (IntegrityError, ValidationError):
+            continue
+    raise ProviderError("No name is free.")
+
+
+def _names(person: Person) -> list[str]:
+    """Return names to try, so few that nobody can make it long by taking them all."""
+    wanted = person.name.rpartition("@")[0] or person.name or person.email.partition("@")[0]
+    name = _NO_NAME.sub("", wanted[:100].lower())[:LONGEST_NAME].strip("._-") or "user"
+    return [name, *(f"{name}{number}" for number in range(2, 6)), *(f"{name}{randbelow(10**8)}" for _try in range(5))]

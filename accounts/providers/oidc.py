@@ -1,0 +1,120 @@
+"""Speak OpenID Connect: the authorization code flow with PKCE."""
+
+from base64 import b64encode
+from datetime import datetime
+from time import time
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from accounts.models import ProviderFlow
+from accounts.models.factors import digest
+from accounts.models.providers import LONGEST_SUBJECT
+from accounts.providers import client, flows, github, id_tokens
+from accounts.providers.exceptions import ProviderError
+from accounts.providers.person import Person, valid_email
+from accounts.providers.registry import Provider
+
+Purpose = ProviderFlow.Purpose
+
+# Of RFC 8176 what users can show; that their browser is trusted ("rba") only this site can say.
+AMR = {"face", "fpt", "hwk", "iris", "kba", "mca", "mfa", "otp", "pin", "pop", "pwd", "sc", "sms", "swk", "tel", "user"}
+MAX_AMR = 8
+LONGEST_ACR = 32
+
+
+def authorization_url(provider: Provider, secret: str, purpose: Purpose, redirect_uri: str) -> str:
+    """Return where to send the browser. Raise ProviderError if the provider cannot be asked."""
+    asked = {
+        "response_type": "code",
+        "client_id": provider.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(provider.scopes),
+        "state": digest(secret),
+        "code_challenge": flows.challenge(secret),
+        "code_challenge_method": "S256",
+    }
+    if provider.kind == "oidc":
+        asked["nonce"] = flows.nonce(secret)
+    if provider.response_mode != "query":
+        asked["response_mode"] = provider.response_mode
+    if purpose == Purpose.REAUTHENTICATE:
+        asked |= {"prompt": "login", "max_age": "0"}
+    endpoint = _metadata(provider)["authorization_endpoint"]
+    client.checked_url(provider, endpoint)
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
+
+
+def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str, str], redirect_uri: str) -> Person:
+    """Return who the provider says it is, in exchange for the code in its answer. Raise ProviderError."""
+    metadata = _metadata(provider)
+    # One provider must not pass its answer off as another's (RFC 9207).
+    promised = metadata.get("authorization_response_iss_parameter_supported") is True
+    if answer.get("iss", "" if promised else provider.issuer) != provider.issuer:
+        raise ProviderError("The answer is another issuer's.")
+    if "error" in answer or not answer.get("code"):
+        raise ProviderError(f"The provider has refused: {answer.get('error', '')!r:.100}")
+    sent = {
+        "grant_type": "authorization_code",
+        "code": answer["code"],
+        "redirect_uri": redirect_uri,
+        "code_verifier": flows.verifier(secret),
+    }
+    tokens = client.fetch(provider, metadata["token_endpoint"], *_authenticated(provider, metadata, sent))
+    if not isinstance(tokens, dict):
+        raise ProviderError("The token response is no object.")
+    if provider.kind == "github":
+        return github.person(provider, tokens)
+    nonce = flows.nonce(secret)
+    claims = id_tokens.verify(provider, metadata["jwks_uri"], tokens.get("id_token"), nonce, tokens.get("access_token"))
+    if flow.purpose == Purpose.REAUTHENTICATE:
+        _check_auth_time(claims.get("auth_time"), flow.created_at)
+    return _person(provider, claims)
+
+
+def _metadata(provider: Provider) -> dict[str, Any]:
+    """Return what the provider says of itself. Raise ProviderError."""
+    if provider.kind == "github":
+        return github.metadata(provider)
+    url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
+    metadata = client.kept(provider, url)
+    if not isinstance(metadata, dict) or metadata.get("issuer") != provider.issuer:
+        raise ProviderError(f"{url} is another issuer's.")
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+        client.checked_url(provider, metadata.get(name))
+    return metadata
+
+
+def _authenticated(
+    provider: Provider, metadata: dict[str, Any], sent: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the form and the headers that show who we are, in the way that the provider takes."""
+    methods = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    if isinstance(methods, list) and "client_secret_basic" not in methods:
+        return {**sent, "client_id": provider.client_id, "client_secret": provider.client_secret}, {}
+    pair = f"{quote(provider.client_id, safe='')}:{quote(provider.client_secret, safe='')}"
+    return sent, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _check_auth_time(auth_time: object, asked_at: datetime) -> None:
+    """Refuse an authentication that was before it was asked for: the provider must have asked anew."""
+    earliest, latest = asked_at.timestamp() - id_tokens.LEEWAY, time() + id_tokens.LEEWAY
+    if isinstance(auth_time, bool) or not isinstance(auth_time, int | float) or not earliest <= auth_time <= latest:
+        raise ProviderError("The provider has not asked anew.")
+
+
+def _person(provider: Provider, claims: dict[str, Any]) -> Person:
+    """Return what counts of the claims, whose types nobody has checked but those that PyJWT knows."""
+    subject, email, name = claims["sub"], valid_email(claims.get("email")), claims.get("preferred_username")
+    if not (0 < len(subject) <= LONGEST_SUBJECT and subject.isascii() and subject.isprintable()):
+        raise ProviderError("The subject is not one.")
+    amr, acr = claims.get("amr"), claims.get("acr")
+    believed = provider.trusted_for_authentication
+    known = [each for each in amr if isinstance(each, str) and each in AMR] if isinstance(amr, list) else []
+    return Person(
+        subject=subject,
+        email=email,
+        owns_email=bool(email) and provider.trusted_for_emails and claims.get("email_verified") is True,
+        name=name if isinstance(name, str) else "",
+        amr=tuple(known[:MAX_AMR]) if believed else (),
+        acr=acr if believed and isinstance(acr, str) and acr.isprintable() and len(acr) <= LONGEST_ACR else "",
+    )

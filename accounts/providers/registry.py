@@ -1,0 +1,47 @@
+"""Tell which providers there are: PROVIDERS, which project/environment.py has checked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from accounts.models import Identity
+
+GITHUB = "https://github.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Describe a provider, and what is believed of what it says."""
+
+    name: str  # in URLs, in the rows of sessions, and in the name of the variable with the secret
+    client_id: str
+    client_secret: str
+    issuer: str = GITHUB
+    label: str = ""
+    kind: str = "oidc"  # or "github"
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    algorithm: str = "RS256"  # of ID tokens: no other is accepted
+    response_mode: str = "query"  # or "form_post"
+    trusted_for_emails: bool = False  # whether an email that it calls verified counts as confirmed
+    trusted_for_authentication: bool = False  # whether its `amr` and `acr` count, such as a second factor
+    private_network: bool = False  # whether its servers may have private addresses
+
+    def __str__(self) -> str:
+        return self.label or self.name.capitalize()
+
+
+def providers() -> list[Provider]:
+    """Return all providers, in the order of their buttons."""
+    return [Provider(**each) for each in settings.PROVIDERS]
+
+
+def find(name: str) -> Provider | None:
+    """Return the provider of this name, or None."""
+    return next((provider for provider in providers() if provider.name == name), None)
+
+
+def labelled(identities: Iterable[Identity]) -> list[tuple[str, Identity]]:
+    """Return the identities, each with the name of its provider, which may be gone by now."""
+    labels = {provider.name: str(provider) for provider in providers()}
+    return [(labels.get(identity.provider, identity.provider), identity) for identity in identities]

@@ -1,0 +1,198 @@
+"""Sign in with a provider, add and remove one, and confirm by one who it is."""
+
+import logging
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.email import policy as email_policy
+from accounts.factors import policy, trusted_browsers
+from accounts.mails.outbox import absolute_url
+from accounts.models import Identity, ProviderFlow
+from accounts.providers import flows, identities, oidc, registry
+from accounts.providers.exceptions import ProviderError
+from accounts.providers.person import Person
+from accounts.providers.registry import Provider
+from accounts.security import known_browsers, throttle
+from accounts.security.next_url import own_url
+from accounts.security.reauthentication import reauthenticate_by_provider, reauthentication_required
+from accounts.types import Request
+from accounts.views.sign_in import after_sign_in, require_verification
+from tokens.decorators import fresh_session_required, starts_or_ends_session
+
+logger = logging.getLogger("accounts")
+Purpose = ProviderFlow.Purpose
+FEDERATED = "fed"  # what is said of a sign-in elsewhere; RFC 8176 has no word for it
+
+
+@login_not_required
+@starts_or_ends_session
+@never_cache
+@require_POST
+def sign_in(request: Request, name: str) -> HttpResponse:
+    """Send a visitor to a provider to sign in, or to sign up."""
+    next, remember = own_url(request, request.POST.get("next", "")), "remember" in request.POST
+    return _leave(request, _provider(name), Purpose.SIGN_IN, next=next, remember=remember)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@reauthentication_required
+def add(request: Request, name: str) -> HttpResponse:
+    """Send a user to a provider to sign in with it from then on."""
+    if request.method != "POST":
+        return redirect("security")
+    if not request.user.email_verified_at:
+        messages.error(request, _("Confirm your email address first."))
+        return redirect("security")
+    return _leave(request, _provider(name), Purpose.LINK, next=reverse("security"))
+
+
+@fresh_session_required
+@never_cache
+@require_POST
+def confirm(request: Request, name: str) -> HttpResponse:
+    """Send a user to a provider to confirm who they are, and lead on to `next`."""
+    return _leave(request, _provider(name), Purpose.REAUTHENTICATE, next=own_url(request, request.POST.get("next", "")))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@reauthentication_required
+def remove(request: Request, pk: int) -> HttpResponse:
+    """Remove a provider that the user signs in with, after asking, unless it is the only way in."""
+    identity = get_object_or_404(Identity, pk=pk, user=request.user)
+    if not identities.has_other_way_in(identity):
+        messages.error(request, _("You couldn't sign in any more. Set a password or add a passkey first."))
+        return redirect("security")
+    if request.method != "POST":
+        context = {"identity": identity, "provider": registry.labelled([identity])[0][0], "back": reverse("security")}
+        return render(request, "accounts/providers/remove.html", context)
+    if identities.unlink(request, identity):
+        messages.success(request, _("Removed."))
+    return redirect("security")
+
+
+@login_not_required
+@fresh_session_required
+@never_cache
+@csrf_exempt  # A form comes from the provider; what it brings is good in the browser alone that was sent there.
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def callback(request: Request, name: str) -> HttpResponse:
+    """Take what a provider sends back, in the URL or in a form."""
+    return _posted(request, name) if request.method == "POST" else _answered(request, name)
+
+
+def _leave(
+    request: Request, provider: Provider, purpose: Purpose, *, next: str, remember: bool = False
+) -> HttpResponse:
+    """Return a page that leads to the provider by itself.
+
+    It is no redirect, since browsers hold every redirect after a form against the page's `form-action`, and where a
+    provider leads on to is not known.
+    """
+    throttle.hit(request, throttle.PROVIDER)
+    secret = flows.start(request, provider, purpose, next=next, remember=remember)
+    try:
+        url = oidc.authorization_url(provider, secret, purpose, _redirect_uri(provider))
+    except ProviderError as error:
+        return _failed(request, provider, error)
+    response = render(request, "accounts/providers/leave.html", {"provider": provider, "url": url})
+    response.headers["Referrer-Policy"] = "no-referrer"
+    flows.set_cookie(response, secret)
+    return response
+
+
+def _posted(request: HttpRequest, name: str) -> HttpResponse:
+    """Keep what the provider has posted, and come back with the cookie, which that request didn't bring."""
+    provider = _provider(name)
+    if provider.response_mode != "form_post":
+        raise Http404
+    flows.keep_answer(request, provider)
+    return HttpResponse(status=303, headers={"Location": request.path})
+
+
+@sensitive_variables()
+def _answered(request: Request, name: str) -> HttpResponse:
+    """Redeem the answer, and do what the flow was for."""
+    provider = _provider(name)
+    try:
+        flow, secret, answer = flows.take(request, provider)
+        person = oidc.redeem(provider, flow, secret, answer, _redirect_uri(provider))
+        response = _ACTS[Purpose(flow.purpose)](request, provider, flow, person)
+    except ProviderError as error:
+        return _failed(request, provider, error)
+    flows.delete_cookie(response)
+    return response
+
+
+def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: Person) -> HttpResponse:
+    user = identities.find_or_sign_up(request, provider, person)
+    throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
+    if not email_policy.can_sign_in(user):
+        return require_verification(request, user)
+    trusted = trusted_browsers.is_trusted(request, user)
+    tokens = request.tokens
+    tokens.method, tokens.remember = provider.name, flow.remember
+    tokens.amr, tokens.acr = (FEDERATED, *person.amr, *([policy.TRUSTED] if trusted else [])), person.acr
+    login(request, user, settings.AUTHENTICATION_BACKENDS[0])
+    response = redirect(after_sign_in(request.user, own_url(request, flow.next)))
+    if request.user.is_authenticated:
+        known_browsers.remember(request, response, user, by_factor=policy.MULTI_FACTOR in tokens.amr)
+    return response
+
+
+def _link(request: Request, provider: Provider, flow: ProviderFlow, person: Person) -> HttpResponse:
+    _check_session(request, flow)
+    identities.link(request, provider, person)
+    messages.success(request, _("You can now sign in with %(provider)s.") % {"provider": provider})
+    return redirect("security")
+
+
+def _reauthenticate(request: Request, provider: Provider, flow: ProviderFlow, person: Person) -> HttpResponse:
+    _check_session(request, flow)
+    if not identities.is_of(request.user, provider, person):
+        text = _("That's not the %(provider)s account that you sign in with.") % {"provider": provider}
+        raise ProviderError("The account is another one.", text)
+    if not reauthenticate_by_provider(request, (FEDERATED, *person.amr), person.acr):
+        raise ProviderError("A second factor is required.")
+    return redirect(own_url(request, flow.next) or "security")
+
+
+_ACTS = {Purpose.SIGN_IN: _sign_in, Purpose.LINK: _link, Purpose.REAUTHENTICATE: _reauthenticate}
+
+
+def _check_session(request: Request, flow: ProviderFlow) -> None:
+    """Refuse an answer that was asked for in another session: somebody else may have signed in since."""
+    if not request.user.is_authenticated or request.tokens.row is None or flow.session_id != request.tokens.session_id:
+        raise ProviderError("Another session has asked.")
+
+
+def _failed(request: HttpRequest, provider: Provider, error: ProviderError) -> HttpResponse:
+    """Say that it didn't work, and log why. The cookie stays: it may be that of another tab."""
+    logger.warning("Signing in with a provider has failed.", extra={"kind": "provider_failed", "cause": str(error)})
+    text = _("Signing in with %(provider)s didn't work. Please try again.") % {"provider": provider}
+    messages.error(request, error.sentence or text)
+    return redirect("security" if request.user.is_authenticated else "login")
+
+
+def _provider(name: str) -> Provider:
+    provider = registry.find(name)
+    if provider is None:
+        raise Http404
+    return provider
+
+
+def _redirect_uri(provider: Provider) -> str:
+    """Return the one URL of this provider: an answer that another one sends there is refused."""
+    return absolute_url("provider_callback", name=provider.name)

@@ -1,0 +1,70 @@
+"""A provider that everything goes well with, unless a test says otherwise."""
+
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.urls import reverse
+
+from accounts.providers import client as provider_client
+from tests.factors.conftest import authenticator, enrol  # noqa: F401  (fixtures)
+from tests.providers.issuer import Issuer, running
+
+CALLBACK = "/accounts/login/acme/callback/"
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Issuer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def issuer(_server, settings) -> Issuer:
+    """Known here as `acme`, and believed."""
+    _server.__init__(urlsplit(_server.url).port)  # type: ignore[misc]
+    provider_client.forget()
+    settings.PROVIDERS = [
+        {
+            "name": "acme",
+            "label": "Acme",
+            "issuer": _server.url,
+            "client_id": "us",
+            "client_secret": "secret",
+            "trusted_for_emails": True,
+            "private_network": True,
+        }
+    ]
+    return _server
+
+
+@pytest.fixture
+def leave() -> Callable[..., str]:
+    """`leave(client, **fields)` presses the button; returns where the page leads."""
+
+    def leave(client: Any, url: str = reverse("provider_login", kwargs={"name": "acme"}), **fields: str) -> str:
+        page = client.post(url, fields)
+        assert page.status_code == 200, page.headers
+        return unescape(re.search(r'content="0;url=([^"]+)"', page.content.decode())[1])  # type: ignore[index]
+
+    return leave
+
+
+@pytest.fixture
+def come_back(issuer) -> Callable[..., Any]:
+    """`come_back(client, url)` comes back from the provider at `url`, where somebody has signed in."""
+
+    def come_back(client: Any, url: str, **changed: str) -> Any:
+        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0], **changed}
+        return client.get(CALLBACK, answer)
+
+    return come_back
+
+
+@pytest.fixture
+def sign_in_with(leave, come_back) -> Callable[..., Any]:
+    """`sign_in_with(client)` signs in by the provider."""
+    return lambda client, **fields: come_back(client, leave(client, **fields))

@@ -1,0 +1,115 @@
+"""An OpenID Connect provider on loopback, which signs with real keys and can be told to misbehave."""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from secrets import token_urlsafe
+from time import time
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.http_server import Handler, serving
+
+KEY, OTHER_KEY = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+
+
+def challenge(verifier: str) -> str:
+    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+class Issuer:
+    """`claims` and `header` change the ID token, `pages` what a path answers, `sign` how it is signed."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.claims: dict[str, Any] = {"sub": "248289761001", "email": "carol@example.org", "email_verified": True}
+        self.without: set[str] = set()
+        self.header: dict[str, Any] = {"kid": "one"}
+        self.sign = {"key": KEY, "algorithm": "RS256"}
+        self.pages: dict[str, Any] = {}
+        self.asked: list[str] = []
+        self.codes: dict[str, dict[str, str]] = {}
+
+    def authorize(self, url: str) -> str:
+        """Sign somebody in whose browser was sent to `url`; return the code."""
+        code = token_urlsafe(8)
+        self.codes[code] = dict(parse_qsl(urlsplit(url).query))
+        return code
+
+    def answer(self, path: str, form: dict[str, str]) -> Any:
+        self.asked.append(path)
+        if path in self.pages:
+            return self.pages[path]
+        match path:
+            case "/.well-known/openid-configuration":
+                return {
+                    "issuer": self.url,
+                    "authorization_endpoint": f"{self.url}/authorize",
+                    "token_endpoint": f"{self.url}/token",
+                    "jwks_uri": f"{self.url}/keys",
+                }
+            case "/keys":
+                public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+                return {"keys": [{**public, "kid": "one", "use": "sig"}]}
+            case "/token" | "/login/oauth/access_token":
+                return self.tokens(form)
+        return (404, b"")
+
+    def tokens(self, form: dict[str, str]) -> Any:
+        asked = self.codes.pop(form.get("code", ""), None)
+        if (
+            asked is None
+            or challenge(form.get("code_verifier", "")) != asked["code_challenge"]
+            or form.get("redirect_uri") != asked["redirect_uri"]
+        ):
+            return (400, json.dumps({"error": "invalid_grant"}).encode())
+        now = int(time())
+        about = {"iss": self.url, "aud": "us", "iat": now, "exp": now + 300, "nonce": asked.get("nonce")}
+        claims = {key: value for key, value in {**about, **self.claims}.items() if key not in self.without}
+        token = jwt.encode(claims, **self.sign, headers=self.header)
+        return {"access_token": "at", "token_type": "Bearer", "id_token": token}
+
+
+@contextmanager
+def running() -> Iterator[Issuer]:
+    """Serve an issuer as long as the block lasts."""
+
+    class Answers(Handler):
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_POST(self) -> None:
+            form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            if self.path.startswith("/authorize?"):
+                return self.authorize()
+            answer = issuer.answer(urlsplit(self.path).path, dict(parse_qsl(form)))
+            status, body = answer if isinstance(answer, tuple) else (200, json.dumps(answer).encode())
+            self.reply(status, body)
+
+        def authorize(self) -> None:
+            """Send the browser back at once, as whoever is signed in here."""
+            asked = dict(parse_qsl(urlsplit(self.path).query))
+            answer = {"code": issuer.authorize(self.path), "state": asked["state"], "iss": issuer.url}
+            if asked.get("response_mode") != "form_post":
+                return self.reply(302, b"", f"{asked['redirect_uri']}?{urlencode(answer)}")
+            fields = "".join(f'<input name="{name}" value="{value}">' for name, value in answer.items())
+            form = f'<form method="post" action="{asked["redirect_uri"]}">{fields}</form>'
+            self.reply(200, f"{form}<script>document.forms[0].submit()</script>".encode())
+
+        def reply(self, status: int, body: bytes, location: str = "/elsewhere") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html" if body.startswith(b"<form") else "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            if status == 302:
+                self.send_header("Location", location)
+            self.end_headers()
+            self.wfile.write(body)
+
+    with serving(Answers) as port:
+        issuer = Issuer(port)
+        yield issuer

@@ -1,0 +1,104 @@
+"""Whom a request to a provider may reach, and how PROVIDERS are read."""
+
+import json
+import socket
+from typing import ClassVar
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from accounts.providers import client, registry
+from accounts.providers.exceptions import ProviderError
+from project import environment
+
+ABOUT = {"name": "acme", "client_id": "us", "client_secret": "secret"}
+OUTSIDE, INSIDE = registry.Provider(**ABOUT), registry.Provider(**ABOUT, private_network=True)
+
+
+class TestFetch:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            *("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.1", "224.0.0.1"),
+            *("::1", "::ffff:10.0.0.1", "fd00::1", "fe80::1", "64:ff9b::a00:1", "2002:a00:1::"),
+        ],
+    )
+    def test_reaches_no_private_address_whatever_the_name(self, monkeypatch, address):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        found = [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: found)
+        with pytest.raises(ProviderError, match="no address"):
+            client.fetch(OUTSIDE, "https://login.example.org/keys")
+
+    @pytest.mark.parametrize(
+        "url", ["http://login.example.org/", "file:///etc/passwd", "javascript:1", "https://", "https://a:x/", None, 7]
+    )
+    def test_takes_no_url_but_over_tls(self, url):
+        for provider in (OUTSIDE, INSIDE):
+            with pytest.raises(ProviderError, match="TLS"):
+                client.checked_url(provider, url)
+
+    def test_takes_plain_http_on_this_machine_if_it_is_configured_so(self):
+        assert client.checked_url(INSIDE, "http://localhost:8080/").port == 8080
+        with pytest.raises(ProviderError):
+            client.checked_url(OUTSIDE, "http://localhost:8080/")
+
+    def test_waits_for_no_slow_server(self, monkeypatch):
+        monkeypatch.setattr(client, "DEADLINE", 0.05)
+        with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ProviderError):
+            client.fetch(INSIDE, f"http://127.0.0.1:{server.getsockname()[1]}/")
+
+
+class TestSettings:
+    GOOD: ClassVar = {"name": "acme", "issuer": "https://acme.example", "client_id": "us"}
+
+    @pytest.fixture(autouse=True)
+    def _secret(self, monkeypatch):
+        monkeypatch.setenv("PROVIDER_ACME_SECRET", "secret")
+
+    def read(self, monkeypatch, *given):
+        monkeypatch.setenv("PROVIDERS", json.dumps(given))
+        return [registry.Provider(**each) for each in environment.providers("PROVIDERS")]
+
+    def test_are_none_by_default(self, monkeypatch):
+        assert self.read(monkeypatch) == []
+
+    def test_come_from_a_file_and_the_secret_from_a_variable(self, monkeypatch, tmp_path):
+        (tmp_path / "providers.json").write_text(json.dumps([self.GOOD]))
+        monkeypatch.setenv("PROVIDERS", str(tmp_path / "providers.json"))
+        [provider] = environment.providers("PROVIDERS")
+        assert provider["client_secret"] == "secret"
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"name": "A b"},
+            {"name": "passkey"},
+            {"issuer": "http://acme.example"},
+            {"issuer": ""},
+            {"client_id": ""},
+            {"kind": "saml"},
+            {"algorithm": "HS256"},
+            {"algorithm": "none"},
+            {"response_mode": "fragment"},
+            {"trusted_for_emails": "true"},
+            {"trust": True},
+        ],
+    )
+    def test_stop_the_start_if_they_are_wrong(self, monkeypatch, wrong):
+        with pytest.raises(ImproperlyConfigured, match="PROVIDERS"):
+            self.read(monkeypatch, {**self.GOOD, **wrong})
+
+    def test_have_one_provider_of_a_name(self, monkeypatch):
+        with pytest.raises(ImproperlyConfigured, match="same name"):
+            self.read(monkeypatch, self.GOOD, self.GOOD)
+
+    def test_want_the_secret(self, monkeypatch):
+        monkeypatch.delenv("PROVIDER_ACME_SECRET")
+        with pytest.raises(ImproperlyConfigured, match="PROVIDER_ACME_SECRET"):
+            self.read(monkeypatch, self.GOOD)
+
+    def test_a_name_in_tokens_means_no_provider(self):
+        from tokens.models import RefreshToken
+
+        assert set(environment.PROVIDER_NAMES_TAKEN) == set(RefreshToken.Method.values)

@@ -1,0 +1,410 @@
+"""Sign in and sign up with a provider: who it is, and what a forged answer gets."""
+
+from time import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from accounts.mails import worker
+from accounts.models import Identity, ProviderFlow, SecurityEvent, User
+from accounts.models.factors import digest
+from tests.conftest import PASSWORD
+from tests.providers.conftest import CALLBACK
+from tests.providers.issuer import KEY, OTHER_KEY
+from tokens.models import RefreshToken
+from tokens.testing import Client
+
+pytestmark = pytest.mark.django_db
+
+
+def is_signed_in(client) -> bool:
+    return client.get(reverse("sessions")).status_code == 200
+
+
+class TestLeave:
+    def test_the_provider_gets_what_it_needs_and_nothing_else(self, client, issuer, leave):
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(leave(client)).query).items()}
+        assert asked.pop("redirect_uri") == f"http://testserver{CALLBACK}"
+        secret = client.cookies["__Host-provider"].value
+        assert asked.pop("state") == digest(secret) == ProviderFlow.objects.get().pk
+        assert {len(asked.pop("nonce")), len(asked.pop("code_challenge"))} == {64, 43}
+        assert asked == {
+            "response_type": "code",
+            "client_id": "us",
+            "scope": "openid email profile",
+            "code_challenge_method": "S256",
+        }
+
+    def test_another_site_cannot_press_the_button(self, issuer):
+        page = Client(enforce_csrf_checks=True).post(reverse("provider_login", kwargs={"name": "acme"}))
+        assert page.status_code == 403
+
+    def test_an_unknown_provider_is_not_found(self, client, issuer):
+        assert client.post(reverse("provider_login", kwargs={"name": "nobody"})).status_code == 404
+
+
+class TestSignUp:
+    def test_whom_the_provider_vouches_for_has_a_confirmed_account(self, client, issuer, sign_in_with):
+        assert sign_in_with(client, next="/accounts/profile/").headers["Location"] == "/accounts/profile/"
+        user = User.objects.get()
+        assert (user.username, user.email, user.has_usable_password()) == ("carol", "carol@example.org", False)
+        assert user.email_verified_at and is_signed_in(client)
+        assert "with Acme" in client.get(reverse("sessions")).content.decode()
+
+    def test_next_leads_to_no_other_site(self, client, issuer, sign_in_with):
+        assert sign_in_with(client, next="https://evil.example/").headers["Location"] == "/"
+
+    def test_a_taken_name_gets_a_number(self, client, bob, issuer, sign_in_with):
+        issuer.claims["preferred_username"] = "Bob"
+        sign_in_with(client)
+        assert Identity.objects.get().user.username == "bob2"
+
+    @pytest.mark.parametrize("verified", ["true", 1, False, None])
+    def test_an_email_that_is_not_verified_is_not_believed(self, client, bob, issuer, sign_in_with, verified):
+        bob.email_verified_at = bob.date_joined
+        bob.save()
+        issuer.claims |= {"email": bob.email, "email_verified": verified}
+        sign_in_with(client)
+        user = Identity.objects.get().user
+        assert user != bob and user.email_verified_at is None
+
+    def test_nor_is_that_of_an_issuer_that_is_not_trusted(self, client, issuer, settings, sign_in_with):
+        del settings.PROVIDERS[0]["trusted_for_emails"]
+        sign_in_with(client)
+        assert User.objects.get().email_verified_at is None
+
+    def test_the_email_of_a_confirmed_account_lets_nobody_in(self, client, alice, issuer, sign_in_with):
+        issuer.claims["email"] = "Alice@Example.org"
+        assert sign_in_with(client).headers["Location"] == reverse("login")
+        assert not Identity.objects.exists() and not is_signed_in(client)
+        assert "You already have an account" in client.get(reverse("login")).content.decode()
+
+    def test_whoever_signed_up_with_it_before_is_signed_out(self, client, bob, issuer, sign_in, sign_in_with):
+        squatter = Client()
+        sign_in(squatter, bob)
+        issuer.claims["email"] = bob.email
+        sign_in_with(client)
+        assert not is_signed_in(squatter) and is_signed_in(client)
+        newcomer = Identity.objects.get().user
+        assert newcomer != bob and User.objects.by_login(bob.email).first() == newcomer
+        worker.send_due()
+        assert [message.subject for message in mail.outbox if message.to == [bob.email]][-1:] == [
+            "Your email address is now confirmed"
+        ]
+
+    def test_without_an_email_there_is_no_account(self, client, issuer, sign_in_with):
+        issuer.without = {"email"}
+        sign_in_with(client)
+        assert not User.objects.exists()
+
+    def test_a_mandatory_confirmation_comes_first(self, client, issuer, settings, sign_in_with):
+        settings.EMAIL_VERIFICATION = "mandatory"
+        issuer.claims["email_verified"] = False
+        assert sign_in_with(client).headers["Location"] == reverse("email_verify")
+        assert not is_signed_in(client)
+
+
+class TestSignIn:
+    def test_the_subject_decides_whatever_the_email_is_now(self, client, alice, issuer, sign_in_with):
+        sign_in_with(client)
+        issuer.claims["email"] = alice.email
+        browser = Client()
+        sign_in_with(browser)
+        identity = Identity.objects.get()
+        assert identity.user.username == "carol" and identity.email == alice.email
+        assert identity.user.email == "carol@example.org" and is_signed_in(browser)
+
+    def test_subjects_are_compared_exactly(self, client, issuer, sign_in_with):
+        for subject, email in (("abc", "carol@example.org"), ("ABC", "dan@example.org")):
+            issuer.claims |= {"sub": subject, "email": email}
+            sign_in_with(Client())
+        assert User.objects.count() == 2
+
+    def test_a_closed_account_stays_closed(self, client, issuer, sign_in_with):
+        sign_in_with(Client())
+        User.objects.update(is_active=False)
+        sign_in_with(client)
+        assert not is_signed_in(client)
+
+    def test_the_second_factor_is_asked_for(self, client, issuer, sign_in_with, enrol):
+        sign_in_with(client)
+        enrol(client)
+        browser = Client()
+        assert sign_in_with(browser).headers["Location"] == reverse("second_factor")
+        assert not is_signed_in(browser)
+
+    @pytest.mark.parametrize("believed", [True, False])
+    def test_that_of_the_provider_counts_if_it_is_listed(self, client, issuer, settings, sign_in_with, enrol, believed):
+        sign_in_with(client)
+        enrol(client)
+        settings.PROVIDERS[0]["trusted_for_authentication"] = believed
+        issuer.claims |= {"amr": ["pwd", "mfa", "rba", 7], "acr": "phr"}
+        browser = Client()
+        sign_in_with(browser)
+        assert is_signed_in(browser) is believed
+        if believed:
+            row = RefreshToken.objects.latest("created_at")
+            assert (row.amr, row.acr, row.method) == ("fed pwd mfa", "phr", "acme")
+
+
+class TestForgedAnswer:
+    """None signs anybody in, makes an account or fails."""
+
+    @pytest.fixture
+    def refused(self, client, caplog):
+        """`refused(response, cause)` holds it against what the log says."""
+
+        def refused(response, cause):
+            assert response.status_code == 302 and response.headers["Location"] == reverse("login")
+            assert cause in " ".join(record.cause for record in caplog.records if hasattr(record, "cause"))
+            assert not Identity.objects.exists() and not is_signed_in(client)
+
+        return refused
+
+    @pytest.mark.parametrize(
+        ("claims", "cause"),
+        [
+            ({"iss": "https://evil.example"}, "issuer"),
+            ({"aud": "another"}, "Audience"),
+            ({"aud": ["us", "another"]}, "another client"),
+            ({"aud": ["us", "another"], "azp": "another"}, "another client"),
+            ({"azp": "another"}, "another client"),
+            ({"nonce": "another"}, "another flow"),
+            ({"nonce": 1}, "another flow"),
+            ({"exp": 1}, "expired"),
+            ({"exp": "soon"}, "not valid"),
+            ({"sub": 1}, "Subject"),
+            ({"sub": ""}, "subject"),
+            ({"sub": "a\0"}, "subject"),
+            ({"sub": "x" * 256}, "subject"),
+            ({"at_hash": "another"}, "access token"),
+        ],
+    )
+    def test_by_a_claim(self, client, issuer, sign_in_with, refused, claims, cause):
+        issuer.claims |= claims
+        refused(sign_in_with(client), cause)
+
+    @pytest.mark.parametrize("claim", ["sub", "aud", "exp", "iat", "nonce", "iss"])
+    def test_by_a_claim_that_is_missing(self, client, issuer, sign_in_with, refused, claim):
+        issuer.without = {claim}
+        refused(sign_in_with(client), claim)
+
+    @pytest.mark.parametrize(
+        ("sign", "header", "cause"),
+        [
+            ({"key": OTHER_KEY, "algorithm": "RS256"}, {"kid": "one"}, "Signature"),
+            ({"key": OTHER_KEY, "algorithm": "RS256"}, {"kid": "two"}, "no single key"),
+            ({"key": None, "algorithm": "none"}, {"kid": "one"}, "alg"),
+            ({"key": "x" * 64, "algorithm": "HS256"}, {"kid": "one"}, "alg"),
+            ({"key": KEY, "algorithm": "RS512"}, {"kid": "one"}, "alg"),
+            ({"key": KEY, "algorithm": "PS256"}, {"kid": "one"}, "alg"),
+        ],
+    )
+    def test_by_its_signature(self, client, issuer, sign_in_with, refused, sign, header, cause):
+        issuer.sign, issuer.header = sign, header
+        refused(sign_in_with(client), cause)
+
+    def test_by_the_public_key_as_a_secret(self, client, issuer, leave, come_back, refused, monkeypatch):
+        public = issuer.answer("/keys", {})["keys"][0]
+        issuer.sign, issuer.header = {"key": str(public) * 2, "algorithm": "HS256"}, {"kid": "one"}
+        refused(come_back(client, leave(client)), "alg")
+
+    def test_another_issuer_passes_its_answer_off_as_this_one_s(self, client, issuer, leave, come_back, refused):
+        refused(come_back(client, leave(client), iss="https://evil.example"), "another issuer")
+        assert "/token" not in issuer.asked
+
+    def test_an_issuer_that_promises_its_name_has_to_give_it(self, client, issuer, leave, come_back, refused):
+        path = "/.well-known/openid-configuration"
+        issuer.pages[path] = {**issuer.answer(path, {}), "authorization_response_iss_parameter_supported": True}
+        refused(come_back(client, leave(client)), "another issuer")
+        come_back(client, leave(client), iss=issuer.url)
+        assert is_signed_in(client)
+
+    def test_the_answer_of_somebody_else_s_flow(self, client, issuer, leave, refused):
+        """Login CSRF: an attacker has a victim come back with the attacker's own answer."""
+        url = leave(Client())
+        state = parse_qs(urlsplit(url).query)["state"][0]
+        leave(client)
+        refused(client.get(CALLBACK, {"code": issuer.authorize(url), "state": state}), "state")
+
+    def test_without_a_flow(self, client, issuer, refused):
+        refused(client.get(CALLBACK, {"code": "x", "state": "y"}), "No such flow")
+
+    def test_a_flow_that_is_over(self, client, issuer, leave, come_back, refused):
+        url = leave(client)
+        ProviderFlow.objects.update(created_at="2020-01-01T00:00:00Z")
+        refused(come_back(client, url), "No such flow")
+
+    def test_an_answer_counts_once(self, client, issuer, leave, caplog):
+        url = leave(client)
+        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0]}
+        cookie = client.cookies["__Host-provider"].value
+        assert client.get(CALLBACK, answer).headers["Location"] == "/"
+        thief = Client()
+        thief.cookies["__Host-provider"] = cookie
+        assert thief.get(CALLBACK, answer).headers["Location"] == reverse("login")
+        assert issuer.asked.count("/token") == 1
+
+    def test_the_older_of_two_tabs_leaves_the_newer_its_flow(self, client, issuer, leave, come_back):
+        older, newer = leave(client), leave(client)
+        assert come_back(client, older).headers["Location"] == reverse("login")
+        come_back(client, newer)
+        assert is_signed_in(client)
+
+    def test_whoever_cancels_is_back_at_the_sign_in(self, client, issuer, leave, refused):
+        state = parse_qs(urlsplit(leave(client)).query)["state"][0]
+        refused(client.get(CALLBACK, {"error": "access_denied", "state": state}), "access_denied")
+
+    @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
+    @pytest.mark.parametrize(
+        "page",
+        [
+            (500, b""),
+            (302, b""),
+            (200, b"<html>"),
+            (200, b"[" * 100_000),
+            (200, b" " * 300_000),
+            (200, b"[1]"),
+            (200, b"{}"),
+            (200, b'{"keys": [{"kid": "one", "kty": "RSA"}, 7], "id_token": 7}'),
+        ],
+    )
+    def test_whatever_the_provider_answers(self, client, issuer, come_back, path, page):
+        issuer.pages[path] = page
+        response = client.post(reverse("provider_login", kwargs={"name": "acme"}))
+        if path.startswith("/.well"):
+            assert response.headers["Location"] == reverse("login")
+        else:
+            url = f"{issuer.url}/authorize?" + "&".join(
+                f"{name}=x" for name in ("redirect_uri", "code_challenge", "nonce")
+            )
+            state = ProviderFlow.objects.get().state
+            response = client.get(CALLBACK, {"code": issuer.authorize(url), "state": state})
+            assert response.headers["Location"] == reverse("login")
+        assert "/elsewhere" not in issuer.asked and not is_signed_in(client)
+
+
+class TestFormPost:
+    def test_what_is_posted_waits_for_the_cookie(self, client, issuer, settings, leave):
+        settings.PROVIDERS[0]["response_mode"] = "form_post"
+        url = leave(client)
+        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0]}
+        assert parse_qs(urlsplit(url).query)["response_mode"] == ["form_post"]
+        posted = Client(enforce_csrf_checks=True).post(CALLBACK, answer)  # without a cookie, as SameSite has it
+        assert (posted.status_code, posted.headers["Location"]) == (303, CALLBACK)
+        assert not is_signed_in(client)
+        client.get(CALLBACK)
+        assert is_signed_in(client)
+
+    def test_an_answer_to_no_flow_leaves_no_row(self, client, issuer, settings):
+        settings.PROVIDERS[0]["response_mode"] = "form_post"
+        assert client.post(CALLBACK, {"code": "x", "state": "y"}).status_code == 303
+        assert not ProviderFlow.objects.exists()
+
+    def test_a_provider_that_answers_in_the_url_posts_nothing(self, client, issuer):
+        assert client.post(CALLBACK, {"code": "x"}).status_code == 404
+
+
+class TestLinkAndReauthenticate:
+    @pytest.fixture
+    def linked(self, client, alice, issuer, sign_in, leave, come_back):
+        """Alice, whose account has Acme."""
+        sign_in(client, alice)
+        come_back(client, leave(client, reverse("provider_add", kwargs={"name": "acme"})))
+        return alice
+
+    def test_a_user_adds_a_provider_and_signs_in_with_it(self, linked, issuer, sign_in_with):
+        browser = Client()
+        sign_in_with(browser)
+        assert is_signed_in(browser) and Identity.objects.get().user == linked
+        assert SecurityEvent.objects.filter(user=linked, kind="provider_added").exists()
+        worker.send_due()
+        assert mail.outbox[0].subject == "Sign-in with another account added"
+
+    def test_whose_account_it_is_already_keeps_it(self, linked, bob, issuer, sign_in, leave, come_back):
+        User.objects.filter(pk=bob.pk).update(email_verified_at=bob.date_joined)
+        browser = Client()
+        sign_in(browser, bob)
+        come_back(browser, leave(browser, reverse("provider_add", kwargs={"name": "acme"})))
+        assert Identity.objects.get().user == linked
+        assert "belongs to another user" in browser.get(reverse("security")).content.decode()
+
+    def test_an_email_that_is_not_confirmed_gets_no_other_way_in(self, client, bob, issuer, sign_in):
+        sign_in(client, bob)
+        assert client.post(reverse("provider_add", kwargs={"name": "acme"})).status_code == 302
+
+    def test_another_session_cannot_complete_it(self, client, alice, bob, issuer, sign_in, leave, come_back):
+        sign_in(client, alice)
+        url = leave(client, reverse("provider_add", kwargs={"name": "acme"}))
+        sign_in(client, bob)
+        come_back(client, url)
+        assert not Identity.objects.exists()
+
+    def test_the_only_way_in_stays(self, client, issuer, sign_in_with):
+        sign_in_with(client)
+        url = reverse("provider_remove", kwargs={"pk": Identity.objects.get().pk})
+        client.post(url)
+        assert Identity.objects.exists()
+
+    def test_another_way_in_lets_it_go(self, client, linked):
+        client.post(reverse("provider_remove", kwargs={"pk": Identity.objects.get().pk}))
+        assert not Identity.objects.exists()
+
+    @pytest.mark.parametrize(("age", "counts"), [(0, True), (600, False), (None, False), ("0", False)])
+    def test_a_provider_confirms_only_who_has_just_signed_in_there(
+        self, client, issuer, sign_in_with, leave, come_back, age, counts
+    ):
+        sign_in_with(client)
+        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
+        page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
+        assert "Continue with Acme" in page
+        url = leave(client, reverse("provider_confirm", kwargs={"name": "acme"}), next="/accounts/username/")
+        assert "prompt=login&max_age=0" in url
+        issuer.claims["auth_time"] = int(time()) - age if isinstance(age, int) else age
+        come_back(client, url)
+        client.post(reverse("username_change"), {"username": "caroline"})
+        assert User.objects.filter(username="caroline").exists() is counts
+
+    def test_and_nobody_else(self, client, issuer, sign_in_with, leave, come_back):
+        sign_in_with(client)
+        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
+        issuer.claims |= {"sub": "another", "auth_time": int(time())}
+        come_back(client, leave(client, reverse("provider_confirm", kwargs={"name": "acme"})))
+        client.post(reverse("username_change"), {"username": "caroline"})
+        assert not User.objects.filter(username="caroline").exists()
+
+    def test_a_reset_removes_what_is_older_than_the_proof_of_the_email(self, client, issuer, sign_in_with):
+        """A stranger who signed up with somebody's email and an account of their own elsewhere keeps no way in."""
+        issuer.claims["email_verified"] = False
+        sign_in_with(client)
+        browser = Client()
+        browser.post(reverse("password_reset"), {"email": "carol@example.org"})
+        worker.send_due()
+        link = next(line for line in mail.outbox[-1].body.splitlines() if "/password/reset/" in line)
+        form = browser.get(urlsplit(link).path).headers["Location"]
+        words = f"{PASSWORD} and more"
+        browser.post(form, {"new_password1": words, "new_password2": words})
+        assert User.objects.get().check_password(words) and not Identity.objects.exists()
+        assert not is_signed_in(client)
+
+
+class TestGitHub:
+    def test_users_are_known_by_their_number(self, client, issuer, settings, sign_in_with):
+        settings.PROVIDERS[0]["kind"] = "github"
+        issuer.pages |= {
+            "/api/v3/user": {"id": 7, "login": "Octo-Cat"},
+            "/api/v3/user/emails": [{"email": "octo@example.org", "primary": True, "verified": True}],
+        }
+        issuer.sign = {"key": KEY, "algorithm": "RS256"}
+        sign_in_with(client)
+        user = Identity.objects.get(subject="7").user
+        assert (user.username, user.email) == ("octo-cat", "octo@example.org") and user.email_verified_at
+
+    @pytest.mark.parametrize("number", ["7", True, None, 0, 7.0])
+    def test_and_by_nothing_else(self, client, issuer, settings, sign_in_with, number):
+        settings.PROVIDERS[0]["kind"] = "github"
+        issuer.pages |= {"/api/v3/user": {"id": number, "login": "x"}, "/api/v3/user/emails": []}
+        sign_in_with(client)
+        assert not Identity.objects.exists()
