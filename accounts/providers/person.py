@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from accounts.security.normalization import normalize_email
+from accounts.security.normalization import MAXIMUM_LOGIN_LENGTH, normalize_email
+from accounts.security.validators import validate_deliverable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,11 @@ class Person:
 
 
 def valid_email(email: object) -> str:
-    """Return `email` as this site writes it, or "" if it is none."""
+    """Return `email` as this site writes it, or "" if it is none that mail can be sent to."""
     try:
         validate_email(email if isinstance(email, str) else "")
+        validate_deliverable(str(email))
     except ValidationError:
         return ""
-    return normalize_email(str(email))
+    normalized = normalize_email(str(email))
+    return normalized if len(normalized) <= MAXIMUM_LOGIN_LENGTH else ""
