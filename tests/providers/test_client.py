@@ -2,12 +2,15 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.providers import client, registry
+from accounts.models import ProviderFlow
+from accounts.providers import client, oidc, registry
 from accounts.providers.exceptions import ProviderError
 from project import environment
 
@@ -47,6 +50,45 @@ class TestFetch:
         monkeypatch.setattr(client, "DEADLINE", 0.05)
         with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ProviderError):
             client.fetch(INSIDE, f"http://127.0.0.1:{server.getsockname()[1]}/")
+
+    def test_few_threads_wait_for_it_and_the_others_hear_so_at_once(self, monkeypatch):
+        monkeypatch.setattr(client, "PATIENCE", 0)
+        slow = replace(INSIDE, name="slow")
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(client.at_once) as threads:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            waiting = [threads.submit(client.fetch, slow, url) for _ in range(client.at_once)]
+            reached = [server.accept()[0] for _ in waiting]
+            with pytest.raises(ProviderError, match="Too many requests wait for Slow"):
+                client.fetch(slow, url)
+            for sock in reached:
+                sock.close()
+        assert all(isinstance(each.exception(), ProviderError) for each in waiting)
+        with pytest.raises(ProviderError, match="refused"):
+            client.fetch(slow, url)
+
+
+class TestKept:
+    def test_what_has_just_failed_is_not_asked_for_again(self, issuer, monkeypatch):
+        provider, url = replace(INSIDE, issuer=issuer.url), f"{issuer.url}/keys"
+        issuer.pages["/keys"] = (500, b"")
+        for cause in ("status 500", "just failed"):
+            with pytest.raises(ProviderError, match=cause):
+                client.kept(provider, url)
+        del issuer.pages["/keys"]
+        monkeypatch.setattr(client, "ASK_AGAIN", 0)
+        assert client.kept(provider, url)["keys"]
+        assert issuer.asked == ["/keys"] * 2
+
+    def test_what_is_of_no_use_is_not_kept(self, issuer, monkeypatch):
+        path = "/.well-known/openid-configuration"
+        provider = replace(INSIDE, issuer=issuer.url)
+        issuer.pages[path] = {}
+        with pytest.raises(ProviderError, match="another issuer"):
+            oidc.redeem(provider, ProviderFlow(), "", {}, "")
+        del issuer.pages[path]
+        monkeypatch.setattr(client, "ASK_AGAIN", 0)
+        with pytest.raises(ProviderError, match="refused"):
+            oidc.redeem(provider, ProviderFlow(), "", {}, "")
 
 
 class TestSettings:
