@@ -6,6 +6,8 @@ from time import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from django.utils.translation import gettext as _
+
 from accounts.models import ProviderFlow
 from accounts.models.factors import digest
 from accounts.models.providers import LONGEST_SUBJECT
@@ -67,7 +69,7 @@ def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str
     nonce = flows.nonce(secret)
     claims = id_tokens.verify(provider, metadata["jwks_uri"], tokens.get("id_token"), nonce, tokens.get("access_token"))
     if flow.purpose == Purpose.REAUTHENTICATE:
-        _check_auth_time(claims.get("auth_time"), flow.created_at)
+        _check_auth_time(provider, claims.get("auth_time"), flow.created_at)
     return _person(provider, claims)
 
 
@@ -95,11 +97,15 @@ def _authenticated(
     return sent, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
-def _check_auth_time(auth_time: object, asked_at: datetime) -> None:
-    """Refuse an authentication that was before it was asked for: the provider must have asked anew."""
+def _check_auth_time(provider: Provider, auth_time: object, asked_at: datetime) -> None:
+    """Refuse an authentication that was before it was asked for: the provider must have asked anew.
+
+    Google never does, and tells the time only to apps that it has verified.
+    """
     earliest, latest = asked_at.timestamp() - id_tokens.LEEWAY, time() + id_tokens.LEEWAY
     if isinstance(auth_time, bool) or not isinstance(auth_time, int | float) or not earliest <= auth_time <= latest:
-        raise ProviderError("The provider has not asked anew.")
+        text = _("%(provider)s didn't ask you to sign in again. Sign out here, then sign in to confirm it's you.")
+        raise ProviderError("The provider has not asked anew.", text % {"provider": provider})
 
 
 def _person(provider: Provider, claims: dict[str, Any]) -> Person:

@@ -72,7 +72,7 @@ def remove(request: Request, pk: int) -> HttpResponse:
     """Remove a provider that the user signs in with, after asking, unless it is the only way in."""
     identity = get_object_or_404(Identity, pk=pk, user=request.user)
     if not identities.has_other_way_in(identity):
-        messages.error(request, _("You couldn't sign in any more. Set a password or add a passkey first."))
+        messages.error(request, _("This is your only way to sign in. Set up a password or add a passkey first."))
         return redirect("security")
     if request.method != "POST":
         context = {"identity": identity, "provider": registry.labelled([identity])[0][0], "back": reverse("security")}

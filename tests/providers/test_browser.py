@@ -14,7 +14,7 @@ def test_a_visitor_comes_back_signed_in(page: Page, live_server, issuer, setting
     settings.TOKENS_ISSUER = url
     settings.PROVIDERS[0]["response_mode"] = response_mode
     page.goto(f"{url}/accounts/login/?next=/accounts/sessions/")
-    page.get_by_role("button", name="Continue with Acme").click()
+    page.get_by_role("button", name="Sign in with Acme").click()
     page.wait_for_url(f"{url}/accounts/sessions/")
     expect(page.get_by_text("with Acme")).to_be_visible()
     assert Identity.objects.get().user.username == "carol"

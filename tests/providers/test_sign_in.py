@@ -359,11 +359,12 @@ class TestLinkAndReauthenticate:
         sign_in_with(client)
         RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
         page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
-        assert "Continue with Acme" in page
+        assert "Sign in with Acme" in page
         url = leave(client, reverse("provider_confirm", kwargs={"name": "acme"}), next="/accounts/username/")
         assert "prompt=login&max_age=0" in url
         issuer.claims["auth_time"] = int(time()) - age if isinstance(age, int) else age
         come_back(client, url)
+        assert ("Sign out here" in client.get(reverse("security")).content.decode()) is not counts
         client.post(reverse("username_change"), {"username": "caroline"})
         assert User.objects.filter(username="caroline").exists() is counts
 
