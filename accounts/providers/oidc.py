@@ -68,6 +68,8 @@ def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str
     claims = id_tokens.verify(provider, metadata["jwks_uri"], tokens.get("id_token"), nonce, tokens.get("access_token"))
     if flow.purpose == Purpose.REAUTHENTICATE:
         _check_auth_time(claims.get("auth_time"), flow.created_at)
+    if claims.get("email") is None and "userinfo_endpoint" in metadata:
+        claims |= _userinfo(provider, metadata["userinfo_endpoint"], tokens, claims["sub"])
     return _person(provider, claims)
 
 
@@ -93,6 +95,14 @@ def _authenticated(
         return {**sent, "client_id": provider.client_id, "client_secret": provider.client_secret}, {}
     pair = f"{quote(provider.client_id, safe='')}:{quote(provider.client_secret, safe='')}"
     return sent, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _userinfo(provider: Provider, url: object, tokens: dict[str, Any], subject: str) -> dict[str, Any]:
+    """Return what the provider keeps out of ID tokens (OpenID Connect Core §5.3 and §5.4). Raise ProviderError."""
+    claims = client.fetch(provider, url, headers=client.bearer(tokens))
+    if not isinstance(claims, dict) or claims.get("sub") != subject:
+        raise ProviderError("The userinfo is not that of the ID token's subject.")
+    return {name: claims.get(name) for name in ("email", "email_verified", "preferred_username")}
 
 
 def _check_auth_time(auth_time: object, asked_at: datetime) -> None:

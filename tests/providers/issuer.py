@@ -52,10 +52,13 @@ class Issuer:
                     "authorization_endpoint": f"{self.url}/authorize",
                     "token_endpoint": f"{self.url}/token",
                     "jwks_uri": f"{self.url}/keys",
+                    "userinfo_endpoint": f"{self.url}/userinfo",
                 }
             case "/keys":
                 public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
                 return {"keys": [{**public, "kid": "one", "use": "sig"}]}
+            case "/userinfo":
+                return {"sub": self.claims["sub"]}
             case "/token" | "/login/oauth/access_token":
                 return self.tokens(form)
         return (404, b"")

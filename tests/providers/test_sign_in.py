@@ -53,6 +53,14 @@ class TestSignUp:
         assert user.email_verified_at and is_signed_in(client)
         assert "with Acme" in client.get(reverse("sessions")).content.decode()
 
+    @pytest.mark.parametrize(("subject", "counts"), [("248289761001", True), ("another", False)])
+    def test_the_userinfo_says_what_the_id_token_leaves_out(self, client, issuer, sign_in_with, subject, counts):
+        issuer.without = {"email", "email_verified"}
+        issuer.pages["/userinfo"] = {**issuer.claims, "sub": subject, "preferred_username": "caroline"}
+        sign_in_with(client)
+        found = User.objects.exclude(email_verified_at=None).filter(username="caroline", email="carol@example.org")
+        assert found.exists() is Identity.objects.exists() is counts
+
     def test_next_leads_to_no_other_site(self, client, issuer, sign_in_with):
         assert sign_in_with(client, next="https://evil.example/").headers["Location"] == "/"
 
