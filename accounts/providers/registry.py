@@ -7,7 +7,7 @@ from django.conf import settings
 
 from accounts.models import Identity
 
-GITHUB = "https://github.com"
+GITHUB, GOOGLE = "https://github.com", "https://accounts.google.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Provider:
 
     def __str__(self) -> str:
         return self.label or self.name.capitalize()
+
+    @property
+    def asks_anew(self) -> bool:
+        """Return whether it can be told to ask users to sign in anew; Google and GitHub can't."""
+        return self.kind == "oidc" and self.issuer != GOOGLE
 
 
 def providers() -> list[Provider]:

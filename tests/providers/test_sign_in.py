@@ -10,6 +10,7 @@ from django.urls import reverse
 from accounts.mails import worker
 from accounts.models import Identity, ProviderFlow, SecurityEvent, User
 from accounts.models.factors import digest
+from accounts.providers import registry
 from tests.conftest import PASSWORD
 from tests.providers.conftest import CALLBACK
 from tests.providers.issuer import KEY, OTHER_KEY
@@ -371,9 +372,19 @@ class TestLinkAndReauthenticate:
         url = leave(client, reverse("provider_confirm", kwargs={"name": "acme"}), next="/accounts/username/")
         assert "prompt=login&max_age=0" in url
         issuer.claims["auth_time"] = int(time()) - age if isinstance(age, int) else age
-        come_back(client, url)
+        page = client.get(come_back(client, url).headers["Location"]).content.decode()
+        assert ("ask you to sign in again" in page) is not counts
         client.post(reverse("username_change"), {"username": "caroline"})
         assert User.objects.filter(username="caroline").exists() is counts
+
+    @pytest.mark.parametrize("provider", [{"kind": "github"}, {"issuer": registry.GOOGLE}])
+    def test_but_none_that_never_asks_anew(self, client, issuer, settings, sign_in_with, provider):
+        sign_in_with(client)
+        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
+        settings.PROVIDERS[0] |= provider
+        page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
+        assert "sign out and sign in again" in page and "Continue with Acme" not in page
+        assert client.post(reverse("provider_confirm", kwargs={"name": "acme"})).status_code == 404
 
     def test_and_nobody_else(self, client, issuer, sign_in_with, leave, come_back):
         sign_in_with(client)
