@@ -49,6 +49,11 @@ class Provider:
         """Return the template with its logo, or ""."""
         return f"icons/{self.brand.lower()}.svg" if self.brand else ""
 
+    @property
+    def asks_anew(self) -> bool:
+        """Return whether it can be told to ask users to sign in anew; Google and GitHub can't."""
+        return self.brand not in ("GitHub", "Google")
+
 
 def providers() -> list[Provider]:
     """Return all providers, in the order of their buttons."""

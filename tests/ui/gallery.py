@@ -233,7 +233,7 @@ OWN = [
     Picture("provider-remove", "/accounts/security/providers/{identity_id}/remove/", who="petra"),
     Picture("provider-security", "/accounts/security/", who="gwen"),
     Picture("provider-reauthenticate", "/accounts/export/", who="gwen", act=pressed("Download")),
-    Picture("provider-only", "/accounts/security/", who="gwen", act=followed("Remove GitHub")),
+    Picture("provider-only", "/accounts/security/", who="gwen", act=followed("Remove GitLab")),
     Picture("provider-sessions", "/accounts/sessions/", who="gwen"),
     Picture("passkey-name", "/accounts/security/passkeys/{passkey_id}/name/", who="petra"),
     Picture("passkey-remove", "/accounts/security/passkeys/{passkey_id}/remove/", who="petra"),

@@ -70,7 +70,7 @@ def made() -> dict[str, Any]:
     }
     passkey_id, jars["petra"] = factors_of(petra := person("petra"))
     _, jars["otto"] = factors_of(otto := person("otto"), passkey_only=True, proved=DAY)
-    jars["gwen"] = jar(gwen := without_password("gwen"), user_agent=IPHONE, started=DAY, proved=DAY, method="github")
+    jars["gwen"] = jar(gwen := without_password("gwen"), user_agent=IPHONE, started=DAY, proved=DAY, method="gitlab")
     _, jars["ida"] = factors_of(ida := person("ida", factors_leaving=True))
     sweep()
     SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
@@ -106,7 +106,7 @@ def without_password(name: str) -> Any:
     user = person(name)
     user.leave_password_unchosen()
     user.save()
-    identity_of(user)
+    identity_of(user, "gitlab")
     return user
 
 
@@ -197,11 +197,11 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
     return passkey.pk, cookies
 
 
-def identity_of(user: Any) -> int:
+def identity_of(user: Any, provider: str = "github") -> int:
     """An account at a provider that `user` signs in with; its key."""
     from accounts.models import Identity
 
-    about = {"provider": "github", "issuer": "https://github.com", "subject": str(user.pk), "email": user.email}
+    about = {"provider": provider, "issuer": f"https://{provider}.com", "subject": str(user.pk), "email": user.email}
     return Identity.objects.create(user=user, key=user.username, last_used_at=now() - DAY, **about).pk
 
 
