@@ -71,7 +71,10 @@ def add(request: Request, name: str) -> HttpResponse:
 @require_POST
 def confirm(request: Request, name: str) -> HttpResponse:
     """Send a user to a provider to confirm who they are, and lead on to `next`."""
-    return _leave(request, _provider(name), Purpose.REAUTHENTICATE, next=own_url(request, request.POST.get("next", "")))
+    provider, next = _provider(name), own_url(request, request.POST.get("next", ""))
+    if not provider.asks_anew:
+        raise Http404
+    return _leave(request, provider, Purpose.REAUTHENTICATE, next=next)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
