@@ -114,11 +114,13 @@ class TestSignIn:
         sign_out(page)
         page.goto(f"/accounts/login/?next={SESSIONS}")
         page.get_by_label("Keep me signed in on this device").check()
+        page.get_by_label("Keep me signed in").check()
         with page.expect_request("**/callback/*") as answer:
             leave(page)
             page.wait_for_url(f"**{SESSIONS}")
         user = User.objects.get()
         assert (user.username, user.email) == ("carol", "carol@example.org") and user.email_verified_at
+        assert [row.remember for row in RefreshToken.objects.order_by("created_at")] == [False, True]
         assert [row.remember for row in RefreshToken.objects.order_by("created_at")] == [False, True]
         for again in (page.go_back, lambda: page.goto(answer.value.url)):
             again()
@@ -163,7 +165,7 @@ class TestAccount:
         page.goto(f"/accounts/login/?next={SECURITY}")
         page.get_by_label("User name or email").fill("alice")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("button", name="Add Acme").click()
         sign_in_there(page, "a.liddell")
         consent(page)
