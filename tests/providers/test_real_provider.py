@@ -163,7 +163,7 @@ class TestAccount:
         page.goto(f"/accounts/login/?next={SECURITY}")
         page.get_by_label("User name or email").fill("alice")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("button", name="Add Acme").click()
         sign_in_there(page, "a.liddell")
         consent(page)
