@@ -50,9 +50,8 @@ def sign_in(request: Request, name: str) -> HttpResponse:
         request,
         _provider(name),
         Purpose.SIGN_IN,
-        next=own_url(request, request.POST.get("next", "")),
         remember="remember" in request.POST,
-        carried_form=carried_forms.checked(request.POST.get(carried_forms.FIELD, "")),
+        **_to_go_on_from(request),
     )
 
 
@@ -74,10 +73,10 @@ def add(request: Request, name: str) -> HttpResponse:
 @require_POST
 def confirm(request: Request, name: str) -> HttpResponse:
     """Send a user to a provider to confirm who they are, and lead on to `next`."""
-    provider, next = _provider(name), own_url(request, request.POST.get("next", ""))
+    provider = _provider(name)
     if not provider.asks_anew:
         raise Http404
-    return _leave(request, provider, Purpose.REAUTHENTICATE, next=next)
+    return _leave(request, provider, Purpose.REAUTHENTICATE, **_to_go_on_from(request))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,6 +104,14 @@ def remove(request: Request, pk: int) -> HttpResponse:
 def callback(request: Request, name: str) -> HttpResponse:
     """Take what a provider sends back, in the URL or in a form."""
     return _posted(request, name) if request.method == "POST" else _answered(request, name)
+
+
+def _to_go_on_from(request: HttpRequest) -> dict[str, str]:
+    """Return what the button of a provider has brought: the page to come back to, and a form that waits."""
+    return {
+        "next": own_url(request, request.POST.get("next", "")),
+        "carried_form": carried_forms.checked(request.POST.get(carried_forms.FIELD, "")),
+    }
 
 
 def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: Any) -> HttpResponse:
@@ -163,6 +170,7 @@ def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: P
         return redirect("login")
     throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
+        throttle.hit(request, throttle.RESEND, user.email)
         return require_verification(request, user)
     trusted = is_trusted(request, user)
     tokens = request.tokens
@@ -186,7 +194,9 @@ def _reauthenticate(request: Request, provider: Provider, flow: ProviderFlow, pe
         raise ProviderError("The account is another one.", text)
     if not reauthenticate_by_provider(request, (FEDERATED, *person.amr), person.acr):
         raise ProviderError("A second factor is required.")
-    return redirect(own_url(request, flow.next) or "security")
+    url = own_url(request, flow.next) or reverse("security")
+    carried_form = flow.carried_form and carried_forms.resume(request, flow.carried_form, url, confirmed=True)
+    return carried_form or redirect(url)
 
 
 _ACTS = {Purpose.SIGN_IN: _sign_in, Purpose.LINK: _link, Purpose.REAUTHENTICATE: _reauthenticate}
