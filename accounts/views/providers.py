@@ -164,6 +164,7 @@ def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: P
         return redirect("login")
     throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
+        throttle.hit(request, throttle.RESEND, user.email)
         return require_verification(request, user)
     trusted = is_trusted(request, user)
     tokens = request.tokens
