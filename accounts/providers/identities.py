@@ -93,7 +93,7 @@ def _link(request: Request, provider: Provider, person: Person) -> None:
         if mine.count() >= MAX_IDENTITIES:
             raise ProviderError("Too many.", _("You can't add more. Remove one that you don't use first."))
         _add(request.user, provider, person)
-        enrolment.tell(request, Kind.PROVIDER_ADDED)
+        enrolment.tell(request, Kind.PROVIDER_ADDED, provider=str(provider))
 
 
 def unlink(request: Request, identity: Identity) -> bool:
@@ -103,7 +103,7 @@ def unlink(request: Request, identity: Identity) -> bool:
         if not has_other_way_in(identity):
             return False
         Identity.objects.filter(pk=identity.pk).delete()
-        enrolment.tell(request, Kind.PROVIDER_REMOVED)
+        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=registry.labelled([identity])[0][0])
     return True
 
 

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
-from accounts.security.normalization import MAXIMUM_LOGIN_LENGTH, normalize_email
-from accounts.security.validators import validate_deliverable
+from accounts.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +20,8 @@ class Person:
 
 
 def valid_email(email: object) -> str:
-    """Return `email` as this site writes it, or "" if it is none that mail can be sent to."""
+    """Return `email` as this site writes it, or "" if it is none that an account could have."""
     try:
-        validate_email(email if isinstance(email, str) else "")
-        validate_deliverable(str(email))
+        return str(User._meta.get_field("email").clean(email if isinstance(email, str) else "", None))
     except ValidationError:
         return ""
-    normalized = normalize_email(str(email))
-    return normalized if len(normalized) <= MAXIMUM_LOGIN_LENGTH else ""

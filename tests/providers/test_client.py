@@ -2,8 +2,11 @@
 
 import json
 import socket
+import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from threading import Event, Thread
 from typing import ClassVar
 
 import pytest
@@ -15,6 +18,7 @@ from accounts.models import ProviderFlow
 from accounts.providers import client, configuration, oidc, registry
 from accounts.providers.exceptions import ProviderError
 from project import environment
+from tests.ops.certificate import self_signed
 
 ABOUT = {"name": "acme", "client_id": "us", "client_secret": "secret"}
 OUTSIDE, INSIDE = registry.Provider(**ABOUT), registry.Provider(**ABOUT, private_network=True)
@@ -26,6 +30,7 @@ class TestFetch:
         [
             *("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.1", "224.0.0.1"),
             *("::1", "::ffff:10.0.0.1", "fd00::1", "fe80::1", "64:ff9b::a00:1", "2002:a00:1::"),
+            *("fec0::1", "::10.0.0.1", "::ffff:0:10.0.0.1", "ff0e::1"),
         ],
     )
     def test_reaches_no_private_address_whatever_the_name(self, monkeypatch, address):
@@ -43,6 +48,11 @@ class TestFetch:
             with pytest.raises(ProviderError, match="TLS"):
                 client.checked_url(provider, url)
 
+    @pytest.mark.parametrize("path", ["\ud800", "é", "a\n"])
+    def test_takes_no_url_that_would_have_to_be_encoded(self, path):
+        with pytest.raises(ProviderError, match="TLS"):
+            client.checked_url(OUTSIDE, f"https://login.example.org/{path}")
+
     def test_takes_plain_http_on_this_machine_if_it_is_configured_so(self):
         assert client.checked_url(INSIDE, "http://localhost:8080/").port == 8080
         with pytest.raises(ProviderError):
@@ -53,6 +63,42 @@ class TestFetch:
         with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ProviderError):
             client.fetch(INSIDE, f"http://127.0.0.1:{server.getsockname()[1]}/")
 
+    def test_nor_for_one_that_sends_a_byte_now_and_then_over_tls(self, monkeypatch, slow_url):
+        monkeypatch.setattr(client, "DEADLINE", 0.05)
+        with pytest.raises(ProviderError):
+            client.fetch(INSIDE, slow_url)
+
+    def test_believes_no_server_without_a_certificate_for_its_name(self, monkeypatch, slow_url):
+        with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):
+            client.fetch(INSIDE, slow_url.replace("localhost", "127.0.0.1"))
+
+    @pytest.fixture
+    def slow_url(self, monkeypatch, tmp_path):
+        """Of a server for localhost that needs a second for a document, which is complete after all."""
+        certificate = self_signed(tmp_path)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate / "fullchain.pem", certificate / "privkey.pem")
+        believing = ssl.create_default_context(cafile=certificate / "fullchain.pem")
+        monkeypatch.setattr(client, "_context", lambda: believing)
+        stopped = Event()
+
+        def answer():
+            with suppress(OSError), context.wrap_socket(server.accept()[0], server_side=True) as visitor:
+                visitor.recv(4096)
+                visitor.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 102\r\n\r\n")
+                for _ in range(100):
+                    visitor.sendall(b" ")
+                    if stopped.wait(0.01):
+                        return
+                visitor.sendall(b"{}")
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            thread = Thread(target=answer)
+            thread.start()
+            yield f"https://localhost:{server.getsockname()[1]}/"
+            stopped.set()
+            thread.join()
+
     def test_few_threads_wait_for_it_and_the_others_hear_so_at_once(self, monkeypatch):
         monkeypatch.setattr(client, "PATIENCE", 0)
         slow = replace(INSIDE, name="slow")
@@ -60,7 +106,7 @@ class TestFetch:
             url = f"http://127.0.0.1:{server.getsockname()[1]}/"
             waiting = [threads.submit(client.fetch, slow, url) for _ in range(client.at_once)]
             reached = [server.accept()[0] for _ in waiting]
-            with pytest.raises(ProviderError, match="Too many requests wait for Slow"):
+            with pytest.raises(ProviderError, match="Too many requests wait for"):
                 client.fetch(slow, url)
             for sock in reached:
                 sock.close()
