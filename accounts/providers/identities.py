@@ -126,8 +126,11 @@ def _find(provider: Provider, person: Person) -> Identity | None:
 
 
 def _add(user: User, provider: Provider, person: Person) -> None:
+    key = Identity.key_of(provider.issuer, person.subject)
+    # Of a user whom release 0.1.0 has deleted, it is left.
+    Identity.objects.filter(key=key).exclude(user__in=User.objects.all()).delete()
     Identity.objects.create(
-        key=Identity.key_of(provider.issuer, person.subject),
+        key=key,
         user=user,
         provider=provider.name,
         issuer=provider.issuer,
