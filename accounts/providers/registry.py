@@ -30,6 +30,11 @@ class Provider:
     def __str__(self) -> str:
         return self.label or self.name.capitalize()
 
+    @property
+    def can_reauthenticate(self) -> bool:
+        """Return whether it can be asked to ask anew and says when it did, for which OAuth 2 alone has no words."""
+        return self.kind == "oidc"
+
 
 def providers() -> list[Provider]:
     """Return all providers, in the order of their buttons."""

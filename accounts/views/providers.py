@@ -63,7 +63,10 @@ def add(request: Request, name: str) -> HttpResponse:
 @require_POST
 def confirm(request: Request, name: str) -> HttpResponse:
     """Send a user to a provider to confirm who they are, and lead on to `next`."""
-    return _leave(request, _provider(name), Purpose.REAUTHENTICATE, next=own_url(request, request.POST.get("next", "")))
+    provider = _provider(name)
+    if not provider.can_reauthenticate:
+        raise Http404
+    return _leave(request, provider, Purpose.REAUTHENTICATE, next=own_url(request, request.POST.get("next", "")))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -140,6 +143,7 @@ def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: P
     user = identities.find_or_sign_up(request, provider, person)
     throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
+        throttle.hit(request, throttle.RESEND, user.email)
         return require_verification(request, user)
     trusted = trusted_browsers.is_trusted(request, user)
     tokens = request.tokens
@@ -173,8 +177,9 @@ _ACTS = {Purpose.SIGN_IN: _sign_in, Purpose.LINK: _link, Purpose.REAUTHENTICATE:
 
 
 def _check_session(request: Request, flow: ProviderFlow) -> None:
-    """Refuse an answer that was asked for in another session: somebody else may have signed in since."""
-    if not request.user.is_authenticated or request.tokens.row is None or flow.session_id != request.tokens.session_id:
+    """Refuse an answer that was asked for in another session, or whose user is shown somebody else's pages since."""
+    row = request.tokens.row
+    if row is None or row.pk != flow.session_id or row.user_id != request.user.pk:
         raise ProviderError("Another session has asked.")
 
 
