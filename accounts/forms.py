@@ -38,7 +38,7 @@ class LoginForm(auth_forms.AuthenticationForm):
     username = auth_forms.UsernameField(
         label=_("User name or email"),
         max_length=254,
-        widget=forms.TextInput(attrs={"autofocus": True, "inputmode": "email"}),
+        widget=forms.TextInput(attrs={"inputmode": "email"}),
     )
     remember = forms.BooleanField(label=_("Keep me signed in on this device"), required=False)
     can_add_passkey = CanAddPasskeyField()
@@ -49,6 +49,9 @@ class LoginForm(auth_forms.AuthenticationForm):
         self.fields["username"].max_length = 254  # type: ignore[attr-defined]
         self.fields["username"].widget.attrs["maxlength"] = 254
         self.fields["password"].validators.append(validate_password_length)
+        known = bool(self.initial.get("username"))
+        self.fields["username"].widget.attrs["autofocus"] = not known
+        self.fields["password"].widget.attrs["autofocus"] = known
 
     def clean(self) -> dict[str, object]:
         """Count the attempt before anything is hashed, and only if there is a password to hash."""

@@ -6,11 +6,11 @@ from django.core.asgi import get_asgi_application
 from django.db import connections
 
 from project.deadlines import set_deadlines
-from project.startup import exit_if_misconfigured
+from project.startup import exit_if_misconfigured, without_garbage_collection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-with exit_if_misconfigured():
+with exit_if_misconfigured(), without_garbage_collection():
     application = get_asgi_application()
     set_deadlines()
 

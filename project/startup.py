@@ -1,5 +1,6 @@
-"""Explain in one sentence why a server cannot start, as the commands of manage.py do, instead of by a traceback."""
+"""Load the site in a server: soon, and with one sentence instead of a traceback if it cannot start."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,3 +19,15 @@ def exit_if_misconfigured() -> Iterator[None]:
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr, flush=True)
         raise SystemExit(EXIT_CODE) from None
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Load the site, whose objects all stay, without looking for garbage among them: not now, and in no request.
+
+    It takes a fifth of the time to start, and later it would stop a request for tens of milliseconds now and then.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()

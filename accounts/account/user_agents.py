@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from django.utils.translation import gettext as _
-from ua_parser import parse
 
 from accounts.security.validators import may_become_link
 
@@ -48,6 +47,8 @@ class Device:
 @lru_cache(maxsize=2048)
 def describe(user_agent: str) -> Device:
     """Return which browser on which system sent this header."""
+    from ua_parser import parse  # its patterns take 4 MB, and few pages describe a browser
+
     found = parse(user_agent)
     browser = found.user_agent
     program = _quoted(_program(user_agent, browser.family if browser else ""))

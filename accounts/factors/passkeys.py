@@ -8,11 +8,10 @@ import logging
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from accounts.account.user_agents import describe
 from accounts.factors import enrolment, failures, policy, webauthn
-from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose
+from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose, decoded, encoded
 from accounts.models import SecurityEvent, User
 from accounts.models.factors import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
 from accounts.types import Request
@@ -74,7 +73,7 @@ def add(request: Request, response: str, purpose: Purpose = Purpose.REGISTRATION
         raise InvalidResponse("The credential id is too long.")
     passkey = Passkey(
         user=request.user,
-        credential_id=bytes_to_base64url(new.credential_id),
+        credential_id=encoded(new.credential_id),
         public_key=new.public_key,
         sign_count=new.sign_count,
         transports=" ".join(new.transports),
@@ -107,7 +106,7 @@ def remove(request: Request, passkey: Passkey) -> bool:
 
 def find(response: str) -> Passkey | None:
     """Return the passkey that the response says it is of, with its user. It proves nothing yet."""
-    found = Passkey.objects.filter(credential_id=bytes_to_base64url(webauthn.credential_id_of(response)))
+    found = Passkey.objects.filter(credential_id=encoded(webauthn.credential_id_of(response)))
     return found.select_related("user__factor_settings").first()
 
 
@@ -136,7 +135,7 @@ def use(request: Request, passkey: Passkey, response: str, purpose: Purpose, sub
             purpose=purpose,
             subject=subject,
             handle=_settings(passkey.user).handle.bytes,
-            credential_id=base64url_to_bytes(passkey.credential_id),
+            credential_id=decoded(passkey.credential_id),
             public_key=bytes(passkey.public_key),
             sign_count=passkey.sign_count,
             backup_eligible=passkey.backup_eligible,
@@ -162,7 +161,7 @@ def signals(user: User) -> dict[str, str]:
     stored = FactorSettings.objects.filter(user=user).first()
     if stored is None:  # They never had one.
         return {}
-    about = {"rpId": webauthn.rp_id(), "userId": bytes_to_base64url(stored.handle.bytes)}
+    about = {"rpId": webauthn.rp_id(), "userId": encoded(stored.handle.bytes)}
     accepted = {"allAcceptedCredentialIds": [pk for pk, _ in _stored_ids(user)]}
     details = {"name": user.username, "displayName": _display_name(user)}
     return {
@@ -177,7 +176,7 @@ def unknown(response: str) -> str:
         known, credential_id = find(response), webauthn.credential_id_of(response)
     except InvalidResponse:
         return ""
-    about = {"rpId": webauthn.rp_id(), "credentialId": bytes_to_base64url(credential_id)}
+    about = {"rpId": webauthn.rp_id(), "credentialId": encoded(credential_id)}
     return "" if known else json.dumps(about)
 
 
@@ -204,7 +203,7 @@ def _settings(user: User) -> FactorSettings:
 
 
 def _ids(user: User) -> list[tuple[bytes, list[str]]]:
-    return [(base64url_to_bytes(pk), transports.split()) for pk, transports in _stored_ids(user)]
+    return [(decoded(pk), transports.split()) for pk, transports in _stored_ids(user)]
 
 
 def _stored_ids(user: User) -> list[tuple[str, str]]:

@@ -2,11 +2,14 @@
 
 The library verifies; here is what it leaves to its caller: challenges that nobody has to store, user verification,
 counters, and that nothing strange gets further than `InvalidResponse`. Nothing here knows a model.
+
+The functions import the library themselves: with OpenSSL and ASN.1 it takes 7 MB, which no process needs to begin with.
 """
 
 import json
 import secrets
 import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,49 +17,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from io import BytesIO
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-import cbor2
 from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import (
-    base64url_to_bytes,
-    decode_credential_public_key,
-    decoded_public_key_to_cryptography,
-    options_to_json_dict,
-    parse_authentication_credential_json,
-    parse_client_data_json,
-    parse_registration_credential_json,
-)
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    CredentialDeviceType,
-    PublicKeyCredentialDescriptor,
-    PublicKeyCredentialHint,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from tokens.conf import conf
+
+if TYPE_CHECKING:
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)  # as long as an attempt at a second factor, and as the browser waits
 MAX_LENGTH = 16 * 1024  # characters of a response; real ones have one or two thousand
 MAX_DEPTH = 8  # of CBOR; real keys and extensions have two levels
-ALGORITHMS = [
-    COSEAlgorithmIdentifier.ECDSA_SHA_256,
-    COSEAlgorithmIdentifier.EDDSA,
-    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,  # Windows Hello on some machines has nothing else.
-]
+ALGORITHMS = ("ECDSA_SHA_256", "EDDSA", "RSASSA_PKCS1_v1_5_SHA_256")  # The last is all that some Windows machines have.
 _SALT = "accounts.factors.webauthn"
 _BODY = 8 + 16  # bytes: microseconds, random
 
@@ -149,6 +126,9 @@ def registration_options(
     `exclude` are the ids and transports of the passkeys that the user has: no device makes a second one. A security key
     whose memory is full may make one that is good as a second factor only.
     """
+    from webauthn import generate_registration_options
+    from webauthn.helpers import options_to_json_dict, structs
+
     options = generate_registration_options(
         rp_id=rp_id(),
         rp_name=settings.SITE_NAME,
@@ -157,13 +137,13 @@ def registration_options(
         user_display_name=display_name,
         challenge=challenge,
         timeout=_milliseconds(CHALLENGE_LIFETIME),
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.PREFERRED,
-            user_verification=UserVerificationRequirement.REQUIRED,
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.PREFERRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
         exclude_credentials=_descriptors(exclude),
-        supported_pub_key_algs=ALGORITHMS,
-        hints=[PublicKeyCredentialHint.CLIENT_DEVICE, PublicKeyCredentialHint.HYBRID],
+        supported_pub_key_algs=_algorithms(),
+        hints=[structs.PublicKeyCredentialHint.CLIENT_DEVICE, structs.PublicKeyCredentialHint.HYBRID],
     )
     return {**options_to_json_dict(options), "extensions": {"credProps": True}}  # which the library does not know
 
@@ -173,12 +153,15 @@ def request_options(*, challenge: bytes, allow: Iterable[tuple[bytes, Iterable[s
 
     `allow` are the ids and transports of the passkeys that will do; if empty, any that the browser finds for this site.
     """
+    from webauthn import generate_authentication_options
+    from webauthn.helpers import options_to_json_dict, structs
+
     options = generate_authentication_options(
         rp_id=rp_id(),
         challenge=challenge,
         timeout=_milliseconds(CHALLENGE_LIFETIME),
         allow_credentials=_descriptors(allow),
-        user_verification=UserVerificationRequirement.REQUIRED,
+        user_verification=structs.UserVerificationRequirement.REQUIRED,
     )
     return options_to_json_dict(options)
 
@@ -188,31 +171,34 @@ def verify_registration(response: str, *, purpose: Purpose, subject: str) -> New
 
     Its owner was present and verified, unless the browser made it unasked.
     """
+    import webauthn
+    from webauthn import helpers
+
     attended = purpose != Purpose.CONDITIONAL_REGISTRATION
     with _refusals():
         data = _loaded(response)
-        sent = parse_registration_credential_json(data)
+        sent = helpers.parse_registration_credential_json(data)
         challenge = _challenge(sent.response.client_data_json)
         challenge_moment(challenge, purpose, subject)
         sent.response.attestation_object = _without_statement(sent.response.attestation_object)
-        made = verify_registration_response(
+        made = webauthn.verify_registration_response(
             credential=sent,
             expected_challenge=challenge,
             expected_rp_id=rp_id(),
             expected_origin=origin(),
             require_user_presence=attended,
             require_user_verification=attended,
-            supported_pub_key_algs=ALGORITHMS,
+            supported_pub_key_algs=_algorithms(),
         )
         # The library does not look whether there is such a key, until it has to verify something by it.
-        decoded_public_key_to_cryptography(decode_credential_public_key(made.credential_public_key))
+        helpers.decoded_public_key_to_cryptography(helpers.decode_credential_public_key(made.credential_public_key))
         return NewPasskey(
             credential_id=made.credential_id,
             public_key=made.credential_public_key,
             sign_count=made.sign_count,
             transports=tuple(dict.fromkeys(transport.value for transport in sent.response.transports or ())),
             aaguid=made.aaguid,
-            backup_eligible=made.credential_device_type == CredentialDeviceType.MULTI_DEVICE,
+            backup_eligible=made.credential_device_type == helpers.structs.CredentialDeviceType.MULTI_DEVICE,
             backed_up=made.credential_backed_up,
             # Not every browser tells. Where it does not, all are: it would rather say so of a security key.
             discoverable=(_extensions(data).get("credProps") or {}).get("rk") is not False,
@@ -222,7 +208,17 @@ def verify_registration(response: str, *, purpose: Purpose, subject: str) -> New
 def credential_id_of(response: str) -> bytes:
     """Return the id of the passkey that the response says it is of. Raise InvalidResponse. It proves nothing yet."""
     with _refusals():
-        return base64url_to_bytes(_loaded(response)["rawId"])
+        return decoded(_loaded(response)["rawId"])
+
+
+def encoded(data: bytes) -> str:
+    """Return `data` as WebAuthn writes bytes in JSON: in base64url, without padding."""
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def decoded(text: str) -> bytes:
+    """Return the bytes that `encoded` made `text` of."""
+    return urlsafe_b64decode(f"{text}===")  # of which Python ignores what is too much
 
 
 def verify_assertion(
@@ -241,8 +237,11 @@ def verify_assertion(
     Whoever stores the outcome has to see that `moment` is later than the last one of this passkey: the response could
     be sent twice.
     """
+    import webauthn
+    from webauthn import helpers
+
     with _refusals():
-        sent = parse_authentication_credential_json(_loaded(response))
+        sent = helpers.parse_authentication_credential_json(_loaded(response))
         challenge = _challenge(sent.response.client_data_json)
         moment = challenge_moment(challenge, purpose, subject)
         if sent.raw_id != credential_id:
@@ -251,7 +250,7 @@ def verify_assertion(
         if sent.response.user_handle != handle and (sent.response.user_handle or purpose == Purpose.SIGN_IN):
             raise InvalidResponse("The passkey belongs to another user.")
         _check_authenticator_data(sent.response.authenticator_data)
-        proven = verify_authentication_response(
+        proven = webauthn.verify_authentication_response(
             credential=sent,
             expected_challenge=challenge,
             expected_rp_id=rp_id(),
@@ -260,7 +259,7 @@ def verify_assertion(
             credential_current_sign_count=0,  # It would refuse before it has seen who signed, synced passkeys too.
             require_user_verification=True,
         )
-    if backup_eligible != (proven.credential_device_type == CredentialDeviceType.MULTI_DEVICE):
+    if backup_eligible != (proven.credential_device_type == helpers.structs.CredentialDeviceType.MULTI_DEVICE):
         raise InvalidResponse("The passkey has changed between device-bound and synced.")
     count = proven.new_sign_count
     if not backup_eligible and (count or sign_count) and count <= sign_count:
@@ -276,7 +275,15 @@ def _milliseconds(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
 
 
-def _descriptors(passkeys: Iterable[tuple[bytes, Iterable[str]]]) -> list[PublicKeyCredentialDescriptor]:
+def _algorithms() -> "list[COSEAlgorithmIdentifier]":
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier
+
+    return [COSEAlgorithmIdentifier[name] for name in ALGORITHMS]
+
+
+def _descriptors(passkeys: Iterable[tuple[bytes, Iterable[str]]]) -> "list[PublicKeyCredentialDescriptor]":
+    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
+
     return [
         PublicKeyCredentialDescriptor(id=pk, transports=[AuthenticatorTransport(name) for name in transports])
         for pk, transports in passkeys
@@ -312,6 +319,8 @@ def _extensions(data: dict[str, Any]) -> dict[str, Any]:
 
 def _challenge(client_data_json: bytes) -> bytes:
     """Return the challenge that was answered. It is the library that compares it with what was signed."""
+    from webauthn.helpers import parse_client_data_json
+
     client_data = parse_client_data_json(client_data_json)
     if client_data.cross_origin:
         raise InvalidResponse("The page was in a frame of another site.")
@@ -324,6 +333,8 @@ def _without_statement(attestation_object: bytes) -> bytes:
     Some password managers attest without being asked, and certificates, JWTs and TPM structures are a lot of code to
     let strangers at.
     """
+    import cbor2
+
     auth_data = _decode(BytesIO(attestation_object))["authData"]
     _check_authenticator_data(auth_data)
     return cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": auth_data})
@@ -344,6 +355,8 @@ def _decode(file: BytesIO) -> Any:
 
     A tag can make cbor2 compile a regular expression, which takes seconds if it is chosen for that.
     """
+    import cbor2
+
     decoder = cbor2.CBORDecoder(
         file, tag_hook=_refuse_tag, semantic_decoders=_NO_TAGS, max_depth=MAX_DEPTH, allow_duplicate_keys=False
     )

@@ -22,7 +22,10 @@ class Migration(migrations.Migration):
                 ('session_id', models.UUIDField(null=True)),
                 ('next', models.TextField(blank=True)),
                 ('remember', models.BooleanField(default=False)),
+                ('carried_form', models.TextField(blank=True)),
                 ('answer', models.JSONField(null=True)),
+                ('spent', models.BooleanField(default=False)),
+                ('offered', models.JSONField(null=True)),
                 ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
             ],
             options={

@@ -55,7 +55,12 @@ class Identity(models.Model):
 
 class ProviderFlowQuerySet(models.QuerySet["ProviderFlow"]):
     def open(self) -> "ProviderFlowQuerySet":
-        return self.filter(created_at__gt=timezone.now() - FLOW_LIFETIME)
+        """Return those that an answer can still complete."""
+        return self._recent().filter(spent=False)
+
+    def spent(self) -> "ProviderFlowQuerySet":
+        """Return those that have had their answer, and still say what they were for."""
+        return self._recent().filter(spent=True)
 
     def over(self) -> "ProviderFlowQuerySet":
         return self.exclude(created_at__gt=timezone.now() - FLOW_LIFETIME)
@@ -66,12 +71,15 @@ class ProviderFlowQuerySet(models.QuerySet["ProviderFlow"]):
 
     def spend(self) -> bool:
         """Use the flow up; return whether it was open."""
-        return bool(self.open().delete()[0])
+        return bool(self.open().update(spent=True, answer=None))
 
     def prune(self) -> None:
         """Delete at most PRUNE_BATCH of those that are over."""
         old = self.over().order_by("created_at").values_list("pk", flat=True)
         self.filter(pk__in=list(old[:PRUNE_BATCH])).delete()
+
+    def _recent(self) -> "ProviderFlowQuerySet":
+        return self.filter(created_at__gt=timezone.now() - FLOW_LIFETIME)
 
 
 class ProviderFlow(models.Model):
@@ -94,7 +102,12 @@ class ProviderFlow(models.Model):
     session_id = models.UUIDField(null=True)  # which signed-in session asked, unless it is for a sign-in
     next = models.TextField(blank=True)
     remember = models.BooleanField(default=False)
+    carried_form = models.TextField(blank=True)  # encrypted: accounts/security/carried_forms.py
     answer = models.JSONField(null=True)  # what the provider has posted, for the request that brings the cookie
+    spent = models.BooleanField(default=False)  # had its answer, but says what for until somebody has signed in
+    # The name of a provider, and the subject and the email that it vouches for: whoever has the account with that
+    # email can have them by signing in to it.
+    offered = models.JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     objects = PrimaryManager.from_queryset(ProviderFlowQuerySet)()

@@ -47,13 +47,21 @@ def forget() -> None:
 
 
 def fetch(
-    provider: Provider, url: str, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    provider: Provider, url: object, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> Any:
     """Return the JSON at `url`, or what it answers to a form with `data`. Raise ProviderError."""
     try:
         return _fetch(provider, checked_url(provider, url), data, headers or {})
     except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise ProviderError(f"{url}: {type(error).__name__}: {error}"[:300]) from error
+
+
+def bearer(tokens: Document) -> dict[str, str]:
+    """Return the header that shows the access token of a token response. Raise ProviderError."""
+    token = tokens.get("access_token")
+    if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+        raise ProviderError(f"There is no access token: {tokens.get('error', '')!r:.100}")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def checked_url(provider: Provider, url: object) -> SplitResult:

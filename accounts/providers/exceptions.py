@@ -7,3 +7,7 @@ class ProviderError(Exception):
     def __init__(self, cause: str, sentence: str = "") -> None:
         super().__init__(cause)
         self.sentence = sentence
+
+
+class OwnerMustSignIn(ProviderError):
+    """Report that the email has an account, whose owner can add the provider once they have signed in."""

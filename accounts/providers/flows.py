@@ -2,6 +2,8 @@
 
 All of a flow follows from one random secret in a cookie: its digest names the row and is the `state`; the nonce and the
 PKCE verifier are made from it and stored nowhere. So an answer is good in the browser alone that was sent.
+
+A flow that has had its answer without signing anybody in is kept for what it was for: the sign-in page goes on from it.
 """
 
 from hashlib import sha256
@@ -21,20 +23,32 @@ from accounts.types import Request
 
 ANSWER = ("code", "state", "iss", "error")
 LONGEST_ANSWER = 4096  # characters of each parameter
+LONGEST_NEXT = 2048
 Purpose = ProviderFlow.Purpose
 
 
-def start(request: Request, provider: Provider, purpose: Purpose, *, next: str = "", remember: bool = False) -> str:
-    """Begin a flow and return its secret."""
+def start(
+    request: Request,
+    provider: Provider,
+    purpose: Purpose,
+    *,
+    next: str = "",
+    remember: bool = False,
+    carried_form: str = "",
+) -> str:
+    """Begin a flow and return its secret. What was offered before is still there for whoever signs in by this one."""
     ProviderFlow.objects.prune()
     secret = token_urlsafe(32)
+    earlier = left(request) if purpose == Purpose.SIGN_IN else None
     ProviderFlow.objects.create(
         state=digest(secret),
         provider=provider.name,
         purpose=purpose,
         session_id=None if purpose == Purpose.SIGN_IN else request.tokens.session_id,
-        next=next,
+        next=next if len(next) <= LONGEST_NEXT else "",
         remember=remember,
+        carried_form=carried_form,
+        offered=earlier and earlier.offered,
     )
     return secret
 
@@ -78,6 +92,25 @@ def take(request: HttpRequest, provider: Provider) -> tuple[ProviderFlow, str, d
     return flow, secret, answer
 
 
+def give_up(secret: str) -> None:
+    """Have no answer complete this flow."""
+    ProviderFlow.objects.filter(state=digest(secret)).spend()
+
+
+def left(request: HttpRequest) -> ProviderFlow | None:
+    """Return the flow by which this browser has not signed in yet, though it was answered; or None."""
+    secret = request.COOKIES.get(settings.PROVIDER_COOKIE_NAME)
+    if not secret:
+        return None
+    return ProviderFlow.objects.spent().filter(state=digest(secret), purpose=Purpose.SIGN_IN).first()
+
+
+def forget(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Delete the flow of this browser: it has led to something."""
+    ProviderFlow.objects.filter(state=digest(request.COOKIES.get(settings.PROVIDER_COOKIE_NAME, ""))).delete()
+    response.delete_cookie(settings.PROVIDER_COOKIE_NAME, samesite="Lax")
+
+
 def set_cookie(response: HttpResponseBase, secret: str) -> None:
     """Give the browser the secret of its flow."""
     response.set_cookie(
@@ -88,11 +121,6 @@ def set_cookie(response: HttpResponseBase, secret: str) -> None:
         httponly=True,
         samesite="Lax",
     )
-
-
-def delete_cookie(response: HttpResponseBase) -> None:
-    """Take the secret away again."""
-    response.delete_cookie(settings.PROVIDER_COOKIE_NAME, samesite="Lax")
 
 
 def _answer(sent: QueryDict) -> dict[str, str]:

@@ -20,11 +20,8 @@ def metadata(provider: Provider) -> dict[str, Any]:
 
 def person(provider: Provider, tokens: dict[str, Any]) -> Person:
     """Return whose access token this is. Raise ProviderError."""
-    access_token = tokens.get("access_token")
-    if not isinstance(access_token, str) or not (access_token.isascii() and access_token.isprintable()):
-        raise ProviderError(f"There is no access token: {tokens.get('error', '')!r:.100}")
     api = "https://api.github.com" if provider.issuer == GITHUB else f"{provider.issuer}/api/v3"
-    headers = {"Authorization": f"Bearer {access_token}", "X-GitHub-Api-Version": "2022-11-28"}
+    headers = {**client.bearer(tokens), "X-GitHub-Api-Version": "2022-11-28"}
     user = client.fetch(provider, f"{api}/user", headers=headers)
     emails = client.fetch(provider, f"{api}/user/emails", headers=headers)
     if not isinstance(user, dict) or type(user.get("id")) is not int or not 0 < user["id"] < 2**63:

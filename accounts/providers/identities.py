@@ -14,9 +14,9 @@ from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken, claim, find_owner
 from accounts.factors import enrolment
 from accounts.mails import outbox
-from accounts.models import EmailVerification, Identity, Passkey, SecurityEvent, User
+from accounts.models import EmailVerification, Identity, Passkey, ProviderFlow, SecurityEvent, User
 from accounts.providers import registry
-from accounts.providers.exceptions import ProviderError
+from accounts.providers.exceptions import OwnerMustSignIn, ProviderError
 from accounts.providers.person import Person
 from accounts.providers.registry import Provider
 from accounts.security import throttle
@@ -50,6 +50,36 @@ def link(request: Request, provider: Provider, person: Person) -> None:
     Their email has to be confirmed: whoever confirms it later must not find a stranger's way in.
     """
     throttle.hit(request, throttle.ENROLMENT, request.user)
+    _link(request, provider, person)
+
+
+def offer(flow: ProviderFlow, provider: Provider, person: Person) -> None:
+    """Have `person`, whose email has an account, become a way into it once its owner signs in in the same browser."""
+    ProviderFlow.objects.filter(pk=flow.pk).update(offered=[provider.name, person.subject, person.email])
+
+
+def offered(flow: ProviderFlow) -> tuple[Provider, Person] | None:
+    """Return who was offered in `flow`, and by which provider; or None."""
+    name, subject, email = flow.offered or ("", "", "")
+    provider = registry.find(name)
+    return (provider, Person(subject, email, owns_email=True)) if provider else None
+
+
+def accept(request: Request, flow: ProviderFlow) -> Provider | None:
+    """Let the user, who has just signed in by their own means, sign in as who was offered in `flow`.
+
+    Return the provider, or None if there is nothing for this user: the account with that email is somebody else's.
+    Raise ProviderError.
+    """
+    found = offered(flow)
+    owner = find_owner(found[1].email) if found else None
+    if found is None or owner is None or owner.user != request.user or not request.user.email_verified_at:
+        return None
+    _link(request, *found)
+    return found[0]
+
+
+def _link(request: Request, provider: Provider, person: Person) -> None:
     words = {"provider": provider}
     with transaction.atomic():
         enrolment.lock(request)
@@ -124,7 +154,7 @@ def _sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
         text = _(
             "You already have an account with this email address. Sign in to it, then add %(provider)s under Security."
         )
-        raise ProviderError("Another account has the email.", text % words)
+        raise OwnerMustSignIn("Another account has the email.", text % words)
     user = User(email=person.email, language=get_language() or "")
     user.leave_password_unchosen()
     with transaction.atomic():

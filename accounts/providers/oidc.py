@@ -6,6 +6,8 @@ from time import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from django.utils.translation import gettext as _
+
 from accounts.models import ProviderFlow
 from accounts.models.factors import digest
 from accounts.models.providers import LONGEST_SUBJECT
@@ -52,7 +54,9 @@ def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str
     if answer.get("iss", "" if promised else metadata["issuer"]) != metadata["issuer"]:
         raise ProviderError("The answer is another issuer's.")
     if "error" in answer or not answer.get("code"):
-        raise ProviderError(f"The provider has refused: {answer.get('error', '')!r:.100}")
+        cancelled = _("You cancelled signing in with %(provider)s.") % {"provider": provider}
+        sentence = cancelled if answer.get("error") == "access_denied" else ""
+        raise ProviderError(f"The provider has refused: {answer.get('error', '')!r:.100}", sentence)
     sent = {
         "grant_type": "authorization_code",
         "code": answer["code"],
@@ -67,7 +71,9 @@ def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str
     nonce = flows.nonce(secret)
     claims = id_tokens.verify(provider, metadata["jwks_uri"], tokens.get("id_token"), nonce, tokens.get("access_token"))
     if flow.purpose == Purpose.REAUTHENTICATE:
-        _check_auth_time(claims.get("auth_time"), flow.created_at)
+        _check_auth_time(provider, claims.get("auth_time"), flow.created_at)
+    if claims.get("email") is None and "userinfo_endpoint" in metadata:
+        claims |= _userinfo(provider, metadata["userinfo_endpoint"], tokens, claims["sub"])
     return _person(provider, claims)
 
 
@@ -95,11 +101,20 @@ def _authenticated(
     return sent, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
-def _check_auth_time(auth_time: object, asked_at: datetime) -> None:
+def _userinfo(provider: Provider, url: object, tokens: dict[str, Any], subject: str) -> dict[str, Any]:
+    """Return what the provider keeps out of ID tokens (OpenID Connect Core §5.3 and §5.4). Raise ProviderError."""
+    claims = client.fetch(provider, url, headers=client.bearer(tokens))
+    if not isinstance(claims, dict) or claims.get("sub") != subject:
+        raise ProviderError("The userinfo is not that of the ID token's subject.")
+    return {name: claims.get(name) for name in ("email", "email_verified", "preferred_username")}
+
+
+def _check_auth_time(provider: Provider, auth_time: object, asked_at: datetime) -> None:
     """Refuse an authentication that was before it was asked for: the provider must have asked anew."""
     earliest, latest = asked_at.timestamp() - id_tokens.LEEWAY, time() + id_tokens.LEEWAY
     if isinstance(auth_time, bool) or not isinstance(auth_time, int | float) or not earliest <= auth_time <= latest:
-        raise ProviderError("The provider has not asked anew.")
+        text = _("%(provider)s didn't ask you to sign in again. To confirm it's you, sign out here and sign in again.")
+        raise ProviderError("The provider has not asked anew.", text % {"provider": provider})
 
 
 def _person(provider: Provider, claims: dict[str, Any]) -> Person:

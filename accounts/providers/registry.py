@@ -2,12 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from accounts.models import Identity
 
 GITHUB = "https://github.com"
+# How providers that everybody knows write themselves, by the host of their issuer. Their logos are templates/icons.
+BRANDS = {
+    "accounts.google.com": "Google",
+    "appleid.apple.com": "Apple",
+    "github.com": "GitHub",
+    "gitlab.com": "GitLab",
+    "login.microsoftonline.com": "Microsoft",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +37,22 @@ class Provider:
     private_network: bool = False  # whether its servers may have private addresses
 
     def __str__(self) -> str:
-        return self.label or self.name.capitalize()
+        return self.label or self.brand or self.name.capitalize()
 
     @property
-    def can_reauthenticate(self) -> bool:
-        """Return whether it can be asked to ask anew and says when it did, for which OAuth 2 alone has no words."""
-        return self.kind == "oidc"
+    def brand(self) -> str:
+        """Return the name of its brand, if that is one of BRANDS."""
+        return "GitHub" if self.kind == "github" else BRANDS.get(urlsplit(self.issuer).hostname or "", "")
+
+    @property
+    def logo(self) -> str:
+        """Return the template with its logo, or ""."""
+        return f"icons/{self.brand.lower()}.svg" if self.brand else ""
+
+    @property
+    def asks_anew(self) -> bool:
+        """Return whether it can be told to ask users to sign in anew; Google and GitHub can't."""
+        return self.brand not in ("GitHub", "Google")
 
 
 def providers() -> list[Provider]:

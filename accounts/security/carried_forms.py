@@ -51,12 +51,17 @@ def carry(request: Request) -> str:
     return _cipher().encrypt(json.dumps([subjects.pop(), url, fields]).encode()).decode()
 
 
+def checked(value: str) -> str:
+    """Return `value` if `carry` has encrypted it, else ""."""
+    return value if _decrypted(value) else ""
+
+
 def restore(value: str, user: User) -> CarriedForm | None:
     """Return the form that `carry` has encrypted, or None if it is not the form of `user`, or too old."""
-    try:
-        subject, url, fields = json.loads(_cipher().decrypt(value.encode(), ttl=LIFETIME))
-    except InvalidToken:
+    text = _decrypted(value)
+    if text is None:
         return None
+    subject, url, fields = json.loads(text)
     return CarriedForm(url, fields) if subject == str(user.pk) else None
 
 
@@ -71,6 +76,13 @@ def resume(request: Request, value: str, back: str) -> HttpResponse | None:
     text = _("The form from before you signed in wasn't sent. If it was yours, please fill it in again.")
     messages.warning(request, text)
     return None
+
+
+def _decrypted(value: str) -> bytes | None:
+    try:
+        return _cipher().decrypt(value.encode(), ttl=LIFETIME)
+    except InvalidToken:
+        return None
 
 
 def _cipher() -> MultiFernet:

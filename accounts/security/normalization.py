@@ -5,7 +5,6 @@ Keyboards, systems and programs write the same text as different characters; dat
 
 import unicodedata
 
-import idna
 import regex
 
 MAXIMUM_LOGIN_LENGTH = 254  # of an email; user names are shorter
@@ -40,8 +39,12 @@ def normalize_email(email: str) -> str:
     mailbox, at, host = email.rpartition("@")
     if not at or len(email) > MAXIMUM_LOGIN_LENGTH:
         return email
+    if host.isascii():
+        return f"{mailbox}@{host.lower()}"
+    import idna  # its tables have every sign of Unicode, and hardly any host needs them
+
     try:
-        return f"{mailbox}@{host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()}"
+        return f"{mailbox}@{idna.encode(host, uts46=True).decode()}"
     except UnicodeError:
         return email
 

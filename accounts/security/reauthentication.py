@@ -251,7 +251,7 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
         context["takes_codes"] = codes.has_any(request.user)
     elif registry.providers():
         names = set(Identity.objects.filter(user=request.user).values_list("provider", flat=True))
-        context["providers"] = [each for each in registry.providers() if each.name in names and each.can_reauthenticate]
+        context["providers"] = [each for each in registry.providers() if each.asks_anew and each.name in names]
     return render(request, "accounts/reauthenticate.html", context)
 
 

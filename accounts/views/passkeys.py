@@ -35,7 +35,7 @@ class PasskeySignIn(SignIn):
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show the page with both forms again."""
         remember = form.cleaned_data.get("remember", False)
-        password_form = LoginForm(self.request, initial={"remember": remember})
+        password_form = LoginForm(self.request, initial={**self.get_initial(), "remember": remember})
         return self.render_to_response(self.get_context_data(form=password_form, passkey_form=form))
 
     def note_method(self, form: AuthenticationForm) -> None:

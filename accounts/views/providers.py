@@ -1,6 +1,7 @@
 """Sign in with a provider, add and remove one, and confirm by one who it is."""
 
 import logging
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,18 +17,18 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.email import policy as email_policy
-from accounts.factors import policy, trusted_browsers
+from accounts.factors import policy
 from accounts.mails.outbox import absolute_url
 from accounts.models import Identity, ProviderFlow
 from accounts.providers import flows, identities, oidc, registry
-from accounts.providers.exceptions import ProviderError
+from accounts.providers.exceptions import OwnerMustSignIn, ProviderError
 from accounts.providers.person import Person
 from accounts.providers.registry import Provider
-from accounts.security import known_browsers, throttle
+from accounts.security import carried_forms, throttle
 from accounts.security.next_url import own_url
 from accounts.security.reauthentication import reauthenticate_by_provider, reauthentication_required
 from accounts.types import Request
-from accounts.views.sign_in import after_sign_in, require_verification
+from accounts.views.sign_in import after_sign_in, is_trusted, require_verification, signed_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
 
 logger = logging.getLogger("accounts")
@@ -38,11 +39,18 @@ FEDERATED = "fed"  # what is said of a sign-in elsewhere; RFC 8176 has no word f
 @login_not_required
 @starts_or_ends_session
 @never_cache
+@sensitive_post_parameters()  # The button is one of the form for the password.
 @require_POST
 def sign_in(request: Request, name: str) -> HttpResponse:
     """Send a visitor to a provider to sign in, or to sign up."""
-    next, remember = own_url(request, request.POST.get("next", "")), "remember" in request.POST
-    return _leave(request, _provider(name), Purpose.SIGN_IN, next=next, remember=remember)
+    return _leave(
+        request,
+        _provider(name),
+        Purpose.SIGN_IN,
+        next=own_url(request, request.POST.get("next", "")),
+        remember="remember" in request.POST,
+        carried_form=carried_forms.checked(request.POST.get(carried_forms.FIELD, "")),
+    )
 
 
 @never_cache
@@ -63,10 +71,10 @@ def add(request: Request, name: str) -> HttpResponse:
 @require_POST
 def confirm(request: Request, name: str) -> HttpResponse:
     """Send a user to a provider to confirm who they are, and lead on to `next`."""
-    provider = _provider(name)
-    if not provider.can_reauthenticate:
+    provider, next = _provider(name), own_url(request, request.POST.get("next", ""))
+    if not provider.asks_anew:
         raise Http404
-    return _leave(request, provider, Purpose.REAUTHENTICATE, next=own_url(request, request.POST.get("next", "")))
+    return _leave(request, provider, Purpose.REAUTHENTICATE, next=next)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -96,22 +104,21 @@ def callback(request: Request, name: str) -> HttpResponse:
     return _posted(request, name) if request.method == "POST" else _answered(request, name)
 
 
-def _leave(
-    request: Request, provider: Provider, purpose: Purpose, *, next: str, remember: bool = False
-) -> HttpResponse:
+def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: Any) -> HttpResponse:
     """Return a page that leads to the provider by itself.
 
     It is no redirect, since browsers hold every redirect after a form against the page's `form-action`, and where a
     provider leads on to is not known.
     """
     throttle.hit(request, throttle.PROVIDER)
-    secret = flows.start(request, provider, purpose, next=next, remember=remember)
+    secret = flows.start(request, provider, purpose, **what_for)
     try:
         url = oidc.authorization_url(provider, secret, purpose, _redirect_uri(provider))
+        response = render(request, "accounts/providers/leave.html", {"provider": provider, "url": url})
+        response.headers["Referrer-Policy"] = "no-referrer"
     except ProviderError as error:
-        return _failed(request, provider, error)
-    response = render(request, "accounts/providers/leave.html", {"provider": provider, "url": url})
-    response.headers["Referrer-Policy"] = "no-referrer"
+        flows.give_up(secret)
+        response = _failed(request, provider, error)
     flows.set_cookie(response, secret)
     return response
 
@@ -135,25 +142,29 @@ def _answered(request: Request, name: str) -> HttpResponse:
         response = _ACTS[Purpose(flow.purpose)](request, provider, flow, person)
     except ProviderError as error:
         return _failed(request, provider, error)
-    flows.delete_cookie(response)
+    if flow.purpose != Purpose.SIGN_IN:
+        flows.forget(request, response)
     return response
 
 
 def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: Person) -> HttpResponse:
-    user = identities.find_or_sign_up(request, provider, person)
+    try:
+        user = identities.find_or_sign_up(request, provider, person)
+    except OwnerMustSignIn:
+        if request.user.is_authenticated:
+            raise
+        identities.offer(flow, provider, person)
+        return redirect("login")
     throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
         throttle.hit(request, throttle.RESEND, user.email)
         return require_verification(request, user)
-    trusted = trusted_browsers.is_trusted(request, user)
+    trusted = is_trusted(request, user)
     tokens = request.tokens
     tokens.method, tokens.remember = provider.name, flow.remember
     tokens.amr, tokens.acr = (FEDERATED, *person.amr, *([policy.TRUSTED] if trusted else [])), person.acr
     login(request, user, settings.AUTHENTICATION_BACKENDS[0])
-    response = redirect(after_sign_in(request.user, own_url(request, flow.next)))
-    if request.user.is_authenticated:
-        known_browsers.remember(request, response, user, by_factor=policy.MULTI_FACTOR in tokens.amr)
-    return response
+    return signed_in(request, after_sign_in(request.user, own_url(request, flow.next)), carried_form=flow.carried_form)
 
 
 def _link(request: Request, provider: Provider, flow: ProviderFlow, person: Person) -> HttpResponse:

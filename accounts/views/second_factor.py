@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -11,15 +11,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from accounts.factors import attempts, passkey_offer, passkeys, recovery_codes, trusted_browsers
+from accounts.factors import attempts, passkeys, recovery_codes, trusted_browsers
 from accounts.factors.forms import SecondFactorForm, used_up
 from accounts.factors.passkey_forms import PasskeyFactorForm
 from accounts.factors.webauthn import Purpose
 from accounts.models import Authenticator, User
 from accounts.models.factors import Attempt
-from accounts.security import carried_forms, known_browsers
 from accounts.types import Request
-from accounts.views.sign_in import after_sign_in
+from accounts.views.sign_in import after_sign_in, signed_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
 
 
@@ -69,13 +68,12 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
         return _to_sign_in(request)
     if recovery_codes.looks_like(form.cleaned_data.get("code", "")):
         _tell_how_many_are_left(request, attempt.user)
-    url = after_sign_in(request.user, attempt.next)
-    response: HttpResponse = HttpResponseRedirect(url)
-    if attempt.carried_form:
-        response = carried_forms.resume(request, attempt.carried_form, url) or response
-    elif form.cleaned_data.get("can_add_passkey"):
-        passkey_offer.make(request, url)
-    known_browsers.remember(request, response, request.user, by_factor=True)
+    response = signed_in(
+        request,
+        after_sign_in(request.user, attempt.next),
+        carried_form=attempt.carried_form,
+        can_add_passkey=form.cleaned_data.get("can_add_passkey", False),
+    )
     if form.cleaned_data.get("trust"):
         trusted_browsers.trust(request, response, request.user)
     attempts.delete_cookie(response)

@@ -10,9 +10,10 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import LoginView
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
 from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -23,8 +24,11 @@ from accounts.factors import passkey_offer, passkeys, trusted_browsers
 from accounts.factors import policy as factors_policy
 from accounts.factors.passkey_forms import PasskeySignInForm
 from accounts.forms import LoginForm
-from accounts.models import User
-from accounts.providers import registry
+from accounts.models import ProviderFlow, User
+from accounts.providers import flows, identities, registry
+from accounts.providers.exceptions import ProviderError
+from accounts.providers.person import Person
+from accounts.providers.registry import Provider
 from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
 from accounts.security.next_url import leading_to
 from accounts.security.repeated_forms import repeatable
@@ -65,28 +69,33 @@ class SignIn(LoginView):
             return require_verification(self.request, user) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.note_method(form)
-        response = super().form_valid(form)
-        if not self.request.user.is_authenticated:  # who still has to show a second factor
-            self.request.carried_form = self.carried_form
-            return response
-        location = response.headers["Location"]
-        if self.carried_form:
-            response = carried_forms.resume(self.request, self.carried_form, location) or response
-        elif form.cleaned_data.get("can_add_passkey"):
-            passkey_offer.make(self.request, location)
-        by_factor = factors_policy.MULTI_FACTOR in self.request.tokens.amr
-        known_browsers.remember(self.request, response, user, by_factor=by_factor)
-        return response
+        url = super().form_valid(form).headers["Location"]
+        can_add_passkey = form.cleaned_data.get("can_add_passkey", False)
+        return signed_in(self.request, url, carried_form=self.carried_form, can_add_passkey=can_add_passkey)
 
     def note_method(self, form: AuthenticationForm) -> None:
         """Note how the user has just shown who they are."""
         self.request.tokens.method = RefreshToken.Method.PASSWORD
-        trusted = trusted_browsers.is_trusted(self.request, form.get_user())
+        trusted = is_trusted(self.request, form.get_user())
         self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
+
+    @cached_property
+    def left(self) -> ProviderFlow | None:
+        """Return what is left of a visit to a provider, to go on from."""
+        return flows.left(self.request)
+
+    @cached_property
+    def offered(self) -> tuple[Provider, Person] | None:
+        """Return who can sign in here from now on if they sign in to their account once, and the provider; or None."""
+        return identities.offered(self.left) if self.left else None
+
+    def get_initial(self) -> dict[str, object]:
+        remember = self.left is not None and self.left.remember
+        return {"remember": remember, "username": self.offered[1].email if self.offered else ""}
 
     def get_redirect_url(self) -> str:
         """Return where `next` leads unless it is this page, which Django would treat as a redirect loop."""
-        url = super().get_redirect_url()
+        url = super().get_redirect_url() or (self.left.next if self.left else "")
         return "" if urlsplit(url).path == self.request.path else url
 
     def get_success_url(self) -> str:
@@ -98,12 +107,46 @@ class SignIn(LoginView):
         tokens = self.request.tokens
         context = {
             "notice": sign_out_notices.UNPROVEN if tokens.unproven else sign_out_notices.notice(tokens.ended),
-            "carried_form": self.carried_form,
+            "carried_form": self.carried_form or (self.left.carried_form if self.left else ""),
+            "offered": self.offered,
             "passkey_form": PasskeySignInForm(self.request),
             "passkey_options": passkeys.request_options(),
             "providers": registry.providers(),
         }
         return super().get_context_data(**{**context, **kwargs})
+
+
+def signed_in(request: Request, url: str, *, carried_form: str = "", can_add_passkey: bool = False) -> HttpResponse:
+    """Return the response to a sign-in, which leads to `url`, or to the form that was carried along."""
+    response: HttpResponse = HttpResponseRedirect(url)
+    if not request.user.is_authenticated:  # who still has to show a second factor
+        request.carried_form = carried_form
+        return response
+    if flow := flows.left(request):
+        _accept(request, flow)
+    if carried_form:
+        response = carried_forms.resume(request, carried_form, url) or response
+    elif can_add_passkey:
+        passkey_offer.make(request, url)
+    if flow:
+        flows.forget(request, response)
+    by_factor = factors_policy.MULTI_FACTOR in request.tokens.amr
+    known_browsers.remember(request, response, request.user, by_factor=by_factor)
+    return response
+
+
+def is_trusted(request: Request, user: User) -> bool:
+    """Return whether `user` trusts this browser, which is not enough to add the provider that it has come from."""
+    flow = flows.left(request)
+    return not (flow and flow.offered) and trusted_browsers.is_trusted(request, user)
+
+
+def _accept(request: Request, flow: ProviderFlow) -> None:
+    try:
+        if provider := identities.accept(request, flow):
+            messages.success(request, _("You can now sign in with %(provider)s.") % {"provider": provider})
+    except ProviderError as error:
+        messages.error(request, error.sentence)
 
 
 def require_verification(request: Request, user: User) -> HttpResponse:

@@ -22,7 +22,7 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
             Load(server.port, asked, b"\r\n\r\nalice", connections=8).run(effort.seconds)
             memory.append(server.memory())
     lines = [
-        Line("The first answer", Figure(median(seconds), "s"), goal=at_most(1.5, "s")),
-        Line("A worker's memory", Figure(median(memory) / 1e6, "MB"), goal=at_most(120, "MB")),
+        Line("The first answer", Figure(median(seconds), "s"), goal=at_most(0.5, "s")),
+        Line("A worker's memory", Figure(median(memory) / 1e6, "MB"), goal=at_most(80, "MB")),
     ]
     return Goal(TITLE, NOTE, lines)

@@ -54,6 +54,36 @@ def test_a_server_that_cannot_start_says_so_in_one_sentence(program, environment
     assert re.search(sentence, done.stderr) and "Traceback" not in done.stderr
 
 
+# Each takes megabytes and milliseconds, and is imported by the function that needs it.
+LATER = {"webauthn", "OpenSSL", "pyasn1", "cbor2", "ua_parser", "segno", "idna", "maxminddb"}
+FIRST_ANSWER = """
+import gc, sys
+from wsgiref.util import setup_testing_defaults
+from project.wsgi import application
+
+request = {"HTTP_HOST": "testserver", "PATH_INFO": "/healthz"}
+setup_testing_defaults(request)
+application(request, lambda status, headers: print(status[:3])).close()
+print(gc.isenabled() and gc.get_freeze_count() > 100_000)
+print(*sys.modules)
+"""
+
+
+def test_the_first_answer_waits_for_nothing_that_it_does_not_need():
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_ANSWER],
+        cwd=ROOT,
+        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status, frozen, modules = done.stdout.splitlines()
+    assert (status, frozen) == ("200", "True")
+    assert {"accounts.factors.passkeys", "accounts.urls"} <= set(modules.split())
+    assert not LATER & set(modules.split())
+
+
 def test_a_command_that_is_stopped_shows_no_traceback(monkeypatch, capsys):
     def stopped(argv):
         raise KeyboardInterrupt

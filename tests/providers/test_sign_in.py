@@ -54,6 +54,14 @@ class TestSignUp:
         assert user.email_verified_at and is_signed_in(client)
         assert "with Acme" in client.get(reverse("sessions")).content.decode()
 
+    @pytest.mark.parametrize(("subject", "counts"), [("248289761001", True), ("another", False)])
+    def test_the_userinfo_says_what_the_id_token_leaves_out(self, client, issuer, sign_in_with, subject, counts):
+        issuer.without = {"email", "email_verified"}
+        issuer.pages["/userinfo"] = {**issuer.claims, "sub": subject, "preferred_username": "caroline"}
+        sign_in_with(client)
+        found = User.objects.exclude(email_verified_at=None).filter(username="caroline", email="carol@example.org")
+        assert found.exists() is Identity.objects.exists() is counts
+
     def test_next_leads_to_no_other_site(self, client, issuer, sign_in_with):
         assert sign_in_with(client, next="https://evil.example/").headers["Location"] == "/"
 
@@ -360,13 +368,23 @@ class TestLinkAndReauthenticate:
         sign_in_with(client)
         RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
         page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
-        assert "Continue with Acme" in page
+        assert "Sign in with Acme" in page
         url = leave(client, reverse("provider_confirm", kwargs={"name": "acme"}), next="/accounts/username/")
         assert "prompt=login&max_age=0" in url
         issuer.claims["auth_time"] = int(time()) - age if isinstance(age, int) else age
-        come_back(client, url)
+        page = client.get(come_back(client, url).headers["Location"]).content.decode()
+        assert ("ask you to sign in again" in page) is not counts
         client.post(reverse("username_change"), {"username": "caroline"})
         assert User.objects.filter(username="caroline").exists() is counts
+
+    @pytest.mark.parametrize("provider", [{"kind": "github"}, {"issuer": "https://accounts.google.com"}])
+    def test_but_none_that_never_asks_anew(self, client, issuer, settings, sign_in_with, provider):
+        sign_in_with(client)
+        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
+        settings.PROVIDERS[0] |= provider
+        page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
+        assert "sign out and sign in again" in page and "Sign in with Acme" not in page
+        assert client.post(reverse("provider_confirm", kwargs={"name": "acme"})).status_code == 404
 
     def test_and_nobody_else(self, client, issuer, sign_in_with, leave, come_back):
         sign_in_with(client)
@@ -382,14 +400,6 @@ class TestLinkAndReauthenticate:
         Identity.objects.create(key="x", user=linked, provider="gone", issuer="https://gone.example", subject="7")
         client.post(reverse("provider_remove", kwargs={"pk": Identity.objects.get(provider="acme").pk}))
         assert Identity.objects.filter(provider="acme").exists()
-
-    def test_github_confirms_nobody_as_it_never_asks_anew(self, client, issuer, settings, sign_in_with):
-        sign_in_with(client)
-        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
-        settings.PROVIDERS[0]["kind"] = "github"
-        page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
-        assert "Continue with Acme" not in page and "sign out and sign in again" in page
-        assert client.post(reverse("provider_confirm", kwargs={"name": "acme"})).status_code == 404
 
     @pytest.mark.parametrize(
         ("says", "stays"),

@@ -2,8 +2,8 @@
 that docs/howto/existing-project.md names and those of the walk; then the walk itself, which fails by an exception.
 
 A walk is a module with `walk()`, and imports no models before that; `SETTINGS` and `URLS`, if it has them, are lines
-for the two files. With `PLAIN` the project is left as Django made it, and with `SITE` it is this site. Two walks in one
-folder have one database.
+for the two files. With `PLAIN` the project is left as Django made it, and with `SITE` it is this site, with `FILES` by
+these alone. Two walks in one folder have one database.
 """
 
 import os
@@ -48,6 +48,10 @@ def write(shop: Path, name: str, walk: ModuleType) -> None:
     """The two files of this walk, from those that Django made."""
     if getattr(walk, "SITE", False):
         os.environ["DATABASE_URL"] = f"sqlite:///{shop}/site.sqlite3"
+        if files := getattr(walk, "FILES", {}):
+            for file, code in files.items():
+                (shop / (f"{name}_settings.py" if file == "settings" else f"{file}.py")).write_text(code)
+            return
         settings = f'from tests.settings import *\n{walk.SETTINGS}ROOT_URLCONF = "shop.{name}_urls"\n'
         (shop / f"{name}_settings.py").write_text(settings)
         urls = f"from django.urls import include, path\nfrom project.urls import *\n{walk.URLS}"

@@ -18,6 +18,7 @@ PACKAGES = [
     "allauth",
     "allauth_apps",
     "allauth_headless",
+    "allauth_idp",
     "channels",
     "debug_toolbar",
     "drf",
@@ -25,6 +26,7 @@ PACKAGES = [
     "impersonate",
     "loginas",
     "oauth2",
+    "oauth2_provider",
     "otp",
     "sesame",
 ]
@@ -50,7 +52,7 @@ def test_the_page_lists_each_package_that_is_tried_in_the_version_that_is_here()
     rows = re.findall(r"^\| ([\w-]+) \| ([\d.]+) \| `(\w+)` \| .+ \|$", page, re.MULTILINE)
     assert sorted(walk for *_, walk in rows) == sorted([*PACKAGES, *APART])
     assert {name: pin for name, pin, _ in rows} == {name: APART.get(name) or version(name) for name, *_ in rows}
-    no_package = {"__init__", "after", "api", "before", "fresh", "pages", "people", "replica", "site"}
+    no_package = {"__init__", "after", "api", "before", "fresh", "pages", "people", "relying_party", "replica", "site"}
     assert {path.stem for path in (ROOT / "tests/third_party/walks").glob("*.py")} - no_package == {*PACKAGES, *APART}
 
 
