@@ -59,11 +59,18 @@ class TestOddAnswers:
         issuer.pages["/keys"] = {"keys": [{**issuer.answer("/keys", {})["keys"][0], **changed}]}
         assert sign_in_with(client).headers["Location"] == reverse("login")
 
+    @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
     def test_a_short_key_signs_nothing(self, client, issuer, sign_in_with):
         short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
         issuer.sign = {"key": short, "algorithm": "RS256"}
         issuer.pages["/keys"] = {"keys": [{**json.loads(Algorithm.to_jwk(short.public_key())), "kid": "one"}]}
         assert sign_in_with(client).headers["Location"] == reverse("login")
+
+    def test_a_document_of_another_issuer(self, client, issuer, caplog):
+        path = "/.well-known/openid-configuration"
+        issuer.pages[path] = {**issuer.answer(path, {}), "issuer": "https://evil.example"}
+        page = client.post(reverse("provider_login", kwargs={"name": "acme"}))
+        assert page.headers["Location"] == reverse("login") and "another issuer" in caplog.records[-1].cause
 
 
 class TestStrangers:

@@ -394,12 +394,13 @@ class TestLinkAndReauthenticate:
         client.post(reverse("username_change"), {"username": "caroline"})
         assert not User.objects.filter(username="caroline").exists()
 
-    def test_the_only_way_in_is_one_whose_provider_is_left(self, client, linked, settings):
-        """One that was taken out of the settings lets nobody in."""
-        User.objects.update(password="!")
-        Identity.objects.create(key="x", user=linked, provider="gone", issuer="https://gone.example", subject="7")
+    @pytest.mark.parametrize("is_left", [True, False])
+    def test_a_provider_that_was_taken_out_of_the_settings_is_no_way_in(self, client, issuer, sign_in_with, is_left):
+        sign_in_with(client)
+        other = {"provider": "other", "issuer": issuer.url if is_left else "https://gone.example", "subject": "7"}
+        Identity.objects.create(key="x", user=User.objects.get(), **other)
         client.post(reverse("provider_remove", kwargs={"pk": Identity.objects.get(provider="acme").pk}))
-        assert Identity.objects.filter(provider="acme").exists()
+        assert Identity.objects.filter(provider="acme").exists() is not is_left
 
     @pytest.mark.parametrize(
         ("says", "stays"),
