@@ -81,13 +81,15 @@ def _metadata(provider: Provider) -> dict[str, Any]:
     """Return what the provider says of itself. Raise ProviderError."""
     if provider.kind == "github":
         return github.metadata(provider)
+
+    def check(metadata: Any) -> None:
+        if not isinstance(metadata, dict) or metadata.get("issuer") != provider.issuer:
+            raise ProviderError(f"{url} is another issuer's.")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            client.checked_url(provider, metadata.get(name))
+
     url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
-    metadata = client.kept(provider, url)
-    if not isinstance(metadata, dict) or metadata.get("issuer") != provider.issuer:
-        raise ProviderError(f"{url} is another issuer's.")
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        client.checked_url(provider, metadata.get(name))
-    return metadata
+    return client.kept(provider, url, check=check)
 
 
 def _authenticated(

@@ -3,14 +3,17 @@
 import json
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event, Thread
 from typing import ClassVar
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.providers import client, registry
+from accounts.models import ProviderFlow
+from accounts.providers import client, oidc, registry
 from accounts.providers.exceptions import ProviderError
 from project import environment
 from tests.ops.certificate import self_signed
@@ -93,6 +96,45 @@ class TestFetch:
             yield f"https://localhost:{server.getsockname()[1]}/"
             stopped.set()
             thread.join()
+
+    def test_few_threads_wait_for_it_and_the_others_hear_so_at_once(self, monkeypatch):
+        monkeypatch.setattr(client, "PATIENCE", 0)
+        slow = replace(INSIDE, name="slow")
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(client.at_once) as threads:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            waiting = [threads.submit(client.fetch, slow, url) for _ in range(client.at_once)]
+            reached = [server.accept()[0] for _ in waiting]
+            with pytest.raises(ProviderError, match="Too many requests wait for"):
+                client.fetch(slow, url)
+            for sock in reached:
+                sock.close()
+        assert all(isinstance(each.exception(), ProviderError) for each in waiting)
+        with pytest.raises(ProviderError, match="refused"):
+            client.fetch(slow, url)
+
+
+class TestKept:
+    def test_what_has_just_failed_is_not_asked_for_again(self, issuer, monkeypatch):
+        provider, url = replace(INSIDE, issuer=issuer.url), f"{issuer.url}/keys"
+        issuer.pages["/keys"] = (500, b"")
+        for cause in ("status 500", "just failed"):
+            with pytest.raises(ProviderError, match=cause):
+                client.kept(provider, url)
+        del issuer.pages["/keys"]
+        monkeypatch.setattr(client, "ASK_AGAIN", 0)
+        assert client.kept(provider, url)["keys"]
+        assert issuer.asked == ["/keys"] * 2
+
+    def test_what_is_of_no_use_is_not_kept(self, issuer, monkeypatch):
+        path = "/.well-known/openid-configuration"
+        provider = replace(INSIDE, issuer=issuer.url)
+        issuer.pages[path] = {}
+        with pytest.raises(ProviderError, match="another issuer"):
+            oidc.redeem(provider, ProviderFlow(), "", {}, "")
+        del issuer.pages[path]
+        monkeypatch.setattr(client, "ASK_AGAIN", 0)
+        with pytest.raises(ProviderError, match="refused"):
+            oidc.redeem(provider, ProviderFlow(), "", {}, "")
 
 
 class TestSettings:

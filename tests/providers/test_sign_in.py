@@ -5,6 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -103,9 +105,12 @@ class TestSignUp:
             "Your email address is now confirmed"
         ]
 
-    def test_without_an_email_there_is_no_account(self, client, issuer, sign_in_with):
-        issuer.without = {"email"}
-        sign_in_with(client)
+    @pytest.mark.parametrize(
+        "email", [None, "", 7, "carol", "cär@example.org", f"{'x' * 64}@{'x' * 60}.{'y.' * 65}org"]
+    )
+    def test_without_an_email_that_gets_mail_there_is_no_account(self, client, issuer, sign_in_with, email):
+        issuer.claims["email"] = email
+        assert sign_in_with(client).headers["Location"] == reverse("login")
         assert not User.objects.exists()
 
     def test_a_mandatory_confirmation_comes_first(self, client, issuer, settings, sign_in_with):
@@ -113,6 +118,36 @@ class TestSignUp:
         issuer.claims["email_verified"] = False
         assert sign_in_with(client).headers["Location"] == reverse("email_verify")
         assert not is_signed_in(client)
+
+    def test_nobody_learns_of_whom_it_is_but_the_reader_of_its_mail(self, bob, issuer, settings, sign_in_with):
+        del settings.PROVIDERS[0]["trusted_for_emails"]
+        User.objects.filter(pk=bob.pk).update(email_verified_at=bob.date_joined)
+        seen = []
+        for email in ("dave@example.org", bob.email):
+            issuer.claims |= {"sub": email, "email": email}
+            client = Client()
+            with CaptureQueriesContext(connection) as queries:
+                location = sign_in_with(client).headers["Location"]
+            page = client.get(reverse("email_verify")).content.decode().replace(email, "…")
+            seen.append((location, len(queries), "We sent an email to" in page or page.count("…")))
+        worker.send_due()
+        assert seen[0] == seen[1]
+        assert [(each.to, each.subject) for each in mail.outbox] == [
+            (["dave@example.org"], "Confirm your email address"),
+            ([bob.email], "Someone tried to sign up with your email address"),
+        ]
+
+    def test_it_writes_to_a_mailbox_as_seldom_as_any_sign_up(self, issuer, settings, sign_in_with):
+        """Whoever has many accounts elsewhere could have strangers written to by us."""
+        settings.EMAIL_VERIFICATION = "mandatory"
+        issuer.claims["email_verified"] = False
+        assert [sign_in_with(Client()).status_code for _ in range(4)] == [302, 302, 302, 429]
+        settings.EMAIL_VERIFICATION = "optional"
+        email, password = "dave@example.org", {"password1": PASSWORD, "password2": PASSWORD}
+        for number in range(5):
+            Client().post(reverse("signup"), {"username": f"dave{number}", "email": email, **password})
+        issuer.claims |= {"sub": "dave", "email": email}
+        assert sign_in_with(Client()).status_code == 429
 
 
 class TestSignIn:
