@@ -232,9 +232,13 @@ class TestTrouble:
         expect(page.get_by_text("Signing in with Acme didn't work.")).to_be_visible()
 
     def test_a_provider_that_is_slow(self, page, provider, returning, monkeypatch):
-        monkeypatch.setattr(client, "DEADLINE", 0.2)
         with ExitStack() as stack:
-            returning(lambda: stack.enter_context(provider.still()))
+
+            def trouble():
+                monkeypatch.setattr(client, "DEADLINE", 0.2)
+                stack.enter_context(provider.still())
+
+            returning(trouble)
             expect(page.get_by_text("Signing in with Acme didn't work.")).to_be_visible()
 
     def test_a_provider_that_has_other_keys_by_now(self, page, provider, monkeypatch):
