@@ -3,9 +3,10 @@
 from typing import Any
 
 from accounts.providers import client
+from accounts.providers.configuration import GITHUB
 from accounts.providers.exceptions import ProviderError
 from accounts.providers.person import Person, valid_email
-from accounts.providers.registry import GITHUB, Provider
+from accounts.providers.registry import Provider
 
 
 def metadata(provider: Provider) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _link(request: Request, provider: Provider, person: Person) -> None:
                 _add(request.user, provider, person)
         except IntegrityError:  # They have just signed up with it elsewhere.
             raise taken from None
-        enrolment.tell(request, Kind.PROVIDER_ADDED)
+        enrolment.tell(request, Kind.PROVIDER_ADDED, provider=str(provider))
 
 
 def unlink(request: Request, identity: Identity) -> bool:
@@ -106,7 +106,7 @@ def unlink(request: Request, identity: Identity) -> bool:
         if not has_other_way_in(identity):
             return False
         Identity.objects.filter(pk=identity.pk).delete()
-        enrolment.tell(request, Kind.PROVIDER_REMOVED)
+        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=registry.labelled([identity])[0][0])
     return True
 
 
@@ -130,8 +130,11 @@ def _find(provider: Provider, person: Person) -> Identity | None:
 
 
 def _add(user: User, provider: Provider, person: Person) -> None:
+    key = Identity.key_of(provider.issuer, person.subject)
+    # Of a user whom release 0.1.0 has deleted, it is left.
+    Identity.objects.filter(key=key).exclude(user__in=User.objects.all()).delete()
     Identity.objects.create(
-        key=Identity.key_of(provider.issuer, person.subject),
+        key=key,
         user=user,
         provider=provider.name,
         issuer=provider.issuer,

@@ -366,6 +366,7 @@ class TestLinkAndReauthenticate:
         assert SecurityEvent.objects.filter(user=linked, kind="provider_added").exists()
         worker.send_due()
         assert mail.outbox[0].subject == "Sign-in with another account added"
+        assert "It's an account at Acme." in mail.outbox[0].body
 
     def test_whose_account_it_is_already_keeps_it(self, linked, bob, issuer, sign_in, leave, come_back):
         User.objects.filter(pk=bob.pk).update(email_verified_at=bob.date_joined)
