@@ -203,8 +203,9 @@ _ACTS = {Purpose.SIGN_IN: _sign_in, Purpose.LINK: _link, Purpose.REAUTHENTICATE:
 
 
 def _check_session(request: Request, flow: ProviderFlow) -> None:
-    """Refuse an answer that was asked for in another session: somebody else may have signed in since."""
-    if not request.user.is_authenticated or request.tokens.row is None or flow.session_id != request.tokens.session_id:
+    """Refuse an answer that was asked for in another session, or whose user is shown somebody else's pages since."""
+    row = request.tokens.row
+    if row is None or row.pk != flow.session_id or row.user_id != request.user.pk:
         raise ProviderError("Another session has asked.")
 
 

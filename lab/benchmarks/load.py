@@ -7,9 +7,9 @@ import os
 import selectors
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 PATIENCE = 120  # seconds for an answer
@@ -116,10 +116,24 @@ class _Exchange:
         self.connection.sendall(self.request)
 
 
-def arriving(took: Iterable[float], every: float) -> list[float]:
-    """What those would have waited who ask every so many seconds, whoever else still waits: one connection asks anew
-    only when it has its answer, and would count a long standstill once."""
-    return [wait - late * every for wait in took for late in range(1 + int(wait / every))]
+def paced(load: Load, every: float, seconds: float, until: Callable[[], bool] = lambda: False) -> list[float]:
+    """What those wait who ask every so many seconds, one after the other on one connection: each from when it was
+    their turn, so that a long standstill counts for all of them. Ends after `seconds`, or once `until()`."""
+    took: list[float] = []
+    with socket.create_connection(("127.0.0.1", load.port), PATIENCE) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ended = perf_counter() + seconds
+        due = perf_counter()
+        while not took or (due < ended and not until()):
+            if (early := due - perf_counter()) > 0:
+                sleep(early)
+                due = perf_counter()  # what the clock oversleeps is nobody's wait
+            exchange = _Exchange(connection, load.request)
+            while not exchange.receive(load.wanted):
+                pass
+            took.append(perf_counter() - due)
+            due += every
+    return took
 
 
 def percentile(figures: Sequence[float], share: float) -> float:

@@ -77,6 +77,7 @@ def settings(kind: str) -> dict[str, Any]:
         import environ
 
         found = environ.Env.db_url_config(os.environ["BENCHMARKS_POSTGRESQL"])
+        found["OPTIONS"] = {"prepare_threshold": 5}  # as the site has it
     return {**found, "CONN_MAX_AGE": None}
 
 

@@ -10,10 +10,12 @@ from threading import Event, Thread
 from typing import ClassVar
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.checks import check_providers
 from accounts.models import ProviderFlow
-from accounts.providers import client, oidc, registry
+from accounts.providers import client, configuration, oidc, registry
 from accounts.providers.exceptions import ProviderError
 from project import environment
 from tests.ops.certificate import self_signed
@@ -146,7 +148,9 @@ class TestSettings:
 
     def read(self, monkeypatch, *given):
         monkeypatch.setenv("PROVIDERS", json.dumps(given))
-        return [registry.Provider(**each) for each in environment.providers("PROVIDERS")]
+        monkeypatch.setattr(settings, "PROVIDERS", environment.providers("PROVIDERS"))
+        assert not [*check_providers()], "What may start is no error either."
+        return registry.providers()
 
     def test_are_none_by_default(self, monkeypatch):
         assert self.read(monkeypatch) == []
@@ -162,8 +166,13 @@ class TestSettings:
         [
             {"name": "A b"},
             {"name": "passkey"},
+            {"client_secret": "in the list"},
             {"issuer": "http://acme.example"},
             {"issuer": ""},
+            {"issuer": "https://["},
+            {"issuer": f"https://{'x' * 200}.example"},
+            {"scopes": ["email"]},
+            {"kind": "github", "scopes": ["read:user"]},
             {"client_id": ""},
             {"kind": "saml"},
             {"algorithm": "HS256"},
@@ -177,9 +186,16 @@ class TestSettings:
         with pytest.raises(ImproperlyConfigured, match="PROVIDERS"):
             self.read(monkeypatch, {**self.GOOD, **wrong})
 
-    def test_have_one_provider_of_a_name(self, monkeypatch):
-        with pytest.raises(ImproperlyConfigured, match="same name"):
-            self.read(monkeypatch, self.GOOD, self.GOOD)
+    @pytest.mark.parametrize(
+        ("other", "what"), [({"issuer": "https://other.example"}, "name"), ({"name": "b2"}, "issuer")]
+    )
+    def test_have_one_provider_of_a_name_and_of_an_issuer(self, monkeypatch, other, what):
+        with pytest.raises(ImproperlyConfigured, match=f"same {what}"):
+            self.read(monkeypatch, self.GOOD, {**self.GOOD, **other})
+
+    def test_ask_github_for_what_it_needs(self, monkeypatch):
+        [provider] = self.read(monkeypatch, {"name": "acme", "kind": "github", "client_id": "us"})
+        assert (provider.issuer, provider.scopes) == ("https://github.com", ("read:user", "user:email"))
 
     def test_want_the_secret(self, monkeypatch):
         monkeypatch.delenv("PROVIDER_ACME_SECRET")
@@ -189,4 +205,4 @@ class TestSettings:
     def test_a_name_in_tokens_means_no_provider(self):
         from tokens.models import RefreshToken
 
-        assert set(environment.PROVIDER_NAMES_TAKEN) == set(RefreshToken.Method.values)
+        assert set(configuration.NAMES_TAKEN) == set(RefreshToken.Method.values)

@@ -8,6 +8,7 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.mails import worker
 from accounts.models import Identity, ProviderFlow, SecurityEvent, User
@@ -429,10 +430,41 @@ class TestLinkAndReauthenticate:
         client.post(reverse("username_change"), {"username": "caroline"})
         assert not User.objects.filter(username="caroline").exists()
 
-    def test_a_reset_removes_what_is_older_than_the_proof_of_the_email(self, client, issuer, sign_in_with):
+    @pytest.mark.parametrize("is_left", [True, False])
+    def test_a_provider_that_was_taken_out_of_the_settings_is_no_way_in(self, client, issuer, sign_in_with, is_left):
+        sign_in_with(client)
+        other = {"provider": "other", "issuer": issuer.url if is_left else "https://gone.example", "subject": "7"}
+        Identity.objects.create(key="x", user=User.objects.get(), **other)
+        client.post(reverse("provider_remove", kwargs={"pk": Identity.objects.get(provider="acme").pk}))
+        assert Identity.objects.filter(provider="acme").exists() is not is_left
+
+    @pytest.mark.parametrize(
+        ("says", "stays"),
+        [
+            ({}, True),
+            ({"email_verified": False}, False),
+            ({"email": "mallory@example.org"}, False),
+        ],
+    )
+    def test_a_reset_leaves_the_providers_that_know_the_owner_of_the_email(
+        self, client, issuer, sign_in, leave, come_back, says, stays
+    ):
+        """A stranger signed up with Carol's email, and added a provider once she had followed the link in the mail."""
+        carol = User.objects.create_user("carol", "carol@example.org", PASSWORD, email_verified_at=timezone.now())
+        sign_in(client, carol)
+        issuer.claims |= says
+        come_back(client, leave(client, reverse("provider_add", kwargs={"name": "acme"})))
+        self.reset_password()
+        assert Identity.objects.exists() is stays and not is_signed_in(client)
+
+    def test_a_reset_removes_those_from_before_the_proof_of_the_email(self, client, issuer, sign_in_with):
         """A stranger who signed up with somebody's email and an account of their own elsewhere keeps no way in."""
         issuer.claims["email_verified"] = False
         sign_in_with(client)
+        self.reset_password()
+        assert not Identity.objects.exists() and not is_signed_in(client)
+
+    def reset_password(self):
         browser = Client()
         browser.post(reverse("password_reset"), {"email": "carol@example.org"})
         worker.send_due()
@@ -440,23 +472,22 @@ class TestLinkAndReauthenticate:
         form = browser.get(urlsplit(link).path).headers["Location"]
         words = f"{PASSWORD} and more"
         browser.post(form, {"new_password1": words, "new_password2": words})
-        assert User.objects.get().check_password(words) and not Identity.objects.exists()
-        assert not is_signed_in(client)
+        assert User.objects.get().check_password(words)
 
 
 class TestGitHub:
-    def test_users_are_known_by_their_number(self, client, issuer, settings, sign_in_with):
+    def test_users_are_known_by_their_number(self, client, issuer, settings, leave, come_back):
         settings.PROVIDERS[0]["kind"] = "github"
         issuer.pages |= {
             "/api/v3/user": {"id": 7, "login": "Octo-Cat"},
             "/api/v3/user/emails": [{"email": "octo@example.org", "primary": True, "verified": True}],
         }
         issuer.sign = {"key": KEY, "algorithm": "RS256"}
-        sign_in_with(client)
+        come_back(client, leave(client), iss=f"{issuer.url}/login/oauth")  # as its metadata has it
         user = Identity.objects.get(subject="7").user
         assert (user.username, user.email) == ("octo-cat", "octo@example.org") and user.email_verified_at
 
-    @pytest.mark.parametrize("number", ["7", True, None, 0, 7.0])
+    @pytest.mark.parametrize("number", ["7", True, None, 0, 7.0, 2**63])
     def test_and_by_nothing_else(self, client, issuer, settings, sign_in_with, number):
         settings.PROVIDERS[0]["kind"] = "github"
         issuer.pages |= {"/api/v3/user": {"id": number, "login": "x"}, "/api/v3/user/emails": []}
