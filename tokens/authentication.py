@@ -6,6 +6,7 @@ A token that is not accepted is no error: it leaves an `Authentication` without 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +14,6 @@ from time import time
 from typing import NamedTuple
 from uuid import uuid4
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error, router
 from django.utils import timezone
@@ -66,13 +66,14 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
     """
     session = request.tokens
     session.judged = judge
-    by_access = authenticate_access(session, fresh=fresh, judge=judge)
-    if by_access.user is not None:
-        return _accepted(request, by_access)
-    if isinstance(by_access.error, UnprovenToken):  # the refresh token beside it needs a mark as well
-        return by_access
-    by_refresh = authenticate_refresh(request, judge=judge, dead=by_access.error)
-    return _accepted(request, by_refresh) if by_refresh.user is not None else by_refresh
+    found = authenticate_access(session, fresh=fresh, judge=judge)
+    if found.user is None and not isinstance(found.error, UnprovenToken):  # the refresh token needs a mark as well
+        found = authenticate_refresh(request, judge=judge, dead=found.error)
+    if found.user is not None:
+        session.ended, session.unproven = None, False
+        if session.claims and judge and (session.probe or session.told):
+            withdraw_probe(request, session.claims.sid)
+    return found
 
 
 def needs_no_database(session: RequestSession) -> bool:
@@ -81,11 +82,11 @@ def needs_no_database(session: RequestSession) -> bool:
         return not (session.access or session.refresh)
     revoked = get_revocation_list()
     try:
-        claims = _verify_current(session.access).claims
+        claims = verification.verify_current(session.access).claims
     except TokenError:
         return False
     # What the site's own code does with an instance of its users is not known.
-    if _is_settled(claims) or users.is_observed(get_user_model()):
+    if (claims.new and _is_settled(claims)) or users.is_observed(conf.user_model):
         return False
     return revoked.is_at_hand() and not revoked.entry(claims.sid, lambda seconds: ())
 
@@ -214,14 +215,6 @@ def _tell(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> No
         signals.probe_sent.send_robust(RefreshToken, request=request, row=row, at=at)
 
 
-def _accepted(request: TokenRequest, found: Authentication) -> Authentication:
-    session = request.tokens
-    session.ended, session.unproven = None, False
-    if session.claims and session.judged and (session.probe or session.told):
-        withdraw_probe(request, session.claims.sid)
-    return found
-
-
 def _rejected(session: RequestSession, error: TokenError | None = None) -> Authentication:
     """Go on as an anonymous visitor, and note the cause. Without an `error` another generation was confirmed."""
     session.clear()
@@ -240,12 +233,12 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Authe
 
 def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: bool) -> AbstractBaseUser | None:
     """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
-    claims, user_fields = _verify_current(token)
-    if get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within) or fresh:
+    claims, user_fields = verification.verify_current(token)
+    if get_revocation_list().entry(claims.sid, _changed_within) or fresh:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
         if session.guarded:
             marks.require(session.mark, session.row)
-    current = _without_mark(session, claims, judge) if _is_settled(claims) else claims
+    current = _without_mark(session, claims, judge) if claims.new and _is_settled(claims) else claims
     if current and session.row and session.row.version != claims.ver:
         current = issuing.reissue(current, session.row)
     if current is None:
@@ -259,16 +252,14 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
     return session.row.user if session.row else users.from_fields(user_fields, partial(_load_user, session, current))
 
 
-def _verify_current(token: str) -> verification.VerifiedAccess:
-    """Return what an access token says that is neither forged nor over. Raises TokenError."""
-    verified = verification.verify(token)
-    jwt.check_times(verified.claims, now=time(), lifetime=conf.access_lifetime)
-    return verified
+def _changed_within(seconds: float) -> Iterable[tuple[object, str]]:
+    changed: Iterable[tuple[object, str]] = RefreshToken.objects.changed_within(seconds)
+    return changed
 
 
 def _is_settled(claims: AccessClaims) -> bool:
     """Return whether a new generation is old enough to be confirmed by the refresh token beside it."""
-    return claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
+    return rotation.settled(claims.rti, time(), conf.confirm_after)
 
 
 def _load_user(session: RequestSession, claims: AccessClaims) -> AbstractBaseUser:
