@@ -123,6 +123,7 @@ def write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
 
 def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
     session = request.tokens
+    _drop_late_tokens(session)
     may_leave = session.bearer or confirm_used(request)
     if response.status_code >= 500:
         if session.created and session.row:  # nobody will ever hold its tokens
@@ -135,7 +136,7 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         if response.status_code >= 400 or session.held:  # a transaction of the view may have undone the end
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.SIGNED_OUT)
         cookies.delete(response)
-    elif session.outgoing and may_leave and _still_good(session, session.outgoing):
+    elif session.outgoing and may_leave and _still_good(session.outgoing):
         offers = _offer_binding(request, response)
         issuing.write(session.outgoing, response, within=conf.bound_lifetime if offers else None)
         if session.reauthenticated and session.row:
@@ -184,17 +185,25 @@ def _open(session: RequestSession, row: RefreshToken) -> None:
     session.send(session.claims, refresh)
 
 
-def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
+def _drop_late_tokens(session: RequestSession) -> None:
+    """Keep back tokens that might be used, and confirmed, after the browser has settled on a sibling.
+
+    The one that they were made from is still good, and confirms nothing: another may have been confirmed since, which
+    doesn't make this one a copy.
+    """
+    outgoing = session.outgoing
+    if outgoing and not session.created and monotonic() - outgoing.made_at > conf.confirm_after / 3:
+        record(TokenEvent.LATE, outgoing.access.sid)
+        session.outgoing = None
+
+
+def _still_good(outgoing: issuing.Outgoing) -> bool:
     """Return whether these tokens may still overwrite what the browser holds.
 
-    Tokens that leave late might be used, and confirmed, after the browser has settled on a sibling; the parent is still
-    good. Those whose row has ended meanwhile, in this process or another, might overwrite the cookies of the session
-    that replaced it; and a transaction that was rolled back may have taken a new row along. The revocation list will
-    not do: it hears of another process up to a second late.
+    Those whose row has ended meanwhile, in this process or another, might overwrite the cookies of the session that
+    replaced it; and a transaction that was rolled back may have taken a new row along. The revocation list will not do:
+    it hears of another process up to a second late.
     """
-    if not session.created and monotonic() - outgoing.made_at > conf.confirm_after / 3:
-        record(TokenEvent.LATE, outgoing.access.sid)
-        return False
     return outgoing.confirms is not None or RefreshToken.objects.is_live(outgoing.access.sid)
 
 

@@ -431,6 +431,18 @@ class TestWriteCookies:
         assert name_on(visitor) == "bob"
         assert verification.verify_access(jar(visitor)["access"]).gen == 2
 
+    def test_it_confirms_nothing_either_as_another_may_have_been_confirmed_since(self, visitor, name_on):
+        for _ in range(2):
+            elapse(EXPIRED, visitor)
+            name_on(visitor)
+        elapse(EXPIRED, visitor)
+        before = RefreshToken.objects.get().generation
+        with late():
+            assert name_on(visitor) == "bob"
+        assert RefreshToken.objects.get().generation == before
+        assert name_on(visitor) == "bob"
+        assert RefreshToken.objects.get().generation == before + 1
+
     def test_a_sign_in_that_leaves_late_is_delivered_all_the_same(self, bob, signed_in, name_on):
         with late():
             visitor = signed_in(bob)
