@@ -1,7 +1,6 @@
 """Run gunicorn, the production server, in this process, on sockets that are bound before anything else is done."""
 
 import errno
-import gc
 import os
 import signal
 import socket
@@ -49,7 +48,6 @@ def start_worker(worker: Worker) -> None:
     from accounts.mails import worker as mails_worker  # The site is loaded by now.
     from accounts.security import hashers
 
-    gc.freeze()  # To look through all that is loaded now would stop every thread for 80 ms, again and again.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hashers.queue.places = max(1, worker.cfg.threads // 2)
     mails_worker.start()
