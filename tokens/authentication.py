@@ -6,6 +6,7 @@ A token that is not accepted is no error: it leaves an `Authentication` without 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +14,6 @@ from time import time
 from typing import NamedTuple
 from uuid import uuid4
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error, router
 from django.utils import timezone
@@ -66,13 +66,14 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
     """
     session = request.tokens
     session.judged = judge
-    by_access = authenticate_access(session, fresh=fresh, judge=judge)
-    if by_access.user is not None:
-        return _accepted(request, by_access)
-    if isinstance(by_access.error, UnprovenToken):  # the refresh token beside it needs a mark as well
-        return by_access
-    by_refresh = authenticate_refresh(request, judge=judge, dead=by_access.error)
-    return _accepted(request, by_refresh) if by_refresh.user is not None else by_refresh
+    found = authenticate_access(session, fresh=fresh, judge=judge)
+    if found.user is None and not isinstance(found.error, UnprovenToken):  # the refresh token needs a mark as well
+        found = authenticate_refresh(request, judge=judge, dead=found.error)
+    if found.user is not None:
+        session.ended, session.unproven = None, False
+        if session.claims and judge and (session.probe or session.told):
+            withdraw_probe(request, session.claims.sid)
+    return found
 
 
 def needs_no_database(session: RequestSession) -> bool:
@@ -81,11 +82,11 @@ def needs_no_database(session: RequestSession) -> bool:
         return not (session.access or session.refresh)
     revoked = get_revocation_list()
     try:
-        claims = _verify_current(session.access).claims
+        claims = verification.verify_current(session.access).claims
     except TokenError:
         return False
     # What the site's own code does with an instance of its users is not known.
-    if _is_settled(claims) or users.is_observed(get_user_model()):
+    if (claims.new and _is_settled(claims)) or users.is_observed(conf.user_model):
         return False
     return revoked.is_at_hand() and not revoked.entry(claims.sid, lambda seconds: ())
 
@@ -117,7 +118,7 @@ def authenticate_refresh(
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
-        row, outcome = _decide(request, claims, judge)
+        row, outcome = _decide(request, claims)
     except TokenError as error:
         return _rejected(session, error)
     if outcome is Outcome.STALE:
@@ -128,15 +129,49 @@ def authenticate_refresh(
     if not judge:
         session.row, session.claims = row, issuing.access_for(row, claims, new=True, until=session.marked_until)
         return Authentication(row.user)
-    record(EVENTS[outcome], claims.sid)
+    due = outcome in (Outcome.CONFIRM, Outcome.BEHIND)
+    if not due:
+        record(EVENTS[outcome], claims.sid)
     _touch(row)
     newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
     # Of a session with a key only refresh tokens confirm: a copy of this one must not get the owner's found stale.
     unbound = session.marked_until is None
     access = issuing.access_for(row, newer or claims, new=unbound, until=session.marked_until)
     session.row, session.claims = row, access
-    session.send(session.claims, newer)
+    session.send(session.claims, newer, claims if due else None)
     return Authentication(row.user)
+
+
+def confirm_used(request: TokenRequest) -> bool:
+    """Confirm the refresh token that was used, if it is due. Return whether the tokens made from it may leave.
+
+    That is on the way out, as the same statement says whether the row is live. Another request may have been first
+    meanwhile: with this token, or with a sibling, and then this one is stale from now on.
+    """
+    session = request.tokens
+    outgoing, row = session.outgoing, session.row
+    if outgoing is None or row is None or (used := outgoing.confirms) is None:
+        return True
+    presented = Refresh(used.gen, used.jti)
+    confirmed = _confirm(used.sid, presented)
+    if confirmed is None:  # then the client keeps the refresh token that it has
+        access = issuing.access_for(row, used, new=session.marked_until is None, until=session.marked_until)
+        session.outgoing = replace(outgoing, access=access, refresh=None, confirms=None)
+        record(TokenEvent.KEPT, used.sid)
+        return True
+    if confirmed:
+        record(EVENTS[rotation.decide(row.confirmed, presented, time(), conf.confirm_after)], used.sid)
+        return True
+    try:
+        row = RefreshToken.objects.get_live(used.sid, used.sub)
+    except RevokedToken:
+        return False
+    if row.confirmed == presented:
+        record(TokenEvent.CHILD, used.sid)
+        return True
+    if not session.bearer:
+        _tell(request, row, used)
+    return False
 
 
 def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> Authentication:
@@ -180,14 +215,6 @@ def _tell(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> No
         signals.probe_sent.send_robust(RefreshToken, request=request, row=row, at=at)
 
 
-def _accepted(request: TokenRequest, found: Authentication) -> Authentication:
-    session = request.tokens
-    session.ended, session.unproven = None, False
-    if session.claims and session.judged and (session.probe or session.told):
-        withdraw_probe(request, session.claims.sid)
-    return found
-
-
 def _rejected(session: RequestSession, error: TokenError | None = None) -> Authentication:
     """Go on as an anonymous visitor, and note the cause. Without an `error` another generation was confirmed."""
     session.clear()
@@ -206,12 +233,12 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Authe
 
 def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: bool) -> AbstractBaseUser | None:
     """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
-    claims, user_fields = _verify_current(token)
-    if get_revocation_list().entry(claims.sid, RefreshToken.objects.changed_within) or fresh:
+    claims, user_fields = verification.verify_current(token)
+    if get_revocation_list().entry(claims.sid, _changed_within) or fresh:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
         if session.guarded:
             marks.require(session.mark, session.row)
-    current = _without_mark(session, claims, judge) if _is_settled(claims) else claims
+    current = _without_mark(session, claims, judge) if claims.new and _is_settled(claims) else claims
     if current and session.row and session.row.version != claims.ver:
         current = issuing.reissue(current, session.row)
     if current is None:
@@ -225,16 +252,14 @@ def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: boo
     return session.row.user if session.row else users.from_fields(user_fields, partial(_load_user, session, current))
 
 
-def _verify_current(token: str) -> verification.VerifiedAccess:
-    """Return what an access token says that is neither forged nor over. Raises TokenError."""
-    verified = verification.verify(token)
-    jwt.check_times(verified.claims, now=time(), lifetime=conf.access_lifetime)
-    return verified
+def _changed_within(seconds: float) -> Iterable[tuple[object, str]]:
+    changed: Iterable[tuple[object, str]] = RefreshToken.objects.changed_within(seconds)
+    return changed
 
 
 def _is_settled(claims: AccessClaims) -> bool:
     """Return whether a new generation is old enough to be confirmed by the refresh token beside it."""
-    return claims.new and rotation.settled(claims.rti, time(), conf.confirm_after)
+    return rotation.settled(claims.rti, time(), conf.confirm_after)
 
 
 def _load_user(session: RequestSession, claims: AccessClaims) -> AbstractBaseUser:
@@ -290,29 +315,19 @@ def _jti_beside(session: RequestSession) -> str | None:
         return ""
 
 
-def _decide(request: TokenRequest, claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
-    """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
+def _decide(request: TokenRequest, claims: RefreshClaims) -> tuple[RefreshToken, Outcome]:
+    """Return the live row of a refresh token and what to do for its bearer.
 
-    Unless `judge`, nothing is. Raises RevokedToken, UnprovenToken, and InvalidToken for a browser's token in a header
-    or an app's in a cookie (RFC 9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where
-    nothing of the other's protects it.
+    Raises RevokedToken, UnprovenToken, and InvalidToken for a browser's token in a header or an app's in a cookie (RFC
+    9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where nothing of the other's
+    protects it.
     """
-    presented = Refresh(claims.gen, claims.jti)
     row = RefreshToken.objects.get_live(claims.sid, claims.sub)
     if row.is_app != request.tokens.bearer:
         raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
     # Before anything is decided: a copy of the jar must not get its owner signed out by a verdict of reuse.
     request.tokens.marked_until = marks.require(request.tokens.mark, row)
-    outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
-    if not judge or outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
-        return row, outcome
-    confirmed = _confirm(claims.sid, presented)
-    if confirmed is None:
-        return row, Outcome.KEEP
-    if not confirmed:  # another request was first
-        row = RefreshToken.objects.get_live(claims.sid, claims.sub)
-        outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
-    return row, outcome
+    return row, rotation.decide(row.confirmed, Refresh(claims.gen, claims.jti), time(), conf.confirm_after)
 
 
 def _confirm(sid: str, refresh: Refresh) -> bool | None:

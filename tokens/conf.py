@@ -6,7 +6,7 @@ dozen, and a setting that is not set costs Django a search each time.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -15,6 +15,9 @@ from django.utils.functional import cached_property
 
 from .core.keyfile import key_file
 from .core.keys import KeyRing, derived_ring
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 T = TypeVar("T")
 
@@ -89,6 +92,11 @@ class Conf:
     def revocation_cache(self) -> str:
         """The alias of a cache that all processes share, for the revocation list; empty: each keeps its own."""
         return _setting("TOKENS_REVOCATION_CACHE", "")
+
+    @cached_property
+    def user_model(self) -> type[AbstractBaseUser]:
+        """Django's AUTH_USER_MODEL."""
+        return get_user_model()
 
     @cached_property
     def user_claims(self) -> list[str]:

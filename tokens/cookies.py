@@ -32,9 +32,10 @@ def read_all(request: HttpRequest, *names: str) -> list[str | None]:
     """
     found: dict[str, str | None] = {}
     for part in _header(request).split(";"):
-        name, _, value = part.lstrip(" ").partition("=")
+        name, _, value = part.partition("=")
+        name = name.lstrip(" ")
         found[name] = None if name in found else value or None
-    return [found.get(name) for name in names]
+    return list(map(found.get, names))
 
 
 def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_age: int | None) -> None:

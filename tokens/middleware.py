@@ -74,9 +74,9 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         """Leave the event loop only to ask the database: a good access token needs no thread."""
         self.process_request(request)
         response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]
-        if _has_nothing_to_write(request):
-            return self.process_response(request, response)
-        return await sync_to_async(self.process_response)(request, response)
+        if _may_write(request):
+            return await sync_to_async(self.process_response)(request, response)
+        return self.process_response(request, response)
 
     async def _process_view_async(self, request: TokenRequest, view: View, *args: Any) -> HttpResponseBase | None:
         """Do as `process_view`, in a thread if that may ask the database."""
@@ -87,7 +87,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
 
     def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
         request.tokens = RequestSession.from_cookies(request)
-        request.user = request.tokens.visitor = SimpleLazyObject(partial(_visitor, request))
+        request.user = request.tokens.visitor = LazyVisitor(partial(_visitor, request))
         show_sign_in(request)
         # A weak reference: a request that refers to itself would have to wait for the garbage collector.
         request.auser = partial(_aloaded_visitor, proxy(request))  # type: ignore[assignment]
@@ -139,14 +139,16 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         tokens: RequestSession | None = getattr(request, "tokens", None)
         if tokens is None:
             return response
-        session = getattr(request, "session", None)
-        if session is not None and session.modified:
-            _read_session(request, response)
-        if _may_be_owners(tokens) and response.status_code < 500:
-            return fallbacks.response(request, Fallback.REPEAT)
-        written = auth.write_cookies(request, response)
-        if conf.adopt_sessions:
-            _django_sessions().settle(request, response)
+        written = False
+        if _may_write(request):
+            session = getattr(request, "session", None)
+            if session is not None and session.modified:
+                _read_session(request, response)
+            if _may_be_owners(tokens) and response.status_code < 500:
+                return fallbacks.response(request, Fallback.REPEAT)
+            written = auth.write_cookies(request, response)
+            if conf.adopt_sessions:
+                _django_sessions().settle(request, response)
         if tokens.accessed or written:
             _vary_by_cookie(response)
         if written or (tokens.claims and (tokens.accessed or tokens.bearer or response.streaming)):
@@ -154,11 +156,19 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         return response
 
 
-def _has_nothing_to_write(request: TokenRequest) -> bool:
-    """Return whether the way out asks no database: nothing has changed what the browser holds."""
+def _may_write(request: TokenRequest) -> bool:
+    """Return whether the response may have to change what the browser holds, which may take the database."""
     tokens, session = request.tokens, getattr(request, "session", None)
-    changed = tokens.outgoing or tokens.created or tokens.flushed or (session is not None and session.modified)
-    return not changed and not conf.adopt_sessions
+    changed = tokens.outgoing or tokens.created or tokens.flushed or tokens.probe or tokens.told or tokens.telling
+    return bool(changed or (session is not None and session.modified) or conf.adopt_sessions)
+
+
+class LazyVisitor(SimpleLazyObject):
+    """Django's; but its constructor takes as long as the verification of a token."""
+
+    def __init__(self, find: Callable[[], Visitor]) -> None:
+        object.__setattr__(self, "_setupfunc", find)
+        object.__setattr__(self, "_wrapped", empty)
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
@@ -327,20 +337,25 @@ def _own_session(request: TokenRequest) -> None:
         request.session[OWNER] = claims.sub
 
 
+# `_store` is where Django keeps headers: to ask its mapping whether there is one, and to set it, takes longer than all
+# that this middleware does before the view.
+
+
 def _vary_by_cookie(response: HttpResponseBase) -> None:
-    if response.has_header("Vary"):
+    if "vary" in response.headers._store:
         patch_vary_headers(response, ("Cookie",))
     else:  # the usual case, in which setting the header is cheaper than parsing it
-        response.headers["Vary"] = "Cookie"
+        response.headers._store["vary"] = ("Vary", "Cookie")
 
 
 def _keep_private(response: HttpResponseBase) -> None:
     """Keep a signed-in page out of shared caches. What the view itself said stands if that does so as well."""
-    said: set[str] = set()
-    if response.has_header("Cache-Control"):
-        said = {directive.strip() for directive in response.headers["Cache-Control"].lower().split(",")}
-    if said.isdisjoint({"private", "no-store"}):
-        response.headers["Cache-Control"] = "private, no-store"
+    store = response.headers._store
+    if "cache-control" in store:
+        said = {directive.strip() for directive in store["cache-control"][1].lower().split(",")}
+        if not said.isdisjoint({"private", "no-store"}):
+            return
+    store["cache-control"] = ("Cache-Control", "private, no-store")
 
 
 def _unavailable(seconds: int = 5, **context: bool) -> HttpResponse:

@@ -72,7 +72,8 @@ class LocalRevocationList:
         TOKENS_REVOCATION_GRACE.
         """
         now = monotonic()
-        self._refresh(read_changes, now)
+        if not self._is_current(now):
+            self._refresh(read_changes, now)
         entry = self._entries.get(hash(sid))
         if (for_all := self._entries.get(_FOR_ALL)) and (entry is None or entry.heard_at < for_all.heard_at):
             entry = for_all
@@ -95,8 +96,6 @@ class LocalRevocationList:
         self._tried_at = self._read_at = self._whole_at = float("-inf")
 
     def _refresh(self, read_changes: ReadChanges, asked_at: float) -> None:
-        if self._is_current(asked_at):
-            return
         # A request with no recent reading to go by waits for the one that is under way; the others need not wait.
         if self._lock.acquire(blocking=conf.revocation_lag == 0 or not self._is_recent(asked_at)):
             try:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from . import cookies, issuing, probe, verification
+from .conf import conf
 from .core.exceptions import InvalidToken, RevokedToken
 from .core.jwt import AccessClaims, RefreshClaims
 from .issuing import Outgoing
@@ -45,6 +46,10 @@ class RequestSession:
     A view sets `remember` ("keep me signed in"), `method`, `amr` and `acr` before `login()`.
     """
 
+    access: str | None = None
+    refresh: str | None = None
+    probe: Probe | None = None
+    reauth: str | None = None
     bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
     remember: bool | None = None  # None: what Django's session says (`set_expiry()`, SESSION_EXPIRE_AT_BROWSER_CLOSE)
     method: str = RefreshToken.Method.OTHER
@@ -72,41 +77,23 @@ class RequestSession:
     adopted: SessionBase | None = None  # the Django session that it was taken over from
     outgoing: Outgoing | None = None
 
-    def __init__(
-        self,
-        access: str | None = None,
-        refresh: str | None = None,
-        probe: Probe | None = None,
-        reauth: str | None = None,
-    ) -> None:
-        self.access = access
-        self.refresh = refresh
-        self.probe = probe
-        self.reauth = reauth
-
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        access, refresh, probed, told, reauth, mark, tried = cookies.read_all(
-            request,
-            cookies.name_of("access"),
-            cookies.name_of("refresh"),
-            cookies.name_of("probe"),
-            cookies.name_of("probe-told"),
-            cookies.name_of("reauth"),
-            cookies.name_of("bound"),
-            cookies.name_of("unproven"),
+        session = cls()
+        session.access, session.refresh, session.reauth, session.mark, tried, probed, told = cookies.read_all(
+            request, *_names(conf.cookie_start)
         )
-        session = cls(access, refresh, probe.read(probed) if probed else None, reauth)
+        session.tried = tried is not None
+        session.probe = probe.read(probed) if probed else None
         session.told = probe.read(told) if told else None
-        session.mark, session.tried = mark, tried is not None
         return session
 
     @classmethod
     def from_header(cls, access: str | None = None, refresh: str | None = None) -> RequestSession:
         """Return what a client without a jar brought in its Authorization header (RFC 6750)."""
-        session = cls(access, refresh)
-        session.bearer = True
+        session = cls()
+        session.access, session.refresh, session.bearer = access, refresh, True
         return session
 
     @property
@@ -167,9 +154,17 @@ class RequestSession:
             except InvalidToken:
                 continue
 
-    def send(self, access: AccessClaims, refresh: RefreshClaims | None = None) -> None:
-        """Have the response carry these tokens."""
-        self.outgoing = Outgoing(access, refresh, monotonic())
+    def send(
+        self, access: AccessClaims, refresh: RefreshClaims | None = None, confirms: RefreshClaims | None = None
+    ) -> None:
+        """Have the response carry these tokens, once `confirms` is confirmed."""
+        self.outgoing = Outgoing(access, refresh, monotonic(), confirms)
+
+
+@cache
+def _names(start: str) -> tuple[str, ...]:
+    """Return the names of the cookies that `RequestSession.from_cookies` reads."""
+    return tuple(start + kind for kind in ("access", "refresh", "reauth", "bound", "unproven", "probe", "probe-told"))
 
 
 def show_sign_in(request: TokenRequest) -> None:

@@ -9,7 +9,7 @@ from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
 from django.conf import settings
-from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth import load_backend
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
@@ -40,7 +40,7 @@ def key_of(sub: str) -> object:
     Raises InvalidToken unless `sub` is the key's one canonical form: int() alone would take " 42", "4_2" and other
     scripts' digits, and one user would have many names.
     """
-    field = get_user_model()._meta.pk
+    field = conf.user_model._meta.pk
     try:
         key = field.to_python(sub)
         field.run_validators(key)  # a number too large for the column would be an error of the database
@@ -62,7 +62,7 @@ def fields_from_claims(sub: str, claims: Mapping[str, Claim]) -> UserFields:
     The user is active, unless a backend lets in others: only a live session comes this far. Raises what
     `Field.to_python` raises.
     """
-    model = get_user_model()
+    model = conf.user_model
     told = {name: claims[name] for name in conf.user_claims if name in claims}
     known: dict[str, object] = {**told, model._meta.pk.attname: sub}
     if _only_active(tuple(settings.AUTHENTICATION_BACKENDS)):
@@ -81,11 +81,11 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     an outdated claim is never written. Each call builds an instance of its own, as a query would, so that `from_db`,
     `__init__` and receivers of `post_init` see it and two requests share nothing.
     """
-    model = get_user_model()
+    model = conf.user_model
     using = router.db_for_write(model)
     if is_observed(model):
         user = model.from_db(using, tuple(fields), tuple(fields.values()))
-        user.__class__ = _claimed(model)  # type: ignore[assignment]
+        user.__class__ = _claimed(model)
         vars(user)[LOAD] = load
         return user
     # The same without Model.__init__(), which takes a seventh of all the time that a signed-in request needs here.
@@ -98,7 +98,7 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
 
 def loaded(user: AbstractBaseUser) -> AbstractBaseUser:
     """Return `user` with its row loaded. Raises UserVanished."""
-    if isinstance(user, _claimed(get_user_model())):
+    if isinstance(user, _claimed(conf.user_model)):
         user.refresh_from_db()
     return user
 
@@ -216,14 +216,15 @@ def digest(session_hash: str) -> str:
 
 
 def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
-    model = get_user_model()
+    model = conf.user_model
     return model._base_manager.using(router.db_for_write(model)).filter(**lookup)
 
 
 def is_observed(model: type[AbstractBaseUser]) -> bool:
     """Return whether something of the site's runs when an instance of `model` is made."""
-    listening = any(signal.receivers and signal.has_listeners(model) for signal in (pre_init, post_init))
-    return listening or _has_own_constructor(model)
+    if pre_init.receivers or post_init.receivers:
+        return pre_init.has_listeners(model) or post_init.has_listeners(model) or _has_own_constructor(model)
+    return _has_own_constructor(model)
 
 
 @cache

@@ -2,17 +2,18 @@
 
 A request goes to an address that was checked, follows no redirect, and has a deadline; an answer has a largest size.
 Documents are kept in memory of this process, because whoever could change the keys in a shared cache could be anybody.
+So is that one could not be had: few threads wait for a slow provider, and none for one that has just failed.
 """
 
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from threading import Timer
+from threading import BoundedSemaphore, Timer
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -27,33 +28,58 @@ DEADLINE = 10.0  # seconds, for all of an answer
 MAX_ADDRESSES = 4  # of a host, that are tried
 MAX_BYTES = 256 * 1024
 KEEP = 3600.0  # seconds
+ASK_AGAIN = 15.0  # seconds after a document could not be had
+PATIENCE = 1.0  # seconds to wait while too many others ask, such as a whole class
 _GLOBAL_UNICAST, _6TO4 = ip_network("2000::/3"), ip_network("2002::/16")  # the latter lead to an IPv4 address inside
 
+at_once = 8  # requests of this process to one provider, unless project/server.py knows better
+
 _kept: dict[str, tuple[float, Document]] = {}
+_failed: dict[str, float] = {}
+_places: dict[str, BoundedSemaphore] = {}
 
 
-def kept(provider: Provider, url: str, max_age: float = KEEP) -> Document:
-    """Return the document at `url`, fetched at most `max_age` seconds ago. Raise ProviderError."""
-    fetched_at, document = _kept.get(url, (float("-inf"), {}))
-    if monotonic() - fetched_at >= max_age:
-        document = fetch(provider, url)
-        _kept[url] = monotonic(), document
+def kept(
+    provider: Provider, url: str, max_age: float = KEEP, check: Callable[[Document], None] = lambda document: None
+) -> Document:
+    """Return the document at `url`, fetched at most `max_age` seconds ago, which `check` may refuse.
+
+    Raise ProviderError, as `check` does, for the next ASK_AGAIN seconds too.
+    """
+    fetched_at, earlier = _kept.get(url, (float("-inf"), {}))
+    if monotonic() - fetched_at < max_age:
+        return earlier
+    if monotonic() - _failed.get(url, float("-inf")) < ASK_AGAIN:
+        raise ProviderError(f"{url} has just failed.")
+    try:
+        document: Document = fetch(provider, url)
+        check(document)
+    except ProviderError:
+        _failed[url] = monotonic()
+        raise
+    _kept[url] = monotonic(), document
     return document
 
 
 def forget() -> None:
-    """Forget the documents that were kept."""
+    """Forget the documents that were kept, and what has failed."""
     _kept.clear()
+    _failed.clear()
 
 
 def fetch(
     provider: Provider, url: object, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> Any:
     """Return the JSON at `url`, or what it answers to a form with `data`. Raise ProviderError."""
+    places = _places.setdefault(provider.name, BoundedSemaphore(at_once))
+    if not places.acquire(timeout=PATIENCE):
+        raise ProviderError(f"{url}: Too many requests wait for {provider}.")
     try:
         return _fetch(provider, checked_url(provider, url), data, headers or {})
     except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise ProviderError(f"{url}: {type(error).__name__}: {error}"[:300]) from error
+    finally:
+        places.release()
 
 
 def bearer(tokens: Document) -> dict[str, str]:

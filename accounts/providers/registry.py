@@ -1,4 +1,4 @@
-"""Tell which providers there are: PROVIDERS, which project/environment.py has checked."""
+"""Tell which providers there are: PROVIDERS, which accounts/providers/configuration.py has checked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from accounts.models import Identity
+from accounts.providers.configuration import GITHUB, SCOPES
 
-GITHUB = "https://github.com"
 # How providers that everybody knows write themselves, by the host of their issuer. Their logos are templates/icons.
 BRANDS = {
     "accounts.google.com": "Google",
@@ -29,7 +29,7 @@ class Provider:
     issuer: str = GITHUB
     label: str = ""
     kind: str = "oidc"  # or "github"
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    scopes: tuple[str, ...] = SCOPES["oidc"]
     algorithm: str = "RS256"  # of ID tokens: no other is accepted
     response_mode: str = "query"  # or "form_post"
     trusted_for_emails: bool = False  # whether an email that it calls verified counts as confirmed
@@ -57,7 +57,7 @@ class Provider:
 
 def providers() -> list[Provider]:
     """Return all providers, in the order of their buttons."""
-    return [Provider(**each) for each in settings.PROVIDERS]
+    return [Provider(**{"scopes": SCOPES[each.get("kind", "oidc")], **each}) for each in settings.PROVIDERS]
 
 
 def find(name: str) -> Provider | None:

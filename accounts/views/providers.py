@@ -1,6 +1,8 @@
 """Sign in with a provider, add and remove one, and confirm by one who it is."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +29,7 @@ from accounts.providers.registry import Provider
 from accounts.security import carried_forms, throttle
 from accounts.security.next_url import own_url
 from accounts.security.reauthentication import reauthenticate_by_provider, reauthentication_required
+from accounts.signals import provider_asked
 from accounts.types import Request
 from accounts.views.sign_in import after_sign_in, is_trusted, require_verification, signed_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -120,7 +123,8 @@ def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: A
     throttle.hit(request, throttle.PROVIDER)
     secret = flows.start(request, provider, purpose, **what_for)
     try:
-        url = oidc.authorization_url(provider, secret, purpose, _redirect_uri(provider))
+        with _counted(provider):
+            url = oidc.authorization_url(provider, secret, purpose, _redirect_uri(provider))
         response = render(request, "accounts/providers/leave.html", {"provider": provider, "url": url})
         response.headers["Referrer-Policy"] = "no-referrer"
     except ProviderError as error:
@@ -145,7 +149,9 @@ def _answered(request: Request, name: str) -> HttpResponse:
     provider = _provider(name)
     try:
         flow, secret, answer = flows.take(request, provider)
-        person = oidc.redeem(provider, flow, secret, answer, _redirect_uri(provider))
+        with _counted(provider):
+            person = oidc.redeem(provider, flow, secret, answer, _redirect_uri(provider))
+        provider_asked.send(Provider, name=provider.name, outcome="accepted")
         response = _ACTS[Purpose(flow.purpose)](request, provider, flow, person)
     except ProviderError as error:
         return _failed(request, provider, error)
@@ -164,6 +170,7 @@ def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: P
         return redirect("login")
     throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
+        throttle.hit(request, throttle.RESEND, user.email)
         return require_verification(request, user)
     trusted = is_trusted(request, user)
     tokens = request.tokens
@@ -196,14 +203,26 @@ _ACTS = {Purpose.SIGN_IN: _sign_in, Purpose.LINK: _link, Purpose.REAUTHENTICATE:
 
 
 def _check_session(request: Request, flow: ProviderFlow) -> None:
-    """Refuse an answer that was asked for in another session: somebody else may have signed in since."""
-    if not request.user.is_authenticated or request.tokens.row is None or flow.session_id != request.tokens.session_id:
+    """Refuse an answer that was asked for in another session, or whose user is shown somebody else's pages since."""
+    row = request.tokens.row
+    if row is None or row.pk != flow.session_id or row.user_id != request.user.pk:
         raise ProviderError("Another session has asked.")
+
+
+@contextmanager
+def _counted(provider: Provider) -> Iterator[None]:
+    """Tell if a provider fails: an error of which the visitor learns more than that it didn't work is theirs."""
+    try:
+        yield
+    except ProviderError as error:
+        provider_asked.send(Provider, name=provider.name, outcome="refused" if error.sentence else "failed")
+        raise
 
 
 def _failed(request: HttpRequest, provider: Provider, error: ProviderError) -> HttpResponse:
     """Say that it didn't work, and log why. The cookie stays: it may be that of another tab."""
-    logger.warning("Signing in with a provider has failed.", extra={"kind": "provider_failed", "cause": str(error)})
+    about = {"kind": "provider_failed", "provider": provider.name, "cause": str(error)}
+    logger.warning("Signing in with a provider has failed.", extra=about)
     text = _("Signing in with %(provider)s didn't work. Please try again.") % {"provider": provider}
     messages.error(request, error.sentence or text)
     return redirect("security" if request.user.is_authenticated else "login")

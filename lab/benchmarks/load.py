@@ -56,21 +56,39 @@ class Load:
     def run(self, seconds: float, until: Any = lambda: False) -> list[float]:
         """The time that each answer took, one at least. Ends after `seconds`, or once `until()`."""
         took: list[float] = []
+        with self._open() as ready:
+            ended = perf_counter() + seconds
+            while not took or (perf_counter() < ended and not until()):
+                took += [exchange.again() for exchange in self._answered(ready)]
+        return took
+
+    def rate(self) -> float:
+        """Answers a second if each connection waits for one. Nothing is left to do for whoever is next."""
+        began = perf_counter()
+        with self._open() as ready:
+            left = self.connections
+            while left:
+                left -= len(list(self._answered(ready)))
+        return self.connections / (perf_counter() - began)
+
+    @contextmanager
+    def _open(self) -> Iterator[selectors.BaseSelector]:
+        """All connections, each with its first request."""
         with selectors.DefaultSelector() as ready, ExitStack() as stack:
             for _ in range(self.connections):
                 connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 ready.register(connection, selectors.EVENT_READ, _Exchange(connection, self.request))
-            ended = perf_counter() + seconds
-            while not took or (perf_counter() < ended and not until()):
-                answers = ready.select(PATIENCE)
-                if not answers:
-                    raise SystemExit("The server has stopped answering.")
-                for key, _ in answers:
-                    exchange: _Exchange = key.data
-                    if exchange.receive(self.wanted):
-                        took.append(exchange.again())
-        return took
+            yield ready
+
+    def _answered(self, ready: selectors.BaseSelector) -> Iterator[_Exchange]:
+        """Those whose answer is whole by now."""
+        answers = ready.select(PATIENCE)
+        if not answers:
+            raise SystemExit("The server has stopped answering.")
+        for key, _ in answers:
+            if key.data.receive(self.wanted):
+                yield key.data
 
 
 class _Exchange:

@@ -3,14 +3,19 @@
 import json
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event, Thread
 from typing import ClassVar
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.providers import client, registry
+from accounts.checks import check_providers
+from accounts.models import ProviderFlow
+from accounts.providers import client, configuration, oidc, registry
 from accounts.providers.exceptions import ProviderError
 from project import environment
 from tests.ops.certificate import self_signed
@@ -94,6 +99,45 @@ class TestFetch:
             stopped.set()
             thread.join()
 
+    def test_few_threads_wait_for_it_and_the_others_hear_so_at_once(self, monkeypatch):
+        monkeypatch.setattr(client, "PATIENCE", 0)
+        slow = replace(INSIDE, name="slow")
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(client.at_once) as threads:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            waiting = [threads.submit(client.fetch, slow, url) for _ in range(client.at_once)]
+            reached = [server.accept()[0] for _ in waiting]
+            with pytest.raises(ProviderError, match="Too many requests wait for"):
+                client.fetch(slow, url)
+            for sock in reached:
+                sock.close()
+        assert all(isinstance(each.exception(), ProviderError) for each in waiting)
+        with pytest.raises(ProviderError, match="refused"):
+            client.fetch(slow, url)
+
+
+class TestKept:
+    def test_what_has_just_failed_is_not_asked_for_again(self, issuer, monkeypatch):
+        provider, url = replace(INSIDE, issuer=issuer.url), f"{issuer.url}/keys"
+        issuer.pages["/keys"] = (500, b"")
+        for cause in ("status 500", "just failed"):
+            with pytest.raises(ProviderError, match=cause):
+                client.kept(provider, url)
+        del issuer.pages["/keys"]
+        monkeypatch.setattr(client, "ASK_AGAIN", 0)
+        assert client.kept(provider, url)["keys"]
+        assert issuer.asked == ["/keys"] * 2
+
+    def test_what_is_of_no_use_is_not_kept(self, issuer, monkeypatch):
+        path = "/.well-known/openid-configuration"
+        provider = replace(INSIDE, issuer=issuer.url)
+        issuer.pages[path] = {}
+        with pytest.raises(ProviderError, match="another issuer"):
+            oidc.redeem(provider, ProviderFlow(), "", {}, "")
+        del issuer.pages[path]
+        monkeypatch.setattr(client, "ASK_AGAIN", 0)
+        with pytest.raises(ProviderError, match="refused"):
+            oidc.redeem(provider, ProviderFlow(), "", {}, "")
+
 
 class TestSettings:
     GOOD: ClassVar = {"name": "acme", "issuer": "https://acme.example", "client_id": "us"}
@@ -104,7 +148,9 @@ class TestSettings:
 
     def read(self, monkeypatch, *given):
         monkeypatch.setenv("PROVIDERS", json.dumps(given))
-        return [registry.Provider(**each) for each in environment.providers("PROVIDERS")]
+        monkeypatch.setattr(settings, "PROVIDERS", environment.providers("PROVIDERS"))
+        assert not [*check_providers()], "What may start is no error either."
+        return registry.providers()
 
     def test_are_none_by_default(self, monkeypatch):
         assert self.read(monkeypatch) == []
@@ -120,8 +166,13 @@ class TestSettings:
         [
             {"name": "A b"},
             {"name": "passkey"},
+            {"client_secret": "in the list"},
             {"issuer": "http://acme.example"},
             {"issuer": ""},
+            {"issuer": "https://["},
+            {"issuer": f"https://{'x' * 200}.example"},
+            {"scopes": ["email"]},
+            {"kind": "github", "scopes": ["read:user"]},
             {"client_id": ""},
             {"kind": "saml"},
             {"algorithm": "HS256"},
@@ -135,9 +186,16 @@ class TestSettings:
         with pytest.raises(ImproperlyConfigured, match="PROVIDERS"):
             self.read(monkeypatch, {**self.GOOD, **wrong})
 
-    def test_have_one_provider_of_a_name(self, monkeypatch):
-        with pytest.raises(ImproperlyConfigured, match="same name"):
-            self.read(monkeypatch, self.GOOD, self.GOOD)
+    @pytest.mark.parametrize(
+        ("other", "what"), [({"issuer": "https://other.example"}, "name"), ({"name": "b2"}, "issuer")]
+    )
+    def test_have_one_provider_of_a_name_and_of_an_issuer(self, monkeypatch, other, what):
+        with pytest.raises(ImproperlyConfigured, match=f"same {what}"):
+            self.read(monkeypatch, self.GOOD, {**self.GOOD, **other})
+
+    def test_ask_github_for_what_it_needs(self, monkeypatch):
+        [provider] = self.read(monkeypatch, {"name": "acme", "kind": "github", "client_id": "us"})
+        assert (provider.issuer, provider.scopes) == ("https://github.com", ("read:user", "user:email"))
 
     def test_want_the_secret(self, monkeypatch):
         monkeypatch.delenv("PROVIDER_ACME_SECRET")
@@ -147,4 +205,4 @@ class TestSettings:
     def test_a_name_in_tokens_means_no_provider(self):
         from tokens.models import RefreshToken
 
-        assert set(environment.PROVIDER_NAMES_TAKEN) == set(RefreshToken.Method.values)
+        assert set(configuration.NAMES_TAKEN) == set(RefreshToken.Method.values)

@@ -91,6 +91,11 @@ def come_from_there(page: Page) -> None:
     expect(page.get_by_role("heading", name="Hello, carol.")).to_be_visible()
 
 
+def give_password(page: Page) -> None:
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+
+
 def sign_out(page: Page) -> None:
     page.goto("/")
     page.locator("form[action='/accounts/logout/'] button").first.evaluate("button => button.click()")
@@ -159,8 +164,7 @@ class TestAccount:
     def test_a_user_adds_a_provider_signs_in_with_it_and_removes_it(self, page, provider, alice):
         page.goto(f"/accounts/login/?next={SECURITY}")
         page.get_by_label("User name or email").fill("alice")
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+        give_password(page)
         page.get_by_role("button", name="Add Acme").click()
         sign_in_there(page, "a.liddell")
         consent(page)
@@ -172,6 +176,19 @@ class TestAccount:
         page.get_by_role("button", name="Remove").click()
         expect(page.get_by_text("Removed.")).to_be_visible()
         assert not Identity.objects.exists()
+
+    def test_the_owner_of_an_account_with_that_email_signs_in_to_it_once(self, page, provider, alice):
+        page.goto(f"/accounts/login/?next={SESSIONS}")
+        leave(page)
+        sign_in_there(page, "alice")
+        consent(page)
+        expect(page.get_by_label("User name or email")).to_have_value("alice@example.org")
+        give_password(page)
+        expect(page.get_by_text("You can now sign in with Acme.")).to_be_visible()
+        sign_out(page)
+        page.goto(f"/accounts/login/?next={SESSIONS}")
+        leave(page)
+        expect(page.get_by_text("with Acme")).to_be_visible()
 
     def test_who_has_no_password_confirms_there_who_they_are(self, page, provider):
         come_from_there(page)
@@ -215,9 +232,13 @@ class TestTrouble:
         expect(page.get_by_text("Signing in with Acme didn't work.")).to_be_visible()
 
     def test_a_provider_that_is_slow(self, page, provider, returning, monkeypatch):
-        monkeypatch.setattr(client, "DEADLINE", 0.2)
         with ExitStack() as stack:
-            returning(lambda: stack.enter_context(provider.still()))
+
+            def trouble():
+                monkeypatch.setattr(client, "DEADLINE", 0.2)
+                stack.enter_context(provider.still())
+
+            returning(trouble)
             expect(page.get_by_text("Signing in with Acme didn't work.")).to_be_visible()
 
     def test_a_provider_that_has_other_keys_by_now(self, page, provider, monkeypatch):

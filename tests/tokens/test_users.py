@@ -16,6 +16,7 @@ from django.test.utils import isolate_apps
 from tests.conftest import PASSWORD
 from tests.tokens.outage import gone
 from tokens import authentication, users
+from tokens.conf import conf
 from tokens.core.exceptions import InvalidToken
 from tokens.issuing import access_for, root_refresh
 from tokens.models import RefreshToken
@@ -273,7 +274,7 @@ class TestKeyOf:
         def keyed(field):
             with isolate_apps("accounts"):
                 model = type("Person", (models.Model,), {"__module__": "accounts.models", "key": field})
-            monkeypatch.setattr(users, "get_user_model", lambda: model)
+            monkeypatch.setattr(conf, "user_model", model)
             return model
 
         return keyed
