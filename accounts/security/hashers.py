@@ -19,6 +19,7 @@ CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(
 # A hash takes 64 MiB and, with its four lanes, all the cores that it gets: all but one, which is left to pages. So a
 # second hash at once only takes turns with the first one, unless there are more cores than two.
 SLOTS = 1 if len(CORES) <= 2 else 2
+PATIENCE = 20  # seconds, in which two cores make two hundred hashes
 MIN_SALT, MIN_DIGEST = 8, 4  # bytes (RFC 9106 §3.1)
 NICE = 10  # of 19: other busy threads get nine times as much of a core
 
@@ -27,7 +28,7 @@ class HashQueue:
     """Bound how many requests hash, or wait for it: each holds a thread until it is answered.
 
     `places` is half of the threads of this process (project/server.py), so that the others answer everybody else. A
-    request enters before it does anything that costs, which throttle.enter does, and leaves when it is answered.
+    request takes one before it does anything that costs, and leaves it when it is answered.
     """
 
     def __init__(self, places: int) -> None:
@@ -45,15 +46,16 @@ class HashQueue:
             self._requests.add(request)
         return True
 
-    def wait(self, request: HttpRequest) -> None:
-        """Wait, in its place, until fewer than SLOTS others are at work.
+    def wait(self, request: HttpRequest) -> bool:
+        """Wait, in its place, until fewer than SLOTS others are at work; return False if that takes PATIENCE.
 
         What a sign-in does besides hashing would keep pages waiting for the interpreter, if a crowd did it at once.
         """
         with self._left:
-            while len(self._working - {request}) >= SLOTS:
-                self._left.wait(1)
+            if not self._left.wait_for(lambda: len(self._working - {request}) < SLOTS, PATIENCE):
+                return False
             self._working.add(request)
+        return True
 
     def leave(self, request: HttpRequest) -> None:
         """Leave the place, if the request has one."""

@@ -198,26 +198,25 @@ _MINUTES = ngettext_lazy(
 
 
 def enter(request: HttpRequest, limit: Limit) -> None:
-    """Take a place in the queue for hashes, and wait there, if these attempts hash. Raise Overloaded.
+    """Take a place in the queue for hashes, if the attempts hash, and wait for this request's turn. Raise Overloaded.
 
-    `hit` does it as well; but a view that strangers may crowd does it first of all, so that whoever has to wait or is
-    turned away costs next to nothing.
+    A view that strangers may crowd does so first of all: whoever has to wait or is turned away costs next to nothing.
     """
-    if not limit.hashing:
-        return
-    if not hashers.queue.take(request, limit.hashing):
+    if limit.hashing and not (hashers.queue.take(request, limit.hashing) and hashers.queue.wait(request)):
         _refuse(request, "hashing", Overloaded())
-    hashers.queue.wait(request)
 
 
 def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
     """Count an attempt before it is made, both at `account` and for the visitor. Raise Throttled.
 
+    An attempt that hashes takes a place in the queue first, which is left when the request is answered.
+
     `account` is the user, or what was typed if no account has that name (see `account_key`), so that the response does
     not reveal whether the account exists. A visitor who repeats the same wrong `guess` at the same account is only
     counted among the repeats.
     """
-    enter(request, limit)
+    if limit.hashing and not hashers.queue.take(request, limit.hashing):
+        _refuse(request, "hashing", Overloaded())
     if seconds := _acquire(request, limit, account, guess):
         _refuse(request, limit.name, Throttled(seconds))
     if seconds := _acquire_site(request, limit, account):

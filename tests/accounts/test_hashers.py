@@ -31,12 +31,16 @@ class TestTheQueue:
         assert self.requests[-1] in queue._working
 
     def test_has_whoever_is_at_work_wait_no_second_time(self, queue):
-        queue.wait(self.requests[0])
+        assert queue.wait(self.requests[0])
+
+    def test_keeps_nobody_for_ever(self, queue, monkeypatch):
+        monkeypatch.setattr(hashers, "PATIENCE", 0)
+        assert not queue.wait(self.requests[-1])
 
     def test_forgets_a_request_that_is_lost(self, queue):
         last = self.requests.pop()
         self.requests.clear()
-        queue.wait(last)
+        assert queue.wait(last)
         assert len(queue._requests) == 1
 
 
