@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from accounts.account import geoip
 from accounts.factors import policy
 from accounts.mails.worker import default_mailer
+from accounts.providers import configuration
 from accounts.security.validators import MaximumLengthValidator
 
 UNSUITABLE_CACHES = {
@@ -109,6 +110,14 @@ def check_required_factors(**_: object) -> Iterator[CheckMessage]:
                 hint="Use staff, superusers or group:NAME, with commas between them.",
                 id="accounts.E002",
             )
+
+
+@register(Tags.security)
+def check_providers(**_: object) -> Iterator[CheckMessage]:
+    """Yield E003 for what is wrong with PROVIDERS; project/environment.py refuses to start with it."""
+    for problem in configuration.problems(settings.PROVIDERS, secrets=True):
+        hint = "See docs/howto/providers.md."
+        yield Error(f"PROVIDERS can't be used: {problem}.", hint=hint, id="accounts.E003")
 
 
 @register(Tags.security, deploy=True)

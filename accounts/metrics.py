@@ -1,6 +1,6 @@
 """Count for Prometheus what became of tokens, sign-ins, revocations and throttled attempts.
 
-The branch of each token is counted so that false verdicts show in production. Each metric has a label with few values,
+The branch of each token is counted so that false verdicts show in production. Each metric has labels with few values,
 and creates its file only when it is first counted: each of several workers has files of its own, and a command that
 counts nothing should leave none. `create_series` has all values of the labels start at 0, since Prometheus sees no
 increase in a series that is born with its first event.
@@ -16,8 +16,9 @@ from django.dispatch import receiver
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.models import Attempt, SecurityEvent
+from accounts.providers import registry
 from accounts.security import throttle
-from accounts.signals import attempt_throttled, mail_tried
+from accounts.signals import attempt_throttled, mail_tried, provider_asked
 from tokens.conf import conf
 from tokens.events import Refusal, Skip, TokenEvent
 from tokens.models import RefreshToken
@@ -39,6 +40,11 @@ SECOND_FACTORS = Counter(
 REVOCATIONS = Counter("sojourn_revocations", "Sessions that ended before they expired, by reason.", ["reason"])
 AT_NOBODY = Counter("sojourn_attempts_at_nobody", "Attempts at accounts that do not exist, by kind.", ["kind"])
 THROTTLED = Counter("sojourn_throttled", "Attempts that were throttled, by limit.", ["limit"])
+PROVIDERS = Counter(
+    "sojourn_providers",
+    "Visits to providers, by what came of them: somebody was accepted or refused, or the provider has failed.",
+    ["provider", "outcome"],
+)
 MAILS = Counter("sojourn_mails", "Attempts to send a mail: sent, refused, postponed or expired.", ["outcome"])
 VERIFICATION = Histogram(
     "sojourn_verification_seconds",
@@ -80,6 +86,9 @@ def create_series() -> None:
     ):
         for value in values:
             counter.labels(str(value))
+    for provider in registry.providers():
+        for outcome in ("accepted", "refused", "failed"):
+            PROVIDERS.labels(provider.name, outcome)
 
 
 @receiver(token_event)
@@ -132,6 +141,12 @@ def count_throttled(limit: str, **kwargs: object) -> None:
 def count_revocations(reason: str, count: int, **kwargs: object) -> None:
     """Count revoked sessions once the transaction is committed."""
     transaction.on_commit(partial(REVOCATIONS.labels(reason).inc, count), robust=True)
+
+
+@receiver(provider_asked)
+def count_provider(name: str, outcome: str, **kwargs: object) -> None:
+    """Count what came of a visit to a provider."""
+    PROVIDERS.labels(name, outcome).inc()
 
 
 @receiver(mail_tried)

@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.security import carried_forms, hashers
 from accounts.security.next_url import asked_for, leading_to
 from accounts.security.repeated_forms import SentForm, sent_form
-from accounts.security.throttle import RETRY_AFTER, STRANGERS, Overloaded, Throttled
+from accounts.security.throttle import STRANGERS, Overloaded, Throttled
 from accounts.types import Request
 from accounts.views.sign_in import SignIn
 from tokens import middleware
@@ -47,8 +47,7 @@ class RepeatedFormMiddleware(MiddlewareMixin):
     def _first_answer(self, request: HttpRequest, form: SentForm) -> HttpResponseBase | None:
         """Wait in a place of the queue for hashes: copies of one form must not hold more threads than guesses may."""
         if not hashers.queue.take(request, STRANGERS):
-            page = render_to_string("503.html")
-            return HttpResponse(page, status=Overloaded.status, headers={"Retry-After": str(RETRY_AFTER)})
+            return _turn_away(Overloaded())
         try:
             return form.first_answer()
         finally:
@@ -174,6 +173,8 @@ class RefusalPagesMiddleware(MiddlewareMixin):
         request.reached_view = view  # type: ignore[attr-defined]
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, Overloaded):
+            return _turn_away(exception)
         return render(request, "429.html", {"throttled": exception}) if isinstance(exception, Throttled) else None
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -234,3 +235,9 @@ class RequiredFactorMiddleware(MiddlewareMixin):
             return None
         page = "confirm" if factors_policy.has_factor(row.user) else "security"
         return redirect(leading_to(page, asked_for(request)))
+
+
+def _turn_away(overloaded: Overloaded) -> HttpResponse:
+    """Return a page that costs next to nothing; to reload it sends the form again."""
+    page = render_to_string("503.html", {"overloaded": overloaded, "form": True})
+    return HttpResponse(page, status=overloaded.status, headers={"Retry-After": str(overloaded.retry_after)})

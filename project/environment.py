@@ -17,6 +17,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
+from accounts.providers import configuration
 from project.colours import TooFaint, palette
 
 Parts = dict[str, Any]  # the parts of a URL under the names of Django's settings
@@ -53,15 +54,6 @@ DEADLINES: dict[str, Parts] = {
     },
     "django.db.backends.mysql": {"read_timeout": 20, "write_timeout": 20},
 }
-
-PROVIDER_PARTS = {
-    **dict.fromkeys(("name", "label", "kind", "issuer", "client_id", "algorithm", "response_mode"), str),
-    **dict.fromkeys(("trusted_for_emails", "trusted_for_authentication", "private_network"), bool),
-    "scopes": list,
-}
-PROVIDER_KINDS = ("oidc", "github")
-PROVIDER_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-PROVIDER_NAMES_TAKEN = ("password", "passkey", "api", "moved", "other")  # tokens.models.choices.Method
 
 LOGO_HEIGHT = 28  # pixels
 WIDEST_LOGO = 6  # times as wide as high
@@ -191,41 +183,12 @@ def providers(name: str) -> list[Parts]:
     value = text(name, "[]").strip()
     try:
         found = json.loads(value if value.startswith("[") else Path(value).read_text())
-        if not isinstance(found, list):
-            raise ValueError("it must be a list")
-        checked = [_provider(each) for each in found]
-        if len({each["name"] for each in checked}) < len(checked):
-            raise ValueError("two have the same name")
-    except (OSError, ValueError, RecursionError) as reason:
-        raise ImproperlyConfigured(f"{name} must be JSON as in docs/howto/providers.md: {reason}.") from None
-    return checked
-
-
-def _provider(given: object) -> Parts:
-    """Return a provider with its secret. Raise ValueError."""
-    if not isinstance(given, dict) or not re.fullmatch("[a-z][a-z0-9]{1,15}", str(given.get("name"))):
-        raise ValueError("each must have a name of 2 to 16 small letters and digits")
-    name = given["name"]
-    if name in PROVIDER_NAMES_TAKEN:
-        raise ValueError(f"{name} says something else in a session")
-    parts: Parts = {"kind": "oidc", **given}
-    for key, value in parts.items():
-        if key not in PROVIDER_PARTS or type(value) is not PROVIDER_PARTS[key]:
-            raise ValueError(f"{name} must not have {key!r}, or not this value")
-    github = parts["kind"] == "github"
-    parts = {"issuer": "https://github.com", "scopes": ["read:user", "user:email"], **parts} if github else parts
-    issuer, private = urlsplit(str(parts.get("issuer"))), parts.get("private_network", False)
-    if issuer.scheme not in ({"https", "http"} if private else {"https"}) or not issuer.hostname or issuer.query:
-        raise ValueError(f"{name} must have an issuer such as https://accounts.example.org")
-    if parts["kind"] not in PROVIDER_KINDS or not parts.get("client_id"):
-        raise ValueError(f"{name} must have a client_id, and be of kind {' or '.join(PROVIDER_KINDS)}")
-    if parts.get("algorithm", "RS256") not in PROVIDER_ALGORITHMS:
-        raise ValueError(f"{name} must have one of the algorithms {', '.join(PROVIDER_ALGORITHMS)}")
-    if parts.get("response_mode", "query") not in ("query", "form_post"):
-        raise ValueError(f"{name} must have a response_mode of query or form_post")
-    if "scopes" in parts:
-        parts["scopes"] = tuple(map(str, parts["scopes"]))
-    return {**parts, "client_secret": text(f"PROVIDER_{name.upper()}_SECRET")}
+        reason = next(configuration.problems(found, secrets=False), "")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(error)
+    if reason:
+        raise ImproperlyConfigured(f"{name} must be JSON as in docs/howto/providers.md: {reason}.")
+    return [{**each, "client_secret": text(f"PROVIDER_{each['name'].upper()}_SECRET")} for each in found]
 
 
 def folder(name: str) -> Path | None:

@@ -40,16 +40,18 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 def start_worker(worker: Worker) -> None:
-    """Ignore Ctrl-C in a worker, leave half of its threads to requests that hash nothing, and start its mail worker.
+    """Ignore Ctrl-C in a worker, bound the threads that hash or ask a provider, and start its mail worker.
 
     Ctrl-C reaches the workers, too, which would wait for open connections while the master stops them at once. Starting
     the mail worker here means that waiting mails need not wait for the first visitor.
     """
     from accounts.mails import worker as mails_worker  # The site is loaded by now.
+    from accounts.providers import client
     from accounts.security import hashers
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hashers.queue.places = max(1, worker.cfg.threads // 2)
+    client.at_once = max(1, worker.cfg.threads // 4)
     mails_worker.start()
 
 

@@ -116,6 +116,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
         **DATABASES["default"].get("OPTIONS", {}),
     }
+# A pooler, of which that switch is Django's sign, may have no prepared statements (tokens/models/prepared.py).
+if DATABASES["default"]["ENGINE"].endswith(".postgresql") and "DISABLE_SERVER_SIDE_CURSORS" not in DATABASES["default"]:
+    DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 if env.is_set("REVOCATION_CACHE_URL"):

@@ -26,7 +26,7 @@ pool_mode = transaction
 logfile = {folder}/log
 """
 
-DEADLINES = re.search(r"connect_query='.+'", (ROOT / "docs/howto/databases.md").read_text())
+[DEADLINES] = re.findall(r"connect_query='.+'", (ROOT / "docs/howto/databases.md").read_text())
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def pooling(server: Path) -> Iterator[str]:
         folder = Path(name)
         if os.geteuid() == 0:
             os.chown(folder, *postgres.owner())
-        (folder / "ini").write_text(CONFIGURATION.format(server=server, folder=folder, deadlines=DEADLINES[0]))
+        (folder / "ini").write_text(CONFIGURATION.format(server=server, folder=folder, deadlines=DEADLINES))
         pooler = subprocess.Popen([*postgres.as_nobody(), program, "--quiet", folder / "ini"])
         try:
             wait_until((folder / ".s.PGSQL.5432").exists, seconds=60)

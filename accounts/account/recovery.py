@@ -6,7 +6,6 @@ Sessions, known browsers and unused links end with the password; what would outl
 from collections.abc import Iterable
 
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account import deletion
@@ -33,13 +32,13 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
     return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
 
 
-def remove_earlier_providers(user: User) -> list[str]:
-    """Remove the ways in of `user` by a provider that are older than the proof of their email; return what it was.
+def remove_other_providers(user: User) -> list[str]:
+    """Remove the ways in by a provider, but those that prove the email of `user` as a mail does; return what it was.
 
-    They may be those of a stranger who had signed up with the email of somebody else.
+    They may be those of a stranger who had signed up with the email of somebody else, or who knew the password.
     """
-    earlier = Identity.objects.filter(user=user, created_at__lt=user.email_verified_at or timezone.now())
-    return ["providers"] if earlier.delete()[0] else []
+    others = Identity.objects.filter(user=user).exclude(owns_email=True, email__iexact=user.email)
+    return ["providers"] if others.delete()[0] else []
 
 
 def sentences(withdrawn: Iterable[str]) -> list[str]:

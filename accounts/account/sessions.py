@@ -1,5 +1,6 @@
 """Describe sessions to their user, as the page of sessions lists them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -103,6 +104,13 @@ def how_opened(row: RefreshToken) -> str:
     provider = registry.find(row.method)
     named = _("with %(provider)s") % {"provider": provider} if provider else row.get_method_display()
     return str(next(filter(None, found), named))
+
+
+def add_how(events: Iterable[SecurityEvent], user: User) -> None:
+    """Let each of these sign-ins of `user` say how, as long as its session is known."""
+    found = {event.session_id: event for event in events if event.kind == SecurityEvent.Kind.SIGNED_IN}
+    for row in RefreshToken.objects.for_user(user).filter(pk__in=found) if found else ():
+        found[row.pk].how = how_opened(row)
 
 
 def live(user: User, current_id: UUID | None) -> list[Session]:

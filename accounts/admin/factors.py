@@ -1,4 +1,4 @@
-"""Show what users have for a second factor, without the secrets."""
+"""Show what users sign in with beside their password, without the secrets."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,20 +18,27 @@ from accounts.providers import registry
 
 
 class FactorsMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
-    """Add a field with the factors of a user, read in three queries."""
+    """Add fields with the factors and providers of a user, read in three queries."""
 
     @admin.display(description=gettext_lazy("factors"))
     def factors(self, user: User) -> SafeString:
-        """Return a line for each factor and provider, for the codes left, and for the browsers that need none."""
+        """Return a line for each factor, for the codes left, and for the browsers that need none."""
         return format_html_join("", "<div>{} · {}</div>", _lines(user))
+
+    @admin.display(description=gettext_lazy("accounts at providers"))
+    def identities(self, user: User) -> SafeString:
+        """Return a line for each account elsewhere that signs in to this one."""
+        lines = (
+            (label, identity, _("Last used on %(day)s") % _day(identity.last_used_at))
+            for label, identity in registry.labelled(Identity.objects.filter(user=user))
+        )
+        return format_html_join("", "<div>{} · {} · {}</div>", lines)
 
 
 def _lines(user: User) -> Iterator[tuple[str, str]]:
     for passkey in Passkey.objects.filter(user=user):
         used, name = passkey.last_used_at, format_html("{} · {}", _("Passkey"), passkey)
         yield name, _("Last used on %(day)s") % _day(used) if used else _("Added on %(day)s") % _day(passkey.created_at)
-    for label, identity in registry.labelled(Identity.objects.filter(user=user)):
-        yield format_html("{} · {}", label, identity), _("Last used on %(day)s") % _day(identity.last_used_at)
     codes = Count("recovery_codes", Q(recovery_codes__used_at=None), distinct=True)
     browsers = Count("trusted_browsers", Q(trusted_browsers__expires_at__gt=timezone.now()), distinct=True)
     found = User.objects.filter(pk=user.pk).annotate(codes=codes, browsers=browsers)

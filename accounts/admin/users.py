@@ -61,7 +61,7 @@ class UserAdmin(
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
         (_("Permissions"), {"fields": ("is_active", *PRIVILEGE_FIELDS)}),
-        (_("Two-step verification"), {"fields": ("factors",)}),
+        (_("Security"), {"fields": ("factors", "identities")}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
@@ -73,7 +73,7 @@ class UserAdmin(
             },
         ),
     )
-    readonly_fields = ("factors", "last_login", "date_joined")
+    readonly_fields = ("factors", "identities", "last_login", "date_joined")
     inlines = (SessionInline,)
 
     def get_urls(self) -> list[URLPattern]:

@@ -36,6 +36,7 @@ Reason = RefreshToken.Reason
 @sensitive_variables()
 def _login(request: Request) -> HttpResponse:
     """Sign in, and return a pair of tokens."""
+    throttle.enter(request, throttle.SIGN_IN)
     username, password = body(request, "username", "password")
     account = throttle.account_key(username)
     throttle.hit(request, throttle.SIGN_IN, account, password)

@@ -79,10 +79,13 @@ def removed(request: Request, kind: SecurityEvent.Kind) -> None:
     tell(request, kind)
 
 
-def tell(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False) -> None:
-    """Leave an event of this change of the user's factors, and a mail, which says if the browser has made it."""
+def tell(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False, provider: str = "") -> None:
+    """Leave an event of this change of the user's factors, and a mail.
+
+    That says if the browser has made it, or which `provider` it is about.
+    """
     SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
-    alerts.notify_all("factors_changed", request.user, request, change=str(kind), unasked=unasked)
+    alerts.notify_all("factors_changed", request.user, request, change=str(kind), unasked=unasked, provider=provider)
 
 
 def overview(user: User) -> dict[str, object]:

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('issuer', models.CharField(max_length=200, verbose_name='issuer')),
                 ('subject', models.CharField(max_length=255, verbose_name='subject')),
                 ('email', models.CharField(blank=True, max_length=254, verbose_name='email address')),
+                ('owns_email', models.BooleanField(default=False, editable=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='added')),
                 ('last_used_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last used')),
                 ('user', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='identities', to=settings.AUTH_USER_MODEL, verbose_name='user')),

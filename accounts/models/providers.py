@@ -32,6 +32,7 @@ class Identity(models.Model):
     issuer = models.CharField(_("issuer"), max_length=200)
     subject = models.CharField(_("subject"), max_length=LONGEST_SUBJECT)
     email = models.CharField(_("email address"), max_length=254, blank=True)  # as the provider told it last
+    owns_email = models.BooleanField(default=False, editable=False)  # whether the provider vouched for it, believed
     created_at = models.DateTimeField(_("added"), default=timezone.now)
     last_used_at = models.DateTimeField(_("last used"), default=timezone.now)
 

@@ -206,6 +206,8 @@ class SecurityEvent(models.Model):
         related_name="+",
     )
 
+    how = ""  # a sign-in was done, in words: accounts.account.sessions.add_how
+
     objects: ClassVar[SecurityEventManager] = SecurityEventManager()
 
     class Meta:

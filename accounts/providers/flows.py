@@ -10,7 +10,7 @@ from hashlib import sha256
 from secrets import token_urlsafe
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlsafe_base64_encode
 
@@ -123,10 +123,15 @@ def set_cookie(response: HttpResponseBase, secret: str) -> None:
     )
 
 
-def _answer(sent: object) -> dict[str, str]:
-    """Return the parameters of an answer; one that is doubled or too long is as good as none (RFC 6749 §3.1)."""
-    found = {name: sent.getlist(name) for name in ANSWER}  # type: ignore[attr-defined]
-    return {name: each[0] for name, each in found.items() if len(each) == 1 and len(each[0]) <= LONGEST_ANSWER}
+def _answer(sent: QueryDict) -> dict[str, str]:
+    """Return the parameters of an answer: none if one is doubled, too long, or not of printable ASCII (RFC 6749)."""
+    found = {name: sent.getlist(name) for name in ANSWER if name in sent}
+    well_formed = all(len(each) == 1 and _is_well_formed(each[0]) for each in found.values())
+    return {name: each[0] for name, each in found.items()} if well_formed else {}
+
+
+def _is_well_formed(value: str) -> bool:
+    return len(value) <= LONGEST_ANSWER and value.isascii() and value.isprintable()
 
 
 def _derived(purpose: str, secret: str) -> str:

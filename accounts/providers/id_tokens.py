@@ -4,7 +4,6 @@ from hashlib import sha256, sha384, sha512
 from typing import Any
 
 import jwt
-from django.utils.crypto import constant_time_compare
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.providers import client
@@ -28,11 +27,11 @@ def verify(provider: Provider, jwks_uri: str, token: object, nonce: str, access_
             audience=provider.client_id,
             issuer=provider.issuer,
             leeway=LEEWAY,
-            options={"require": ["iss", "sub", "aud", "exp", "iat", "nonce"]},
+            options={"require": ["iss", "sub", "aud", "exp", "iat", "nonce"], "enforce_minimum_key_length": True},
         )
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise ProviderError(f"The ID token is not valid: {error}"[:300]) from error
-    if not isinstance(claims["nonce"], str) or not constant_time_compare(claims["nonce"], nonce):
+    if claims["nonce"] != nonce:
         raise ProviderError("The ID token is of another flow.")
     # PyJWT takes a token for several; then `azp` says who it was issued to.
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
@@ -53,10 +52,10 @@ def _key(provider: Provider, jwks_uri: str, kid: object) -> Any:
 
 
 def _keys(document: object) -> list[dict[str, Any]]:
-    """Return the keys for signatures in a JWK Set, of whatever shape it is."""
+    """Return the public keys for signatures in a JWK Set, of whatever shape it is."""
     keys = document.get("keys") if isinstance(document, dict) else None
     found = [jwk for jwk in keys if isinstance(jwk, dict)] if isinstance(keys, list) else []
-    return [jwk for jwk in found if jwk.get("use", "sig") == "sig"]
+    return [jwk for jwk in found if jwk.get("use", "sig") == "sig" and "d" not in jwk]
 
 
 def _half_hash(provider: Provider, access_token: object) -> str:

@@ -38,9 +38,9 @@ def find_or_sign_up(request: HttpRequest, provider: Provider, person: Person) ->
             return _sign_up(request, provider, person)
         except IntegrityError:  # They have just signed up in another tab.
             identity = _find(provider, person)
-    if identity is None or not identity.user.is_active:
+    used = {"last_used_at": timezone.now(), "email": person.email, "owns_email": person.owns_email}
+    if identity is None or not identity.user.is_active or not Identity.objects.filter(pk=identity.pk).update(**used):
         raise ProviderError("The account is closed.", _("This account is closed."))
-    Identity.objects.filter(pk=identity.pk).update(last_used_at=timezone.now(), email=person.email)
     return identity.user
 
 
@@ -62,7 +62,7 @@ def offered(flow: ProviderFlow) -> tuple[Provider, Person] | None:
     """Return who was offered in `flow`, and by which provider; or None."""
     name, subject, email = flow.offered or ("", "", "")
     provider = registry.find(name)
-    return (provider, Person(subject, email)) if provider else None
+    return (provider, Person(subject, email, owns_email=True)) if provider else None
 
 
 def accept(request: Request, flow: ProviderFlow) -> Provider | None:
@@ -86,14 +86,17 @@ def _link(request: Request, provider: Provider, person: Person) -> None:
         identity, mine = _find(provider, person), Identity.objects.filter(user=request.user)
         if identity and identity.user_id == request.user.pk:
             return
+        taken = ProviderError("Somebody else has it.", _("That %(provider)s account belongs to another user.") % words)
         if identity:
-            raise ProviderError(
-                "Somebody else has it.", _("That %(provider)s account belongs to another user.") % words
-            )
+            raise taken
         if mine.count() >= MAX_IDENTITIES:
             raise ProviderError("Too many.", _("You can't add more. Remove one that you don't use first."))
-        _add(request.user, provider, person)
-        enrolment.tell(request, Kind.PROVIDER_ADDED)
+        try:
+            with transaction.atomic():
+                _add(request.user, provider, person)
+        except IntegrityError:  # They have just signed up with it elsewhere.
+            raise taken from None
+        enrolment.tell(request, Kind.PROVIDER_ADDED, provider=str(provider))
 
 
 def unlink(request: Request, identity: Identity) -> bool:
@@ -103,14 +106,15 @@ def unlink(request: Request, identity: Identity) -> bool:
         if not has_other_way_in(identity):
             return False
         Identity.objects.filter(pk=identity.pk).delete()
-        enrolment.tell(request, Kind.PROVIDER_REMOVED)
+        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=registry.labelled([identity])[0][0])
     return True
 
 
 def has_other_way_in(identity: Identity) -> bool:
     """Return whether its user could still sign in without `identity`."""
     user = User.objects.get(pk=identity.user_id)
-    others = Identity.objects.filter(user=user).exclude(pk=identity.pk)
+    issuers = [provider.issuer for provider in registry.providers()]  # of those that still count
+    others = Identity.objects.filter(user=user, issuer__in=issuers).exclude(pk=identity.pk)
     return user.has_usable_password() or others.exists() or Passkey.objects.filter(user=user).exists()
 
 
@@ -126,13 +130,17 @@ def _find(provider: Provider, person: Person) -> Identity | None:
 
 
 def _add(user: User, provider: Provider, person: Person) -> None:
+    key = Identity.key_of(provider.issuer, person.subject)
+    # Of a user whom release 0.1.0 has deleted, it is left.
+    Identity.objects.filter(key=key).exclude(user__in=User.objects.all()).delete()
     Identity.objects.create(
-        key=Identity.key_of(provider.issuer, person.subject),
+        key=key,
         user=user,
         provider=provider.name,
         issuer=provider.issuer,
         subject=person.subject,
         email=person.email,
+        owns_email=person.owns_email,
     )
 
 

@@ -6,6 +6,8 @@ from time import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from django.utils.translation import gettext as _
+
 from accounts.models import ProviderFlow
 from accounts.models.factors import digest
 from accounts.models.providers import LONGEST_SUBJECT
@@ -16,9 +18,9 @@ from accounts.providers.registry import Provider
 
 Purpose = ProviderFlow.Purpose
 
-# Of RFC 8176 what users can show; that their browser is trusted ("rba") only this site can say.
-AMR = {"face", "fpt", "hwk", "iris", "kba", "mca", "mfa", "otp", "pin", "pop", "pwd", "sc", "sms", "swk", "tel", "user"}
-MAX_AMR = 8
+# Of RFC 8176 what users can show; that their browser is trusted ("rba") only this site can say. A session has room for
+# all of these and its own.
+AMR = ("pwd", "pin", "otp", "sms", "tel", "hwk", "swk", "sc", "face", "fpt", "iris", "user", "mfa")
 LONGEST_ACR = 32
 
 
@@ -49,10 +51,12 @@ def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str
     metadata = _metadata(provider)
     # One provider must not pass its answer off as another's (RFC 9207).
     promised = metadata.get("authorization_response_iss_parameter_supported") is True
-    if answer.get("iss", "" if promised else provider.issuer) != provider.issuer:
+    if answer.get("iss", "" if promised else metadata["issuer"]) != metadata["issuer"]:
         raise ProviderError("The answer is another issuer's.")
     if "error" in answer or not answer.get("code"):
-        raise ProviderError(f"The provider has refused: {answer.get('error', '')!r:.100}")
+        cancelled = _("You cancelled signing in with %(provider)s.") % {"provider": provider}
+        sentence = cancelled if answer.get("error") == "access_denied" else ""
+        raise ProviderError(f"The provider has refused: {answer.get('error', '')!r:.100}", sentence)
     sent = {
         "grant_type": "authorization_code",
         "code": answer["code"],
@@ -67,7 +71,9 @@ def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str
     nonce = flows.nonce(secret)
     claims = id_tokens.verify(provider, metadata["jwks_uri"], tokens.get("id_token"), nonce, tokens.get("access_token"))
     if flow.purpose == Purpose.REAUTHENTICATE:
-        _check_auth_time(claims.get("auth_time"), flow.created_at)
+        _check_auth_time(provider, claims.get("auth_time"), flow.created_at)
+    if claims.get("email") is None and "userinfo_endpoint" in metadata:
+        claims |= _userinfo(provider, metadata["userinfo_endpoint"], tokens, claims["sub"])
     return _person(provider, claims)
 
 
@@ -75,13 +81,15 @@ def _metadata(provider: Provider) -> dict[str, Any]:
     """Return what the provider says of itself. Raise ProviderError."""
     if provider.kind == "github":
         return github.metadata(provider)
+
+    def check(metadata: Any) -> None:
+        if not isinstance(metadata, dict) or metadata.get("issuer") != provider.issuer:
+            raise ProviderError(f"{url} is another issuer's.")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            client.checked_url(provider, metadata.get(name))
+
     url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
-    metadata = client.kept(provider, url)
-    if not isinstance(metadata, dict) or metadata.get("issuer") != provider.issuer:
-        raise ProviderError(f"{url} is another issuer's.")
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        client.checked_url(provider, metadata.get(name))
-    return metadata
+    return client.kept(provider, url, check=check)
 
 
 def _authenticated(
@@ -95,26 +103,38 @@ def _authenticated(
     return sent, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
-def _check_auth_time(auth_time: object, asked_at: datetime) -> None:
+def _userinfo(provider: Provider, url: object, tokens: dict[str, Any], subject: str) -> dict[str, Any]:
+    """Return what the provider keeps out of ID tokens (OpenID Connect Core §5.3 and §5.4). Raise ProviderError."""
+    claims = client.fetch(provider, url, headers=client.bearer(tokens))
+    if not isinstance(claims, dict) or claims.get("sub") != subject:
+        raise ProviderError("The userinfo is not that of the ID token's subject.")
+    return {name: claims.get(name) for name in ("email", "email_verified", "preferred_username")}
+
+
+def _check_auth_time(provider: Provider, auth_time: object, asked_at: datetime) -> None:
     """Refuse an authentication that was before it was asked for: the provider must have asked anew."""
     earliest, latest = asked_at.timestamp() - id_tokens.LEEWAY, time() + id_tokens.LEEWAY
     if isinstance(auth_time, bool) or not isinstance(auth_time, int | float) or not earliest <= auth_time <= latest:
-        raise ProviderError("The provider has not asked anew.")
+        text = _("%(provider)s didn't ask you to sign in again. To confirm it's you, sign out here and sign in again.")
+        raise ProviderError("The provider has not asked anew.", text % {"provider": provider})
 
 
 def _person(provider: Provider, claims: dict[str, Any]) -> Person:
     """Return what counts of the claims, whose types nobody has checked but those that PyJWT knows."""
     subject, email, name = claims["sub"], valid_email(claims.get("email")), claims.get("preferred_username")
-    if not (0 < len(subject) <= LONGEST_SUBJECT and subject.isascii() and subject.isprintable()):
+    if not subject or not _is_short_text(subject, LONGEST_SUBJECT):
         raise ProviderError("The subject is not one.")
     amr, acr = claims.get("amr"), claims.get("acr")
     believed = provider.trusted_for_authentication
-    known = [each for each in amr if isinstance(each, str) and each in AMR] if isinstance(amr, list) else []
     return Person(
         subject=subject,
         email=email,
         owns_email=bool(email) and provider.trusted_for_emails and claims.get("email_verified") is True,
         name=name if isinstance(name, str) else "",
-        amr=tuple(known[:MAX_AMR]) if believed else (),
-        acr=acr if believed and isinstance(acr, str) and acr.isprintable() and len(acr) <= LONGEST_ACR else "",
+        amr=tuple(each for each in AMR if each in amr) if believed and isinstance(amr, list) else (),
+        acr=acr if believed and isinstance(acr, str) and _is_short_text(acr, LONGEST_ACR) else "",
     )
+
+
+def _is_short_text(value: str, longest: int) -> bool:
+    return len(value) <= longest and value.isascii() and value.isprintable()

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
-from accounts.security.normalization import normalize_email
+from accounts.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +20,8 @@ class Person:
 
 
 def valid_email(email: object) -> str:
-    """Return `email` as this site writes it, or "" if it is none."""
+    """Return `email` as this site writes it, or "" if it is none that an account could have."""
     try:
-        validate_email(email if isinstance(email, str) else "")
+        return str(User._meta.get_field("email").clean(email if isinstance(email, str) else "", None))
     except ValidationError:
         return ""
-    return normalize_email(str(email))

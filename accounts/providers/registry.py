@@ -1,13 +1,22 @@
-"""Tell which providers there are: PROVIDERS, which project/environment.py has checked."""
+"""Tell which providers there are: PROVIDERS, which accounts/providers/configuration.py has checked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from accounts.models import Identity
+from accounts.providers.configuration import GITHUB, SCOPES
 
-GITHUB = "https://github.com"
+# How providers that everybody knows write themselves, by the host of their issuer. Their logos are templates/icons.
+BRANDS = {
+    "accounts.google.com": "Google",
+    "appleid.apple.com": "Apple",
+    "github.com": "GitHub",
+    "gitlab.com": "GitLab",
+    "login.microsoftonline.com": "Microsoft",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,7 @@ class Provider:
     issuer: str = GITHUB
     label: str = ""
     kind: str = "oidc"  # or "github"
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    scopes: tuple[str, ...] = SCOPES["oidc"]
     algorithm: str = "RS256"  # of ID tokens: no other is accepted
     response_mode: str = "query"  # or "form_post"
     trusted_for_emails: bool = False  # whether an email that it calls verified counts as confirmed
@@ -28,12 +37,27 @@ class Provider:
     private_network: bool = False  # whether its servers may have private addresses
 
     def __str__(self) -> str:
-        return self.label or self.name.capitalize()
+        return self.label or self.brand or self.name.capitalize()
+
+    @property
+    def brand(self) -> str:
+        """Return the name of its brand, if that is one of BRANDS."""
+        return "GitHub" if self.kind == "github" else BRANDS.get(urlsplit(self.issuer).hostname or "", "")
+
+    @property
+    def logo(self) -> str:
+        """Return the template with its logo, or ""."""
+        return f"icons/{self.brand.lower()}.svg" if self.brand else ""
+
+    @property
+    def asks_anew(self) -> bool:
+        """Return whether it can be told to ask users to sign in anew; Google and GitHub can't."""
+        return self.brand not in ("GitHub", "Google")
 
 
 def providers() -> list[Provider]:
     """Return all providers, in the order of their buttons."""
-    return [Provider(**each) for each in settings.PROVIDERS]
+    return [Provider(**{"scopes": SCOPES[each.get("kind", "oidc")], **each}) for each in settings.PROVIDERS]
 
 
 def find(name: str) -> Provider | None:

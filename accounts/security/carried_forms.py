@@ -1,6 +1,6 @@
-"""Carry a form through the sign-in, if its user's session had ended by the time they sent it.
+"""Carry a form through the sign-in, if its user's session had ended when they sent it, or to a provider and back.
 
-A hidden field of the sign-in page holds it. It is encrypted because somebody else may be sitting there by then, and
+A hidden field of the page that asks holds it. It is encrypted because somebody else may be sitting there by then, and
 because only what was made here is ever sent on: a form of this site, which had passed the CSRF check, to its own URL.
 """
 
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.crypto import salted_hmac
 from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.security.reauthentication import fields_to_carry
 from accounts.types import Request
 
 FIELD = "carried_form"
+REAUTHENTICATION = "proof"  # prefix of the fields of the form that interrupts others
 LIFETIME = 60 * 60  # seconds, in which whoever was called away should be back
 LONGEST = 64 * 1024  # bytes; the page that carries it should stay light
 _SALT = "accounts.security.carried_forms"
@@ -51,6 +51,21 @@ def carry(request: Request) -> str:
     return _cipher().encrypt(json.dumps([subjects.pop(), url, fields]).encode()).decode()
 
 
+def original_form(request: HttpRequest) -> QueryDict:
+    """Return the submitted form, without the fields of the reauthentication and the CSRF token."""
+    sent = request.POST.copy()
+    for name in [name for name in sent if name.startswith(f"{REAUTHENTICATION}-") or name == "csrfmiddlewaretoken"]:
+        del sent[name]
+    sent._mutable = False
+    return sent
+
+
+def fields_to_carry(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return the names and values of the submitted form, without its passwords."""
+    fields = original_form(request).lists()
+    return [(name, value) for name, values in fields if "password" not in name.lower() for value in values]
+
+
 def checked(value: str) -> str:
     """Return `value` if `carry` has encrypted it, else ""."""
     return value if _decrypted(value) else ""
@@ -65,14 +80,15 @@ def restore(value: str, user: User) -> CarriedForm | None:
     return CarriedForm(url, fields) if subject == str(user.pk) else None
 
 
-def resume(request: Request, value: str, back: str) -> HttpResponse | None:
+def resume(request: Request, value: str, back: str, *, confirmed: bool = False) -> HttpResponse | None:
     """Return a page on which the user, who has just signed in, can send their form; or None, with a message.
 
-    `back` is where they go if they would rather not. Who has requested deletion has to decide about that first.
+    Or they have `confirmed` who they are. `back` is where they go if they would rather not. Who has requested deletion
+    has to decide about that first.
     """
     form = None if getattr(request.user, "deletion_due_at", None) else restore(value, request.user)
     if form is not None:
-        return render(request, "accounts/carried_form.html", {"carried": form, "back": back})
+        return render(request, "accounts/carried_form.html", {"carried": form, "back": back, "confirmed": confirmed})
     text = _("The form from before you signed in wasn't sent. If it was yours, please fill it in again.")
     messages.warning(request, text)
     return None

@@ -6,7 +6,7 @@ import sys
 from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore, Lock, get_native_id
+from threading import BoundedSemaphore, Condition, get_native_id
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -15,10 +15,10 @@ from django.http import HttpRequest
 
 Hashed = TypeVar("Hashed")
 
-# A hash takes 64 MiB and, with its four lanes, every core of a small machine. Two at once keep the cores busy; a third
-# would only slow all three down. So a burst of sign-ins costs a process at most 128 MiB, and the rest of them wait
-# without having allocated any memory.
-SLOTS = BoundedSemaphore(2)
+CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1))
+# A hash takes 64 MiB and, with its four lanes, all the cores that it gets: all but one, which is left to pages. So a
+# second hash at once only takes turns with the first one, unless there are more cores than two.
+SLOTS = 1 if len(CORES) <= 2 else 2
 MIN_SALT, MIN_DIGEST = 8, 4  # bytes (RFC 9106 §3.1)
 NICE = 10  # of 19: other busy threads get nine times as much of a core
 
@@ -27,29 +27,45 @@ class HashQueue:
     """Bound how many requests hash, or wait for it: each holds a thread until it is answered.
 
     `places` is half of the threads of this process (project/server.py), so that the others answer everybody else. A
-    request takes a place before anything is hashed, which throttle.hit does, and leaves it when it is answered.
+    request enters before it does anything that costs, which throttle.enter does, and leaves when it is answered.
     """
 
     def __init__(self, places: int) -> None:
         self.places = places
+        # Weak, so that a request that is lost is none that others wait for.
         self._requests: WeakSet[HttpRequest] = WeakSet()
-        self._lock = Lock()
+        self._working: WeakSet[HttpRequest] = WeakSet()
+        self._left = Condition()
 
     def take(self, request: HttpRequest, share: float) -> bool:
         """Take a place, once for each request; return False if this `share` of all places is taken."""
-        with self._lock:
+        with self._left:
             if len(self._requests - {request}) >= max(1, int(self.places * share)):
                 return False
             self._requests.add(request)
         return True
 
+    def wait(self, request: HttpRequest) -> None:
+        """Wait, in its place, until fewer than SLOTS others are at work.
+
+        What a sign-in does besides hashing would keep pages waiting for the interpreter, if a crowd did it at once.
+        """
+        with self._left:
+            while len(self._working - {request}) >= SLOTS:
+                self._left.wait(1)
+            self._working.add(request)
+
     def leave(self, request: HttpRequest) -> None:
         """Leave the place, if the request has one."""
-        with self._lock:
-            self._requests.discard(request)
+        if request in self._requests:
+            with self._left:
+                self._requests.discard(request)
+                self._working.discard(request)
+                self._left.notify()
 
 
 queue = HashQueue(places=32)
+_slots = BoundedSemaphore(SLOTS)  # also for who hashes without a place, such as a command
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -75,16 +91,14 @@ class Argon2Hasher(Argon2PasswordHasher):
 
 
 def _hash_in_slot(make: Callable[[str, str], Hashed], password: str, other: str) -> Hashed:
-    """Call `make` in one of the slots, in a thread of lower priority, which Argon2's own threads inherit.
-
-    While fifty users sign in on two cores, one page in a hundred takes 10 ms, and without this thread 80 to 260 ms.
-    """
-    with SLOTS, ThreadPoolExecutor(1, initializer=_lower_priority) as thread:
+    """Call `make` in one of the slots, in a thread that gives way to others, as do Argon2's own, which it starts."""
+    with _slots, ThreadPoolExecutor(1, initializer=_give_way) as thread:
         return thread.submit(make, password, other).result()
 
 
-def _lower_priority() -> None:
-    """Lower the priority of this thread."""
+def _give_way() -> None:
+    """Lower the priority of this thread, and leave one core to others."""
     if sys.platform == "linux":  # Elsewhere only whole processes have a priority.
         this = os.PRIO_PROCESS, get_native_id()
         os.setpriority(*this, max(NICE, os.getpriority(*this)))
+        os.sched_setaffinity(0, CORES - {min(CORES)} or CORES)

@@ -15,7 +15,7 @@ def next_url(request: HttpRequest, default: str = "") -> str:
 def own_url(request: HttpRequest, url: str) -> str:
     """Return `url` if it is a page of this site, else ""."""
     own = url_has_allowed_host_and_scheme(url, request.get_host(), require_https=request.is_secure())
-    return url if own else ""
+    return url if own and url.isprintable() else ""  # No database stores a NUL.
 
 
 def asked_for(request: HttpRequest) -> str:

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 
 from django import forms
 from django.db import transaction
-from django.http import HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
@@ -25,7 +25,7 @@ from accounts.factors.passkey_forms import PasskeyField, refused
 from accounts.factors.webauthn import InvalidResponse, Purpose
 from accounts.models import Identity, SecurityEvent
 from accounts.providers import registry
-from accounts.security import throttle
+from accounts.security import carried_forms, throttle
 from accounts.security.next_url import asked_for, leading_to
 from accounts.security.validators import validate_password_length
 from accounts.types import Request
@@ -58,7 +58,7 @@ def reauthentication_required(view: View) -> View:
         if not is_confirmed(request) and (page := ask(request)):
             return page
         if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
-            request.POST = _original_form(request)  # type: ignore[assignment]
+            request.POST = carried_forms.original_form(request)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
 
     return cast(View, asking)
@@ -186,7 +186,7 @@ class ReauthenticationForm(forms.Form):
     The prefix of its fields is used by no other form.
     """
 
-    prefix = "proof"
+    prefix = carried_forms.REAUTHENTICATION
 
     password = forms.CharField(
         label=gettext_lazy("Password"),
@@ -228,20 +228,15 @@ class PasskeyReauthenticationForm(forms.Form):
         return reauthenticate_by_passkey(self.request, self.cleaned_data["response"])
 
 
-def fields_to_carry(request: Request) -> list[tuple[str, str]]:
-    """Return the names and values of the form that was interrupted, without its passwords."""
-    fields = _original_form(request).lists()
-    return [(name, value) for name, values in fields if "password" not in name.lower() for value in values]
-
-
 def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyReauthenticationForm) -> HttpResponse:
     context: dict[str, object] = {
         "form": form,
         "passkey_form": passkey_form,
         "passkey_options": "",
         "takes_codes": False,
-        "carried": fields_to_carry(request),
+        "carried": carried_forms.fields_to_carry(request),
         "providers": [],
+        "carried_form": "",
         "minutes": REAUTHENTICATION_TIMEOUT // timedelta(minutes=1),
     }
     if "code" in form.fields:
@@ -251,15 +246,6 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
         context["takes_codes"] = codes.has_any(request.user)
     elif registry.providers():
         names = set(Identity.objects.filter(user=request.user).values_list("provider", flat=True))
-        context["providers"] = [provider for provider in registry.providers() if provider.name in names]
+        context["providers"] = [each for each in registry.providers() if each.asks_anew and each.name in names]
+        context["carried_form"] = carried_forms.carry(request)
     return render(request, "accounts/reauthenticate.html", context)
-
-
-def _original_form(request: Request) -> QueryDict:
-    """Return the submitted form that was interrupted, without the fields of the reauthentication and the CSRF token."""
-    sent = request.POST.copy()
-    asked = f"{ReauthenticationForm.prefix}-"
-    for name in [name for name in sent if name.startswith(asked) or name == "csrfmiddlewaretoken"]:
-        del sent[name]
-    sent._mutable = False
-    return sent

@@ -8,6 +8,7 @@ in before has a bucket of its own, which no stranger can block. docs/reference/a
 import logging
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address, ip_network
+from secrets import randbelow
 from typing import NoReturn
 
 from django.core.exceptions import ValidationError
@@ -27,7 +28,7 @@ logger = logging.getLogger("accounts")
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
-RETRY_AFTER = 5  # seconds, in which two cores make some fifty hashes
+RETRY_AFTER = 5  # seconds, in which two cores make some forty hashes
 _SALT = "accounts.security.throttle"
 # Of the places for requests that hash; the others are left to users who are signed in or hold a link from a mail.
 STRANGERS = 0.75
@@ -128,7 +129,7 @@ PASSKEY_SIGNED_IN = replace(SIGNED_IN, name="right passkey")
 # Each visit to a provider costs a row and requests to it; nobody guesses an answer.
 PROVIDER = Limit("provider", visitor=Rate(free=100, first=1, longest=10, window=HOUR))
 PROVIDER_SIGNED_IN = replace(SIGNED_IN, name="right provider")
-PROVIDER_SIGN_UP = replace(SIGN_UP, name="provider sign-up", hashing=0.0)
+PROVIDER_SIGN_UP = replace(SIGN_UP, hashing=0.0)  # counted with the others, as a mailbox gets the mails of both
 
 # Each factor that is added costs a row, an event and mails, and new recovery codes ten hashes.
 ENROLMENT = Limit("enrolment", account=Rate(free=20, first=60, longest=HOUR, window=DAY), hashing=1.0)
@@ -170,13 +171,16 @@ class Throttled(ValidationError):
 
 
 class Overloaded(Throttled):
-    """Report that too many requests are hashing; unlike other attempts, it was not counted."""
+    """Report that too many requests are hashing; unlike other attempts, it was not counted.
+
+    A crowd that was turned away at once does not come back at once.
+    """
 
     status = 503
     countdown = gettext_lazy("We're very busy right now. Please try again in {}.")
 
     def __init__(self) -> None:
-        self.retry_after = RETRY_AFTER
+        self.retry_after = RETRY_AFTER + randbelow(2 * RETRY_AFTER + 1)
         ValidationError.__init__(self, _OVERLOADED, code="overloaded")
 
 
@@ -193,17 +197,27 @@ _MINUTES = ngettext_lazy(
 )
 
 
+def enter(request: HttpRequest, limit: Limit) -> None:
+    """Take a place in the queue for hashes, and wait there, if these attempts hash. Raise Overloaded.
+
+    `hit` does it as well; but a view that strangers may crowd does it first of all, so that whoever has to wait or is
+    turned away costs next to nothing.
+    """
+    if not limit.hashing:
+        return
+    if not hashers.queue.take(request, limit.hashing):
+        _refuse(request, "hashing", Overloaded())
+    hashers.queue.wait(request)
+
+
 def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
     """Count an attempt before it is made, both at `account` and for the visitor. Raise Throttled.
-
-    An attempt that hashes takes a place in the queue first, which is left when the request is answered.
 
     `account` is the user, or what was typed if no account has that name (see `account_key`), so that the response does
     not reveal whether the account exists. A visitor who repeats the same wrong `guess` at the same account is only
     counted among the repeats.
     """
-    if limit.hashing and not hashers.queue.take(request, limit.hashing):
-        _refuse(request, "hashing", Overloaded())
+    enter(request, limit)
     if seconds := _acquire(request, limit, account, guess):
         _refuse(request, limit.name, Throttled(seconds))
     if seconds := _acquire_site(request, limit, account):

@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.account.export import download
+from accounts.account.sessions import add_how
 from accounts.models import SecurityEvent
 from accounts.models.security_event import EVENT_RETENTION
 from accounts.security.reauthentication import reauthentication_required
@@ -20,6 +21,7 @@ _PER_PAGE = 20
 def activity(request: Request) -> HttpResponse:
     """Show what happened to the user's account, the newest first."""
     page = Paginator(SecurityEvent.objects.of(request.user), _PER_PAGE).get_page(request.GET.get("page"))
+    add_how(page, request.user)
     return render(request, "accounts/activity.html", {"page": page, "retention": EVENT_RETENTION})
 
 

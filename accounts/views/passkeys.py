@@ -15,6 +15,7 @@ from accounts.factors.passkey_forms import NewPasskeyForm, PasskeyNameForm, Pass
 from accounts.forms import LoginForm
 from accounts.mails.outbox import absolute_url
 from accounts.models import Passkey
+from accounts.security import throttle
 from accounts.security.next_url import leading_to, next_url
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
@@ -27,6 +28,7 @@ class PasskeySignIn(SignIn):
     """Sign in by a passkey alone: its user was verified by the device, so it counts as both factors."""
 
     authentication_form = PasskeySignInForm  # type: ignore[assignment]
+    limit = throttle.PASSKEY
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """Lead to the page with the form."""

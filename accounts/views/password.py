@@ -152,7 +152,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
             if user.email_verified_at is None:
                 with suppress(EmailTaken):
                     claim(user, user.email)
-            withdrawn = [*recovery.withdraw_requests(self.request, user), *recovery.remove_earlier_providers(user)]
+            withdrawn = [*recovery.withdraw_requests(self.request, user), *recovery.remove_other_providers(user)]
             _tell(self.request, user, Kind.PASSWORD_RESET, withdrawn=withdrawn)
         return recovery.sentences(withdrawn)
 

@@ -1,6 +1,8 @@
 """Sign in with a provider, add and remove one, and confirm by one who it is."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +29,7 @@ from accounts.providers.registry import Provider
 from accounts.security import carried_forms, throttle
 from accounts.security.next_url import own_url
 from accounts.security.reauthentication import reauthenticate_by_provider, reauthentication_required
+from accounts.signals import provider_asked
 from accounts.types import Request
 from accounts.views.sign_in import after_sign_in, is_trusted, require_verification, signed_in
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -47,9 +50,8 @@ def sign_in(request: Request, name: str) -> HttpResponse:
         request,
         _provider(name),
         Purpose.SIGN_IN,
-        next=own_url(request, request.POST.get("next", "")),
         remember="remember" in request.POST,
-        carried_form=carried_forms.checked(request.POST.get(carried_forms.FIELD, "")),
+        **_to_go_on_from(request),
     )
 
 
@@ -71,7 +73,10 @@ def add(request: Request, name: str) -> HttpResponse:
 @require_POST
 def confirm(request: Request, name: str) -> HttpResponse:
     """Send a user to a provider to confirm who they are, and lead on to `next`."""
-    return _leave(request, _provider(name), Purpose.REAUTHENTICATE, next=own_url(request, request.POST.get("next", "")))
+    provider = _provider(name)
+    if not provider.asks_anew:
+        raise Http404
+    return _leave(request, provider, Purpose.REAUTHENTICATE, **_to_go_on_from(request))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -101,6 +106,14 @@ def callback(request: Request, name: str) -> HttpResponse:
     return _posted(request, name) if request.method == "POST" else _answered(request, name)
 
 
+def _to_go_on_from(request: HttpRequest) -> dict[str, str]:
+    """Return what the button of a provider has brought: the page to come back to, and a form that waits."""
+    return {
+        "next": own_url(request, request.POST.get("next", "")),
+        "carried_form": carried_forms.checked(request.POST.get(carried_forms.FIELD, "")),
+    }
+
+
 def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: Any) -> HttpResponse:
     """Return a page that leads to the provider by itself.
 
@@ -110,7 +123,8 @@ def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: A
     throttle.hit(request, throttle.PROVIDER)
     secret = flows.start(request, provider, purpose, **what_for)
     try:
-        url = oidc.authorization_url(provider, secret, purpose, _redirect_uri(provider))
+        with _counted(provider):
+            url = oidc.authorization_url(provider, secret, purpose, _redirect_uri(provider))
         response = render(request, "accounts/providers/leave.html", {"provider": provider, "url": url})
         response.headers["Referrer-Policy"] = "no-referrer"
     except ProviderError as error:
@@ -135,7 +149,9 @@ def _answered(request: Request, name: str) -> HttpResponse:
     provider = _provider(name)
     try:
         flow, secret, answer = flows.take(request, provider)
-        person = oidc.redeem(provider, flow, secret, answer, _redirect_uri(provider))
+        with _counted(provider):
+            person = oidc.redeem(provider, flow, secret, answer, _redirect_uri(provider))
+        provider_asked.send(Provider, name=provider.name, outcome="accepted")
         response = _ACTS[Purpose(flow.purpose)](request, provider, flow, person)
     except ProviderError as error:
         return _failed(request, provider, error)
@@ -154,6 +170,7 @@ def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: P
         return redirect("login")
     throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
+        throttle.hit(request, throttle.RESEND, user.email)
         return require_verification(request, user)
     trusted = is_trusted(request, user)
     tokens = request.tokens
@@ -177,21 +194,35 @@ def _reauthenticate(request: Request, provider: Provider, flow: ProviderFlow, pe
         raise ProviderError("The account is another one.", text)
     if not reauthenticate_by_provider(request, (FEDERATED, *person.amr), person.acr):
         raise ProviderError("A second factor is required.")
-    return redirect(own_url(request, flow.next) or "security")
+    url = own_url(request, flow.next) or reverse("security")
+    carried_form = flow.carried_form and carried_forms.resume(request, flow.carried_form, url, confirmed=True)
+    return carried_form or redirect(url)
 
 
 _ACTS = {Purpose.SIGN_IN: _sign_in, Purpose.LINK: _link, Purpose.REAUTHENTICATE: _reauthenticate}
 
 
 def _check_session(request: Request, flow: ProviderFlow) -> None:
-    """Refuse an answer that was asked for in another session: somebody else may have signed in since."""
-    if not request.user.is_authenticated or request.tokens.row is None or flow.session_id != request.tokens.session_id:
+    """Refuse an answer that was asked for in another session, or whose user is shown somebody else's pages since."""
+    row = request.tokens.row
+    if row is None or row.pk != flow.session_id or row.user_id != request.user.pk:
         raise ProviderError("Another session has asked.")
+
+
+@contextmanager
+def _counted(provider: Provider) -> Iterator[None]:
+    """Tell if a provider fails: an error of which the visitor learns more than that it didn't work is theirs."""
+    try:
+        yield
+    except ProviderError as error:
+        provider_asked.send(Provider, name=provider.name, outcome="refused" if error.sentence else "failed")
+        raise
 
 
 def _failed(request: HttpRequest, provider: Provider, error: ProviderError) -> HttpResponse:
     """Say that it didn't work, and log why. The cookie stays: it may be that of another tab."""
-    logger.warning("Signing in with a provider has failed.", extra={"kind": "provider_failed", "cause": str(error)})
+    about = {"kind": "provider_failed", "provider": provider.name, "cause": str(error)}
+    logger.warning("Signing in with a provider has failed.", extra=about)
     text = _("Signing in with %(provider)s didn't work. Please try again.") % {"provider": provider}
     messages.error(request, error.sentence or text)
     return redirect("security" if request.user.is_authenticated else "login")

@@ -48,6 +48,7 @@ class SignIn(LoginView):
     request: Request
     template_name = "accounts/sign_in.html"
     authentication_form = LoginForm
+    limit = throttle.SIGN_IN
     carried_form = ""  # that of a user whose session had ended when they sent it (accounts/security/carried_forms.py)
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
@@ -59,6 +60,7 @@ class SignIn(LoginView):
         """Ask who it is if what was sent is another form; else sign in."""
         if self.carried_form:
             return self.render_to_response(self.get_context_data(form=LoginForm(request)))
+        throttle.enter(self.request, self.limit)
         self.carried_form = request.POST.get(carried_forms.FIELD, "")
         return super().post(request, *args, **kwargs)
 

@@ -7,9 +7,9 @@ import os
 import selectors
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 PATIENCE = 120  # seconds for an answer
@@ -56,21 +56,39 @@ class Load:
     def run(self, seconds: float, until: Any = lambda: False) -> list[float]:
         """The time that each answer took, one at least. Ends after `seconds`, or once `until()`."""
         took: list[float] = []
+        with self._open() as ready:
+            ended = perf_counter() + seconds
+            while not took or (perf_counter() < ended and not until()):
+                took += [exchange.again() for exchange in self._answered(ready)]
+        return took
+
+    def rate(self) -> float:
+        """Answers a second if each connection waits for one. Nothing is left to do for whoever is next."""
+        began = perf_counter()
+        with self._open() as ready:
+            left = self.connections
+            while left:
+                left -= len(list(self._answered(ready)))
+        return self.connections / (perf_counter() - began)
+
+    @contextmanager
+    def _open(self) -> Iterator[selectors.BaseSelector]:
+        """All connections, each with its first request."""
         with selectors.DefaultSelector() as ready, ExitStack() as stack:
             for _ in range(self.connections):
                 connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 ready.register(connection, selectors.EVENT_READ, _Exchange(connection, self.request))
-            ended = perf_counter() + seconds
-            while not took or (perf_counter() < ended and not until()):
-                answers = ready.select(PATIENCE)
-                if not answers:
-                    raise SystemExit("The server has stopped answering.")
-                for key, _ in answers:
-                    exchange: _Exchange = key.data
-                    if exchange.receive(self.wanted):
-                        took.append(exchange.again())
-        return took
+            yield ready
+
+    def _answered(self, ready: selectors.BaseSelector) -> Iterator[_Exchange]:
+        """Those whose answer is whole by now."""
+        answers = ready.select(PATIENCE)
+        if not answers:
+            raise SystemExit("The server has stopped answering.")
+        for key, _ in answers:
+            if key.data.receive(self.wanted):
+                yield key.data
 
 
 class _Exchange:
@@ -98,10 +116,24 @@ class _Exchange:
         self.connection.sendall(self.request)
 
 
-def arriving(took: Iterable[float], every: float) -> list[float]:
-    """What those would have waited who ask every so many seconds, whoever else still waits: one connection asks anew
-    only when it has its answer, and would count a long standstill once."""
-    return [wait - late * every for wait in took for late in range(1 + int(wait / every))]
+def paced(load: Load, every: float, seconds: float, until: Callable[[], bool] = lambda: False) -> list[float]:
+    """What those wait who ask every so many seconds, one after the other on one connection: each from when it was
+    their turn, so that a long standstill counts for all of them. Ends after `seconds`, or once `until()`."""
+    took: list[float] = []
+    with socket.create_connection(("127.0.0.1", load.port), PATIENCE) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ended = perf_counter() + seconds
+        due = perf_counter()
+        while not took or (due < ended and not until()):
+            if (early := due - perf_counter()) > 0:
+                sleep(early)
+                due = perf_counter()  # what the clock oversleeps is nobody's wait
+            exchange = _Exchange(connection, load.request)
+            while not exchange.receive(load.wanted):
+                pass
+            took.append(perf_counter() - due)
+            due += every
+    return took
 
 
 def percentile(figures: Sequence[float], share: float) -> float:

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("Django", "gunicorn", "PyJWT", "djangorestframework-simplejwt", "django-allauth", "psycopg")
+PACKAGES = ("Django", "gunicorn", "uvicorn", "PyJWT", "djangorestframework-simplejwt", "django-allauth", "psycopg")
 
 
 def load() -> float:

@@ -42,6 +42,16 @@ def database(environment: dict[str, str], name: str, template: str = "template1"
     return {**environment, "BENCHMARKS_POSTGRESQL": url}
 
 
+@contextmanager
+def pooled(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """`environment` with a pgbouncer in transaction mode before its PostgreSQL."""
+    from tests import pgbouncer
+
+    folder, _, name = environment["BENCHMARKS_POSTGRESQL"].partition("@/")[2].rpartition("/")
+    with pgbouncer.pooling(Path(unquote(folder))) as url:
+        yield {**environment, "BENCHMARKS_POSTGRESQL": url.rpartition("/")[0] + f"/{name}"}
+
+
 def version(environment: dict[str, str]) -> str:
     """Of PostgreSQL."""
     import psycopg
@@ -67,6 +77,7 @@ def settings(kind: str) -> dict[str, Any]:
         import environ
 
         found = environ.Env.db_url_config(os.environ["BENCHMARKS_POSTGRESQL"])
+        found["OPTIONS"] = {"prepare_threshold": 5}  # as the site has it
     return {**found, "CONN_MAX_AGE": None}
 
 

@@ -1,6 +1,6 @@
 """What a refresh costs on PostgreSQL, beside the two statements that it is made of, in small tables and in large ones.
 
-`python -m lab.benchmarks.refreshed sojourn|floor|simplejwt ROWS` is a contender. Ours are requests through Django's
+`python -m lab.benchmarks.refreshed sojourn|floor|simplejwt TABLE` is a contender. Ours are requests through Django's
 handler, above the bare view; simplejwt's is its serializer, with rotation and blacklist; the floor is the same SELECT
 and the same guarded UPDATE by psycopg alone. Ours and the floor take other rows each time.
 """
@@ -21,6 +21,7 @@ from .report import Figure, Goal, Line, at_least, at_most, micro
 TITLE = "A refresh and its confirmation"
 NOTE = "On PostgreSQL; the ratio is to the floor in the same table, unless it is said."
 PATIENCE = 1_200  # seconds, to fill a table
+POOLED = "by pgbouncer"
 
 Measure = Callable[[int], rounds.Figures]
 
@@ -32,7 +33,9 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
     for number, table in tables.items():
         for who in ("sojourn", "floor"):
             contenders.append(rounds.Contender("refreshed", who, str(number), environment=table.environment))
-    found = rounds.compare(contenders, effort.rounds, effort.times)
+    with parts.pooled(tables[effort.rows[0]].environment) as pooled:
+        contenders.append(rounds.Contender("refreshed", "sojourn", POOLED, environment=pooled))
+        found = rounds.compare(contenders, effort.rounds, effort.times)
     sleep(1.2 if effort.rounds > 1 else 0)  # PostgreSQL counts what idle connections did within a second
     lines = [line for number in tables for line in _of_table(found, number)]
     lines += _beside(found, *(effort.rows[place] for place in (0, -1))) + _statements(found)
@@ -51,12 +54,13 @@ def _of_table(found: rounds.Figures, number: int) -> list[Line]:
 
 
 def _beside(found: rounds.Figures, least: int, most: int) -> list[Line]:
-    """Ours beside simplejwt's, and in the largest table beside the smallest."""
-    theirs, ours, largest = found["simplejwt 0"], found[f"both {least}"], found[f"both {most}"]
+    """Ours beside simplejwt's; in the largest table, and with pgbouncer between, beside the smallest without."""
+    theirs, (ours, largest, pooled) = found["simplejwt 0"], (found[f"both {table}"] for table in (least, most, POOLED))
     return [
         Line("simplejwt, rotation and blacklist", micro(theirs), theirs / found[f"floor {least}"]),
         Line("… how many of ours, confirmation included, that is", micro(ours), theirs / ours, at_least(3)),
         Line(f"… from {least:,} to {most:,} rows", micro(largest), largest / ours, at_most(1.5)),
+        Line("… with pgbouncer between, in transaction mode", micro(pooled), pooled / ours, at_most(2)),
     ]
 
 

@@ -30,6 +30,7 @@ class Effort:
     entries: int
     sessions: int
     crowd: int
+    connections: int
 
 
 class Contender:

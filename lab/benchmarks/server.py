@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,7 +18,11 @@ from . import load
 CONFIGURATION = Path(__file__).parents[2] / "ops" / "gunicorn.conf.py"
 # structlog loads `rich` where there is one: only the tools of the tests bring it, and each worker would have 9 MB more.
 GUNICORN = "import sys; sys.modules['rich'] = None; from gunicorn.app.wsgiapp import run; run()"
-COMMAND = (sys.executable, "-W", "ignore", "-c", GUNICORN, "--config", str(CONFIGURATION))
+PYTHON = (sys.executable, "-W", "ignore")
+COMMAND = (
+    *(*PYTHON, "-c", GUNICORN),
+    *("--config", str(CONFIGURATION), "--bind", "fd://{fd}", "project.wsgi"),
+)
 PATIENCE = 60  # seconds for the first answer
 
 
@@ -28,8 +32,10 @@ class Server:
     `first_answer` is how many seconds that took, from the start of the process.
     """
 
-    def __init__(self, environment: Mapping[str, str], first: str = "/healthz") -> None:
-        self.environment, self.first = dict(environment), first
+    def __init__(
+        self, environment: Mapping[str, str], first: str = "/healthz", command: Sequence[str] = COMMAND
+    ) -> None:
+        self.environment, self.first, self.command = dict(environment), first, command
 
     def __enter__(self) -> Server:
         began = monotonic()
@@ -37,7 +43,7 @@ class Server:
             self.port: int = listener.getsockname()[1]
             self.said = tempfile.TemporaryFile()
             self.process = subprocess.Popen(  # noqa: S603
-                [*COMMAND, "--bind", f"fd://{listener.fileno()}", "project.wsgi"],
+                [part.format(fd=listener.fileno()) for part in self.command],
                 env=self.environment,
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL,

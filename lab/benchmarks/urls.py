@@ -21,6 +21,23 @@ def hello(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.user.get_username() or "nobody")
 
 
+@login_not_required
+async def async_bare(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("alice")
+
+
+@login_not_required
+async def async_hello(request: HttpRequest) -> HttpResponse:
+    """Who asks, by the token alone."""
+    return HttpResponse(request.user.get_username() or "nobody")
+
+
+@login_not_required
+async def auser(request: HttpRequest) -> HttpResponse:
+    """Who asks, as they are in the database."""
+    return HttpResponse((await request.auser()).get_username() or "nobody")
+
+
 def stateless(request: HttpRequest) -> HttpResponse:
     return HttpResponse(_simplejwt("JWTStatelessUserAuthentication").authenticate(request)[0].username)
 
@@ -46,6 +63,9 @@ def _simplejwt(name: str) -> Any:
 urlpatterns = [
     path("bare/", bare),
     path("hello/", hello),
+    path("async-bare/", async_bare),
+    path("async/", async_hello),
+    path("auser/", auser),
     path("stateless/", stateless),
     path("with-user/", with_user),
     path("allauth/", allauth),

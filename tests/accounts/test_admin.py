@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 
 from accounts.factors import recovery_codes, totp
 from accounts.mails import outbox
-from accounts.models import Authenticator, OutgoingMail, Passkey, SecurityEvent, TrustedBrowser, User
+from accounts.models import Authenticator, Identity, OutgoingMail, Passkey, SecurityEvent, TrustedBrowser, User
 from accounts.models.factors import TRUST_LIFETIME
 from tests.accounts.conftest import sent
 from tests.accounts.mail_contents import link_in
@@ -229,6 +229,7 @@ class TestRows:
         codes = recovery_codes.renew(bob)
         recovery_codes.spend(bob, codes[0])
         Passkey.objects.create(user=bob, name="<Phone>", credential_id="credential", public_key=b"the key")
+        Identity.objects.create(user=bob, provider="acme", subject="7", email="<bob>@example.org")
         TrustedBrowser.objects.create(user=bob, key="a" * 64, expires_at=timezone.now() + TRUST_LIFETIME)
         with CaptureQueriesContext(connection) as queries:
             page = admin.get(change(bob)).content.decode()
@@ -240,6 +241,7 @@ class TestRows:
             f"Passkey · &lt;Phone&gt; · Added on {day}",
             f"Authenticator app · Added on {day}",
             "Recovery codes · 9 left",
+            f"acme · &lt;bob&gt;@example.org · Last used on {day}",
         ):
             assert line in page
         assert "Trusted browsers · 1" in page

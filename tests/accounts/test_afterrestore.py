@@ -15,7 +15,9 @@ from accounts.models import (
     Attempt,
     EmailVerification,
     FactorRemoval,
+    Identity,
     OutgoingMail,
+    ProviderFlow,
     RecoveryCode,
     SecurityEvent,
     TrustedBrowser,
@@ -78,9 +80,10 @@ def test_nothing_comes_back_that_spares_or_removes_a_second_factor(restored):
     FactorRemoval.objects.create(user=restored, due_at=later)
     User.objects.filter(pk=restored.pk).update(factors_leaving=True)
     Attempt.objects.create(user=restored, key="x")
+    ProviderFlow.objects.create(state="x", provider="acme", purpose="sign_in")
     said = after()
     assert "1 removals of second factors" in said and "1 browsers" in said
-    assert not any(model.objects.exists() for model in (TrustedBrowser, FactorRemoval, Attempt))
+    assert not any(model.objects.exists() for model in (TrustedBrowser, FactorRemoval, Attempt, ProviderFlow))
     restored.refresh_from_db()
     assert not restored.factors_leaving
 
@@ -142,7 +145,14 @@ class TestLog:
         assert "Has to get new recovery codes, as some of the restored ones were used or replaced: bob" in said
         assert RecoveryCode.objects.get().head == "cd"
 
-    @pytest.mark.parametrize("kind", [Kind.RIGHTS_CHANGED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED])
+    def test_providers_that_a_reset_removed_sign_nobody_in(self, restored, log):
+        Identity.objects.create(key="x", user=restored, provider="acme", email=restored.email)
+        assert "Has to add accounts elsewhere again" in after(log=[log((1, Kind.PASSWORD_RESET, restored))])
+        assert not Identity.objects.exists()
+
+    @pytest.mark.parametrize(
+        "kind", [Kind.RIGHTS_CHANGED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED, Kind.PROVIDER_REMOVED]
+    )
     def test_what_it_cannot_tell_is_named(self, restored, log, kind):
         assert f"To be looked at ({kind.label}): bob" in after(log=[log((1, kind, restored))])
 

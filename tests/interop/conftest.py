@@ -21,7 +21,7 @@ PLACES = str(2**20)
 @pytest.fixture(scope="session")
 def node_service(tmp_path_factory) -> Path:
     """The Node service and its packages."""
-    return service.installed(tmp_path_factory.mktemp("node") / "service")
+    return service.installed(service.EXAMPLES / "node_service", tmp_path_factory.mktemp("node") / "service")
 
 
 @pytest.fixture(scope="session")

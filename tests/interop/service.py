@@ -59,14 +59,14 @@ def node(folder: Path, log: Path, issuer: str, alg: str) -> Service:
     return Service(folder, [programs() / "bin/node", "service.js"], log, issuer, alg)
 
 
-def installed(folder: Path) -> Path:
-    """A copy of the Node service in `folder` with its packages, exactly those of the lockfile."""
-    there = shutil.copytree(EXAMPLES / "node_service", folder, ignore=shutil.ignore_patterns("node_modules"))
+def installed(program: Path, folder: Path) -> Path:
+    """A copy of a Node program in `folder` with its packages, exactly those of the lockfile."""
+    there = shutil.copytree(program, folder, ignore=shutil.ignore_patterns("node_modules"))
     npm = programs() / "lib/node_modules/npm/bin/npm-cli.js"
     command = [programs() / "bin/node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=there, capture_output=True, text=True, timeout=60)
     if done.returncode:
-        give_up(f"The packages of the Node service cannot be installed: {done.stderr.splitlines()[-1:]}")
+        give_up(f"The packages of {program.name} cannot be installed: {done.stderr.splitlines()[-1:]}")
     return there
 
 

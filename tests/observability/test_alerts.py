@@ -49,6 +49,13 @@ FIRES = {
         },
         {},
     ),
+    "SojournProviderFails": (
+        {
+            "sojourn_providers_total{provider='acme',outcome='failed'}": MANY,
+            "sojourn_providers_total{provider='acme',outcome='accepted'}": "3x60",
+        },
+        {"provider": "acme"},
+    ),
     "SojournMailStuck": ({"sojourn_mails_oldest_seconds": "2000x60"}, {}),
     "SojournManyRevocations": ({"sojourn_revocations_total{reason='admin'}": MANY}, {}),
     "SojournSlowVerification": (
@@ -110,7 +117,11 @@ def scraped():
         "for _ in range(2): text = Client().get('/metrics', headers={'authorization': 'Bearer let-me-read'}).content\n"
         "print(text.decode())"
     )
-    environment = {"DJANGO_SETTINGS_MODULE": "tests.settings", "METRICS_TOKEN": "let-me-read", "LOG_LEVEL": "error"}
+    environment = {
+        **{"DJANGO_SETTINGS_MODULE": "tests.settings", "METRICS_TOKEN": "let-me-read", "LOG_LEVEL": "error"},
+        "PROVIDERS": '[{"name": "acme", "issuer": "https://acme.example.org", "client_id": "us"}]',
+        "PROVIDER_ACME_SECRET": "none",
+    }
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,

@@ -9,6 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from accounts.signals import provider_asked
 from tests.tokens.clock import copy_of, elapse
 from tokens.events import Refusal, Skip, TokenEvent
 from tokens.models import RefreshToken
@@ -25,7 +26,7 @@ ALERTS = re.findall(r"expr: (.+)", RULES)
 EXPIRED = 16 * 60
 VALUES = {
     "event": set(TokenEvent),
-    "outcome": {"opened", "refused", "throttled"},
+    "outcome": {"opened", "refused", "throttled", "accepted", "failed"},
     "reason": {*RefreshToken.Reason, *Refusal, *Skip},
 }
 OF_PROMETHEUS = {"job", "instance"}
@@ -43,6 +44,7 @@ def scraped(bob, sign_in, metrics):
         elapse(EXPIRED, browser, old)
         browser.get("/")
     old.get("/", follow=True)
+    provider_asked.send(None, name="acme", outcome="failed")
     found = metrics()
     without = {family.name: set() for family in found if not family.samples}  # there is no key, and no PostgreSQL
     return without | {sample.name: set(sample.labels) for family in found for sample in family.samples}

@@ -72,6 +72,7 @@ FIRES = {
     "project.W007": {"CONNECTION": {"limit": 97, "pooled": True}},
     "project.W008": {"MEMORY": 1024, "web_concurrency": "8"},
     "accounts.E001": {"GEOIP_PATH": "/no/such/file"},
+    "accounts.E003": {"PROVIDERS": [{"name": "acme", "issuer": "https://acme.example", "client_id": "us"}]},
     "accounts.E002": {"REQUIRE_SECOND_FACTOR_FOR": ["staff", "admins"]},
     "accounts.W001": {"CACHES": LOCMEM},
     "accounts.W002": {"CACHES": LOCMEM, "web_concurrency": "2"},

@@ -120,11 +120,13 @@ class TestValues:
         assert (options["transaction_mode"], options["timeout"]) == ("IMMEDIATE", 20)
         assert "journal_mode=WAL" in options["init_command"]
         database = read()["DATABASES"]["default"]
-        assert database["ENGINE"] == "django.db.backends.postgresql" and database["OPTIONS"] == {"connect_timeout": 5}
+        assert database["ENGINE"] == "django.db.backends.postgresql"
+        assert database["OPTIONS"] == {"connect_timeout": 5, "prepare_threshold": 5}
 
     @pytest.mark.parametrize(("scheme", "name"), [("postgres", "lock_timeout"), ("mysql", "read_timeout")])
     def test_deadlines_are_for_requests_and_the_url_may_change_them(self, read, scheme, name):
-        settings = read(DATABASE_URL=f"{scheme}://host/name?{name}=9&connect_timeout=3")
+        query = f"{name}=9&connect_timeout=3&DISABLE_SERVER_SIDE_CURSORS=true"
+        settings = read(DATABASE_URL=f"{scheme}://host/name?{query}")
         assert settings["DATABASE_DEADLINES"][name] == 9 and len(settings["DATABASE_DEADLINES"]) > 1
         assert settings["DATABASES"]["default"]["OPTIONS"] == {"connect_timeout": 3}
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.providers import client as provider_client
 from tests.factors.conftest import authenticator, enrol  # noqa: F401  (fixtures)
+from tests.observability.conftest import metrics  # noqa: F401
 from tests.providers.issuer import Issuer, running
 
 CALLBACK = "/accounts/login/acme/callback/"

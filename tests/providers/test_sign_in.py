@@ -5,7 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.mails import worker
 from accounts.models import Identity, ProviderFlow, SecurityEvent, User
@@ -53,6 +56,14 @@ class TestSignUp:
         assert user.email_verified_at and is_signed_in(client)
         assert "with Acme" in client.get(reverse("sessions")).content.decode()
 
+    @pytest.mark.parametrize(("subject", "counts"), [("248289761001", True), ("another", False)])
+    def test_the_userinfo_says_what_the_id_token_leaves_out(self, client, issuer, sign_in_with, subject, counts):
+        issuer.without = {"email", "email_verified"}
+        issuer.pages["/userinfo"] = {**issuer.claims, "sub": subject, "preferred_username": "caroline"}
+        sign_in_with(client)
+        found = User.objects.exclude(email_verified_at=None).filter(username="caroline", email="carol@example.org")
+        assert found.exists() is Identity.objects.exists() is counts
+
     def test_next_leads_to_no_other_site(self, client, issuer, sign_in_with):
         assert sign_in_with(client, next="https://evil.example/").headers["Location"] == "/"
 
@@ -94,9 +105,12 @@ class TestSignUp:
             "Your email address is now confirmed"
         ]
 
-    def test_without_an_email_there_is_no_account(self, client, issuer, sign_in_with):
-        issuer.without = {"email"}
-        sign_in_with(client)
+    @pytest.mark.parametrize(
+        "email", [None, "", 7, "carol", "cär@example.org", f"{'x' * 64}@{'x' * 60}.{'y.' * 65}org"]
+    )
+    def test_without_an_email_that_gets_mail_there_is_no_account(self, client, issuer, sign_in_with, email):
+        issuer.claims["email"] = email
+        assert sign_in_with(client).headers["Location"] == reverse("login")
         assert not User.objects.exists()
 
     def test_a_mandatory_confirmation_comes_first(self, client, issuer, settings, sign_in_with):
@@ -104,6 +118,36 @@ class TestSignUp:
         issuer.claims["email_verified"] = False
         assert sign_in_with(client).headers["Location"] == reverse("email_verify")
         assert not is_signed_in(client)
+
+    def test_nobody_learns_of_whom_it_is_but_the_reader_of_its_mail(self, bob, issuer, settings, sign_in_with):
+        del settings.PROVIDERS[0]["trusted_for_emails"]
+        User.objects.filter(pk=bob.pk).update(email_verified_at=bob.date_joined)
+        seen = []
+        for email in ("dave@example.org", bob.email):
+            issuer.claims |= {"sub": email, "email": email}
+            client = Client()
+            with CaptureQueriesContext(connection) as queries:
+                location = sign_in_with(client).headers["Location"]
+            page = client.get(reverse("email_verify")).content.decode().replace(email, "…")
+            seen.append((location, len(queries), "We sent an email to" in page or page.count("…")))
+        worker.send_due()
+        assert seen[0] == seen[1]
+        assert [(each.to, each.subject) for each in mail.outbox] == [
+            (["dave@example.org"], "Confirm your email address"),
+            ([bob.email], "Someone tried to sign up with your email address"),
+        ]
+
+    def test_it_writes_to_a_mailbox_as_seldom_as_any_sign_up(self, issuer, settings, sign_in_with):
+        """Whoever has many accounts elsewhere could have strangers written to by us."""
+        settings.EMAIL_VERIFICATION = "mandatory"
+        issuer.claims["email_verified"] = False
+        assert [sign_in_with(Client()).status_code for _ in range(4)] == [302, 302, 302, 429]
+        settings.EMAIL_VERIFICATION = "optional"
+        email, password = "dave@example.org", {"password1": PASSWORD, "password2": PASSWORD}
+        for number in range(5):
+            Client().post(reverse("signup"), {"username": f"dave{number}", "email": email, **password})
+        issuer.claims |= {"sub": "dave", "email": email}
+        assert sign_in_with(Client()).status_code == 429
 
 
 class TestSignIn:
@@ -322,6 +366,7 @@ class TestLinkAndReauthenticate:
         assert SecurityEvent.objects.filter(user=linked, kind="provider_added").exists()
         worker.send_due()
         assert mail.outbox[0].subject == "Sign-in with another account added"
+        assert "It's an account at Acme." in mail.outbox[0].body
 
     def test_whose_account_it_is_already_keeps_it(self, linked, bob, issuer, sign_in, leave, come_back):
         User.objects.filter(pk=bob.pk).update(email_verified_at=bob.date_joined)
@@ -359,13 +404,23 @@ class TestLinkAndReauthenticate:
         sign_in_with(client)
         RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
         page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
-        assert "Continue with Acme" in page
+        assert "Sign in with Acme" in page
         url = leave(client, reverse("provider_confirm", kwargs={"name": "acme"}), next="/accounts/username/")
         assert "prompt=login&max_age=0" in url
         issuer.claims["auth_time"] = int(time()) - age if isinstance(age, int) else age
-        come_back(client, url)
+        page = client.get(come_back(client, url).headers["Location"]).content.decode()
+        assert ("ask you to sign in again" in page) is not counts
         client.post(reverse("username_change"), {"username": "caroline"})
         assert User.objects.filter(username="caroline").exists() is counts
+
+    @pytest.mark.parametrize("provider", [{"kind": "github"}, {"issuer": "https://accounts.google.com"}])
+    def test_but_none_that_never_asks_anew(self, client, issuer, settings, sign_in_with, provider):
+        sign_in_with(client)
+        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
+        settings.PROVIDERS[0] |= provider
+        page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
+        assert "sign out and sign in again" in page and "Sign in with Acme" not in page
+        assert client.post(reverse("provider_confirm", kwargs={"name": "acme"})).status_code == 404
 
     def test_and_nobody_else(self, client, issuer, sign_in_with, leave, come_back):
         sign_in_with(client)
@@ -375,10 +430,41 @@ class TestLinkAndReauthenticate:
         client.post(reverse("username_change"), {"username": "caroline"})
         assert not User.objects.filter(username="caroline").exists()
 
-    def test_a_reset_removes_what_is_older_than_the_proof_of_the_email(self, client, issuer, sign_in_with):
+    @pytest.mark.parametrize("is_left", [True, False])
+    def test_a_provider_that_was_taken_out_of_the_settings_is_no_way_in(self, client, issuer, sign_in_with, is_left):
+        sign_in_with(client)
+        other = {"provider": "other", "issuer": issuer.url if is_left else "https://gone.example", "subject": "7"}
+        Identity.objects.create(key="x", user=User.objects.get(), **other)
+        client.post(reverse("provider_remove", kwargs={"pk": Identity.objects.get(provider="acme").pk}))
+        assert Identity.objects.filter(provider="acme").exists() is not is_left
+
+    @pytest.mark.parametrize(
+        ("says", "stays"),
+        [
+            ({}, True),
+            ({"email_verified": False}, False),
+            ({"email": "mallory@example.org"}, False),
+        ],
+    )
+    def test_a_reset_leaves_the_providers_that_know_the_owner_of_the_email(
+        self, client, issuer, sign_in, leave, come_back, says, stays
+    ):
+        """A stranger signed up with Carol's email, and added a provider once she had followed the link in the mail."""
+        carol = User.objects.create_user("carol", "carol@example.org", PASSWORD, email_verified_at=timezone.now())
+        sign_in(client, carol)
+        issuer.claims |= says
+        come_back(client, leave(client, reverse("provider_add", kwargs={"name": "acme"})))
+        self.reset_password()
+        assert Identity.objects.exists() is stays and not is_signed_in(client)
+
+    def test_a_reset_removes_those_from_before_the_proof_of_the_email(self, client, issuer, sign_in_with):
         """A stranger who signed up with somebody's email and an account of their own elsewhere keeps no way in."""
         issuer.claims["email_verified"] = False
         sign_in_with(client)
+        self.reset_password()
+        assert not Identity.objects.exists() and not is_signed_in(client)
+
+    def reset_password(self):
         browser = Client()
         browser.post(reverse("password_reset"), {"email": "carol@example.org"})
         worker.send_due()
@@ -386,23 +472,22 @@ class TestLinkAndReauthenticate:
         form = browser.get(urlsplit(link).path).headers["Location"]
         words = f"{PASSWORD} and more"
         browser.post(form, {"new_password1": words, "new_password2": words})
-        assert User.objects.get().check_password(words) and not Identity.objects.exists()
-        assert not is_signed_in(client)
+        assert User.objects.get().check_password(words)
 
 
 class TestGitHub:
-    def test_users_are_known_by_their_number(self, client, issuer, settings, sign_in_with):
+    def test_users_are_known_by_their_number(self, client, issuer, settings, leave, come_back):
         settings.PROVIDERS[0]["kind"] = "github"
         issuer.pages |= {
             "/api/v3/user": {"id": 7, "login": "Octo-Cat"},
             "/api/v3/user/emails": [{"email": "octo@example.org", "primary": True, "verified": True}],
         }
         issuer.sign = {"key": KEY, "algorithm": "RS256"}
-        sign_in_with(client)
+        come_back(client, leave(client), iss=f"{issuer.url}/login/oauth")  # as its metadata has it
         user = Identity.objects.get(subject="7").user
         assert (user.username, user.email) == ("octo-cat", "octo@example.org") and user.email_verified_at
 
-    @pytest.mark.parametrize("number", ["7", True, None, 0, 7.0])
+    @pytest.mark.parametrize("number", ["7", True, None, 0, 7.0, 2**63])
     def test_and_by_nothing_else(self, client, issuer, settings, sign_in_with, number):
         settings.PROVIDERS[0]["kind"] = "github"
         issuer.pages |= {"/api/v3/user": {"id": number, "login": "x"}, "/api/v3/user/emails": []}

@@ -1,7 +1,7 @@
 """Statements that are built once do what the ORM's own do, each time with other values."""
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from tests.tokens.racing import together
 from tokens.core.rotation import Refresh
@@ -37,6 +37,28 @@ def test_each_thread_has_its_own_connection(bob):
     found = together(calls)
     assert [pk for pk, _ in found] == [row.pk for row in rows]
     assert len({id(held) for _, held in found}) == len(rows)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_plans_them_once_and_anew_after_a_migration(bob):
+    row = RefreshToken.objects.start(bob)
+
+    def read():
+        assert RefreshToken.objects.get_live(str(row.pk), str(bob.pk)).user == bob
+
+    for _ in range(6):
+        read()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%all_ended_at%'")
+            assert cursor.fetchone() == (1,)
+        migrating = connection.copy()  # as another process does
+        try:
+            for kind in ("text", "varchar(300)"):
+                migrating.cursor().execute(f"ALTER TABLE tokens_refreshtoken ALTER user_agent TYPE {kind}")
+                read()
+        finally:
+            migrating.close()
 
 
 def state(instance):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.ui.people import PASSWORD
 
@@ -114,6 +114,17 @@ def menu(page: Page) -> None:
     page.locator("header button.account").press("Enter")
 
 
+def leaving(page: Page) -> None:
+    """Off to a provider, but to stay on the page that leads there."""
+
+    def stayed(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace('content="0;', 'content="99999;'))
+
+    page.route("**/accounts/login/github/", stayed)
+    pressed("Sign in with GitHub")(page)
+
+
 def opened(page: Page) -> None:
     """What can be unfolded."""
     page.locator("main summary").press("Enter")
@@ -145,6 +156,8 @@ OPEN = [
         "/accounts/login/",
         act=one_after_another(sent(username="wanda", password=PASSWORD), menu, pressed("Sign out", where="header")),
     ),
+    Picture("provider-leave", "/accounts/login/", act=leaving),
+    Picture("provider-failed", "/accounts/login/github/callback/"),
     Picture("sign-in-carried", PROFILE_AFTER_SIGN_IN, act=one_after_another(*INTERRUPTED)),
     Picture(
         "carried-form",
@@ -218,6 +231,10 @@ OWN = [
     Picture("security-factors", "/accounts/security/", who="petra"),
     Picture("passkey-add", "/accounts/security/", who="bob", act=pressed("Add a passkey")),
     Picture("provider-remove", "/accounts/security/providers/{identity_id}/remove/", who="petra"),
+    Picture("provider-security", "/accounts/security/", who="gwen"),
+    Picture("provider-reauthenticate", "/accounts/export/", who="gwen", act=pressed("Download")),
+    Picture("provider-only", "/accounts/security/", who="gwen", act=followed("Remove GitLab")),
+    Picture("provider-sessions", "/accounts/sessions/", who="gwen"),
     Picture("passkey-name", "/accounts/security/passkeys/{passkey_id}/name/", who="petra"),
     Picture("passkey-remove", "/accounts/security/passkeys/{passkey_id}/remove/", who="petra"),
     Picture("passkey-reauthenticate", "/accounts/security/", who="otto", act=pressed("Add a passkey")),
@@ -323,6 +340,7 @@ ADMIN = [
         ("person-errors", "accounts/user/add/", pressed("Save")),
         ("person", "accounts/user/{bob_id}/change/", None),
         ("person-with-factors", "accounts/user/{petra_id}/change/", None),
+        ("person-of-provider", "accounts/user/{gwen_id}/change/", None),
         ("person-without-sessions", "accounts/user/{wanda_id}/change/", None),
         ("person-hostile", "accounts/user/{hostile_id}/change/", None),
         ("person-close", "accounts/user/{bob_id}/change/", pressed("Close account")),

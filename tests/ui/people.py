@@ -70,6 +70,7 @@ def made() -> dict[str, Any]:
     }
     passkey_id, jars["petra"] = factors_of(petra := person("petra"))
     _, jars["otto"] = factors_of(otto := person("otto"), passkey_only=True, proved=DAY)
+    jars["gwen"] = jar(gwen := without_password("gwen"), user_agent=IPHONE, started=DAY, proved=DAY, method="gitlab")
     _, jars["ida"] = factors_of(ida := person("ida", factors_leaving=True))
     sweep()
     SecurityEvent.objects.create(user=hostile, kind="signed_in", user_agent=AGENT, ip_address=LONG)
@@ -81,6 +82,7 @@ def made() -> dict[str, Any]:
         "here": here_of(bob),
         "session": sessions_of(bob),
         "passkey_id": passkey_id,
+        "gwen_id": gwen.pk,
         "identity_id": identity_of(petra),
         "group_id": Group.objects.create(name="Support").pk,
         "event_id": history_of(bob),
@@ -99,6 +101,15 @@ def person(name: str, first: str = "", last: str = "", **about: Any) -> Any:
     return User.objects.create_user(name, f"{name}@example.org", PASSWORD, **about)
 
 
+def without_password(name: str) -> Any:
+    """Somebody who signs in with a provider alone."""
+    user = person(name)
+    user.leave_password_unchosen()
+    user.save()
+    identity_of(user, "gitlab")
+    return user
+
+
 def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any) -> dict[str, str]:
     """The cookies of a real sign-in, whose row is `about` something. A proof of tomorrow is a fresh one all day."""
     from tokens import cookies, issuing
@@ -114,8 +125,8 @@ def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any
             "method": "password",
             "created_at": now() - started,
             "authenticated_at": now() - proved,
-        },
-        **about,
+            **about,
+        }
     )
     client.cookies[cookies.name_of("reauth")] = issuing.reauth_value(row.get())
     return {name: morsel.value for name, morsel in client.cookies.items()}
@@ -186,12 +197,12 @@ def factors_of(user: Any, passkey_only: bool = False, **about: Any) -> tuple[int
     return passkey.pk, cookies
 
 
-def identity_of(user: Any) -> int:
+def identity_of(user: Any, provider: str = "github") -> int:
     """An account at a provider that `user` signs in with; its key."""
     from accounts.models import Identity
 
-    about = {"provider": "github", "issuer": "https://github.com", "subject": "7", "email": "petra@example.org"}
-    return Identity.objects.create(user=user, key="github", last_used_at=now() - DAY, **about).pk
+    about = {"provider": provider, "issuer": f"https://{provider}.com", "subject": str(user.pk), "email": user.email}
+    return Identity.objects.create(user=user, key=user.username, last_used_at=now() - DAY, **about).pk
 
 
 def removal_of(user: Any, *, started: bool = False) -> str:

@@ -19,6 +19,16 @@ from tests.ui.gallery import Picture
 
 MOMENT = datetime(2025, 11, 21, 14, 30, tzinfo=UTC)  # of every picture
 
+# Of each logo one, and one that has none.
+PROVIDERS = [
+    {"name": "google", "issuer": "https://accounts.google.com"},
+    {"name": "apple", "issuer": "https://appleid.apple.com"},
+    {"name": "microsoft", "issuer": "https://login.microsoftonline.com/common/v2.0"},
+    {"name": "github", "kind": "github"},
+    {"name": "gitlab", "issuer": "https://gitlab.com"},
+    {"name": "uni", "label": "Universität Hamburg Single Sign-on", "issuer": "https://idp.example.org"},
+]
+
 
 class Face(Site):
     """`url` is where it is. What people.py prints is in `jars`, and in `context`, which stand in addresses."""
@@ -33,8 +43,8 @@ class Face(Site):
             EMAIL_URL=f"filemail:///{folder}/mail",
             STATIC_ROOT=f"{folder}/static",
             TOKENS_ACCESS_LIFETIME="3600",
-            PROVIDERS='[{"name": "github", "label": "GitHub", "kind": "github", "client_id": "us"}]',
-            PROVIDER_GITHUB_SECRET="none",
+            PROVIDERS=json.dumps([{"client_id": "us", **provider} for provider in PROVIDERS]),
+            **{f"PROVIDER_{provider['name'].upper()}_SECRET": "none" for provider in PROVIDERS},
         )
         self.folder = folder
         self.context = self._populate()

@@ -12,7 +12,8 @@ from tests.ui.gallery import GALLERY, NAMED
 pytestmark = pytest.mark.once
 
 FACTS = dict.fromkeys(
-    ("session", "here", "bob_id", "petra_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"), UUID(int=0)
+    ("session", "here", "bob_id", "petra_id", "gwen_id", "wanda_id", "hostile_id", "group_id", "event_id", "mail_id"),
+    UUID(int=0),
 )
 FACTS["passkey_id"] = FACTS["identity_id"] = 1
 FACTS |= dict.fromkeys(("reset", "confirm", "undo", "old", "used", "undone", "lost", "leaving"), f"{UUID(int=0)}/token")
@@ -22,7 +23,6 @@ LEAD_ELSEWHERE = {
     "/accounts/confirm/<slug:name>/",
     "/accounts/language/",
     "/accounts/login/<slug:name>/",
-    "/accounts/login/<slug:name>/callback/",
     "/accounts/login/passkey/",
     "/accounts/logout/",
     "/accounts/second-factor/",

@@ -97,7 +97,8 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         end = timezone.now() - KEPT_AFTER_END
         rows = self.on_primary()
         old = rows.filter(expires_at__lt=end, expires_at__gt=end - PRUNED_WITHIN).order_by("expires_at")
-        return rows.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
+        ids = list(old.values_list("pk", flat=True)[:limit])
+        return rows.filter(pk__in=ids).delete()[0] if ids else 0
 
     def _change(self, **values: object) -> int:
         """Change these rows and tell everybody who holds access tokens of theirs to be out of date.

@@ -17,12 +17,14 @@ from django.utils.crypto import get_random_string
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 
+from accounts.account import recovery
 from accounts.account.deletion import GRACE_PERIOD
 from accounts.factors import removal
 from accounts.models import (
     Attempt,
     EmailVerification,
     OutgoingMail,
+    ProviderFlow,
     RecoveryCode,
     SecurityEvent,
     TrustedBrowser,
@@ -35,9 +37,10 @@ Kind = SecurityEvent.Kind
 LOGGED_WITHIN = timedelta(minutes=1)
 # Old copies that were tried may have been withdrawn since.
 READ = {*Kind.values, ACCOUNT_DELETED} - {Kind.COPY_TRIED}
-# The log does not say what these were changed to, or which passkey it was.
+# The log does not say what these were changed to, or which passkey or provider it was.
 LOOK_AT = (
     *(Kind.EMAIL_CHANGED, Kind.EMAIL_RESTORED, Kind.USERNAME_CHANGED, Kind.RIGHTS_CHANGED, Kind.FACTORS_REMOVED),
+    *(Kind.PROVIDER_ADDED, Kind.PROVIDER_REMOVED),
     *(Kind.PASSKEY_ADDED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED),
 )
 
@@ -81,6 +84,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{removal.withdraw_all()} removals of second factors withdrawn.")
             self.stdout.write(f"{TrustedBrowser.objects.all().delete()[0]} browsers no longer trusted.")
             Attempt.objects.all().delete()
+            ProviderFlow.objects.all().delete()
             if log:
                 self.stdout.write(f"{len(lost)} events since {since.isoformat(timespec='seconds')} in the log.")
                 self._repeat(lost)
@@ -121,6 +125,8 @@ def _repeat_for(user: User, happened: dict[str, datetime], blocked: User) -> Ite
         user.copy_password(blocked)
         fields.add("password")
         yield "Has to reset the password, as the restored one is out of date"
+    if Kind.PASSWORD_RESET in happened and recovery.remove_other_providers(user):
+        yield "Has to add accounts elsewhere again, as the reset has removed them"
     used = [happened[kind] for kind in (Kind.RECOVERY_CODE_USED, Kind.RECOVERY_CODES_RENEWED) if kind in happened]
     if used and RecoveryCode.objects.filter(user=user, created_at__lte=max(used)).delete()[0]:
         yield "Has to get new recovery codes, as some of the restored ones were used or replaced"
