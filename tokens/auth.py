@@ -17,6 +17,7 @@ from django.http import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
 from . import client, cookies, issuing, probe, signals, users
+from .authentication import confirm_used
 from .binding import challenges, fallbacks, marks
 from .conf import conf
 from .core.exceptions import RevocationListUnavailable, RevokedToken, UnprovenToken
@@ -122,6 +123,7 @@ def write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
 
 def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
     session = request.tokens
+    may_leave = session.bearer or confirm_used(request)
     if response.status_code >= 500:
         if session.created and session.row:  # nobody will ever hold its tokens
             RefreshToken.objects.filter(pk=session.row.pk).delete()
@@ -133,7 +135,7 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
         if response.status_code >= 400 or session.held:  # a transaction of the view may have undone the end
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.SIGNED_OUT)
         cookies.delete(response)
-    elif session.outgoing and _still_good(session, session.outgoing):
+    elif session.outgoing and may_leave and _still_good(session, session.outgoing):
         offers = _offer_binding(request, response)
         issuing.write(session.outgoing, response, within=conf.bound_lifetime if offers else None)
         if session.reauthenticated and session.row:
@@ -193,7 +195,7 @@ def _still_good(session: RequestSession, outgoing: issuing.Outgoing) -> bool:
     if not session.created and monotonic() - outgoing.made_at > conf.confirm_after / 3:
         record(TokenEvent.LATE, outgoing.access.sid)
         return False
-    return RefreshToken.objects.is_live(outgoing.access.sid)
+    return outgoing.confirms is not None or RefreshToken.objects.is_live(outgoing.access.sid)
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:

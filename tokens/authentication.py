@@ -118,7 +118,7 @@ def authenticate_refresh(
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
             return Authentication(error=dead)
-        row, outcome = _decide(request, claims, judge)
+        row, outcome = _decide(request, claims)
     except TokenError as error:
         return _rejected(session, error)
     if outcome is Outcome.STALE:
@@ -129,15 +129,49 @@ def authenticate_refresh(
     if not judge:
         session.row, session.claims = row, issuing.access_for(row, claims, new=True, until=session.marked_until)
         return Authentication(row.user)
-    record(EVENTS[outcome], claims.sid)
+    due = outcome in (Outcome.CONFIRM, Outcome.BEHIND)
+    if not due:
+        record(EVENTS[outcome], claims.sid)
     _touch(row)
     newer = None if outcome is Outcome.KEEP else issuing.next_refresh(row, claims)
     # Of a session with a key only refresh tokens confirm: a copy of this one must not get the owner's found stale.
     unbound = session.marked_until is None
     access = issuing.access_for(row, newer or claims, new=unbound, until=session.marked_until)
     session.row, session.claims = row, access
-    session.send(session.claims, newer)
+    session.send(session.claims, newer, claims if due else None)
     return Authentication(row.user)
+
+
+def confirm_used(request: TokenRequest) -> bool:
+    """Confirm the refresh token that was used, if it is due. Return whether the tokens made from it may leave.
+
+    That is on the way out, as the same statement says whether the row is live. Another request may have been first
+    meanwhile: with this token, or with a sibling, and then this one is stale from now on.
+    """
+    session = request.tokens
+    outgoing, row = session.outgoing, session.row
+    if outgoing is None or row is None or (used := outgoing.confirms) is None:
+        return True
+    presented = Refresh(used.gen, used.jti)
+    confirmed = _confirm(used.sid, presented)
+    if confirmed is None:  # then the client keeps the refresh token that it has
+        access = issuing.access_for(row, used, new=session.marked_until is None, until=session.marked_until)
+        session.outgoing = replace(outgoing, access=access, refresh=None, confirms=None)
+        record(TokenEvent.KEPT, used.sid)
+        return True
+    if confirmed:
+        record(EVENTS[rotation.decide(row.confirmed, presented, time(), conf.confirm_after)], used.sid)
+        return True
+    try:
+        row = RefreshToken.objects.get_live(used.sid, used.sub)
+    except RevokedToken:
+        return False
+    if row.confirmed == presented:
+        record(TokenEvent.CHILD, used.sid)
+        return True
+    if not session.bearer:
+        _tell(request, row, used)
+    return False
 
 
 def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> Authentication:
@@ -281,29 +315,19 @@ def _jti_beside(session: RequestSession) -> str | None:
         return ""
 
 
-def _decide(request: TokenRequest, claims: RefreshClaims, judge: bool) -> tuple[RefreshToken, Outcome]:
-    """Return the live row of a refresh token and what to do for its bearer, after confirming what is to be confirmed.
+def _decide(request: TokenRequest, claims: RefreshClaims) -> tuple[RefreshToken, Outcome]:
+    """Return the live row of a refresh token and what to do for its bearer.
 
-    Unless `judge`, nothing is. Raises RevokedToken, UnprovenToken, and InvalidToken for a browser's token in a header
-    or an app's in a cookie (RFC 9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where
-    nothing of the other's protects it.
+    Raises RevokedToken, UnprovenToken, and InvalidToken for a browser's token in a header or an app's in a cookie (RFC
+    9700 §2.2.2): whoever got one out of a jar or out of an app may not go on with it where nothing of the other's
+    protects it.
     """
-    presented = Refresh(claims.gen, claims.jti)
     row = RefreshToken.objects.get_live(claims.sid, claims.sub)
     if row.is_app != request.tokens.bearer:
         raise InvalidToken("A browser's refresh token came in a header, or an app's in a cookie.")
     # Before anything is decided: a copy of the jar must not get its owner signed out by a verdict of reuse.
     request.tokens.marked_until = marks.require(request.tokens.mark, row)
-    outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
-    if not judge or outcome not in (Outcome.CONFIRM, Outcome.BEHIND):
-        return row, outcome
-    confirmed = _confirm(claims.sid, presented)
-    if confirmed is None:
-        return row, Outcome.KEEP
-    if not confirmed:  # another request was first
-        row = RefreshToken.objects.get_live(claims.sid, claims.sub)
-        outcome = rotation.decide(row.confirmed, presented, time(), conf.confirm_after)
-    return row, outcome
+    return row, rotation.decide(row.confirmed, Refresh(claims.gen, claims.jti), time(), conf.confirm_after)
 
 
 def _confirm(sid: str, refresh: Refresh) -> bool | None:

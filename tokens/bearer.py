@@ -12,7 +12,7 @@ from time import time
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from . import auth, issuing
-from .authentication import Authentication, authenticate_access, authenticate_refresh
+from .authentication import Authentication, authenticate_access, authenticate_refresh, confirm_used
 from .core.exceptions import ExpiredToken, InvalidToken
 from .models import RefreshToken
 from .session import RequestSession, TokenRequest
@@ -61,7 +61,10 @@ def refresh(request: TokenRequest) -> Pair:
 def exchange(request: TokenRequest, token: str) -> Pair:
     """Return a new pair for this refresh token; see `refresh`."""
     request.tokens = RequestSession.from_header(refresh=token)
-    request.user = _user(authenticate_refresh(request))
+    user = _user(authenticate_refresh(request))
+    if not confirm_used(request):  # another request was first
+        user = _user(authenticate_refresh(request))
+    request.user = user
     return pair(request.tokens, token)
 
 

@@ -19,11 +19,15 @@ from .models import RefreshToken
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Tokens on their way to the browser; without a `refresh` it keeps the one that it has."""
+    """Tokens on their way to the browser; without a `refresh` it keeps the one that it has.
+
+    They leave once `confirms` is confirmed, the refresh token that they were made from.
+    """
 
     access: AccessClaims
     refresh: RefreshClaims | None
     made_at: float  # by the monotonic clock
+    confirms: RefreshClaims | None = None
 
 
 def root_refresh(row: RefreshToken) -> RefreshClaims:

@@ -154,9 +154,11 @@ class RequestSession:
             except InvalidToken:
                 continue
 
-    def send(self, access: AccessClaims, refresh: RefreshClaims | None = None) -> None:
-        """Have the response carry these tokens."""
-        self.outgoing = Outgoing(access, refresh, monotonic())
+    def send(
+        self, access: AccessClaims, refresh: RefreshClaims | None = None, confirms: RefreshClaims | None = None
+    ) -> None:
+        """Have the response carry these tokens, once `confirms` is confirmed."""
+        self.outgoing = Outgoing(access, refresh, monotonic(), confirms)
 
 
 @cache

@@ -6,6 +6,7 @@ from time import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.models import ProviderFlow
@@ -36,7 +37,7 @@ def authorization_url(provider: Provider, secret: str, purpose: Purpose, redirec
         "code_challenge_method": "S256",
     }
     if provider.kind == "oidc":
-        asked["nonce"] = flows.nonce(secret)
+        asked |= {"nonce": flows.nonce(secret), "ui_locales": get_language() or ""}
     if provider.response_mode != "query":
         asked["response_mode"] = provider.response_mode
     if purpose == Purpose.REAUTHENTICATE:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings as site
@@ -15,6 +16,7 @@ from project.redaction import MAX_LENGTH, PLACEHOLDER, redacted
 from tests.accounts.mail_contents import code_in, link_in
 from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
+from tests.providers.conftest import CALLBACK, _server, issuer, leave  # noqa: F401  (fixtures)
 from tests.tokens.clock import copy_of, elapse, jar
 from tokens.testing import Client
 
@@ -61,13 +63,28 @@ def silent(written, seen):
     """`silent()`: something was written, and none of the secrets."""
 
     def silent():
-        seen.update(User.objects.values_list("password", flat=True))
+        seen.update(User.objects.exclude(password__startswith="!").values_list("password", flat=True))
         secrets = {secret for secret in seen if len(secret) >= 6}
         assert len(secrets) > 5 and written.lines
         for form in (written.text, written.json):
             assert {secret for secret in secrets if secret in form or json.dumps(secret)[1:-1] in form} == set()
 
     return silent
+
+
+@pytest.mark.parametrize("response_mode", ["query", "form_post"])
+def test_signing_in_with_a_provider_and_failing(client, issuer, leave, settings, silent, written, response_mode):  # noqa: F811
+    settings.PROVIDERS[0]["response_mode"] = response_mode
+    for end in (lambda: None, issuer.codes.clear):
+        url = leave(client)
+        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0]}
+        client.seen.add(answer["code"])
+        end()
+        if response_mode == "form_post":
+            Client().post(CALLBACK, answer)
+        client.get(CALLBACK, answer if response_mode == "query" else {})
+    silent()
+    assert written.of("signed_in") and written.of("provider_failed")
 
 
 def test_signing_in_and_failing_refreshing_and_being_copied(client, bob, sign_in, silent, written):

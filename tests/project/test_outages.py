@@ -105,7 +105,8 @@ class TestDatabaseReadOnly:
         here.get("/")
         elapse(SETTLED, here)
         with read_only():
-            assert is_bobs(here.get("/"))
+            assert is_bobs(answer := here.get("/"))
+        assert "__Host-access" in answer.cookies and "__Host-refresh" not in answer.cookies
         assert RefreshToken.objects.get().generation == 1
         assert is_bobs(here.get("/"))
         assert RefreshToken.objects.get().generation == 2

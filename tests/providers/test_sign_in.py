@@ -38,6 +38,7 @@ class TestLeave:
             "client_id": "us",
             "scope": "openid email profile",
             "code_challenge_method": "S256",
+            "ui_locales": "en",
         }
 
     def test_another_site_cannot_press_the_button(self, issuer):

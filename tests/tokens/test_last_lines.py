@@ -169,7 +169,9 @@ class TestRows:
 
 
 class TestAtOnce:
-    def test_whoever_comes_second_to_confirm_is_asked_for_something_newer(self, bob, signed_in, monkeypatch):
+    def test_whoever_comes_second_to_confirm_gets_nothing_and_is_asked_for_something_newer(
+        self, bob, signed_in, monkeypatch
+    ):
         one = signed_in(bob)
         elapse(EXPIRED, one)
         other = copy_of(one)
@@ -183,7 +185,30 @@ class TestAtOnce:
             return RefreshToken.objects.confirm(sid, refresh)
 
         monkeypatch.setattr(RefreshToken.objects, "confirm", second)
+        response = one.get("/who/")
+        assert response.status_code == 200 and {"__Host-access", "__Host-refresh"}.isdisjoint(response.cookies)
+        assert RefreshToken.objects.get().probed_jti is not None  # which leaves its event
         assert one.get("/who/").status_code == 307
+
+    def test_nothing_leaves_and_is_confirmed_of_a_session_that_ends_while_its_view_runs(
+        self, bob, signed_in, monkeypatch
+    ):
+        browser = signed_in(bob)
+        for _ in range(2):
+            elapse(EXPIRED, browser)
+            browser.get("/who/")
+        elapse(EXPIRED, browser)
+
+        def ended(sid, refresh):
+            monkeypatch.undo()
+            RefreshToken.objects.end_all()
+            return RefreshToken.objects.confirm(sid, refresh)
+
+        monkeypatch.setattr(RefreshToken.objects, "confirm", ended)
+        before = RefreshToken.objects.get().generation
+        response = browser.get("/who/")
+        assert {"__Host-access", "__Host-refresh"}.isdisjoint(response.cookies)
+        assert RefreshToken.objects.get().generation == before
 
 
 class TestUsers:

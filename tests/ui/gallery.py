@@ -157,6 +157,7 @@ OPEN = [
         act=one_after_another(sent(username="wanda", password=PASSWORD), menu, pressed("Sign out", where="header")),
     ),
     Picture("provider-leave", "/accounts/login/", act=leaving),
+    Picture("provider-offered", "/accounts/login/", who="offered"),
     Picture("provider-failed", "/accounts/login/github/callback/"),
     Picture("sign-in-carried", PROFILE_AFTER_SIGN_IN, act=one_after_another(*INTERRUPTED)),
     Picture(

@@ -66,6 +66,7 @@ def made() -> dict[str, Any]:
         "mona": many_of(person("mona")),
         "twelve": some_of(person("twelve"), 11),
         "hostile": hostile_of(hostile),
+        "offered": offered_to(wanda),
         **walkers(),
     }
     passkey_id, jars["petra"] = factors_of(petra := person("petra"))
@@ -108,6 +109,18 @@ def without_password(name: str) -> Any:
     user.save()
     identity_of(user, "gitlab")
     return user
+
+
+def offered_to(user: Any) -> dict[str, str]:
+    """The cookie of a browser that is back from a provider, which has named the email of `user`."""
+    from django.conf import settings
+
+    from accounts.models import ProviderFlow
+    from accounts.models.factors import digest
+
+    about = {"purpose": "sign_in", "spent": True, "offered": ["google", "7", user.email]}
+    ProviderFlow.objects.create(state=digest("secret"), provider="google", created_at=now() + DAY, **about)
+    return {settings.PROVIDER_COOKIE_NAME: "secret"}
 
 
 def jar(user: Any, *, started: timedelta, proved: timedelta = -DAY, **about: Any) -> dict[str, str]:

@@ -170,7 +170,8 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         The row count decides, without locks, on every database.
         """
         using = router.db_for_write(self.model)
-        return bool(self._behind.update(using, id=sid, generation=refresh.generation, jti=refresh.jti))
+        now = timezone.now()
+        return bool(self._behind.update(using, id=sid, generation=refresh.generation, jti=refresh.jti, now=now))
 
     def bind(self, row: RefreshToken, key: str, offered_at: datetime) -> bool:
         """Have a live row keep a key, which is for ever once it is proven. Return whether this call did.
@@ -253,9 +254,9 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
 
     @cached_property
     def _behind(self) -> Prepared:
-        generation = self._parameter("generation")
+        generation, now = self._parameter("generation"), Parameter("now", models.DateTimeField())
         return Prepared(
-            lambda: self.filter(pk=self._parameter("id"), generation__lt=generation, revoked_at=None),
+            lambda: self.filter(is_live(now), pk=self._parameter("id"), generation__lt=generation),
             generation=generation,
             jti=self._parameter("jti"),
         )
