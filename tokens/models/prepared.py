@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any, NamedTuple
 
+import django
 from django.db import NotSupportedError, connections, models
 from django.db.models.expressions import Expression
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
+
+# How Django 6.1 loads what was deferred, which it wants to know.
+FETCH_MODE = (models.FETCH_ONE,) if django.VERSION >= (6, 1) else ()  # type: ignore[attr-defined]
 
 
 class Parameter(Expression):
@@ -95,7 +99,7 @@ def _instances(compiler: SQLCompiler, using: str, rows: Iterable[Any]) -> list[A
     info, select = compiler.klass_info, compiler.select
     own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
     names = [column.target.attname for column, *_ in select[own]]
-    populators = get_related_populators(info, select, using)
+    populators = get_related_populators(info, select, using, *FETCH_MODE)
     found = []
     for row in rows:
         instance = info["model"].from_db(using, names, row[own])
