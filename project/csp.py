@@ -5,22 +5,18 @@ Anybody can send a report, so it may only be small, each process logs at most on
 
 import json
 import logging
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import django
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from tokens.decorators import anonymous_only
-
-if TYPE_CHECKING or django.VERSION < (6, 0):
-    from csp.middleware import CSPMiddleware as Middleware
-else:
-    from django.middleware.csp import ContentSecurityPolicyMiddleware as Middleware
 
 logger = logging.getLogger("project")
 
@@ -31,8 +27,18 @@ PAUSE = 1.0  # seconds
 _free_at = float("-inf")
 
 
-class CSPMiddleware(Middleware):
-    """Send the policy of SECURE_CSP: Django's own middleware, or django-csp's before Django 6.0."""
+class CSPMiddleware(MiddlewareMixin):
+    """Send the policy of SECURE_CSP, put together once: no page has one of its own, or needs a nonce."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        directives = settings.SECURE_CSP.items()
+        self.policy = "; ".join(" ".join((name, *([to] if isinstance(to, str) else to))) for name, to in directives)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if not (settings.DEBUG and response.status_code in (404, 500)):  # Django's pages for developers have styles
+            response.headers.setdefault("Content-Security-Policy", self.policy)
+        return response
 
 
 @require_POST

@@ -296,7 +296,6 @@ SECURE_CSP = {
     "frame-ancestors": ["'none'"],
     "report-uri": f"{FORCE_SCRIPT_NAME or ''}/csp-report",  # project/csp.py
 }
-CONTENT_SECURITY_POLICY = {"DIRECTIVES": SECURE_CSP}  # django-csp's name for it, until Django 6.0
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()" for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 )

@@ -73,7 +73,6 @@ def test_is_cut_and_forges_no_line(written):
 
 
 def test_every_page_asks_for_it(client, db):
-    """The policy is the same with Django's middleware and, before Django 6.0, with django-csp's."""
     ours = """default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self';
         connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none';
         report-uri /csp-report"""

@@ -11,7 +11,7 @@ from tests.third_party import pythons
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 ROOT = pythons.REQUIREMENTS.parent
-OLDER = {"django", "django-csp"}  # the one is there in a later version, the other needed before 6.0
+OLDER = {"django"}  # which is there in a later version
 STRICT = ["-W", "error", "-W", "ignore:No directory at"]  # no static file was collected
 ENVIRONMENT = {
     "ALLOWED_HOSTS": "localhost",
