@@ -79,3 +79,9 @@ def test_every_page_asks_for_it(client, db):
     sent = client.get("/").headers["Content-Security-Policy"]
     assert sorted(sent.split("; ")) == sorted(re.split(r";\s+", ours))
     assert client.get("/csp-report").status_code == 405
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_pages_for_developers_have_their_styles(client, db, settings, debug):
+    settings.DEBUG = debug
+    assert ("Content-Security-Policy" in client.get("/there-is-no-such-page/").headers) is not debug
