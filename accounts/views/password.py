@@ -141,7 +141,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
 
         The token is checked again once the user is locked: of two requests that use it at once, only one sets a
         password. Every session ends with the old password. The link was in the mailbox, so it confirms the email as
-        well, unless that is reserved for another account.
+        well, unless that is reserved for another account or whoever has a factor might be somebody else.
         """
         with transaction.atomic():
             user = User.objects.select_for_update().filter(pk=chosen.pk).first()
@@ -149,7 +149,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
                 return None
             user.copy_password(chosen)
             user.save(update_fields=["password"])
-            if user.email_verified_at is None:
+            # A factor, which stays, may be that of a stranger who had signed up with the email of somebody else.
+            if user.email_verified_at is None and not factors_policy.has_factor(user):
                 with suppress(EmailTaken):
                     claim(user, user.email)
             withdrawn = [*recovery.withdraw_requests(self.request, user), *recovery.remove_other_providers(user)]

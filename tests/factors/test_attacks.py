@@ -76,14 +76,34 @@ class TestWhatComesAfterLogin:
         assert (response.status_code, response.url) == (302, leads)
 
 
-def test_whoever_reads_the_mailbox_cannot_have_each_reset_pass_for_a_browser_with_guesses_of_its_own(bob, secret):
+@pytest.fixture
+def reset_by_mail():
+    """Choose a new password by the link in a mail; return the browser."""
+
+    def reset_by_mail(user):
+        link = [urlsafe_base64_encode(str(user.pk).encode()), reset_tokens.make_token(user)]
+        client = Client()
+        form = client.get(reverse("password_reset_confirm", args=link)).url
+        password = "another horse battery"
+        assert client.post(form, {"new_password1": password, "new_password2": password}).status_code == 302
+        return client
+
+    return reset_by_mail
+
+
+def test_whoever_reads_the_mailbox_cannot_have_each_reset_pass_for_a_browser_with_guesses_of_its_own(
+    bob, secret, reset_by_mail
+):
     """The codes of one account share a limit, except in browsers in which its owner has shown one (throttle.py)."""
-    link = [urlsafe_base64_encode(str(bob.pk).encode()), reset_tokens.make_token(bob)]
-    client = Client()
-    form = client.get(reverse("password_reset_confirm", args=link)).url
-    password = "another horse battery"
-    assert client.post(form, {"new_password1": password, "new_password2": password}).status_code == 302
-    assert settings.DEVICE_COOKIE_NAME not in client.cookies
+    assert settings.DEVICE_COOKIE_NAME not in reset_by_mail(bob).cookies
+
+
+def test_a_stranger_with_a_factor_gets_no_email_confirmed_by_its_owner(bob, secret, reset_by_mail):
+    """The stranger has signed up with the email of somebody else, who then says that they forgot their password."""
+    assert bob.email_verified_at is None
+    reset_by_mail(bob)
+    bob.refresh_from_db()
+    assert bob.email_verified_at is None
 
 
 @pytest.fixture
