@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from accounts.providers.configuration import THIS_MACHINE
 from accounts.providers.exceptions import ProviderError
 from accounts.providers.registry import Provider
 
@@ -94,7 +95,7 @@ def checked_url(provider: Provider, url: object) -> SplitResult:
     """Return the parts of a URL that may be used for `provider`: over TLS, but on this machine. Raise ProviderError."""
     try:
         parts = urlsplit(url if isinstance(url, str) and url.isascii() and url.isprintable() else "")
-        local = provider.private_network and parts.hostname in ("localhost", "127.0.0.1", "::1")
+        local = provider.private_network and parts.hostname in THIS_MACHINE
         if parts.hostname and parts.scheme in ("https", *(["http"] if local else [])):
             int(parts.port or 0)  # raises ValueError if it is none
             return parts

@@ -12,6 +12,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 MODES = ("query", "form_post")
 NAMES_TAKEN = ("password", "passkey", "api", "moved", "other")  # tokens.models.choices.Method
 LONGEST_ISSUER = 200
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")  # where plain http will do
 _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(
         ("name", "label", "kind", "issuer", "client_id", "client_secret", "algorithm", "response_mode"), str
@@ -55,7 +56,7 @@ def _lacking(parts: dict[str, Any]) -> Iterator[str]:
         yield f"a client_id, and be of kind {' or '.join(SCOPES)}"
         return
     issuer = parts.get("issuer", GITHUB if kind == "github" else "")
-    if len(issuer) > LONGEST_ISSUER or not _is_issuer(issuer, {"https", "http"} if private else {"https"}):
+    if len(issuer) > LONGEST_ISSUER or not _is_issuer(issuer, private):
         yield "an issuer such as https://accounts.example.org"
     if NEEDED[kind].isdisjoint(map(str, parts.get("scopes", SCOPES[kind]))):
         yield f"the scope {' or '.join(sorted(NEEDED[kind]))}"
@@ -65,9 +66,10 @@ def _lacking(parts: dict[str, Any]) -> Iterator[str]:
         yield f"a response_mode of {' or '.join(MODES)}"
 
 
-def _is_issuer(issuer: str, schemes: set[str]) -> bool:
+def _is_issuer(issuer: str, private: bool) -> bool:
     try:
         url = urlsplit(issuer)
     except ValueError:
         return False
-    return url.scheme in schemes and bool(url.hostname) and not url.query
+    plain = private and url.scheme == "http" and url.hostname in THIS_MACHINE
+    return (url.scheme == "https" or plain) and bool(url.hostname) and not url.query

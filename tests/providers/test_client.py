@@ -168,6 +168,7 @@ class TestSettings:
             {"name": "passkey"},
             {"client_secret": "in the list"},
             {"issuer": "http://acme.example"},
+            {"issuer": "http://acme.example", "private_network": True},
             {"issuer": ""},
             {"issuer": "https://["},
             {"issuer": f"https://{'x' * 200}.example"},
