@@ -29,8 +29,8 @@ class FactorsMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
     def identities(self, user: User) -> SafeString:
         """Return a line for each account elsewhere that signs in to this one."""
         lines = (
-            (label, identity, _("Last used on %(day)s") % _day(identity.last_used_at))
-            for label, identity in registry.labelled(Identity.objects.filter(user=user))
+            (registry.label(identity), identity, _("Last used on %(day)s") % _day(identity.last_used_at))
+            for identity in Identity.objects.filter(user=user)
         )
         return format_html_join("", "<div>{} · {} · {}</div>", lines)
 

@@ -65,9 +65,9 @@ class ProviderFlowQuerySet(models.QuerySet["ProviderFlow"]):
     def over(self) -> "ProviderFlowQuerySet":
         return self.exclude(created_at__gt=timezone.now() - FLOW_LIFETIME)
 
-    def answer(self, answer: dict[str, str]) -> bool:
-        """Keep what a provider has posted, once; return whether this flow waits for it."""
-        return bool(self.open().filter(answer__isnull=True).update(answer=answer))
+    def answer(self, answer: dict[str, str]) -> None:
+        """Keep the first answer that a provider has posted."""
+        self.open().filter(answer__isnull=True).update(answer=answer)
 
     def spend(self) -> bool:
         """Use the flow up; return whether it was open."""

@@ -68,14 +68,13 @@ def challenge(secret: str) -> str:
     return urlsafe_base64_encode(sha256(verifier(secret).encode()).digest())
 
 
-def keep_answer(request: HttpRequest, provider: Provider) -> bool:
-    """Keep what `provider` has posted: that request brings no cookie (SameSite). Return whether a flow waits for it.
+def keep_answer(request: HttpRequest, provider: Provider) -> None:
+    """Keep what `provider` has posted, if a flow waits for it: that request brings no cookie (SameSite).
 
     No stranger can cause a row by it, and the answer of one flow never reaches the browser of another.
     """
     answer = _answer(request.POST)
-    waiting = ProviderFlow.objects.filter(state=answer.get("state", ""), provider=provider.name)
-    return waiting.answer(answer)
+    ProviderFlow.objects.filter(state=answer.get("state", ""), provider=provider.name).answer(answer)
 
 
 def take(request: HttpRequest, provider: Provider) -> tuple[ProviderFlow, str, dict[str, str]]:

@@ -106,7 +106,7 @@ def unlink(request: Request, identity: Identity) -> bool:
         if not has_other_way_in(identity):
             return False
         Identity.objects.filter(pk=identity.pk).delete()
-        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=registry.labelled([identity])[0][0])
+        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=registry.label(identity))
     return True
 
 

@@ -1,6 +1,5 @@
 """Tell which providers there are: PROVIDERS, which accounts/providers/configuration.py has checked."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -65,7 +64,6 @@ def find(name: str) -> Provider | None:
     return next((provider for provider in providers() if provider.name == name), None)
 
 
-def labelled(identities: Iterable[Identity]) -> list[tuple[str, Identity]]:
-    """Return the identities, each with the name of its provider, which may be gone by now."""
-    labels = {provider.name: str(provider) for provider in providers()}
-    return [(labels.get(identity.provider, identity.provider), identity) for identity in identities]
+def label(identity: Identity) -> str:
+    """Return what its provider is called, which may be gone by now."""
+    return str(find(identity.provider) or identity.provider)

@@ -38,13 +38,12 @@ def profile(request: Request) -> HttpResponse:
 def security(request: Request) -> HttpResponse:
     """Show what the user signs in with, and lead to where each is changed."""
     identities = Identity.objects.filter(user=request.user) if registry.providers() else Identity.objects.none()
-    linked = registry.labelled(identities)
-    names = {identity.provider for _label, identity in linked}
+    names = {identity.provider for identity in identities}
     context = {
         **enrolment.overview(request.user),
         "signals": passkeys.signals(request.user),
         "providers": [provider for provider in registry.providers() if provider.name not in names],
-        "identities": linked,
+        "identities": [(registry.label(identity), identity) for identity in identities],
     }
     return render(request, "accounts/security.html", context)
 

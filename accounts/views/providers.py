@@ -88,7 +88,7 @@ def remove(request: Request, pk: int) -> HttpResponse:
         messages.error(request, _("This is your only way to sign in. Set a password or add a passkey first."))
         return redirect("security")
     if request.method != "POST":
-        context = {"identity": identity, "provider": registry.labelled([identity])[0][0], "back": reverse("security")}
+        context = {"identity": identity, "provider": registry.label(identity), "back": reverse("security")}
         return render(request, "accounts/providers/remove.html", context)
     if identities.unlink(request, identity):
         messages.success(request, _("Removed."))
@@ -195,8 +195,8 @@ def _reauthenticate(request: Request, provider: Provider, flow: ProviderFlow, pe
     if not reauthenticate_by_provider(request, (FEDERATED, *person.amr), person.acr):
         raise ProviderError("A second factor is required.")
     url = own_url(request, flow.next) or reverse("security")
-    carried_form = flow.carried_form and carried_forms.resume(request, flow.carried_form, url, confirmed=True)
-    return carried_form or redirect(url)
+    page = flow.carried_form and carried_forms.resume(request, flow.carried_form, url, confirmed=True)
+    return page or redirect(url)
 
 
 _ACTS = {Purpose.SIGN_IN: _sign_in, Purpose.LINK: _link, Purpose.REAUTHENTICATE: _reauthenticate}
