@@ -2,7 +2,6 @@
 
 import json
 import re
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings as site
@@ -76,8 +75,7 @@ def silent(written, seen):
 def test_signing_in_with_a_provider_and_failing(client, issuer, leave, settings, silent, written, response_mode):  # noqa: F811
     settings.PROVIDERS[0]["response_mode"] = response_mode
     for end in (lambda: None, issuer.codes.clear):
-        url = leave(client)
-        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0]}
+        answer = issuer.authorize(leave(client))
         client.seen.add(answer["code"])
         end()
         if response_mode == "form_post":

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
@@ -15,6 +15,10 @@ from tests.observability.conftest import metrics  # noqa: F401
 from tests.providers.issuer import Issuer, running
 
 CALLBACK = "/accounts/login/acme/callback/"
+
+
+def is_signed_in(client: Any) -> bool:
+    return bool(client.get(reverse("sessions")).status_code == 200)
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +62,7 @@ def leave() -> Callable[..., str]:
 def come_back(issuer) -> Callable[..., Any]:
     """`come_back(client, url)` comes back from the provider at `url`, where somebody has signed in."""
 
-    def come_back(client: Any, url: str, **changed: str) -> Any:
-        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0], **changed}
-        return client.get(CALLBACK, answer)
-
-    return come_back
+    return lambda client, url, **changed: client.get(CALLBACK, {**issuer.authorize(url), **changed})
 
 
 @pytest.fixture

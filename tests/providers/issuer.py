@@ -35,11 +35,11 @@ class Issuer:
         self.asked: list[str] = []
         self.codes: dict[str, dict[str, str]] = {}
 
-    def authorize(self, url: str) -> str:
-        """Sign somebody in whose browser was sent to `url`; return the code."""
+    def authorize(self, url: str) -> dict[str, str]:
+        """Sign somebody in whose browser was sent to `url`; return the answer that it brings back."""
         code = token_urlsafe(8)
-        self.codes[code] = dict(parse_qsl(urlsplit(url).query))
-        return code
+        self.codes[code] = asked = dict(parse_qsl(urlsplit(url).query))
+        return {"code": code, "state": asked["state"]}
 
     def answer(self, path: str, form: dict[str, str]) -> Any:
         self.asked.append(path)

@@ -19,6 +19,7 @@ from accounts.providers import client, configuration, oidc, registry
 from accounts.providers.exceptions import ProviderError
 from project import environment
 from tests.ops.certificate import self_signed
+from tokens.models import RefreshToken
 
 ABOUT = {"name": "acme", "client_id": "us", "client_secret": "secret"}
 OUTSIDE, INSIDE = registry.Provider(**ABOUT), registry.Provider(**ABOUT, private_network=True)
@@ -68,7 +69,7 @@ class TestFetch:
         with pytest.raises(ProviderError):
             client.fetch(INSIDE, slow_url)
 
-    def test_believes_no_server_without_a_certificate_for_its_name(self, monkeypatch, slow_url):
+    def test_believes_no_server_without_a_certificate_for_its_name(self, slow_url):
         with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):
             client.fetch(INSIDE, slow_url.replace("localhost", "127.0.0.1"))
 
@@ -204,6 +205,4 @@ class TestSettings:
             self.read(monkeypatch, self.GOOD)
 
     def test_a_name_in_tokens_means_no_provider(self):
-        from tokens.models import RefreshToken
-
         assert set(configuration.NAMES_TAKEN) == set(RefreshToken.Method.values)

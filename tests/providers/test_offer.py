@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.mails import worker
 from accounts.models import Identity, ProviderFlow, SecurityEvent, User
 from accounts.models.factors import TrustedBrowser, digest
+from accounts.providers import client as provider_client
 from tests.conftest import PASSWORD
 from tests.factors.conftest import options
 from tests.providers.conftest import CALLBACK
@@ -73,8 +74,7 @@ class TestOwner:
         Identity.objects.create(key=key, user=bob, provider="hub", issuer=issuer.url, subject="7")
         issuer.claims["sub"] = "7"
         url = leave(offered, reverse("provider_login", kwargs={"name": "hub"}))
-        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0]}
-        offered.get(CALLBACK.replace("acme", "hub"), answer)
+        offered.get(CALLBACK.replace("acme", "hub"), issuer.authorize(url))
         assert has_acme(bob)
 
     def test_shows_the_second_factor_even_in_a_browser_that_they_trust(
@@ -170,8 +170,6 @@ class TestGoingOn:
 
     def test_and_past_a_provider_that_is_down(self, client, interrupted, issuer):
         issuer.pages["/.well-known/openid-configuration"] = (500, b"")
-        from accounts.providers import client as provider_client
-
         provider_client.forget()
         client.post(reverse("provider_login", kwargs={"name": "acme"}), interrupted)
         assert fields(client.get(LOGIN).content.decode())["carried_form"] == interrupted["carried_form"]

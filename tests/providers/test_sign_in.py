@@ -11,19 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.mails import worker
-from accounts.models import Identity, ProviderFlow, SecurityEvent, User
+from accounts.models import Identity, OutgoingMail, ProviderFlow, SecurityEvent, User
 from accounts.models.factors import digest
 from tests.conftest import PASSWORD
-from tests.providers.conftest import CALLBACK
+from tests.providers.conftest import CALLBACK, is_signed_in
 from tests.providers.issuer import KEY, OTHER_KEY
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
 pytestmark = pytest.mark.django_db
-
-
-def is_signed_in(client) -> bool:
-    return client.get(reverse("sessions")).status_code == 200
 
 
 class TestLeave:
@@ -87,12 +83,6 @@ class TestSignUp:
         sign_in_with(client)
         assert User.objects.get().email_verified_at is None
 
-    def test_the_email_of_a_confirmed_account_lets_nobody_in(self, client, alice, issuer, sign_in_with):
-        issuer.claims["email"] = "Alice@Example.org"
-        assert sign_in_with(client).headers["Location"] == reverse("login")
-        assert not Identity.objects.exists() and not is_signed_in(client)
-        assert "You already have an account" in client.get(reverse("login")).content.decode()
-
     def test_whoever_signed_up_with_it_before_is_signed_out(self, client, bob, issuer, sign_in, sign_in_with):
         squatter = Client()
         sign_in(squatter, bob)
@@ -143,6 +133,7 @@ class TestSignUp:
         settings.EMAIL_VERIFICATION = "mandatory"
         issuer.claims["email_verified"] = False
         assert [sign_in_with(Client()).status_code for _ in range(4)] == [302, 302, 302, 429]
+        assert OutgoingMail.objects.filter(kind="email_confirm").count() <= 4
         settings.EMAIL_VERIFICATION = "optional"
         email, password = "dave@example.org", {"password1": PASSWORD, "password2": PASSWORD}
         for number in range(5):
@@ -251,11 +242,6 @@ class TestForgedAnswer:
         issuer.sign, issuer.header = sign, header
         refused(sign_in_with(client), cause)
 
-    def test_by_the_public_key_as_a_secret(self, client, issuer, leave, come_back, refused, monkeypatch):
-        public = issuer.answer("/keys", {})["keys"][0]
-        issuer.sign, issuer.header = {"key": str(public) * 2, "algorithm": "HS256"}, {"kid": "one"}
-        refused(come_back(client, leave(client)), "alg")
-
     def test_another_issuer_passes_its_answer_off_as_this_one_s(self, client, issuer, leave, come_back, refused):
         refused(come_back(client, leave(client), iss="https://evil.example"), "another issuer")
         assert "/token" not in issuer.asked
@@ -270,9 +256,8 @@ class TestForgedAnswer:
     def test_the_answer_of_somebody_else_s_flow(self, client, issuer, leave, refused):
         """Login CSRF: an attacker has a victim come back with the attacker's own answer."""
         url = leave(Client())
-        state = parse_qs(urlsplit(url).query)["state"][0]
         leave(client)
-        refused(client.get(CALLBACK, {"code": issuer.authorize(url), "state": state}), "state")
+        refused(client.get(CALLBACK, issuer.authorize(url)), "state")
 
     def test_without_a_flow(self, client, issuer, refused):
         refused(client.get(CALLBACK, {"code": "x", "state": "y"}), "No such flow")
@@ -283,8 +268,7 @@ class TestForgedAnswer:
         refused(come_back(client, url), "No such flow")
 
     def test_an_answer_counts_once(self, client, issuer, leave, caplog):
-        url = leave(client)
-        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0]}
+        answer = issuer.authorize(leave(client))
         cookie = client.cookies["__Host-provider"].value
         assert client.get(CALLBACK, answer).headers["Location"] == "/"
         thief = Client()
@@ -316,18 +300,13 @@ class TestForgedAnswer:
             (200, b'{"keys": [{"kid": "one", "kty": "RSA"}, 7], "id_token": 7}'),
         ],
     )
-    def test_whatever_the_provider_answers(self, client, issuer, come_back, path, page):
+    def test_whatever_the_provider_answers(self, client, issuer, leave, come_back, path, page):
         issuer.pages[path] = page
-        response = client.post(reverse("provider_login", kwargs={"name": "acme"}))
         if path.startswith("/.well"):
-            assert response.headers["Location"] == reverse("login")
+            response = client.post(reverse("provider_login", kwargs={"name": "acme"}))
         else:
-            url = f"{issuer.url}/authorize?" + "&".join(
-                f"{name}=x" for name in ("redirect_uri", "code_challenge", "nonce")
-            )
-            state = ProviderFlow.objects.get().state
-            response = client.get(CALLBACK, {"code": issuer.authorize(url), "state": state})
-            assert response.headers["Location"] == reverse("login")
+            response = come_back(client, leave(client))
+        assert response.headers["Location"] == reverse("login")
         assert "/elsewhere" not in issuer.asked and not is_signed_in(client)
 
 
@@ -335,7 +314,7 @@ class TestFormPost:
     def test_what_is_posted_waits_for_the_cookie(self, client, issuer, settings, leave):
         settings.PROVIDERS[0]["response_mode"] = "form_post"
         url = leave(client)
-        answer = {"code": issuer.authorize(url), "state": parse_qs(urlsplit(url).query)["state"][0]}
+        answer = issuer.authorize(url)
         assert parse_qs(urlsplit(url).query)["response_mode"] == ["form_post"]
         posted = Client(enforce_csrf_checks=True).post(CALLBACK, answer)  # without a cookie, as SameSite has it
         assert (posted.status_code, posted.headers["Location"]) == (303, CALLBACK)
@@ -483,7 +462,6 @@ class TestGitHub:
             "/api/v3/user": {"id": 7, "login": "Octo-Cat"},
             "/api/v3/user/emails": [{"email": "octo@example.org", "primary": True, "verified": True}],
         }
-        issuer.sign = {"key": KEY, "algorithm": "RS256"}
         come_back(client, leave(client), iss=f"{issuer.url}/login/oauth")  # as its metadata has it
         user = Identity.objects.get(subject="7").user
         assert (user.username, user.email) == ("octo-cat", "octo@example.org") and user.email_verified_at
