@@ -99,14 +99,14 @@ class ProviderFlow(models.Model):
     state = models.CharField(primary_key=True, max_length=64)  # the digest of what the cookie holds
     provider = models.CharField(max_length=16)
     purpose = models.CharField(max_length=16)
-    session_id = models.UUIDField(null=True)  # which signed-in session asked, unless it is for a sign-in
+    session_id = models.UUIDField(null=True)  # of the signed-in session that asked, unless it is for a sign-in
     next = models.TextField(blank=True)
     remember = models.BooleanField(default=False)
     carried_form = models.TextField(blank=True)  # encrypted: accounts/security/carried_forms.py
     answer = models.JSONField(null=True)  # what the provider has posted, for the request that brings the cookie
-    spent = models.BooleanField(default=False)  # had its answer, but says what for until somebody has signed in
-    # The name of a provider, and the subject and the email that it vouches for: whoever has the account with that
-    # email can have them by signing in to it.
+    spent = models.BooleanField(default=False)  # was answered, but says what it was for until somebody has signed in
+    # The name of a provider, and the subject and the email that it vouches for: whoever owns the account with that
+    # email adds them to it by signing in.
     offered = models.JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 

@@ -1,8 +1,8 @@
 """Ask providers, whose answers nobody here controls.
 
 A request goes to an address that was checked, follows no redirect, and has a deadline; an answer has a largest size.
-Documents are kept in memory of this process, because whoever could change the keys in a shared cache could be anybody.
-So is that one could not be had: few threads wait for a slow provider, and none for one that has just failed.
+Documents are kept in the memory of this process: whoever could put keys into a shared cache could sign in as anybody.
+Few threads wait for a slow provider, and none for one that has just failed.
 """
 
 import json
@@ -30,7 +30,7 @@ MAX_ADDRESSES = 4  # of a host, that are tried
 MAX_BYTES = 256 * 1024
 KEEP = 3600.0  # seconds
 ASK_AGAIN = 15.0  # seconds after a document could not be had
-PATIENCE = 1.0  # seconds to wait while too many others ask, such as a whole class
+PATIENCE = 1.0  # seconds to wait for a place, such as when a whole class signs in at once
 _GLOBAL_UNICAST, _6TO4 = ip_network("2000::/3"), ip_network("2002::/16")  # the latter lead to an IPv4 address inside
 
 at_once = 8  # requests of this process to one provider, unless project/server.py knows better
@@ -92,12 +92,12 @@ def bearer(tokens: Document) -> dict[str, str]:
 
 
 def checked_url(provider: Provider, url: object) -> SplitResult:
-    """Return the parts of a URL that may be used for `provider`: over TLS, but on this machine. Raise ProviderError."""
+    """Return the parts of a URL of `provider`, which needs TLS unless it is on this machine. Raise ProviderError."""
     try:
         parts = urlsplit(url if isinstance(url, str) and url.isascii() and url.isprintable() else "")
         local = provider.private_network and parts.hostname in THIS_MACHINE
         if parts.hostname and parts.scheme in ("https", *(["http"] if local else [])):
-            int(parts.port or 0)  # raises ValueError if it is none
+            int(parts.port or 0)  # raises ValueError if it is no port
             return parts
     except ValueError:
         pass

@@ -10,7 +10,7 @@ SCOPES = {"oidc": ("openid", "email", "profile"), "github": ("read:user", "user:
 NEEDED = {"oidc": {"openid"}, "github": {"user:email", "user"}}  # one of these
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 MODES = ("query", "form_post")
-NAMES_TAKEN = ("password", "passkey", "api", "moved", "other")  # tokens.models.choices.Method
+NAMES_TAKEN = ("password", "passkey", "api", "moved", "other")  # by tokens.models.choices.Method
 LONGEST_ISSUER = 200
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")  # where plain http will do
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -23,7 +23,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def problems(providers: object, *, secrets: bool) -> Iterator[str]:
-    """Yield what is wrong; `secrets` is whether they are to be there."""
+    """Yield what is wrong; `secrets` says whether each must have its client_secret by now, or must not have it yet."""
     if not isinstance(providers, list | tuple):
         yield "it must be a list"
         return

@@ -2,7 +2,7 @@
 
 
 class ProviderError(Exception):
-    """Report what went wrong for the log; the visitor learns `sentence`, or that it didn't work."""
+    """Report what went wrong, for the log. The visitor reads `sentence`, or that it didn't work."""
 
     def __init__(self, cause: str, sentence: str = "") -> None:
         super().__init__(cause)
@@ -10,4 +10,4 @@ class ProviderError(Exception):
 
 
 class OwnerMustSignIn(ProviderError):
-    """Report that the email has an account, whose owner can add the provider once they have signed in."""
+    """Report that the email belongs to an account, whose owner can add the provider once they have signed in."""

@@ -1,9 +1,9 @@
 """Send a browser to a provider, and take the answer that it brings back, once.
 
 All of a flow follows from one random secret in a cookie: its digest names the row and is the `state`; the nonce and the
-PKCE verifier are made from it and stored nowhere. So an answer is good in the browser alone that was sent.
+PKCE verifier are made from it and stored nowhere. So an answer is good only in the browser that was sent.
 
-A flow that has had its answer without signing anybody in is kept for what it was for: the sign-in page goes on from it.
+A flow whose answer has signed nobody in is kept, because the sign-in page goes on with what it was for.
 """
 
 from hashlib import sha256
@@ -36,7 +36,10 @@ def start(
     remember: bool = False,
     carried_form: str = "",
 ) -> str:
-    """Begin a flow and return its secret. What was offered before is still there for whoever signs in by this one."""
+    """Begin a flow and return its secret.
+
+    What an earlier flow of this browser has offered goes over to this one: its owner may sign in by another provider.
+    """
     ProviderFlow.objects.prune()
     secret = token_urlsafe(32)
     earlier = left(request) if purpose == Purpose.SIGN_IN else None
@@ -59,12 +62,12 @@ def nonce(secret: str) -> str:
 
 
 def verifier(secret: str) -> str:
-    """Return what shows that the code is redeemed by whoever has asked for it (RFC 7636)."""
+    """Return what proves that whoever redeems the code is who asked for it (RFC 7636)."""
     return _derived("verifier", secret)
 
 
 def challenge(secret: str) -> str:
-    """Return what the provider learns of the verifier beforehand: S256."""
+    """Return what the provider learns of the verifier beforehand, by the method S256."""
     return urlsafe_base64_encode(sha256(verifier(secret).encode()).digest())
 
 
@@ -78,7 +81,7 @@ def keep_answer(request: HttpRequest, provider: Provider) -> None:
 
 
 def take(request: HttpRequest, provider: Provider) -> tuple[ProviderFlow, str, dict[str, str]]:
-    """Return the flow of this browser, its secret and the answer, having used it up. Raise ProviderError."""
+    """Use up the flow of this browser; return it, its secret and the answer. Raise ProviderError."""
     secret = request.COOKIES.get(settings.PROVIDER_COOKIE_NAME, "")
     flow = ProviderFlow.objects.open().filter(state=digest(secret), provider=provider.name).first()
     if flow is None:
@@ -92,12 +95,12 @@ def take(request: HttpRequest, provider: Provider) -> tuple[ProviderFlow, str, d
 
 
 def give_up(secret: str) -> None:
-    """Have no answer complete this flow."""
+    """Let no answer complete this flow any more."""
     ProviderFlow.objects.filter(state=digest(secret)).spend()
 
 
 def left(request: HttpRequest) -> ProviderFlow | None:
-    """Return the flow by which this browser has not signed in yet, though it was answered; or None."""
+    """Return the flow of this browser that was answered but has signed nobody in; or None."""
     secret = request.COOKIES.get(settings.PROVIDER_COOKIE_NAME)
     if not secret:
         return None

@@ -1,4 +1,4 @@
-"""Speak GitHub's OAuth 2, which has no ID token: who it is, its API says. Users are known by their number."""
+"""Speak GitHub's OAuth 2, which has no ID token: its API says who it is. Users are known by their number."""
 
 from typing import Any
 

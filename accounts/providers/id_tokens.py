@@ -1,4 +1,4 @@
-"""Verify ID tokens (OpenID Connect Core §3.1.3.7). The signature is PyJWT's part, and what it has no word for ours."""
+"""Verify ID tokens (OpenID Connect Core §3.1.3.7): what PyJWT doesn't check is checked here."""
 
 from hashlib import sha256, sha384, sha512
 from typing import Any
@@ -33,7 +33,7 @@ def verify(provider: Provider, jwks_uri: str, token: object, nonce: str, access_
         raise ProviderError(f"The ID token is not valid: {error}"[:300]) from error
     if claims["nonce"] != nonce:
         raise ProviderError("The ID token is of another flow.")
-    # PyJWT takes a token for several; then `azp` says who it was issued to.
+    # PyJWT accepts a token for several clients; then `azp` says which of them it was issued to.
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if claims.get("azp", None if several else provider.client_id) != provider.client_id:
         raise ProviderError("The ID token was issued to another client.")

@@ -1,4 +1,4 @@
-"""Decide who somebody is of whom a provider has said who they are: by issuer and subject, never by an email."""
+"""Decide which user somebody is whom a provider vouches for: by issuer and subject, never by their email."""
 
 import re
 from secrets import randbelow
@@ -131,7 +131,7 @@ def _find(provider: Provider, person: Person) -> Identity | None:
 
 def _add(user: User, provider: Provider, person: Person) -> None:
     key = Identity.key_of(provider.issuer, person.subject)
-    # Of a user whom release 0.1.0 has deleted, it is left.
+    # Release 0.1.0, which knows no such table, leaves those of the users whom it deletes.
     Identity.objects.filter(key=key).exclude(user__in=User.objects.all()).delete()
     Identity.objects.create(
         key=key,
@@ -145,9 +145,9 @@ def _add(user: User, provider: Provider, person: Person) -> None:
 
 
 def _sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
-    """Create an account. Whom the provider vouches for gets their email, unless another account has confirmed it.
+    """Create an account, whose email is confirmed if the provider vouches for it; else a mail asks to confirm it.
 
-    Otherwise it is asked to confirm itself, as at every sign-up.
+    Raise OwnerMustSignIn if it vouches for an email that another account has confirmed.
     """
     words = {"provider": provider}
     if not person.email:
@@ -172,7 +172,7 @@ def _sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
 
 
 def _take_email(request: HttpRequest, user: User) -> None:
-    """Make the email that of `user`. Whoever has signed up with it without confirming it is signed out."""
+    """Confirm the email of `user`, and sign out whoever has signed up with it without confirming it."""
     try:
         claim(user, user.email)
     except EmailTaken:
@@ -202,7 +202,7 @@ def _save_with_free_name(user: User, person: Person) -> None:
 
 
 def _names(person: Person) -> list[str]:
-    """Return names to try, so few that nobody can make it long by taking them all."""
+    """Return names to try: few, so that it can't be made slow by taking them all."""
     wanted = person.name.rpartition("@")[0] or person.name or person.email.partition("@")[0]
     name = _NO_NAME.sub("", wanted[:100].lower())[:LONGEST_NAME].strip("._-") or "user"
     return [name, *(f"{name}{number}" for number in range(2, 6)), *(f"{name}{randbelow(10**8)}" for _try in range(5))]

@@ -19,8 +19,8 @@ from accounts.providers.registry import Provider
 
 Purpose = ProviderFlow.Purpose
 
-# Of RFC 8176 what users can show; that their browser is trusted ("rba") only this site can say. A session has room for
-# all of these and its own.
+# What users can show, of RFC 8176. That their browser is trusted ("rba") only this site can say. A session has room for
+# all of these beside its own.
 AMR = ("pwd", "pin", "otp", "sms", "tel", "hwk", "swk", "sc", "face", "fpt", "iris", "user", "mfa")
 LONGEST_ACR = 32
 
@@ -121,7 +121,7 @@ def _check_auth_time(provider: Provider, auth_time: object, asked_at: datetime) 
 
 
 def _person(provider: Provider, claims: dict[str, Any]) -> Person:
-    """Return what counts of the claims, whose types nobody has checked but those that PyJWT knows."""
+    """Return what counts of the claims, most of whose types nobody has checked so far."""
     subject, email, name = claims["sub"], valid_email(claims.get("email")), claims.get("preferred_username")
     if not subject or not _is_short_text(subject, LONGEST_SUBJECT):
         raise ProviderError("The subject is not one.")

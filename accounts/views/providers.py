@@ -1,4 +1,4 @@
-"""Sign in with a provider, add and remove one, and confirm by one who it is."""
+"""Sign in with a provider, add and remove one, and have one confirm who the user is."""
 
 import logging
 from collections.abc import Iterator
@@ -36,13 +36,13 @@ from tokens.decorators import fresh_session_required, starts_or_ends_session
 
 logger = logging.getLogger("accounts")
 Purpose = ProviderFlow.Purpose
-FEDERATED = "fed"  # what is said of a sign-in elsewhere; RFC 8176 has no word for it
+FEDERATED = "fed"  # `amr` of a sign-in elsewhere, which RFC 8176 has no value for
 
 
 @login_not_required
 @starts_or_ends_session
 @never_cache
-@sensitive_post_parameters()  # The button is one of the form for the password.
+@sensitive_post_parameters()  # The button sends the form with the password.
 @require_POST
 def sign_in(request: Request, name: str) -> HttpResponse:
     """Send a visitor to a provider to sign in, or to sign up."""
@@ -72,7 +72,7 @@ def add(request: Request, name: str) -> HttpResponse:
 @never_cache
 @require_POST
 def confirm(request: Request, name: str) -> HttpResponse:
-    """Send a user to a provider to confirm who they are, and lead on to `next`."""
+    """Send a user to a provider to confirm who they are, and then to `next`."""
     provider = _provider(name)
     if not provider.asks_anew:
         raise Http404
@@ -98,7 +98,7 @@ def remove(request: Request, pk: int) -> HttpResponse:
 @login_not_required
 @fresh_session_required
 @never_cache
-@csrf_exempt  # A form comes from the provider; what it brings is good in the browser alone that was sent there.
+@csrf_exempt  # A form comes from the provider; what it brings is good only in the browser that was sent there.
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def callback(request: Request, name: str) -> HttpResponse:
@@ -211,7 +211,7 @@ def _check_session(request: Request, flow: ProviderFlow) -> None:
 
 @contextmanager
 def _counted(provider: Provider) -> Iterator[None]:
-    """Tell if a provider fails: an error of which the visitor learns more than that it didn't work is theirs."""
+    """Count a failure as the provider's, unless the visitor is told a reason, such as that they cancelled."""
     try:
         yield
     except ProviderError as error:

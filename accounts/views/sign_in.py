@@ -88,7 +88,7 @@ class SignIn(LoginView):
 
     @cached_property
     def offered(self) -> tuple[Provider, Person] | None:
-        """Return who can sign in here from now on if they sign in to their account once, and the provider; or None."""
+        """Return who can use a provider from now on once they have signed in to their account, and it; or None."""
         return identities.offered(self.left) if self.left else None
 
     def get_initial(self) -> dict[str, object]:
