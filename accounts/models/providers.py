@@ -22,7 +22,7 @@ LONGEST_SUBJECT = 255  # OpenID Connect Core §2
 class Identity(models.Model):
     """Store an account at a provider: known by its issuer and subject, never by its email, which may change hands."""
 
-    # The digest of both, since not every database compares them exactly.
+    # The digest of issuer and subject, since not every database compares those exactly.
     key = models.CharField(max_length=64, unique=True, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="identities", verbose_name=_("user"), db_constraint=False

@@ -123,7 +123,7 @@ def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: A
     throttle.hit(request, throttle.PROVIDER)
     secret = flows.start(request, provider, purpose, **what_for)
     try:
-        with _counted(provider):
+        with _counting_failures(provider):
             url = oidc.authorization_url(provider, secret, purpose, _redirect_uri(provider))
         response = render(request, "accounts/providers/leave.html", {"provider": provider, "url": url})
         response.headers["Referrer-Policy"] = "no-referrer"
@@ -149,7 +149,7 @@ def _answered(request: Request, name: str) -> HttpResponse:
     provider = _provider(name)
     try:
         flow, secret, answer = flows.take(request, provider)
-        with _counted(provider):
+        with _counting_failures(provider):
             person = oidc.redeem(provider, flow, secret, answer, _redirect_uri(provider))
         provider_asked.send(Provider, name=provider.name, outcome="accepted")
         response = _ACTS[Purpose(flow.purpose)](request, provider, flow, person)
@@ -210,7 +210,7 @@ def _check_session(request: Request, flow: ProviderFlow) -> None:
 
 
 @contextmanager
-def _counted(provider: Provider) -> Iterator[None]:
+def _counting_failures(provider: Provider) -> Iterator[None]:
     """Count a failure as the provider's, unless the visitor is told a reason, such as that they cancelled."""
     try:
         yield

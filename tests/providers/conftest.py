@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
@@ -30,7 +29,7 @@ def _server() -> Iterator[Issuer]:
 @pytest.fixture
 def issuer(_server, settings) -> Issuer:
     """Known here as `acme`, and believed."""
-    _server.__init__(urlsplit(_server.url).port)  # type: ignore[misc]
+    _server.behave()
     provider_client.forget()
     settings.PROVIDERS = [
         {
