@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods
 from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
 from accounts.forms import CodeForm, EmailForm
-from accounts.models import EmailVerification
+from accounts.models import EmailVerification, Identity
 from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.mail_links import DeadLink, email_taken, link_page
+from accounts.views.providers import FEDERATED
 from tokens.decorators import fresh_session_required
 from tokens.models import RefreshToken
 
@@ -131,13 +132,15 @@ def _code_error(request: HttpRequest) -> str:
 
 
 def _signed_in_response(request: Request, verification: EmailVerification) -> HttpResponse:
-    """Sign in whoever has signed up in this browser: the password was typed here, and the mailbox is theirs.
+    """Sign in whoever has signed up in this browser, by a password or a provider, since the mailbox is theirs as well.
 
     A link proves the mailbox alone, so it signs nobody in: the password may be that of a stranger who signed up with
     somebody else's email.
     """
-    if verification.user.has_usable_password():  # else a provider has said who it is
+    if verification.user.has_usable_password():
         request.tokens.method, request.tokens.amr = RefreshToken.Method.PASSWORD, ("pwd",)
+    elif identity := Identity.objects.filter(user=verification.user).first():
+        request.tokens.method, request.tokens.amr = identity.provider, (FEDERATED,)
     login(request, verification.user, backend=settings.AUTHENTICATION_BACKENDS[0])
     response = _confirmed_response(request, verification)
     if request.user.is_authenticated:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.mails import worker
 from accounts.models import Identity, ProviderFlow, SecurityEvent, User
 from accounts.models.factors import digest
+from tests.accounts.mail_contents import code_in
 from tests.conftest import PASSWORD
 from tests.providers.conftest import CALLBACK, is_signed_in
 from tests.providers.issuer import KEY, OTHER_KEY
@@ -109,6 +110,10 @@ class TestSignUp:
         issuer.claims["email_verified"] = False
         assert sign_in_with(client).headers["Location"] == reverse("email_verify")
         assert not is_signed_in(client)
+        worker.send_due()
+        client.post(reverse("email_verify"), {"code": code_in(mail.outbox[0])})
+        row = RefreshToken.objects.get()
+        assert (row.method, row.amr) == ("acme", "fed")
 
     def test_nobody_learns_of_whom_it_is_but_the_reader_of_its_mail(self, bob, issuer, settings, sign_in_with):
         del settings.PROVIDERS[0]["trusted_for_emails"]
