@@ -24,7 +24,6 @@ CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 GUARDS: dict[str, tuple[str, ...]] = {
     "project.middleware.ResponseHeadersMiddleware": (STATIC_FILES, TOKENS),  # what responds or sets a cookie
     "django.middleware.security.SecurityMiddleware": (STATIC_FILES, TOKENS),  # Nothing is served over plain http.
-    "project.csp.CSPMiddleware": (STATIC_FILES,),
     # Rows, events and limits contain the visitor's IP address.
     "project.middleware.ClientIPMiddleware": (STATIC_FILES, TOKENS),
     STRICT_COOKIES: (REPEATED_FORMS, SESSIONS, "project.middleware.LanguageMiddleware", CSRF, TOKENS),  # read a cookie

@@ -1,18 +1,16 @@
-"""Send the Content-Security-Policy, and log what browsers report: a page of ours needed something that it forbids.
+"""Write the Content-Security-Policy, and log what browsers report: a page of ours needed something that it forbids.
 
 Anybody can send a report, so it may only be small, each process logs at most one a second, and nothing else is done.
 """
 
 import json
 import logging
-from collections.abc import Callable
 from time import monotonic
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.deprecation import MiddlewareMixin
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -27,18 +25,10 @@ PAUSE = 1.0  # seconds
 _free_at = float("-inf")
 
 
-class CSPMiddleware(MiddlewareMixin):
-    """Send the policy of SECURE_CSP, put together once: no page has one of its own, or needs a nonce."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        super().__init__(get_response)
-        directives = settings.SECURE_CSP.items()
-        self.policy = "; ".join(" ".join((name, *([to] if isinstance(to, str) else to))) for name, to in directives)
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if not (settings.DEBUG and response.status_code in (404, 500)):  # Django's pages for developers have styles
-            response.headers.setdefault("Content-Security-Policy", self.policy)
-        return response
+def policy() -> str:
+    """Return the header of SECURE_CSP. No page has one of its own, or needs a nonce."""
+    directives = settings.SECURE_CSP.items()
+    return "; ".join(" ".join((name, *([to] if isinstance(to, str) else to))) for name, to in directives)
 
 
 @require_POST

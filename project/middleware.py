@@ -1,32 +1,40 @@
 """Add to every request and response what the whole site needs."""
 
 import ipaddress
+from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+from project import csp
 
 
 class ResponseHeadersMiddleware(MiddlewareMixin):
     """Set headers that every response needs; it stands outside of everything that makes a response.
 
     * No shared cache stores a response that sets a cookie: a cache may store Set-Cookie as well.
-    * Pages of other sites and unused browser features are kept away from ours. Django's SecurityMiddleware sends the
-      other headers and has no setting for these two.
+    * Pages of other sites, unused browser features and all that SECURE_CSP does not name are kept away from ours.
+      Django's SecurityMiddleware sends the other headers and has no setting for these.
     * HEAD is answered with the headers of GET, Content-Length included (RFC 9110 §9.3.2), and no body. Django leaves
       it to the server to drop the body, and gunicorn logs a warning for each.
     """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        self.policy = csp.policy()
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if response.cookies:
             response.headers["Cache-Control"] = "private, no-store"
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        if not (settings.DEBUG and response.status_code in (404, 500)):  # Django's pages for developers have styles
+            response.headers.setdefault("Content-Security-Policy", self.policy)
         if request.method == "HEAD" and isinstance(response, HttpResponse):
             response.headers.setdefault("Content-Length", str(len(response.content)))
             response.content = b""
@@ -60,14 +68,18 @@ def bare_ip_address(entry: str) -> str:
         return ""
 
 
-class LanguageMiddleware(LocaleMiddleware):
+class LanguageMiddleware(MiddlewareMixin):
     """Activate the language that was chosen in this browser, or else the one that the browser asks for.
 
-    It differs from Django's in three ways. It tells caches that a cookie decides as well, and keeps the pages out of
-    shared ones, some of which ignore Vary. Responses to machines are always in one language, so they do not vary. And
-    it deactivates the language at the end: otherwise a request that is refused before it comes here would be answered
-    in the language of the previous one.
+    It differs from Django's LocaleMiddleware in four ways. It tells caches that a cookie decides as well, and keeps the
+    pages out of shared ones, some of which ignore Vary. Responses to machines are always in one language, so they do
+    not vary. It deactivates the language at the end: otherwise a request that is refused before it comes here would be
+    answered in the language of the previous one. And it does not look for a language in the path, where none ever is.
     """
+
+    def process_request(self, request: HttpRequest) -> None:
+        translation.activate(translation.get_language_from_request(request))
+        request.LANGUAGE_CODE = translation.get_language()
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         if getattr(view, "tokens_anonymous_only", False):
@@ -77,8 +89,8 @@ class LanguageMiddleware(LocaleMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not getattr(request, "one_language", False):
-            response = super().process_response(request, response)
-            patch_vary_headers(response, ("Cookie",))
+            patch_vary_headers(response, ("Accept-Language", "Cookie"))
+            response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
             response.headers.setdefault("Cache-Control", "private")
         translation.deactivate()
         return response

@@ -62,7 +62,6 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "project.middleware.ClientIPMiddleware",
     "tokens.middleware.StrictCookiesMiddleware",
-    "project.csp.CSPMiddleware",
     "project.middleware.StaticFilesMiddleware",
     "accounts.middleware.RepeatedFormMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -28,6 +28,7 @@ from . import (
     served,
     signed_in,
     signing_in,
+    stack,
     started,
 )
 from .rounds import Effort
@@ -37,6 +38,7 @@ Measured = Callable[[dict[str, str], Effort], report.Goal]
 GOALS: dict[str, Measured] = {
     "signed_in": signed_in.goal,
     "first_seen": first_seen.goal,
+    "stack": stack.goal,
     "served": served.goal,
     "connected": connected.goal,
     "refreshed": refreshed.goal,

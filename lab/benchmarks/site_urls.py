@@ -1,9 +1,9 @@
-"""The site's own pages, and one of which all are asked alike."""
+"""The site's own pages, and the two that all are asked alike."""
 
 from django.urls import path
 
 from project import urls
 
-from .urls import hello
+from .urls import bare, hello
 
-urlpatterns = [path("hello/", hello), *urls.urlpatterns]
+urlpatterns = [path("bare/", bare), path("hello/", hello), *urls.urlpatterns]
