@@ -4,8 +4,10 @@ import ipaddress
 from collections.abc import Callable
 
 from django.conf import settings
+from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
@@ -68,18 +70,21 @@ def bare_ip_address(entry: str) -> str:
         return ""
 
 
-class LanguageMiddleware(MiddlewareMixin):
+class LanguageMiddleware(LocaleMiddleware):
     """Activate the language that was chosen in this browser, or else the one that the browser asks for.
 
-    It differs from Django's LocaleMiddleware in four ways. It tells caches that a cookie decides as well, and keeps the
-    pages out of shared ones, some of which ignore Vary. Responses to machines are always in one language, so they do
-    not vary. It deactivates the language at the end: otherwise a request that is refused before it comes here would be
-    answered in the language of the previous one. And it does not look for a language in the path, where none ever is.
+    It differs from Django's in four ways. It tells caches that a cookie decides as well, and keeps the pages out of
+    shared ones, some of which ignore Vary. Responses to machines are always in one language, so they do not vary. It
+    deactivates the language at the end: otherwise a request that is refused before it comes here would be answered in
+    the language of the previous one. And it looks for no language in the path unless `i18n_patterns` puts one there.
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        translation.activate(translation.get_language_from_request(request))
-        request.LANGUAGE_CODE = translation.get_language()
+        if _languages_are_in_paths(request):
+            super().process_request(request)
+        else:
+            translation.activate(translation.get_language_from_request(request))
+            request.LANGUAGE_CODE = translation.get_language()
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         if getattr(view, "tokens_anonymous_only", False):
@@ -89,11 +94,17 @@ class LanguageMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not getattr(request, "one_language", False):
+            if _languages_are_in_paths(request):
+                response = super().process_response(request, response)
             patch_vary_headers(response, ("Accept-Language", "Cookie"))
             response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
             response.headers.setdefault("Cache-Control", "private")
         translation.deactivate()
         return response
+
+
+def _languages_are_in_paths(request: HttpRequest) -> bool:
+    return is_language_prefix_patterns_used(getattr(request, "urlconf", settings.ROOT_URLCONF))[0]
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # it has no types

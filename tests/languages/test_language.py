@@ -43,6 +43,11 @@ class TestTheBrowser:
         for wanted in ("de" * 5000, "de;q=x", ",,;;", "\u00fc", "de,\x00"):
             assert ask(wanted) in ("en", "de")
 
+    def test_may_have_it_in_the_path_where_a_site_has_put_it(self, client, db, settings):
+        settings.ROOT_URLCONF = "tests.languages.urls"
+        assert language_of(client.get("/de/accounts/login/", headers={"accept-language": "es"})) == "de"
+        assert client.get("/accounts/login/", headers={"accept-language": "es"}).url == "/es/accounts/login/"
+
     def test_whoever_is_refused_at_the_door_is_not_told_in_the_language_of_the_last_one(self, ask, settings):
         ask("de")
         settings.SECURE_SSL_REDIRECT = True  # that stands before
