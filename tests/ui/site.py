@@ -26,7 +26,7 @@ PROVIDERS = [
     {"name": "microsoft", "issuer": "https://login.microsoftonline.com/common/v2.0"},
     {"name": "github", "kind": "github"},
     {"name": "gitlab", "issuer": "https://gitlab.com"},
-    {"name": "uni", "label": "Universität Hamburg Single Sign-on", "issuer": "https://idp.example.org"},
+    {"name": "uni", "label": "Universität Hamburg Rechenzentrum", "issuer": "https://idp.example.org"},
 ]
 
 
