@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from tests.tokens.racing import together
 from tokens.core.rotation import Refresh
@@ -63,3 +64,11 @@ def test_postgresql_plans_them_once_and_anew_after_a_migration(bob):
 
 def state(instance):
     return {name: value for name, value in vars(instance).items() if name != "_state"}
+
+
+def test_a_log_of_statements_has_their_text(bob):
+    row = RefreshToken.objects.start(bob)
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(6):
+            RefreshToken.objects.get_live(str(row.pk), str(bob.pk))
+    assert all(str(row.pk).replace("-", "") in query["sql"].replace("-", "") for query in queries)

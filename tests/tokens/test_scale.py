@@ -53,9 +53,8 @@ def many(db):
 
 
 @pytest.fixture
-def plans(many, monkeypatch):
+def plans(many):
     """`plans(act)`: statement and plan of each query that it makes of our tables."""
-    monkeypatch.delitem(connection.settings_dict["OPTIONS"], "prepare_threshold", raising=False)  # it hides values
 
     def plans(act):
         with CaptureQueriesContext(connection) as captured:

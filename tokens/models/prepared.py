@@ -68,7 +68,7 @@ class Prepared:
             for each in built.params
         ]
         with connection.cursor() as cursor:
-            if _is_prepared_by_server(connection):
+            if _is_prepared_by_server(connection) and not connection.queries_logged:  # which would log no text
                 plain, cursor.cursor = cursor.cursor, _server_cursor(connection)
                 try:
                     cursor.execute(built.sql, params)
