@@ -18,6 +18,7 @@ from accounts.models import ProviderFlow
 from accounts.models.factors import digest
 from accounts.models.providers import FLOW_LIFETIME
 from accounts.providers.exceptions import ProviderError
+from accounts.providers.person import is_short_text
 from accounts.providers.registry import Provider
 from accounts.types import Request
 
@@ -128,12 +129,8 @@ def set_cookie(response: HttpResponseBase, secret: str) -> None:
 def _answer(sent: QueryDict) -> dict[str, str]:
     """Return the parameters of an answer: none if one is doubled, too long, or not of printable ASCII (RFC 6749)."""
     found = {name: sent.getlist(name) for name in ANSWER if name in sent}
-    well_formed = all(len(each) == 1 and _is_well_formed(each[0]) for each in found.values())
+    well_formed = all(len(each) == 1 and is_short_text(each[0], LONGEST_ANSWER) for each in found.values())
     return {name: each[0] for name, each in found.items()} if well_formed else {}
-
-
-def _is_well_formed(value: str) -> bool:
-    return len(value) <= LONGEST_ANSWER and value.isascii() and value.isprintable()
 
 
 def _derived(purpose: str, secret: str) -> str:

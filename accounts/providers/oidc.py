@@ -14,7 +14,7 @@ from accounts.models.factors import digest
 from accounts.models.providers import LONGEST_SUBJECT
 from accounts.providers import client, flows, github, id_tokens
 from accounts.providers.exceptions import ProviderError
-from accounts.providers.person import Person, valid_email
+from accounts.providers.person import Person, is_short_text, valid_email
 from accounts.providers.registry import Provider
 
 Purpose = ProviderFlow.Purpose
@@ -43,7 +43,6 @@ def authorization_url(provider: Provider, secret: str, purpose: Purpose, redirec
     if purpose == Purpose.REAUTHENTICATE:
         asked |= {"prompt": "login", "max_age": "0"}
     endpoint = _metadata(provider)["authorization_endpoint"]
-    client.checked_url(provider, endpoint)
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
 
@@ -123,7 +122,7 @@ def _check_auth_time(provider: Provider, auth_time: object, asked_at: datetime) 
 def _person(provider: Provider, claims: dict[str, Any]) -> Person:
     """Return what counts of the claims, most of whose types nobody has checked so far."""
     subject, email, name = claims["sub"], valid_email(claims.get("email")), claims.get("preferred_username")
-    if not subject or not _is_short_text(subject, LONGEST_SUBJECT):
+    if not subject or not is_short_text(subject, LONGEST_SUBJECT):
         raise ProviderError("The subject is not one.")
     amr, acr = claims.get("amr"), claims.get("acr")
     believed = provider.trusted_for_authentication
@@ -133,9 +132,5 @@ def _person(provider: Provider, claims: dict[str, Any]) -> Person:
         owns_email=bool(email) and provider.trusted_for_emails and claims.get("email_verified") is True,
         name=name if isinstance(name, str) else "",
         amr=tuple(each for each in AMR if each in amr) if believed and isinstance(amr, list) else (),
-        acr=acr if believed and isinstance(acr, str) and _is_short_text(acr, LONGEST_ACR) else "",
+        acr=acr if believed and isinstance(acr, str) and is_short_text(acr, LONGEST_ACR) else "",
     )
-
-
-def _is_short_text(value: str, longest: int) -> bool:
-    return len(value) <= longest and value.isascii() and value.isprintable()

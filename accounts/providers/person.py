@@ -25,3 +25,8 @@ def valid_email(email: object) -> str:
         return str(User._meta.get_field("email").clean(email if isinstance(email, str) else "", None))
     except ValidationError:
         return ""
+
+
+def is_short_text(value: str, longest: int) -> bool:
+    """Return whether `value` is at most `longest` characters of printable ASCII."""
+    return len(value) <= longest and value.isascii() and value.isprintable()

@@ -19,7 +19,7 @@ CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(
 # A hash takes 64 MiB and, with its four lanes, all the cores that it gets: all but one, which is left to pages. So a
 # second hash at once only takes turns with the first one, unless there are more cores than two.
 SLOTS = 1 if len(CORES) <= 2 else 2
-PATIENCE = 20  # seconds, in which two cores make two hundred hashes
+PATIENCE = 20  # seconds, in which two cores make some hundred and forty hashes
 MIN_SALT, MIN_DIGEST = 8, 4  # bytes (RFC 9106 §3.1)
 NICE = 10  # of 19: other busy threads get nine times as much of a core
 

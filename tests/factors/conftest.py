@@ -1,4 +1,4 @@
-"""Passkeys for the tests of this folder."""
+"""Passkeys and an app for the tests of this folder."""
 
 import json
 from collections.abc import Callable
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from accounts import models
+from accounts.factors import totp
 from tests.factors.authenticator import Authenticator
 
 
@@ -40,6 +42,14 @@ def signals(page: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _reads_name_their_database(settings: Any) -> None:
     settings.DATABASE_ROUTERS = ["tests.tokens.replica.Router"]
+
+
+@pytest.fixture
+def secret(bob) -> str:
+    """What Bob's app and we know."""
+    secret = totp.new_secret()
+    models.Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
+    return secret
 
 
 @pytest.fixture

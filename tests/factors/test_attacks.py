@@ -27,14 +27,6 @@ __all__ = ["hashes"]
 SECOND_FACTOR = reverse("second_factor")
 
 
-@pytest.fixture
-def secret(bob):
-    """What Bob's app and we know."""
-    secret = totp.new_secret()
-    Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
-    return secret
-
-
 def test_the_page_that_sets_up_an_app_decrypts_no_secret_of_the_table(alice, sign_in, secret):
     """Alice has read a backup, and sends what it holds of Bob as the secret of her own new app."""
     client = Client()

@@ -10,20 +10,11 @@ from django.db import connections
 from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.factors import totp
-from accounts.models import Attempt, Authenticator
+from accounts.models import Attempt
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
 SECOND_FACTOR = reverse("second_factor")
-
-
-@pytest.fixture
-def secret(bob):
-    """What Bob's app and we know."""
-    secret = totp.new_secret()
-    Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
-    return secret
 
 
 def send(client, **fields):
