@@ -1,6 +1,7 @@
-"""The code of the release before runs beside today's on one database, and signs nobody out.
+"""The release before, with the libraries that it was made for, runs beside today's code on one database, and signs
+nobody out.
 
-It lies in this folder, because a clone need not have tags. CONTRIBUTING.md says how it is replaced at a release.
+Its code lies in this folder, because a clone need not have tags. CONTRIBUTING.md says how it is replaced at a release.
 """
 
 import json
@@ -19,13 +20,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.once]
 HERE = Path(__file__).parent
 
 
-@pytest.fixture
-def before(tmp_path):
-    """The folder of the release before."""
+@pytest.fixture(scope="module")
+def before(tmp_path_factory):
+    """The folder and the Python of the release before."""
+    folder = tmp_path_factory.mktemp("before")
     [archive] = HERE.glob("*.tar.xz")
     with tarfile.open(archive) as files:
-        files.extractall(tmp_path / "before", filter="data")
-    return tmp_path / "before"
+        files.extractall(folder, filter="data")
+    subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
+    pip = [folder / ".venv/bin/pip", "install", "--quiet", "--requirement", "requirements.txt"]
+    subprocess.run(pip, cwd=folder, check=True)
+    return folder, folder / ".venv/bin/python"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,12 +44,13 @@ def database_url(request, tmp_path):
 
 @pytest.fixture
 def visit(database_url, tmp_path):
-    """`visit(folder, jars, *command)`: the jars of all who are signed in, after visits to the site of that code."""
+    """`visit(release, jars, *command)`: the jars of all who are signed in, after visits to the site of that release."""
     site = Site(tmp_path, database_url, TOKENS_CONFIRM_AFTER="1")
 
-    def visit(folder, jars, *command):
+    def visit(release, jars, *command):
+        folder, python = release
         done = subprocess.run(
-            [sys.executable, HERE / "visits.py", *command],
+            [python, HERE / "visits.py", *command],
             cwd=folder,
             env=site.environment,
             input=json.dumps(jars),
@@ -59,8 +65,9 @@ def visit(database_url, tmp_path):
 
 
 def test_an_upgrade_and_a_way_back_sign_nobody_out(before, visit):
+    today = ROOT, sys.executable
     jars = visit(before, [], "migrate")
-    jars = visit(ROOT, jars, "migrate")
+    jars = visit(today, jars, "migrate")
     jars = visit(before, jars)  # which serves on while the new code starts, or again if that has a fault
-    jars = visit(ROOT, jars)
+    jars = visit(today, jars)
     assert len(jars) == 8
