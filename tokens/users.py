@@ -92,7 +92,9 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     bare = object.__new__(_claimed(model))
     state = ModelState()
     state.adding, state.db = False, using
-    vars(bare).update(fields, _state=state, **{LOAD: load})
+    known = vars(bare)
+    known.update(fields)
+    known["_state"], known[LOAD] = state, load
     return bare
 
 
