@@ -132,10 +132,9 @@ def section(
     results: Sequence[Result], overloads: Sequence[tuple[float, Result]], responses: Sequence[Summary], how: str
 ) -> str:
     """What stands between the markers."""
-    rules = (markdown(summary(results)), KINDS, markdown(by_kind(results)))
     marks = (MARKS, markdown(by_mark(results)), proofs(results))
     rest = (QUEUES, markdown(by_queue(overloads)), RESPONSES, markdown(by_response(responses)))
-    return "\n\n".join((BEGIN, how, *rules, *marks, *rest, END))
+    return "\n\n".join((BEGIN, how, markdown(summary(results)), *marks, *rest, END))
 
 
 def write(
