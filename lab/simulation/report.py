@@ -22,7 +22,6 @@ Table = tuple[tuple[str, ...], ...]
 HEADER = (
     "rule",
     "forced sign-outs per 1,000 user-days",
-    "probes per 1,000 user-days",
     "thieves who got in",
     "their stay: median",
     "95 %",
@@ -37,10 +36,9 @@ def summary(results: Sequence[Result]) -> Table:
     rows = []
     for result in results:
         thefts = result.of(Kind)
-        honest = (_number(result.sign_outs), _number(result.probes))
         stay = (_hours(thefts.median_stay), _hours(thefts.longest_but_few))
         shares = (_percent(thefts.found), _percent(thefts.locked_out), _percent(thefts.still_in))
-        rows.append((result.rule, *honest, _percent(thefts.got_in), *stay, *shares))
+        rows.append((result.rule, _number(result.sign_outs), _percent(thefts.got_in), *stay, *shares))
     return (HEADER, *rows)
 
 
@@ -65,12 +63,12 @@ def markdown(table: Table) -> str:
 def by_queue(overloads: Sequence[tuple[float, Result]]) -> Table:
     """How the rule of this project bears overloads that are longer than it is made for."""
     rows = ((f"{queue:.0f} s", _number(result.sign_outs), _number(result.probes)) for queue, result in overloads)
-    return (("requests wait up to", HEADER[1], HEADER[2]), *rows)
+    return (("requests wait up to", HEADER[1], "probes per 1,000 user-days"), *rows)
 
 
 def by_response(summaries: Sequence[Summary]) -> Table:
     """Return what an honest copy costs and how long thieves stay, by what a detected copy ends."""
-    header = ("`TOKENS_REUSE_REVOKES`", "sign-ins after an honest copy", *HEADER[4:6], HEADER[8])
+    header = ("`TOKENS_REUSE_REVOKES`", "sign-ins after an honest copy", *HEADER[3:5], HEADER[7])
     rows = (
         (
             f"`{summary.policy}`",
