@@ -110,7 +110,7 @@ def proofs(results: Sequence[Result]) -> str:
 
 
 KINDS = "The median stay of each kind of thief, of those who got in; then how many of all were found, and are still in:"
-MARKS = "What a copied jar is worth, by what it held of [device binding](device-binding.md):"
+MARKS = "What a copied jar is worth, by what it held of device binding:"
 MARK_HEADER = (
     "the jar is of a browser with",
     "copied",
@@ -130,9 +130,9 @@ def section(
     results: Sequence[Result], overloads: Sequence[tuple[float, Result]], responses: Sequence[Summary], how: str
 ) -> str:
     """What stands between the markers."""
-    marks = (MARKS, markdown(by_mark(results)), proofs(results))
+    rules = (markdown(summary(results)), proofs(results))
     rest = (QUEUES, markdown(by_queue(overloads)), RESPONSES, markdown(by_response(responses)))
-    return "\n\n".join((BEGIN, how, markdown(summary(results)), *marks, *rest, END))
+    return "\n\n".join((BEGIN, how, *rules, *rest, END))
 
 
 def write(
