@@ -82,11 +82,12 @@ class RequestSession:
         """Return what the cookies of `request` brought."""
         session = cls()
         session.access, session.refresh, session.reauth, session.mark, tried, probed, told = cookies.read_all(
-            request, *_names(conf.cookie_start)
+            request, _names(conf.cookie_start)
         )
-        session.tried = tried is not None
-        session.probe = probe.read(probed) if probed else None
-        session.told = probe.read(told) if told else None
+        if tried or probed or told:
+            session.tried = tried is not None
+            session.probe = probe.read(probed) if probed else None
+            session.told = probe.read(told) if told else None
         return session
 
     @classmethod
