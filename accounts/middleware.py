@@ -205,8 +205,8 @@ class PendingDeletionMiddleware(MiddlewareMixin):
     open.
     """
 
-    # Until the end users can export their data, and read the pages in their language.
-    STILL_OPEN = frozenset({"deletion_cancel", "export", "language"})
+    # Until the end users can export their data, confirm who they are for that, and read the pages in their language.
+    STILL_OPEN = frozenset({"deletion_cancel", "export", "language", "provider_confirm", "provider_callback"})
 
     def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
         row = request.tokens.row
