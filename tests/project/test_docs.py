@@ -32,6 +32,11 @@ def test_every_link_leads_to_a_file_and_a_heading(file):
         assert not anchor or anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_page_has_both_sides_of_a_merge(file):
+    assert not re.search(r"^(<{7}|>{7}) ", file.read_text(), flags=re.M)
+
+
 def test_every_file_and_module_that_is_named_exists():
     text = "\n".join(page.read_text() for page in PAGES)
     folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and path.name.isidentifier())
