@@ -32,7 +32,7 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
     return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
 
 
-def remove_other_providers(request: HttpRequest | None, user: User) -> list[str]:
+def remove_other_providers(request: HttpRequest, user: User) -> list[str]:
     """Remove the ways in by a provider, but those that prove the email of `user` as a mail does; return what it was.
 
     They may be those of a stranger who had signed up with the email of somebody else, or who knew the password.
