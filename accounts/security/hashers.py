@@ -82,7 +82,8 @@ class Argon2Hasher(Argon2PasswordHasher):
         return parts
 
     def encode(self, password: str, salt: str) -> str:
-        return self.algorithm + make_hash(password, salt.encode(), self.params())
+        parameters = self.params()  # type: ignore[attr-defined]  # the stubs do not have it
+        return f"{self.algorithm}{make_hash(password, salt.encode(), parameters)}"
 
     def verify(self, password: str, encoded: str) -> bool:
         parts = self.decode(encoded)

@@ -10,8 +10,11 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.exceptions import HashingError
 
+from accounts.mails import worker
+from accounts.providers import client
 from accounts.security import hash_process, hashers
 from accounts.security.hash_process import CORES
+from project import server
 from tests.hashers import QuickArgon2Hasher
 
 
@@ -48,6 +51,21 @@ class TestTheQueue:
         self.requests.clear()
         assert queue.wait(last)
         assert len(queue._requests) == 1
+
+
+def test_a_worker_shares_its_threads_and_its_interpreter(monkeypatch):
+    """Half of the threads hash; and whoever opens a page does not wait Python's five milliseconds for a sign-in."""
+    monkeypatch.setattr(signal, "signal", lambda *args: None)
+    monkeypatch.setattr(worker, "start", lambda: None)
+    monkeypatch.setattr(hashers.queue, "places", 0)
+    monkeypatch.setattr(client, "at_once", 0)
+    before = sys.getswitchinterval()
+    try:
+        server.start_worker(Mock(cfg=Mock(threads=64)))
+        assert sys.getswitchinterval() == pytest.approx(0.001)
+    finally:
+        sys.setswitchinterval(before)
+    assert (hashers.queue.places, client.at_once) == (32, 16)
 
 
 PARAMETERS = QuickArgon2Hasher().params()
