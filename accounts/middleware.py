@@ -1,6 +1,7 @@
 """Keep what users type, lead them to what comes first, tell times in their zone, and explain refusals."""
 
 import logging
+from functools import cache
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import escape_leading_slashes
 
@@ -17,7 +18,7 @@ from accounts.email import policy as email_policy
 from accounts.factors import attempts
 from accounts.factors import policy as factors_policy
 from accounts.models import User
-from accounts.security import carried_forms, hashers
+from accounts.security import carried_forms, hashers, throttle
 from accounts.security.next_url import asked_for, leading_to
 from accounts.security.repeated_forms import SentForm, sent_form
 from accounts.security.throttle import STRANGERS, Overloaded, Throttled
@@ -32,10 +33,15 @@ class RepeatedFormMiddleware(MiddlewareMixin):
     """Answer a form that is sent twice as it was answered the first time (accounts/security/repeated_forms.py).
 
     It stands outside of everything that sets a cookie of a browser, and answers even if what the first one did has
-    ended the session that both came with.
+    ended the session that both came with. A crowd that signs in is turned away here, before anything else is done.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        try:
+            if request.method == "POST" and request.path == reverse("login"):
+                throttle.look_in(request, throttle.SIGN_IN)
+        except Overloaded as overloaded:
+            return _turn_away(request, overloaded)
         form = sent_form(request)
         if form is None:
             return None
@@ -47,7 +53,7 @@ class RepeatedFormMiddleware(MiddlewareMixin):
     def _first_answer(self, request: HttpRequest, form: SentForm) -> HttpResponseBase | None:
         """Wait in a place of the queue for hashes: copies of one form must not hold more threads than guesses may."""
         if not hashers.queue.take(request, STRANGERS):
-            return _turn_away(Overloaded())
+            return _turn_away(request, Overloaded())
         try:
             return form.first_answer()
         finally:
@@ -174,7 +180,7 @@ class RefusalPagesMiddleware(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, Overloaded):
-            return _turn_away(exception)
+            return _turn_away(request, exception)
         return render(request, "429.html", {"throttled": exception}) if isinstance(exception, Throttled) else None
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -237,7 +243,13 @@ class RequiredFactorMiddleware(MiddlewareMixin):
         return redirect(leading_to(page, asked_for(request)))
 
 
-def _turn_away(overloaded: Overloaded) -> HttpResponse:
+def _turn_away(request: HttpRequest, overloaded: Overloaded) -> HttpResponse:
     """Return a page that costs next to nothing; to reload it sends the form again."""
-    page = render_to_string("503.html", {"overloaded": overloaded, "form": True})
+    page = _page_for_crowds(translation.get_language_from_request(request))
     return HttpResponse(page, status=overloaded.status, headers={"Retry-After": str(overloaded.retry_after)})
+
+
+@cache
+def _page_for_crowds(language: str) -> str:
+    with translation.override(language):
+        return render_to_string("503.html", {"overloaded": Overloaded(), "form": True})

@@ -13,7 +13,7 @@ from django.db import Error, connection
 
 THREADS, FEWEST_THREADS = 64, 4  # of a server, and of each of its workers
 WORKER_MEMORY = 75  # MiB, measured as are those
-HASHING_MEMORY = 128  # MiB of two hashes at once (accounts/security/hashers.py)
+HASHING_MEMORY = 154  # MiB of two processes that hash (accounts/security/hash_process.py)
 MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 # How many connections we may open, and the process that serves this one; a pooler names another to its clients.

@@ -1,27 +1,20 @@
 """Hash passwords with Argon2 without letting a burst of sign-ins exhaust the memory, slow down other pages or hold all
 threads."""
 
-import os
-import sys
 from base64 import b64decode
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore, Condition, get_native_id
-from typing import Any, TypeVar
+from threading import Condition
+from typing import Any
 from weakref import WeakSet
 
+from argon2.exceptions import HashingError
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
-Hashed = TypeVar("Hashed")
+from accounts.security.hash_process import SLOTS, make_hash
 
-CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1))
-# A hash takes 64 MiB and, with its four lanes, all the cores that it gets: all but one, which is left to pages. So a
-# second hash at once only takes turns with the first one, unless there are more cores than two.
-SLOTS = 1 if len(CORES) <= 2 else 2
 PATIENCE = 20  # seconds, in which two cores make some hundred and forty hashes
 MIN_SALT, MIN_DIGEST = 8, 4  # bytes (RFC 9106 §3.1)
-NICE = 10  # of 19: other busy threads get nine times as much of a core
 
 
 class HashQueue:
@@ -41,10 +34,14 @@ class HashQueue:
     def take(self, request: HttpRequest, share: float) -> bool:
         """Take a place, once for each request; return False if this `share` of all places is taken."""
         with self._left:
-            if len(self._requests - {request}) >= max(1, int(self.places * share)):
+            if request not in self._requests and self.is_full(share):
                 return False
             self._requests.add(request)
         return True
+
+    def is_full(self, share: float) -> bool:
+        """Return whether this `share` of all places is taken."""
+        return len(self._requests) >= max(1, int(self.places * share))
 
     def wait(self, request: HttpRequest) -> bool:
         """Wait, in its place, until fewer than SLOTS others are at work; return False if that takes PATIENCE.
@@ -67,7 +64,6 @@ class HashQueue:
 
 
 queue = HashQueue(places=32)
-_slots = BoundedSemaphore(SLOTS)  # also for who hashes without a place, such as a command
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -86,21 +82,13 @@ class Argon2Hasher(Argon2PasswordHasher):
         return parts
 
     def encode(self, password: str, salt: str) -> str:
-        return _hash_in_slot(super().encode, password, salt)
+        parameters = self.params()  # type: ignore[attr-defined]  # the stubs do not have it
+        return f"{self.algorithm}{make_hash(password, salt.encode(), parameters)}"
 
     def verify(self, password: str, encoded: str) -> bool:
-        return _hash_in_slot(super().verify, password, encoded)
-
-
-def _hash_in_slot(make: Callable[[str, str], Hashed], password: str, other: str) -> Hashed:
-    """Call `make` in one of the slots, in a thread that gives way to others, as do Argon2's own, which it starts."""
-    with _slots, ThreadPoolExecutor(1, initializer=_give_way) as thread:
-        return thread.submit(make, password, other).result()
-
-
-def _give_way() -> None:
-    """Lower the priority of this thread, and leave one core to others."""
-    if sys.platform == "linux":  # Elsewhere only whole processes have a priority.
-        this = os.PRIO_PROCESS, get_native_id()
-        os.setpriority(*this, max(NICE, os.getpriority(*this)))
-        os.sched_setaffinity(0, CORES - {min(CORES)} or CORES)
+        parts = self.decode(encoded)
+        try:
+            made = make_hash(password, parts["salt"].encode("latin1"), parts["params"])
+        except HashingError:
+            return False
+        return constant_time_compare(made.rpartition("$")[2], parts["hash"])

@@ -206,6 +206,12 @@ def enter(request: HttpRequest, limit: Limit) -> None:
         _refuse(request, "hashing", Overloaded())
 
 
+def look_in(request: HttpRequest, limit: Limit) -> None:
+    """Raise Overloaded if there is no place in the queue for hashes, without taking one."""
+    if hashers.queue.is_full(limit.hashing):
+        _refuse(request, "hashing", Overloaded())
+
+
 def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
     """Count an attempt before it is made, both at `account` and for the visitor. Raise Throttled.
 

@@ -69,10 +69,9 @@ class Server:
         self.said.close()
 
     def memory(self, what: str = "VmRSS") -> int:
-        """Bytes of the largest worker; `VmHWM` is the most that it ever had. 0 where there is no /proc."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        workers = children.read_text().split() if children.exists() else []
-        return max((_status(worker, what) for worker in workers), default=0)
+        """Bytes of the largest worker with its processes; `VmHWM` is the most that each ever had. 0 without /proc."""
+        workers = _children(str(self.process.pid))
+        return max((sum(_status(each, what) for each in (worker, *_children(worker))) for worker in workers), default=0)
 
     def _wait(self, until: float) -> None:
         while self.process.poll() is None and monotonic() < until:
@@ -82,6 +81,11 @@ class Server:
                 break
             sleep(0.01)
         raise SystemExit("The server does not answer.")
+
+
+def _children(process: str) -> list[str]:
+    """Those that any of its threads has started."""
+    return [child for file in Path(f"/proc/{process}/task").glob("*/children") for child in file.read_text().split()]
 
 
 def _status(process: str, what: str) -> int:

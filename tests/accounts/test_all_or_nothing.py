@@ -73,9 +73,9 @@ def _mails_wait(monkeypatch):
 @pytest.fixture(autouse=True)
 def _nothing_is_hashed_in_a_transaction(monkeypatch):
     """It takes long, and longer while others sign in: on SQLite nobody could write meanwhile."""
-    hash_in_slot, within = hashers._hash_in_slot, []
-    watched = lambda *args: within.append(connection.in_atomic_block) or hash_in_slot(*args)  # noqa: E731
-    monkeypatch.setattr(hashers, "_hash_in_slot", watched)
+    make_hash, within = hashers.make_hash, []
+    watched = lambda *args: within.append(connection.in_atomic_block) or make_hash(*args)  # noqa: E731
+    monkeypatch.setattr(hashers, "make_hash", watched)
     yield
     assert not any(within)
 

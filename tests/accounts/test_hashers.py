@@ -1,12 +1,21 @@
 """That hashes leave room for pages."""
 
 import os
+import signal
 import sys
-from threading import Thread, get_native_id
+from threading import Thread
+from unittest.mock import Mock
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import HashingError
 
-from accounts.security import hashers
+from accounts.mails import worker
+from accounts.providers import client
+from accounts.security import hash_process, hashers
+from accounts.security.hash_process import CORES
+from project import server
+from tests.hashers import QuickArgon2Hasher
 
 
 class TestTheQueue:
@@ -44,13 +53,104 @@ class TestTheQueue:
         assert len(queue._requests) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere threads have no priority and no cores of their own.")
-def test_a_hash_gives_way_and_leaves_a_core():
-    def look(*_: str) -> tuple[int, frozenset[int]]:
-        return os.getpriority(os.PRIO_PROCESS, get_native_id()), frozenset(os.sched_getaffinity(0))
+def test_a_worker_shares_its_threads_and_its_interpreter(monkeypatch):
+    """Half of the threads hash; and whoever opens a page does not wait Python's five milliseconds for a sign-in."""
+    monkeypatch.setattr(signal, "signal", lambda *args: None)
+    monkeypatch.setattr(worker, "start", lambda: None)
+    monkeypatch.setattr(hashers.queue, "places", 0)
+    monkeypatch.setattr(client, "at_once", 0)
+    before = sys.getswitchinterval()
+    try:
+        server.start_worker(Mock(cfg=Mock(threads=64)))
+        assert sys.getswitchinterval() == pytest.approx(0.001)
+    finally:
+        sys.setswitchinterval(before)
+    assert (hashers.queue.places, client.at_once) == (32, 16)
 
-    before = look()
-    priority, cores = hashers._hash_in_slot(look, "", "")
-    assert priority >= hashers.NICE
-    assert cores < hashers.CORES or len(hashers.CORES) == 1
-    assert look() == before
+
+PARAMETERS = QuickArgon2Hasher().params()
+
+
+class TestTheProcess:
+    @pytest.fixture(autouse=True)
+    def _is_new(self):
+        self._end()
+        yield
+        self._end()
+
+    def _end(self):
+        while hash_process._free:
+            process = hash_process._free.pop()
+            process.kill()
+            process._process.wait()
+
+    def make_hash(self):
+        return hash_process.make_hash("secret", b"some salt", PARAMETERS)
+
+    def pid(self):
+        (process,) = hash_process._free
+        return process._process.pid
+
+    def test_is_one_for_all_hashes_in_turn(self):
+        made = self.make_hash()
+        first = self.pid()
+        assert (self.make_hash(), self.pid()) == (made, first)
+        assert PasswordHasher().verify(made, "secret")
+
+    def test_is_replaced_once_it_is_killed(self):
+        made = self.make_hash()
+        first = self.pid()
+        os.kill(first, signal.SIGKILL)
+        assert self.make_hash() == made
+        assert self.pid() != first
+
+    def test_is_replaced_by_one_that_insists_if_it_gets_no_time(self, monkeypatch):
+        made = self.make_hash()
+        first = self.pid()
+        os.kill(first, signal.SIGSTOP)
+        monkeypatch.setattr(hash_process._free[0], "_patience", 0.01)
+        assert self.make_hash() == made
+        assert self.pid() != first
+        assert hash_process._free[0]._patience is None
+
+    def test_is_not_used_again_before_its_answer_was_read(self, monkeypatch):
+        self.make_hash()
+        (process,) = hash_process._free
+        monkeypatch.setattr(process, "ask", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            self.make_hash()
+        assert not hash_process._free
+        process.kill()
+
+    def test_outlives_what_ends_the_server_and_ends_with_its_input(self):
+        self.make_hash()
+        process = hash_process._free[0]._process
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process.send_signal(number)
+        self.make_hash()
+        assert process.poll() is None
+        process.communicate()
+        assert process.returncode == 0
+
+    def test_belongs_to_nobody_who_was_forked(self):
+        self.make_hash()
+        child = os.fork()
+        if not child:
+            os._exit(len(hash_process._free))
+        assert os.waitpid(child, 0)[1] == 0
+        assert hash_process._free
+
+    def test_says_what_argon2_refuses(self):
+        with pytest.raises(HashingError):
+            hash_process.make_hash("secret", b"short", PARAMETERS)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere nobody is idle, and no core is left.")
+    def test_gives_way_and_leaves_a_core(self):
+        self.make_hash()
+        assert os.sched_getscheduler(self.pid()) == os.SCHED_IDLE
+        assert os.sched_getaffinity(self.pid()) < CORES or len(CORES) == 1
+        self._end()
+        hash_process._free.append(insistent := hash_process.HashProcess(None))
+        assert insistent.ask('["", "", 1, 64, 1, 32, 2, 19]') == "null\n"
+        assert os.sched_getscheduler(self.pid()) == os.SCHED_OTHER
+        assert os.getpriority(os.PRIO_PROCESS, self.pid()) >= hash_process.NICE

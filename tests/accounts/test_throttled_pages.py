@@ -393,6 +393,14 @@ class TestAQueueForHashes:
             assert cache._cache == before
         assert not User.objects.filter(username="ada")
 
+    def test_turns_a_crowd_away_before_it_looks_at_the_form_in_the_language_of_each(self, crowd):
+        crowd(throttle.STRANGERS)
+        for language, words in ("de", "Einen Moment, bitte"), ("en", "One moment, please"):
+            response = Client(enforce_csrf_checks=True).post(LOGIN, headers={"accept-language": language})
+            assert response.status_code == 503
+            assert words in response.content.decode()
+        assert Client().get(LOGIN).status_code == 200
+
     def test_gives_the_place_back_however_the_request_ends(self, bob, sign_in, crowd, hashes):
         for _, _, send in self.ways(bob, sign_in):
             hashers.queue = hashers.HashQueue(places=8)

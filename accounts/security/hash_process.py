@@ -1,0 +1,113 @@
+"""Hash passwords with Argon2 in processes of their own, which give way to everything else on the machine.
+
+A thread of low priority would now and then hold the interpreter of the whole server while others have its core. This
+module is the program of such a process, too, so it imports nothing of Django: a process takes 13 MB instead of 39.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from threading import BoundedSemaphore, Thread
+
+from argon2 import Parameters
+from argon2.exceptions import HashingError
+from argon2.low_level import Type, hash_secret
+
+CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1))
+# A hash takes 64 MiB and, with its four lanes, all the cores that it gets: all but one, which is left to pages. So a
+# second hash at once only takes turns with the first one, unless there are more cores than two.
+SLOTS = 1 if len(CORES) <= 2 else 2
+PATIENCE = 3  # seconds, twenty times what a hash takes if anything is left for it
+NICE = 10  # of 19: other busy processes get nine times as much of a core
+INSIST = "--insist"
+
+_slots = BoundedSemaphore(SLOTS)
+_free: list["HashProcess"] = []
+os.register_at_fork(after_in_child=_free.clear)  # or two processes would read each other's answers
+
+
+def make_hash(password: str, salt: bytes, parameters: Parameters) -> str:
+    """Return the hash as Argon2 encodes it. Raise HashingError if Argon2 refuses the parameters.
+
+    A process that gives no answer, as it was killed or others leave it no time, is replaced by one that insists on its
+    share.
+    """
+    p = parameters
+    costs = p.time_cost, p.memory_cost, p.parallelism, p.hash_len, p.type.value, p.version
+    question = json.dumps((password.encode().hex(), salt.hex(), *costs))
+    with _slots:
+        process = _free.pop() if _free else HashProcess(PATIENCE)
+        answer = process.ask(question)
+        if not answer:
+            process.kill()
+            process = HashProcess(None)
+            answer = process.ask(question)
+        if not answer:
+            raise RuntimeError("The process that hashes passwords has ended.")
+        _free.append(process)  # Only now: an answer that is left would be the next one's.
+    made: str | None = json.loads(answer)
+    if made is None:
+        raise HashingError
+    return made
+
+
+class HashProcess:
+    """Run a process that hashes, until it is forgotten or this process ends; without `patience` it insists."""
+
+    def __init__(self, patience: float | None) -> None:
+        self._patience = patience
+        command = [sys.executable, "-P", __file__, *([INSIST] if patience is None else [])]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603  (this very file)
+
+    def ask(self, question: str) -> str:
+        """Return the answer, or "" if there is none in time."""
+        assert self._process.stdin and self._process.stdout  # noqa: S101  (They are pipes.)
+        try:
+            print(question, file=self._process.stdin, flush=True)
+        except BrokenPipeError:
+            return ""
+        answered = select.poll()
+        answered.register(self._process.stdout)
+        return self._process.stdout.readline() if answered.poll(self._patience and 1000 * self._patience) else ""
+
+    def kill(self) -> None:
+        """End the process, without waiting for it: to end, it may have to wait for a core."""
+        self._process.kill()
+        Thread(target=self._process.communicate, daemon=True).start()
+
+
+def main() -> None:
+    """Answer each line on the standard input, until there are no more."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which answers what it has begun
+        signal.signal(number, signal.SIG_IGN)
+    give_way(insist=INSIST in sys.argv)
+    for line in sys.stdin:
+        print(json.dumps(_hash(*json.loads(line))), flush=True)
+
+
+def give_way(*, insist: bool) -> None:
+    """Leave one core to others and, unless this process insists, the other ones as well as long as they want them."""
+    os.nice(NICE)
+    if sys.platform == "linux":
+        with suppress(OSError):  # Some containers do not allow it.
+            os.sched_setaffinity(0, CORES - {min(CORES)} or CORES)
+            if not insist:
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _hash(password: str, salt: str, *costs: int) -> str | None:
+    *numbers, variety, version = costs
+    time_cost, memory_cost, parallelism, hash_len = numbers
+    with suppress(HashingError):
+        secret = bytes.fromhex(password), bytes.fromhex(salt)
+        return hash_secret(*secret, time_cost, memory_cost, parallelism, hash_len, Type(variety), version).decode()
+    return None
+
+
+if __name__ == "__main__":
+    main()
