@@ -127,8 +127,8 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
     this costs no query, and no token has to carry what the row says.
     """
 
-    # Until the end users can export their data, and read the pages in their language.
-    OPEN_BEFORE_DELETION = frozenset({"deletion_cancel", "export", "language"})
+    # Until the end users can export their data, confirm who they are for that, and read the pages in their language.
+    OPEN_BEFORE_DELETION = frozenset({"deletion_cancel", "export", "language", "provider_confirm", "provider_callback"})
     OPEN_WITHOUT_FACTOR = OPEN_BEFORE_DELETION.union(
         ("security", "authenticator", "passkey_add", "passkey_name", "recovery_codes", "confirm")
     )

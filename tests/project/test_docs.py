@@ -64,6 +64,13 @@ def test_every_setting_of_the_tokens_is_listed_once():
     assert len(re.findall(r"^\| `TOKENS_", main, flags=re.M)) <= 16
 
 
+def test_every_variable_of_the_site_is_listed():
+    variables = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.M))
+    assert len(variables) > 40
+    listed = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/reference/settings.md").read_text()))
+    assert variables - listed == {"POSTGRES_PASSWORD", "PROVIDER_GOOGLE_SECRET"}  # for Compose alone; an example
+
+
 def test_every_signal_is_listed_and_no_other():
     section = (ROOT / "docs/reference/api.md").read_text().partition("\n## Signals\n")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `(\w+)` \|", section, flags=re.M)

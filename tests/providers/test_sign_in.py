@@ -1,5 +1,6 @@
 """Sign in and sign up with a provider: who it is, and what a forged answer gets."""
 
+import re
 from time import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.mails import worker
-from accounts.models import Identity, ProviderFlow, SecurityEvent, User
+from accounts.models import Identity, OutgoingMail, ProviderFlow, SecurityEvent, User
 from accounts.models.factors import digest
 from tests.accounts.mail_contents import code_in
 from tests.conftest import PASSWORD
@@ -53,6 +54,8 @@ class TestSignUp:
         assert (user.username, user.email, user.has_usable_password()) == ("carol", "carol@example.org", False)
         assert user.email_verified_at and is_signed_in(client)
         assert "with Acme" in client.get(reverse("sessions")).content.decode()
+        kinds = SecurityEvent.objects.filter(method="acme").values_list("kind", flat=True)
+        assert {*kinds} == {"signed_up", "signed_in"}
 
     @pytest.mark.parametrize(("subject", "counts"), [("248289761001", True), ("another", False)])
     def test_the_userinfo_says_what_the_id_token_leaves_out(self, client, issuer, sign_in_with, subject, counts):
@@ -144,6 +147,8 @@ class TestSignUp:
             Client().post(reverse("signup"), {"username": f"dave{number}", "email": email, **password})
         issuer.claims |= {"sub": "dave", "email": email}
         assert sign_in_with(Client()).status_code == 429
+        issuer.claims["email_verified"] = True
+        assert sign_in_with(Client()).headers["Location"] == "/", "Strangers block nobody whose provider vouches."
 
 
 class TestSignIn:
@@ -167,6 +172,13 @@ class TestSignIn:
         User.objects.update(is_active=False)
         sign_in_with(client)
         assert not is_signed_in(client)
+
+    def test_another_browser_is_told_whatever_it_calls_itself(self, issuer, sign_in_with):
+        here = Client()
+        for browser, told in ((here, 0), (here, 0), (Client(), 1)):
+            browser.post(reverse("logout"))
+            sign_in_with(browser)
+            assert OutgoingMail.objects.filter(kind="new_browser").count() == told
 
     def test_the_second_factor_is_asked_for(self, client, issuer, sign_in_with, enrol):
         sign_in_with(client)
@@ -261,7 +273,7 @@ class TestForgedAnswer:
         """Login CSRF: an attacker has a victim come back with the attacker's own answer."""
         url = leave(Client())
         leave(client)
-        refused(client.get(CALLBACK, issuer.authorize(url)), "state")
+        refused(client.get(CALLBACK, issuer.authorize(url)), "No such flow")
 
     def test_without_a_flow(self, client, issuer, refused):
         refused(client.get(CALLBACK, {"code": "x", "state": "y"}), "No such flow")
@@ -278,17 +290,14 @@ class TestForgedAnswer:
         thief = Client()
         thief.cookies["__Host-provider"] = cookie
         assert thief.get(CALLBACK, answer).headers["Location"] == reverse("login")
+        assert "This sign-in has expired or was already used." in thief.get(reverse("login")).content.decode()
         assert issuer.asked.count("/token") == 1
 
-    def test_the_older_of_two_tabs_leaves_the_newer_its_flow(self, client, issuer, leave, come_back):
-        older, newer = leave(client), leave(client)
-        assert come_back(client, older).headers["Location"] == reverse("login")
-        come_back(client, newer)
-        assert is_signed_in(client)
-
-    def test_whoever_cancels_is_back_at_the_sign_in(self, client, issuer, leave, refused):
+    @pytest.mark.parametrize("error", ["access_denied", "user_cancelled_authorize"])
+    def test_whoever_cancels_is_back_at_the_sign_in(self, client, issuer, leave, refused, error):
         state = parse_qs(urlsplit(leave(client)).query)["state"][0]
-        refused(client.get(CALLBACK, {"error": "access_denied", "state": state}), "access_denied")
+        refused(client.get(CALLBACK, {"error": error, "state": state}), error)
+        assert "You cancelled signing in with Acme." in client.get(reverse("login")).content.decode()
 
     @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
     @pytest.mark.parametrize(
@@ -347,7 +356,7 @@ class TestLinkAndReauthenticate:
         browser = Client()
         sign_in_with(browser)
         assert is_signed_in(browser) and Identity.objects.get().user == linked
-        assert SecurityEvent.objects.filter(user=linked, kind="provider_added").exists()
+        assert SecurityEvent.objects.get(user=linked, kind="provider_added").method == "acme"
         worker.send_due()
         assert mail.outbox[0].subject == "Sign-in with another account added"
         assert "It's an account at Acme." in mail.outbox[0].body
@@ -380,6 +389,7 @@ class TestLinkAndReauthenticate:
     def test_another_way_in_lets_it_go(self, client, linked):
         client.post(reverse("provider_remove", kwargs={"pk": Identity.objects.get().pk}))
         assert not Identity.objects.exists()
+        assert SecurityEvent.objects.get(kind="provider_removed").method == "acme"
 
     @pytest.mark.parametrize(("age", "counts"), [(0, True), (600, False), (None, False), ("0", False)])
     def test_a_provider_confirms_only_who_has_just_signed_in_there(
@@ -402,9 +412,39 @@ class TestLinkAndReauthenticate:
         sign_in_with(client)
         RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
         settings.PROVIDERS[0] |= provider
+        Identity.objects.update(issuer=settings.PROVIDERS[0]["issuer"])
         page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
         assert "sign out and sign in again" in page and "Sign in with Acme" not in page
         assert client.post(reverse("provider_confirm", kwargs={"name": "acme"})).status_code == 404
+
+    @pytest.mark.parametrize("first", ["second factor", "deletion"])
+    def test_even_of_a_user_who_has_to_answer_something_first(
+        self, client, issuer, settings, sign_in_with, leave, come_back, first
+    ):
+        sign_in_with(client)
+        settings.REQUIRE_SECOND_FACTOR_FOR = ["staff"]
+        due = timezone.now() if first == "deletion" else None
+        User.objects.update(is_staff=first == "second factor", deletion_due_at=due)
+        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
+        RefreshToken.objects.all().bump()
+        issuer.claims["auth_time"] = int(time())
+        come_back(client, leave(client, reverse("provider_confirm", kwargs={"name": "acme"})))
+        assert RefreshToken.objects.get().authenticated_at.year != 2020
+
+    def test_who_has_no_password_chooses_one_by_mail(self, client, issuer, sign_in_with):
+        sign_in_with(client)
+        assert client.get(reverse("password_change")).headers["Location"] == reverse("password_reset")
+
+    def test_a_provider_is_known_by_its_issuer_when_names_change(self, client, issuer, settings, sign_in_with):
+        sign_in_with(client)
+        RefreshToken.objects.update(authenticated_at="2020-01-01T00:00:00Z")
+        settings.PROVIDERS[0]["name"] = "hub"
+        page = client.get(reverse("security")).content.decode()
+        assert "<dt>Acme</dt>" in page and reverse("provider_add", kwargs={"name": "hub"}) not in page
+        page = client.post(reverse("username_change"), {"username": "caroline"}).content.decode()
+        assert reverse("provider_confirm", kwargs={"name": "hub"}) in page
+        settings.PROVIDERS[0] |= {"name": "acme", "issuer": "https://moved.example"}
+        assert reverse("provider_add", kwargs={"name": "acme"}) in client.get(reverse("security")).content.decode()
 
     def test_and_nobody_else(self, client, issuer, sign_in_with, leave, come_back):
         sign_in_with(client)
@@ -413,6 +453,14 @@ class TestLinkAndReauthenticate:
         come_back(client, leave(client, reverse("provider_confirm", kwargs={"name": "acme"})))
         client.post(reverse("username_change"), {"username": "caroline"})
         assert not User.objects.filter(username="caroline").exists()
+
+    @pytest.mark.parametrize(("label", "said"), [("Acme", "with Acme"), (None, "with acme")])
+    def test_the_activity_names_it_as_long_as_it_is_kept(self, client, linked, settings, label, said):
+        if label is None:
+            settings.PROVIDERS = []
+        page = client.get(reverse("activity")).content.decode()
+        [event] = re.findall("<h3>Sign-in with another account added</h3>.*?</li>", page, re.DOTALL)
+        assert said in event
 
     @pytest.mark.parametrize("is_left", [True, False])
     def test_a_provider_that_was_taken_out_of_the_settings_is_no_way_in(self, client, issuer, sign_in_with, is_left):

@@ -37,7 +37,7 @@ Kind = SecurityEvent.Kind
 LOGGED_WITHIN = timedelta(minutes=1)
 # Old copies that were tried may have been withdrawn since.
 READ = {*Kind.values, ACCOUNT_DELETED} - {Kind.COPY_TRIED}
-# The log does not say what these were changed to, or which passkey or provider it was.
+# The log does not say what these were changed to, or which passkey or account elsewhere it was.
 LOOK_AT = (
     *(Kind.EMAIL_CHANGED, Kind.EMAIL_RESTORED, Kind.USERNAME_CHANGED, Kind.RIGHTS_CHANGED, Kind.FACTORS_REMOVED),
     *(Kind.PROVIDER_ADDED, Kind.PROVIDER_REMOVED),
@@ -52,6 +52,7 @@ class Event:
     at: datetime
     kind: str
     user_id: UUID
+    provider: str = ""
     session_id: UUID | None = None
     actor_id: UUID | None = None
 
@@ -125,7 +126,7 @@ def _repeat_for(user: User, happened: dict[str, datetime], blocked: User) -> Ite
         user.copy_password(blocked)
         fields.add("password")
         yield "Has to reset the password, as the restored one is out of date"
-    if Kind.PASSWORD_RESET in happened and recovery.remove_other_providers(user):
+    if Kind.PASSWORD_RESET in happened and recovery.remove_other_providers(None, user):
         yield "Has to add accounts elsewhere again, as the reset has removed them"
     used = [happened[kind] for kind in (Kind.RECOVERY_CODE_USED, Kind.RECOVERY_CODES_RENEWED) if kind in happened]
     if used and RecoveryCode.objects.filter(user=user, created_at__lte=max(used)).delete()[0]:
@@ -155,6 +156,7 @@ def _record(events: Iterable[Event]) -> None:
             created_at=event.at,
             session_id=event.session_id,
             actor_id=event.actor_id,
+            method=event.provider,
         )
         for event in events
         if event.kind != ACCOUNT_DELETED
@@ -193,7 +195,8 @@ def _parse(text: str) -> Event | None:
     try:
         line = json.loads(text[text.index("{") :])
         ids = (UUID(line[name]) if line.get(name) else None for name in ("session_id", "actor_id"))
-        return Event(datetime.fromisoformat(line["timestamp"]), line["event"], UUID(line["user_id"]), *ids)
+        at, provider = datetime.fromisoformat(line["timestamp"]), str(line.get("provider", ""))[:16]
+        return Event(at, line["event"], UUID(line["user_id"]), provider, *ids)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
