@@ -23,7 +23,6 @@ CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(
 SLOTS = 1 if len(CORES) <= 2 else 2
 PATIENCE = 3  # seconds, twenty times what a hash takes if anything is left for it
 NICE = 10  # of 19: other busy processes get nine times as much of a core
-HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # 500 page faults for a hash instead of 16,000: a tenth less
 INSIST = "--insist"
 
 _slots = BoundedSemaphore(SLOTS)
@@ -63,8 +62,7 @@ class HashProcess:
         self._patience = patience
         command = [sys.executable, "-P", __file__, *([INSIST] if patience is None else [])]
         pipe = subprocess.PIPE
-        environment = {**HUGE_PAGES, **os.environ}
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)  # noqa: S603
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603  (this very file)
 
     def ask(self, question: str) -> str:
         """Return the answer, or "" if there is none in time."""
