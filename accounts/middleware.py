@@ -73,15 +73,6 @@ class RepeatedFormMiddleware(MiddlewareMixin):
         return response.status_code in (302, 303) or (request.tokens.created and not response.streaming)
 
 
-class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
-    """Have the sign-in page carry the form of a user whose session has ended (accounts/security/carried_forms.py)."""
-
-    def handle_no_permission(self, request: Request, view: middleware.View) -> HttpResponseBase:  # type: ignore[override]
-        if carried := carried_forms.carry(request):
-            return SignIn.as_view(carried_form=carried)(request)
-        return super().handle_no_permission(request, view)
-
-
 class SecondFactorMiddleware(MiddlewareMixin):
     """Lead to the second factor of whoever has one, however their sign-in began (accounts/factors/attempts.py).
 
@@ -134,49 +125,83 @@ class SecondFactorMiddleware(MiddlewareMixin):
         return location and urljoin(escape_leading_slashes(request.get_full_path()), location)
 
 
-class TimeZoneMiddleware(MiddlewareMixin):
-    """Tell users times in the zone of their profile, for browsers without scripts.
+class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
+    """Let users open a page once they have signed in, and done what else has to come first.
 
-    It looks only where the row of the session was read anyway, as on every page that has times, so it costs no query.
-    The admin stays in the site's zone: its figures are the same for all.
+    Pages that are open to everybody ask for no more than whether a requested deletion stands. The row of the session is
+    looked at only where it was read anyway: on the pages that guard the account, in the admin, and at each refresh. So
+    this costs no query, and no token has to carry what the row says.
     """
 
-    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
-        row, match = request.tokens.row, request.resolver_match
-        if row and row.user and match and "admin" not in match.app_names:
-            timezone.activate(row.user.zone)
+    # Until the end users can export their data, confirm who they are for that, and read the pages in their language.
+    OPEN_BEFORE_DELETION = frozenset({"deletion_cancel", "export", "language", "provider_confirm", "provider_callback"})
+    OPEN_WITHOUT_FACTOR = OPEN_BEFORE_DELETION.union(
+        ("security", "authenticator", "passkey_add", "passkey_name", "recovery_codes", "confirm")
+    )
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        timezone.deactivate()
-        return response
-
-
-class EmailVerificationMiddleware(MiddlewareMixin):
-    """Redirect users to verify their email before they can open other pages.
-
-    It follows the middleware that requires a sign-in. Pages that are open to everybody are open to these users as well.
-    """
-
-    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
+    def process_view(  # type: ignore[override]
+        self, request: Request, view: middleware.View, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> HttpResponseBase | None:
         if not getattr(view, "login_required", True):
+            return self._keep_or_delete(request)
+        return (
+            super().process_view(request, view, args, kwargs)
+            or self._keep_or_delete(request)
+            or self._second_factor(request)
+            or self._verified_email(request, view)
+        )
+
+    def handle_no_permission(self, request: Request, view: middleware.View) -> HttpResponseBase:  # type: ignore[override]
+        """Have the sign-in page carry the form of whoever's session ended (accounts/security/carried_forms.py)."""
+        if carried := carried_forms.carry(request):
+            return SignIn.as_view(carried_form=carried)(request)
+        return super().handle_no_permission(request, view)
+
+    def _keep_or_delete(self, request: Request) -> HttpResponse | None:
+        """Ask users who sign in although they have requested deletion whether they would rather keep the account.
+
+        Without an answer only the front page stays open.
+        """
+        row = request.tokens.row
+        if row is None or row.user is None or row.user.deletion_due_at is None:
             return None
-        match = request.resolver_match
-        within_admin = match is not None and "admin" in match.app_names  # guarded, but not the user's own account
-        account = getattr(view, "tokens_fresh_session_required", False) and not within_admin
+        return None if _view_name(request) in self.OPEN_BEFORE_DELETION else redirect("deletion_cancel")
+
+    def _second_factor(self, request: Request) -> HttpResponse | None:
+        """Lead users who have to have a second factor to set one up, or to show it (REQUIRE_SECOND_FACTOR_FOR)."""
+        row = request.tokens.row
+        if row is None or not isinstance(row.user, User) or _view_name(request) in self.OPEN_WITHOUT_FACTOR:
+            return None
+        if factors_policy.may_go_on(row.user, row.amr.split()):
+            return None
+        page = "confirm" if factors_policy.has_factor(row.user) else "security"
+        return redirect(leading_to(page, asked_for(request)))
+
+    def _verified_email(self, request: Request, view: middleware.View) -> HttpResponse | None:
+        """Redirect users to verify their email. The admin is guarded, but it is not the user's own account."""
+        account = getattr(view, "tokens_fresh_session_required", False) and not _within_admin(request)
         return None if email_policy.can_open(request.user, account=account) else redirect("email_verify")
 
 
-class RefusalPagesMiddleware(MiddlewareMixin):
-    """Explain why a request was refused, without losing what the user typed.
+class PageMiddleware(MiddlewareMixin):
+    """Tell users times in their zone, and explain why a request was refused, without losing what they typed.
+
+    The zone is that of their profile, for browsers without scripts. The row of the session has it, and was read anyway
+    on every page that has times, so it costs no query. The admin stays in the site's zone: its figures are the same for
+    all.
 
     An attempt that is throttled gets status 429 or 503 and the time to wait: a page of its own, or the form with what
     was typed. A request by the wrong method gets a page, too: Django's response has the header Allow (RFC 9110
     §15.5.6) and an empty body. Responses to machines stay as they are.
     """
 
-    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
+    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> None:
         """Note that no middleware has refused the request: this one is the last."""
         request.reached_view = view  # type: ignore[attr-defined]
+        row = request.tokens.row
+        if row and row.user and not _within_admin(request):
+            timezone.activate(row.user.zone)
+            request.in_own_zone = True  # type: ignore[attr-defined]
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, Overloaded):
@@ -185,6 +210,8 @@ class RefusalPagesMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         hashers.queue.leave(request)
+        if getattr(request, "in_own_zone", False):
+            timezone.deactivate()
         throttled: Throttled | None = getattr(request, "throttled", None)
         if isinstance(response, HttpResponseNotAllowed) and not response.content:
             return self._not_allowed(request, response)
@@ -203,44 +230,12 @@ class RefusalPagesMiddleware(MiddlewareMixin):
         return page
 
 
-class PendingDeletionMiddleware(MiddlewareMixin):
-    """Ask users who sign in although they have requested deletion whether they would rather keep the account.
-
-    It looks only where the row of the session was read anyway: on the pages that guard the account, in the admin, and
-    at each refresh. So it costs no query, and no token has to carry it. Without an answer only the front page stays
-    open.
-    """
-
-    # Until the end users can export their data, and read the pages in their language.
-    STILL_OPEN = frozenset({"deletion_cancel", "export", "language"})
-
-    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
-        row = request.tokens.row
-        if row is None or row.user is None or row.user.deletion_due_at is None:
-            return None
-        match = request.resolver_match
-        return None if match and match.view_name in self.STILL_OPEN else redirect("deletion_cancel")
+def _view_name(request: HttpRequest) -> str:
+    return request.resolver_match.view_name if request.resolver_match else ""
 
 
-class RequiredFactorMiddleware(MiddlewareMixin):
-    """Lead users who have to have a second factor to set one up, or to show it (REQUIRE_SECOND_FACTOR_FOR).
-
-    Like PendingDeletionMiddleware it looks only where the row of the session was read anyway. Pages that are open to
-    everybody are open to these users as well.
-    """
-
-    STILL_OPEN = frozenset({"security", "authenticator", "passkey_add", "passkey_name", "recovery_codes", "confirm"})
-
-    def process_view(self, request: Request, view: object, args: object, kwargs: object) -> HttpResponse | None:
-        row, match = request.tokens.row, request.resolver_match
-        if row is None or match is None or not getattr(view, "login_required", True):
-            return None
-        if match.view_name in self.STILL_OPEN | PendingDeletionMiddleware.STILL_OPEN:
-            return None
-        if not isinstance(row.user, User) or factors_policy.may_go_on(row.user, row.amr.split()):
-            return None
-        page = "confirm" if factors_policy.has_factor(row.user) else "security"
-        return redirect(leading_to(page, asked_for(request)))
+def _within_admin(request: HttpRequest) -> bool:
+    return request.resolver_match is not None and "admin" in request.resolver_match.app_names
 
 
 def _turn_away(request: HttpRequest, overloaded: Overloaded) -> HttpResponse:

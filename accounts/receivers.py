@@ -48,7 +48,7 @@ def record_sign_in(request: HttpRequest | None, row: RefreshToken, **kwargs: obj
     with transaction.atomic():
         if alerted:
             outbox.enqueue("new_browser", alerted, request, failures=new_browser_alert.recent_failures(alerted))
-        SecurityEvent.objects.record(request, user, Kind.SIGNED_IN, session_id=row.pk)
+        SecurityEvent.objects.record(request, user, Kind.SIGNED_IN, session_id=row.pk, method=row.method, amr=row.amr)
 
 
 @receiver(session_ended)

@@ -17,35 +17,28 @@ SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 STATIC_FILES = "project.middleware.StaticFilesMiddleware"
 SECOND_FACTOR = "accounts.middleware.SecondFactorMiddleware"
 LOGIN_REQUIRED = "accounts.middleware.LoginRequiredMiddleware"
+MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 REPEATED_FORMS = "accounts.middleware.RepeatedFormMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 # The middleware that protects requests, and what each has to come before. Without any it may come anywhere.
 GUARDS: dict[str, tuple[str, ...]] = {
-    "project.middleware.ResponseHeadersMiddleware": (STATIC_FILES, TOKENS),  # what responds or sets a cookie
+    # What responds or sets a cookie; rows, events and limits contain the visitor's IP address.
+    "project.middleware.SiteMiddleware": (STATIC_FILES, TOKENS),
     "django.middleware.security.SecurityMiddleware": (STATIC_FILES, TOKENS),  # Nothing is served over plain http.
-    # Rows, events and limits contain the visitor's IP address.
-    "project.middleware.ClientIPMiddleware": (STATIC_FILES, TOKENS),
     STRICT_COOKIES: (REPEATED_FORMS, SESSIONS, "project.middleware.LanguageMiddleware", CSRF, TOKENS),  # read a cookie
     STATIC_FILES: (REPEATED_FORMS, SESSIONS, TOKENS),  # Files need no session.
     REPEATED_FORMS: (SESSIONS, CSRF, TOKENS),  # An answer is kept with all of its cookies.
-    SESSIONS: (CSRF, "django.contrib.messages.middleware.MessageMiddleware"),
+    SESSIONS: (CSRF, MESSAGES),
     "project.middleware.LanguageMiddleware": ("django.middleware.common.CommonMiddleware", CSRF, TOKENS),  # have texts
     "django.middleware.common.CommonMiddleware": (TOKENS,),
     CSRF: (TOKENS,),  # A sign-in rotates the CSRF cookie.
-    TOKENS: (SECOND_FACTOR, LOGIN_REQUIRED, "django.contrib.messages.middleware.MessageMiddleware"),
+    TOKENS: (SECOND_FACTOR, LOGIN_REQUIRED, MESSAGES),
     SECOND_FACTOR: (LOGIN_REQUIRED,),  # It leads on whoever signs in.
-    LOGIN_REQUIRED: (
-        "accounts.middleware.PendingDeletionMiddleware",
-        "accounts.middleware.RequiredFactorMiddleware",
-        "accounts.middleware.EmailVerificationMiddleware",
-    ),
-    "accounts.middleware.PendingDeletionMiddleware": ("accounts.middleware.EmailVerificationMiddleware",),
-    "accounts.middleware.RequiredFactorMiddleware": ("accounts.middleware.EmailVerificationMiddleware",),
-    "accounts.middleware.EmailVerificationMiddleware": (),
-    "django.contrib.messages.middleware.MessageMiddleware": (),
+    LOGIN_REQUIRED: ("accounts.middleware.PageMiddleware",),  # Pages that were not opened are not reached.
+    MESSAGES: (),
     "django.middleware.clickjacking.XFrameOptionsMiddleware": (),
-    "accounts.middleware.RefusalPagesMiddleware": (),
+    "accounts.middleware.PageMiddleware": (),
 }
 COOKIES = ("COOKIES_SECURE", "LANGUAGE_COOKIE_SECURE")  # Django checks its own cookies.
 

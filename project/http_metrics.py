@@ -5,7 +5,6 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -32,7 +31,7 @@ class HttpMetricsMiddleware(MiddlewareMixin):
     """Measure each request, whatever becomes of it."""
 
     def __call__(self, request: HttpRequest) -> Any:
-        if iscoroutinefunction(self):
+        if self.async_mode:  # type: ignore[attr-defined]  # the stubs lack it
             return self.__acall__(request)
         started, in_flight = _begin(request)
         response: Any = None
@@ -65,7 +64,7 @@ def create_series() -> None:
 
 
 def _begin(request: HttpRequest) -> tuple[float, Gauge]:
-    in_flight = IN_FLIGHT.labels(request.method if request.method in METHODS else "other")
+    in_flight: Gauge = _series(IN_FLIGHT, request.method if request.method in METHODS else "other")
     in_flight.inc()
     return perf_counter(), in_flight
 
@@ -73,8 +72,13 @@ def _begin(request: HttpRequest) -> tuple[float, Gauge]:
 def _count(request: HttpRequest, response: HttpResponseBase | None, started: float) -> None:
     match = request.resolver_match
     view = match.view_name if match else NO_VIEW
-    RESPONSES.labels(view, str(response.status_code) if response else CANCELLED).inc()
-    DURATION.labels(view).observe(perf_counter() - started)
+    _series(RESPONSES, view, response.status_code if response else CANCELLED).inc()
+    _series(DURATION, view).observe(perf_counter() - started)
+
+
+@cache  # The metrics keep them as well, but take longer to find them than to count.
+def _series(metric: Any, *labels: object) -> Any:
+    return metric.labels(*labels)
 
 
 def _view_names(resolver: URLResolver, *namespaces: str) -> Iterator[str]:

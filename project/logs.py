@@ -22,7 +22,7 @@ LEVELS: tuple[str, ...] = ("debug", "info", "warning", "error")
 # The fields that a record may have beside its message. Any other attribute is left out.
 FIELDS = (
     *("kind", "token_event", "reason", "sid", "user_id", "session_id", "actor_id", "count", "limit"),
-    *("method", "path", "status", "seconds", "bytes", "blocked", "cause"),
+    *("method", "path", "status", "seconds", "bytes", "blocked", "provider", "cause"),
 )
 
 Line = MutableMapping[str, Any]

@@ -13,12 +13,13 @@ from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from project import csp
+from project import csp, request_id
 
 
-class ResponseHeadersMiddleware(MiddlewareMixin):
-    """Set headers that every response needs; it stands outside of everything that makes a response.
+class SiteMiddleware(MiddlewareMixin):
+    """Prepare every request, and complete every response; it stands outside of everything that makes a response.
 
+    * The request gets its id (project/request_id.py), and its `REMOTE_ADDR` is the visitor's.
     * No shared cache stores a response that sets a cookie: a cache may store Set-Cookie as well.
     * Pages of other sites, unused browser features and all that SECURE_CSP does not name are kept away from ours.
       Django's SecurityMiddleware sends the other headers and has no setting for these.
@@ -30,7 +31,13 @@ class ResponseHeadersMiddleware(MiddlewareMixin):
         super().__init__(get_response)
         self.policy = csp.policy()
 
+    def process_request(self, request: HttpRequest) -> None:
+        request_id.assign(request)
+        if settings.TRUSTED_PROXIES:
+            _set_client_ip(request, settings.TRUSTED_PROXIES)
+
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers[request_id.HEADER] = request.id  # type: ignore[attr-defined]
         if response.cookies:
             response.headers["Cache-Control"] = "private, no-store"
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -43,18 +50,15 @@ class ResponseHeadersMiddleware(MiddlewareMixin):
         return response
 
 
-class ClientIPMiddleware(MiddlewareMixin):
-    """Set `REMOTE_ADDR` to the visitor's IP address behind `TRUSTED_PROXIES` proxies.
+def _set_client_ip(request: HttpRequest, hops: int) -> None:
+    """Set `REMOTE_ADDR` to the visitor's IP address behind this many proxies.
 
     Each proxy appends the IP address that it saw to `X-Forwarded-For`, so the entries are trusted from the right, one
     for each proxy; anything further left was written by the visitor. Without a proxy the header is never read.
     """
-
-    def process_request(self, request: HttpRequest) -> None:
-        hops = settings.TRUSTED_PROXIES
-        seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        if hops and len(seen) >= hops:
-            request.META["REMOTE_ADDR"] = bare_ip_address(seen[-hops])
+    seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    if len(seen) >= hops:
+        request.META["REMOTE_ADDR"] = bare_ip_address(seen[-hops])
 
 
 def bare_ip_address(entry: str) -> str:
@@ -83,8 +87,8 @@ class LanguageMiddleware(LocaleMiddleware):
         if _languages_are_in_paths(request):
             super().process_request(request)
         else:
-            translation.activate(translation.get_language_from_request(request))
-            request.LANGUAGE_CODE = translation.get_language()
+            request.LANGUAGE_CODE = translation.get_language_from_request(request)
+            translation.activate(request.LANGUAGE_CODE)
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         if getattr(view, "tokens_anonymous_only", False):
@@ -93,13 +97,18 @@ class LanguageMiddleware(LocaleMiddleware):
             translation.activate(settings.LANGUAGE_CODE)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        language = translation.get_language()
         if not getattr(request, "one_language", False):
             if _languages_are_in_paths(request):
                 response = super().process_response(request, response)
-            patch_vary_headers(response, ("Accept-Language", "Cookie"))
-            response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
+            if response.headers.get("Vary", "Cookie") == "Cookie":  # the usual case, in which there is nothing to parse
+                response.headers["Vary"] = "Cookie, Accept-Language"
+            else:
+                patch_vary_headers(response, ("Cookie", "Accept-Language"))
+            response.headers.setdefault("Content-Language", language or settings.LANGUAGE_CODE)
             response.headers.setdefault("Cache-Control", "private")
-        translation.deactivate()
+        if language != settings.LANGUAGE_CODE:  # which is in force without any, so that the usual case costs nothing
+            translation.deactivate()
         return response
 
 

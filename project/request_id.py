@@ -8,8 +8,6 @@ from django.conf import settings
 from django.core.signals import request_finished
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
-from django.utils.deprecation import MiddlewareMixin
 
 HEADER = "X-Request-ID"
 VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -17,20 +15,14 @@ VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _current: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
 
-class RequestIdMiddleware(MiddlewareMixin):
-    """Set `request.id`, which the response and every line of the log carry. It stands first.
+def assign(request: HttpRequest) -> None:
+    """Set `request.id`, which the response and every line of the log carry.
 
     A trusted proxy may supply the id if it is short and plain; one that a visitor sends is ignored.
     """
-
-    def process_request(self, request: HttpRequest) -> None:
-        given = request.META.get("HTTP_X_REQUEST_ID", "") if settings.TRUSTED_PROXIES else ""
-        request.id = given if VALID_ID.fullmatch(given) else os.urandom(8).hex()  # type: ignore[attr-defined]
-        _current.set(request)
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        response.headers[HEADER] = request.id  # type: ignore[attr-defined]
-        return response
+    given = request.META.get("HTTP_X_REQUEST_ID", "") if settings.TRUSTED_PROXIES else ""
+    request.id = given if VALID_ID.fullmatch(given) else os.urandom(8).hex()  # type: ignore[attr-defined]
+    _current.set(request)
 
 
 def current() -> HttpRequest | None:

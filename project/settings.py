@@ -55,12 +55,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "project.request_id.RequestIdMiddleware",
     "project.http_metrics.HttpMetricsMiddleware",
     # What static files need as well comes before WhiteNoise: the headers, and the client's IP address.
-    "project.middleware.ResponseHeadersMiddleware",
+    "project.middleware.SiteMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "project.middleware.ClientIPMiddleware",
     "tokens.middleware.StrictCookiesMiddleware",
     "project.middleware.StaticFilesMiddleware",
     "accounts.middleware.RepeatedFormMiddleware",
@@ -71,13 +69,9 @@ MIDDLEWARE = [
     "tokens.middleware.TokenMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "accounts.middleware.LoginRequiredMiddleware",
-    "accounts.middleware.TimeZoneMiddleware",
-    "accounts.middleware.PendingDeletionMiddleware",
-    "accounts.middleware.RequiredFactorMiddleware",
-    "accounts.middleware.EmailVerificationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.middleware.RefusalPagesMiddleware",
+    "accounts.middleware.PageMiddleware",
 ]
 
 TEMPLATES = [

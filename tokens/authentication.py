@@ -96,10 +96,19 @@ def authenticate_access(session: RequestSession, *, fresh: bool = False, judge: 
     if session.access is None:
         return NOBODY
     try:
-        user = _user_of_access(session, session.access, fresh, judge)
+        verified = verification.verify_current(session.access)
+        claims = verified.claims
+        changed = bool(get_revocation_list().entry(claims.sid, _changed_within))
+        current = _reviewed(session, claims, changed or fresh, judge) if changed or fresh or claims.new else claims
     except TokenError as error:
         return _rejected(session, error)
-    return Authentication(user) if user is not None else _rejected(session)
+    if current is None:
+        return _rejected(session)
+    session.claims = current
+    row = session.row
+    return Authentication(
+        row.user if row else users.from_fields(verified.user_fields, partial(_load_user, session, current))
+    )
 
 
 def authenticate_refresh(
@@ -231,25 +240,21 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Authe
     return Authentication(error=error)
 
 
-def _user_of_access(session: RequestSession, token: str, fresh: bool, judge: bool) -> AbstractBaseUser | None:
-    """Return the user of a good access token; None if it counts as expired. Raises TokenError."""
-    claims, user_fields = verification.verify_current(token)
-    if get_revocation_list().entry(claims.sid, _changed_within) or fresh:
+def _reviewed(session: RequestSession, claims: AccessClaims, ask_row: bool, judge: bool) -> AccessClaims | None:
+    """Return what a good access token says now; None if it counts as expired. Raises TokenError."""
+    if ask_row:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
         if session.guarded:
             marks.require(session.mark, session.row)
     current = _without_mark(session, claims, judge) if claims.new and _is_settled(claims) else claims
     if current and session.row and session.row.version != claims.ver:
         current = issuing.reissue(current, session.row)
-    if current is None:
-        return None
-    if current is not claims and judge:
+    if current and current is not claims and judge:
         # What was confirmed is set again: an older response may have put a sibling into the jar meanwhile, and that
         # would be found stale only when this access token is over.
         refresh = session.refresh if claims.new and not current.new else None
         session.send(replace(current, jti=str(uuid4())), verification.verify_refresh(refresh) if refresh else None)
-    session.claims = current
-    return session.row.user if session.row else users.from_fields(user_fields, partial(_load_user, session, current))
+    return current
 
 
 def _changed_within(seconds: float) -> Iterable[tuple[object, str]]:

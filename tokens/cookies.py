@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponseBase
 
@@ -20,22 +20,24 @@ def name_of(kind: Kind) -> str:
 
 
 def read(request: HttpRequest, name: str) -> str | None:
-    """Return the value of the cookie `name`; see `read_all`."""
-    return read_all(request, name)[0]
+    """Return the value of the cookie `name`; None unless the header holds exactly one by exactly its name."""
+    return read_all(request).get(name)
 
 
-def read_all(request: HttpRequest, *names: str) -> list[str | None]:
-    """Return the values of these cookies, each None unless the header holds exactly one by exactly its name.
+def read_all(request: HttpRequest) -> dict[str, str | None]:
+    """Return the cookies by their exact names; None for one that is empty or was sent more than once.
 
     `request.COOKIES` will not do: it strips Unicode spaces off names and lets the last of two win, so that a
     neighbour on the domain who may not set `__Host-access` sets `\\u2000__Host-access` and is taken for it.
     """
     found: dict[str, str | None] = {}
-    for part in _header(request).split(";"):
+    scope = getattr(request, "scope", None)
+    header = request.META.get("HTTP_COOKIE", "") if scope is None else _joined(scope)
+    for part in header.split(";"):
         name, _, value = part.partition("=")
         name = name.lstrip(" ")
         found[name] = None if name in found else value or None
-    return list(map(found.get, names))
+    return found
 
 
 def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_age: int | None) -> None:
@@ -101,12 +103,9 @@ def _set(
     )
 
 
-def _header(request: HttpRequest) -> str:
-    """Return the Cookie header as it was sent, each octet one character.
+def _joined(scope: dict[str, Any]) -> str:
+    """Return the Cookie header as it was sent under ASGI, each octet one character.
 
-    HTTP/2 may send several. Under ASGI Django joins them with a comma, which does not separate cookies.
+    HTTP/2 may send several. Django joins them with a comma, which does not separate cookies.
     """
-    scope = getattr(request, "scope", None)
-    if scope is None:
-        return str(request.META.get("HTTP_COOKIE", ""))
     return b"; ".join(value for name, value in scope["headers"] if name.lower() == b"cookie").decode("latin-1")

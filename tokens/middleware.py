@@ -50,11 +50,12 @@ class StrictCookiesMiddleware(MiddlewareMixin):
 
     def process_request(self, request: HttpRequest) -> None:
         names = [name for name in request.COOKIES if name.startswith("__Host-")]
-        for name, value in zip(names, cookies.read_all(request, *names), strict=True):
-            if value is None:
+        found = cookies.read_all(request) if names else {}
+        for name in names:
+            if found.get(name) is None:
                 del request.COOKIES[name]
             else:
-                request.COOKIES |= parse_cookie(f"{name}={value}")
+                request.COOKIES |= parse_cookie(f"{name}={found[name]}")
 
 
 class TokenMiddleware(middleware.AuthenticationMiddleware):
@@ -70,10 +71,16 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if in_event_loop and type(self).process_view is TokenMiddleware.process_view:
             self.process_view = self._process_view_async  # type: ignore[assignment,method-assign]
 
+    def __call__(self, request: TokenRequest) -> Any:  # type: ignore[override]
+        """Do as Django's mixin, which looks for these methods at each request."""
+        if self.async_mode:  # type: ignore[attr-defined]
+            return self.__acall__(request)
+        response: Any = self.process_request(request) or self.get_response(request)
+        return self.process_response(request, response)
+
     async def __acall__(self, request: TokenRequest) -> HttpResponseBase:  # type: ignore[override]
         """Leave the event loop only to ask the database: a good access token needs no thread."""
-        self.process_request(request)
-        response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]
+        response: Any = self.process_request(request) or await self.get_response(request)  # type: ignore[misc]
         if _may_write(request):
             return await sync_to_async(self.process_response)(request, response)
         return self.process_response(request, response)
@@ -85,12 +92,14 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             return process_view()
         return await sync_to_async(process_view)()
 
-    def process_request(self, request: TokenRequest) -> None:  # type: ignore[override]
+    def process_request(self, request: TokenRequest) -> HttpResponseBase | None:  # type: ignore[override]
         request.tokens = RequestSession.from_cookies(request)
         request.user = request.tokens.visitor = LazyVisitor(partial(_visitor, request))
-        show_sign_in(request)
+        if hasattr(request, "session"):
+            show_sign_in(request)
         # A weak reference: a request that refers to itself would have to wait for the garbage collector.
         request.auser = partial(_aloaded_visitor, proxy(request))  # type: ignore[assignment]
+        return None
 
     def process_view(
         self,
@@ -114,11 +123,16 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
                 fresh = _needs_fresh(request)
                 tokens.guarded = fresh and _needs_proof(request, view)
                 found = authenticate(request, fresh=fresh)
-                if found.probe:
-                    return probe.response(request, found.probe)
-                if isinstance(found.error, UnprovenToken) and (answer := _fall_back(request, view, found.error.sid)):
-                    return answer
-                _settle(tokens, found.user or _take_over(request) or AnonymousUser())
+                user: Visitor | None = found.user
+                if user is None:
+                    if found.probe:
+                        return probe.response(request, found.probe)
+                    if isinstance(found.error, UnprovenToken) and (
+                        answer := _fall_back(request, view, found.error.sid)
+                    ):
+                        return answer
+                    user = _take_over(request) or AnonymousUser()
+                _settle(tokens, user)
             except (RevocationListUnavailable, Error):
                 logger.exception("A request could not be authenticated.")
                 return _unavailable()
@@ -149,10 +163,10 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             written = auth.write_cookies(request, response)
             if conf.adopt_sessions:
                 _django_sessions().settle(request, response)
-        if tokens.accessed or written:
-            _vary_by_cookie(response)
-        if written or (tokens.claims and (tokens.accessed or tokens.bearer or response.streaming)):
-            _keep_private(response)
+        by_cookie = tokens.accessed or written
+        private = written or (tokens.claims and (tokens.accessed or tokens.bearer or response.streaming))
+        if by_cookie or private:
+            _limit_caching(response, by_cookie, private)
         return response
 
 
@@ -164,11 +178,23 @@ def _may_write(request: TokenRequest) -> bool:
 
 
 class LazyVisitor(SimpleLazyObject):
-    """Django's; but its constructor takes as long as the verification of a token."""
+    """Django's, but that runs six functions of its own when a view asks for a name: longer than all else here."""
 
     def __init__(self, find: Callable[[], Visitor]) -> None:
         object.__setattr__(self, "_setupfunc", find)
         object.__setattr__(self, "_wrapped", empty)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name[:1] == "_":
+            return super().__getattribute__(name)
+        state = _own(self, "__dict__")
+        user = state["_wrapped"]
+        if user is empty:
+            user = state["_wrapped"] = state["_setupfunc"]()
+        return getattr(user, name)
+
+
+_own = object.__getattribute__
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
@@ -243,7 +269,7 @@ def _settle(tokens: RequestSession, user: Visitor) -> None:
     It no longer refers to the request then, which would otherwise have to wait for the garbage collector. If a
     middleware has looked at it before, it stays the same object for the same person, with what was set on it.
     """
-    state = vars(tokens.visitor)
+    state = _own(tokens.visitor, "__dict__")
     tokens.visitor = None
     state["_setupfunc"] = partial(_seen, tokens, user)
     seen = state["_wrapped"]
@@ -337,25 +363,26 @@ def _own_session(request: TokenRequest) -> None:
         request.session[OWNER] = claims.sub
 
 
-# `_store` is where Django keeps headers: to ask its mapping whether there is one, and to set it, takes longer than all
-# that this middleware does before the view.
+def _limit_caching(response: HttpResponseBase, by_cookie: bool, private: object) -> None:
+    """Say that the response depends on cookies, and keep it out of shared caches if it is of somebody signed in.
 
-
-def _vary_by_cookie(response: HttpResponseBase) -> None:
-    if "vary" in response.headers._store:
-        patch_vary_headers(response, ("Cookie",))
-    else:  # the usual case, in which setting the header is cheaper than parsing it
-        response.headers._store["vary"] = ("Vary", "Cookie")
-
-
-def _keep_private(response: HttpResponseBase) -> None:
-    """Keep a signed-in page out of shared caches. What the view itself said stands if that does so as well."""
+    What the view itself said of caches stands if that keeps it out as well. `_store` is where Django keeps headers: to
+    ask its mapping whether there is one, and to set it, takes longer than all that the middleware does before the view.
+    """
     store = response.headers._store
-    if "cache-control" in store:
-        said = {directive.strip() for directive in store["cache-control"][1].lower().split(",")}
-        if not said.isdisjoint({"private", "no-store"}):
-            return
-    store["cache-control"] = ("Cache-Control", "private, no-store")
+    if not by_cookie:
+        pass
+    elif "vary" in store:
+        patch_vary_headers(response, ("Cookie",))
+    else:
+        store["vary"] = ("Vary", "Cookie")
+    if private and not ("cache-control" in store and _keeps_out(store["cache-control"][1])):
+        store["cache-control"] = ("Cache-Control", "private, no-store")
+
+
+def _keeps_out(cache_control: str) -> bool:
+    said = {directive.strip() for directive in cache_control.lower().split(",")}
+    return not said.isdisjoint({"private", "no-store"})
 
 
 def _unavailable(seconds: int = 5, **context: bool) -> HttpResponse:

@@ -72,7 +72,7 @@ class LocalRevocationList:
         TOKENS_REVOCATION_GRACE.
         """
         now = monotonic()
-        if not self._is_current(now):
+        if now >= self._current_until:
             self._refresh(read_changes, now)
         entry = self._entries.get(hash(sid))
         if (for_all := self._entries.get(_FOR_ALL)) and (entry is None or entry.heard_at < for_all.heard_at):
@@ -81,7 +81,7 @@ class LocalRevocationList:
 
     def is_at_hand(self) -> bool:
         """Return whether `entry` answers without reading anything."""
-        return self._is_current(monotonic())
+        return monotonic() < self._current_until
 
     def mark(self, ids: Iterable[object]) -> None:
         """Enter rows that this process has just changed.
@@ -93,7 +93,7 @@ class LocalRevocationList:
     def forget(self) -> None:
         """Start anew, as a new process would."""
         self._entries: dict[int, Entry] = {}
-        self._tried_at = self._read_at = self._whole_at = float("-inf")
+        self._tried_at = self._read_at = self._whole_at = self._current_until = float("-inf")
 
     def _refresh(self, read_changes: ReadChanges, asked_at: float) -> None:
         # A request with no recent reading to go by waits for the one that is under way; the others need not wait.
@@ -109,13 +109,14 @@ class LocalRevocationList:
     def _read(self, read_changes: ReadChanges, now: float) -> None:
         whole = now - self._whole_at >= WHOLE_EVERY
         self._tried_at = now
+        self._current_until = min(now, self._read_at + conf.revocation_grace) + conf.revocation_lag
         try:
             for sid, changed_at in read_changes(2 * conf.access_lifetime if whole else now - self._read_at + OVERLAP):
                 self._add(hash(str(sid)), hash(changed_at), now)
         except Error:
             list_read.send_robust(LocalRevocationList, lag=now - self._read_at)
             return
-        self._read_at = now
+        self._read_at, self._current_until = now, now + conf.revocation_lag
         list_read.send_robust(LocalRevocationList, lag=0.0)
         if whole:
             self._whole_at = now
@@ -130,9 +131,6 @@ class LocalRevocationList:
         for row, entry in self._entries.copy().items():
             if entry.heard_at < heard_before and self._entries.get(row) is entry:
                 del self._entries[row]
-
-    def _is_current(self, now: float) -> bool:
-        return now - self._tried_at < conf.revocation_lag and self._is_recent(now)
 
     def _is_recent(self, now: float) -> bool:
         return now - self._read_at <= conf.revocation_lag + conf.revocation_grace

@@ -80,13 +80,13 @@ class RequestSession:
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        session = cls()
-        session.access, session.refresh, session.reauth, session.mark, tried, probed, told = cookies.read_all(
-            request, *_names(conf.cookie_start)
-        )
-        session.tried = tried is not None
-        session.probe = probe.read(probed) if probed else None
-        session.told = probe.read(told) if told else None
+        session, found, (kept, passing) = cls(), cookies.read_all(request), _names(conf.cookie_start)
+        session.access, session.refresh, session.reauth, session.mark = map(found.get, kept)
+        if not found.keys().isdisjoint(passing):
+            tried, probed, told = map(found.get, passing)
+            session.tried = tried is not None
+            session.probe = probe.read(probed) if probed else None
+            session.told = probe.read(told) if told else None
         return session
 
     @classmethod
@@ -162,9 +162,10 @@ class RequestSession:
 
 
 @cache
-def _names(start: str) -> tuple[str, ...]:
-    """Return the names of the cookies that `RequestSession.from_cookies` reads."""
-    return tuple(start + kind for kind in ("access", "refresh", "reauth", "bound", "unproven", "probe", "probe-told"))
+def _names(start: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the cookies of a session, and of those that are gone after a few requests."""
+    kept, passing = ("access", "refresh", "reauth", "bound"), ("unproven", "probe", "probe-told")
+    return tuple(start + kind for kind in kept), tuple(start + kind for kind in passing)
 
 
 def show_sign_in(request: TokenRequest) -> None:
@@ -172,11 +173,10 @@ def show_sign_in(request: TokenRequest) -> None:
 
     Its `flush()` ends the sign-in.
     """
-    session: Any = getattr(request, "session", None)
-    if session is not None:
-        store: type[SessionBase] = session.__class__  # that of what Channels' lazy session wraps
-        session.__class__ = _showing(store)
-        session.tokens = request.tokens
+    session: Any = request.session
+    store: type[SessionBase] = session.__class__  # that of what Channels' lazy session wraps
+    session.__class__ = _showing(store)
+    session.tokens = request.tokens
 
 
 @cache

@@ -13,7 +13,7 @@ from django.contrib.auth import load_backend
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import connections, models, router, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
 from django.db.models import F
 from django.db.models.base import ModelBase, ModelState
 from django.db.models.signals import post_init, pre_init
@@ -82,7 +82,7 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     `__init__` and receivers of `post_init` see it and two requests share nothing.
     """
     model = conf.user_model
-    using = router.db_for_write(model)
+    using = router.db_for_write(model) if router.routers else DEFAULT_DB_ALIAS
     if is_observed(model):
         user = model.from_db(using, tuple(fields), tuple(fields.values()))
         user.__class__ = _claimed(model)
@@ -92,7 +92,9 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     bare = object.__new__(_claimed(model))
     state = ModelState()
     state.adding, state.db = False, using
-    vars(bare).update(fields, _state=state, **{LOAD: load})
+    known = vars(bare)
+    known.update(fields)
+    known["_state"], known[LOAD] = state, load
     return bare
 
 

@@ -123,6 +123,7 @@ def _event(event: SecurityEvent) -> Document:
         "user_agent": "" if by_administrator else event.user_agent,
         "device": "" if by_administrator else str(event.device),
         "session_id": str(event.session_id) if event.session_id else None,
+        "method": event.method,
     }
 
 

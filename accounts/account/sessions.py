@@ -57,7 +57,7 @@ class Session:
     @property
     def how(self) -> str:
         """Return how it was opened, in words."""
-        return how_opened(self.row)
+        return how_opened(self.row.method, self.row.amr)
 
     @property
     def is_bound(self) -> bool:
@@ -98,19 +98,18 @@ class Session:
         return self.row.get_reason_display() or str(RefreshToken.Reason.EXPIRED.label)
 
 
-def how_opened(row: RefreshToken) -> str:
+def how_opened(method: str, amr: str) -> str:
     """Return how a session was opened, in words that follow "signed in": the first of what was shown decides."""
-    found = (_HOW.get((row.method, shown)) for shown in row.amr.split())
-    provider = registry.find(row.method)
-    named = _("with %(provider)s") % {"provider": provider} if provider else row.get_method_display()
-    return str(next(filter(None, found), named))
+    if method not in _Method:
+        return _("with %(provider)s") % {"provider": registry.find(method) or method}  # which may be gone by now
+    found = (_HOW.get((method, shown)) for shown in amr.split())
+    return str(next(filter(None, found), _Method(method).label))
 
 
-def add_how(events: Iterable[SecurityEvent], user: User) -> None:
-    """Let each of these sign-ins of `user` say how, as long as its session is known."""
-    found = {event.session_id: event for event in events if event.kind == SecurityEvent.Kind.SIGNED_IN}
-    for row in RefreshToken.objects.for_user(user).filter(pk__in=found) if found else ():
-        found[row.pk].how = how_opened(row)
+def add_how(events: Iterable[SecurityEvent]) -> None:
+    """Let each of these events say how, if it is known."""
+    for event in events:
+        event.how = how_opened(event.method, event.amr) if event.method else ""
 
 
 def live(user: User, current_id: UUID | None) -> list[Session]:

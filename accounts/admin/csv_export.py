@@ -14,7 +14,7 @@ from accounts.models import SecurityEvent
 MAX_EVENTS = 100_000  # They are sent within the 30 seconds after which servers abort a request.
 COLUMNS = (
     *("created_at", "kind", "what", "user", "username", "actor", "actor_username"),
-    *("ip_address", "user_agent", "session_id"),
+    *("ip_address", "user_agent", "session_id", "method", "amr"),
 )
 
 # Spreadsheets treat cells that begin like this as formulas (OWASP: CSV Injection), and clients choose their User-Agent.
@@ -47,7 +47,7 @@ def _row(event: SecurityEvent) -> tuple[object, ...]:
     return (
         *(event.created_at.isoformat(), event.kind, event.get_kind_display()),
         *(event.user_id, event.user and event.user.username, event.actor_id, event.actor and event.actor.username),
-        *(event.ip_address, event.user_agent, event.session_id),
+        *(event.ip_address, event.user_agent, event.session_id, event.method, event.amr),
     )
 
 

@@ -11,6 +11,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from accounts.account.sessions import how_opened
 from accounts.admin import csv_export
 from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.filters import ActorFilter, DateRangeFilter, EventKindFilter
@@ -31,13 +32,18 @@ class SecurityEventAdmin(ReadOnlyMixin, UserSearchMixin, LargeTableAdmin):
     session_field = "session_id"
     # From the page of a user, and from the front page.
     linked_lookups = ("user__id__exact", "created_at__gte", "created_at__lt")
-    fields = ("created_at", "what", "user", "actor", "ip_address", "user_agent", "session_id")
-    readonly_fields = ("what",)
+    fields = ("created_at", "what", "user", "actor", "ip_address", "user_agent", "session_id", "how")
+    readonly_fields = ("what", "how")
 
     @admin.display(description=_("event"))
     def what(self, event: SecurityEvent) -> str:
         """Return the kind in words."""
         return event.get_kind_display()
+
+    @admin.display(description=_("method"))
+    def how(self, event: SecurityEvent) -> str:
+        """Return how it was done, or with which provider, in words."""
+        return how_opened(event.method, event.amr) if event.method else ""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.download)

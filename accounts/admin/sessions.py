@@ -90,7 +90,7 @@ class SessionAdmin(CheckedSelectionMixin, DeviceMixin, UserSearchMixin, LargeTab
     @admin.display(description=_("method"), ordering="method")
     def method_label(self, row: RefreshToken) -> str:
         """Return how it was opened, with a second factor or without."""
-        return how_opened(row)
+        return how_opened(row.method, row.amr)
 
     @admin.display(description=_("user agent"))
     def header(self, row: RefreshToken) -> str:

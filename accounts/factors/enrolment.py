@@ -82,9 +82,10 @@ def removed(request: Request, kind: SecurityEvent.Kind) -> None:
 def tell(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False, provider: str = "") -> None:
     """Leave an event of this change of the user's factors, and a mail.
 
-    That says if the browser has made it, or which `provider` it is about.
+    Both name the `provider` that it is about; the mail says if the browser has made it.
     """
-    SecurityEvent.objects.record(request, request.user, kind, session_id=request.tokens.session_id)
+    session_id = request.tokens.session_id
+    SecurityEvent.objects.record(request, request.user, kind, session_id=session_id, method=provider)
     alerts.notify_all("factors_changed", request.user, request, change=str(kind), unasked=unasked, provider=provider)
 
 

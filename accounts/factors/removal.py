@@ -21,7 +21,6 @@ from accounts.mails import alerts, outbox
 from accounts.models import (
     Authenticator,
     FactorRemoval,
-    Identity,
     Passkey,
     RecoveryCode,
     SecurityEvent,
@@ -168,7 +167,6 @@ def remove_since(request: HttpRequest, user: User, moment: datetime) -> bool:
         Authenticator.objects.filter(user=user, confirmed_at__gte=moment),
         RecoveryCode.objects.filter(user=user, created_at__gte=moment),
         TrustedBrowser.objects.filter(user=user, created_at__gte=moment),
-        Identity.objects.filter(user=user, created_at__gte=moment),
     )
     removed = sum(rows.delete()[0] for rows in added)
     if removed:

@@ -22,6 +22,7 @@ from accounts.mails.outbox import absolute_url, base_url, masked_email
 from accounts.models import EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 from accounts.models.factors import REMOVAL_DELAY
+from accounts.providers import registry
 from accounts.security.reset_tokens import reset_tokens
 from accounts.security.validators import may_become_link
 
@@ -182,9 +183,9 @@ def _username_changed(mail: OutgoingMail) -> Context | None:
 @mail_context("factors_changed")
 def _factors_changed(mail: OutgoingMail) -> Context | None:
     change = SecurityEvent.Kind(mail.context["change"]).label
-    return _alert(
-        mail, change=change, security_link=absolute_url("security"), reset_link=absolute_url("password_reset")
-    )
+    provider = mail.context.get("provider", "")
+    about = {"change": change, "provider": registry.find(provider) or provider}
+    return _alert(mail, **about, security_link=absolute_url("security"), reset_link=absolute_url("password_reset"))
 
 
 @mail_context("recovery_code_used")

@@ -53,4 +53,14 @@ class Migration(migrations.Migration):
                 'default_permissions': ('view',),
             },
         ),
+        migrations.AddField(
+            model_name='securityevent',
+            name='amr',
+            field=models.CharField(blank=True, db_default='', default='', max_length=64, verbose_name='methods of authentication'),
+        ),
+        migrations.AddField(
+            model_name='securityevent',
+            name='method',
+            field=models.CharField(blank=True, db_default='', default='', max_length=16, verbose_name='method'),
+        ),
     ]

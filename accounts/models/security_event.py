@@ -70,18 +70,20 @@ class SecurityEventManager(PrimaryManager.from_queryset(SecurityEventQuerySet)):
         session_id: UUID | None = None,
         actor: models.Model | AnonymousUser | None = None,
         created_at: datetime | None = None,
+        method: str = "",
+        amr: str = "",
     ) -> "SecurityEvent | None":
         """Record that `kind` happened to `user` (None if it is not known to whom), unless that is full for this hour.
 
         `request` tells where it came from (None if it was no request), `session_id` is the id of the session that it
         happened to or in, `actor` the user who did it. Normally that is `user`, and `actor` stays empty. `created_at`
-        is now unless given.
+        is now unless given, `method` and `amr` tell how, as in the row of a session.
         """
         if actor is None and self._is_full(user, kind, session_id):
             return None
         actor_id = actor.pk if actor and (not user or actor.pk != user.pk) else None
-        when = created_at or timezone.now()
-        return self._add(request, user, kind, session_id=session_id, actor_id=actor_id, created_at=when)
+        about = {"actor_id": actor_id, "created_at": created_at or timezone.now(), "method": method, "amr": amr}
+        return self._add(request, user, kind, session_id=session_id, **about)
 
     def _is_full(self, user: models.Model | AnonymousUser | None, kind: str, session_id: UUID | None) -> bool:
         """Return whether `user` has MAX_PER_HOUR events of this kind already: rows that a request costs are bounded.
@@ -206,7 +208,11 @@ class SecurityEvent(models.Model):
         related_name="+",
     )
 
-    how = ""  # a sign-in was done, in words: accounts.account.sessions.add_how
+    # How a session was opened, as in its row, which is pruned; or the provider that was added, removed or asked.
+    method = models.CharField(_("method"), max_length=16, blank=True, default="", db_default="")
+    amr = models.CharField(_("methods of authentication"), max_length=64, blank=True, default="", db_default="")
+
+    how = ""  # in words: accounts.account.sessions.add_how
 
     objects: ClassVar[SecurityEventManager] = SecurityEventManager()
 

@@ -1,7 +1,8 @@
 """Send a browser to a provider, and take the answer that it brings back, once.
 
 All of a flow follows from one random secret in a cookie: its digest names the row and is the `state`; the nonce and the
-PKCE verifier are made from it and stored nowhere. So an answer is good only in the browser that was sent.
+PKCE verifier are made from it and stored nowhere. So an answer is good only in the browser that was sent. The cookie
+holds the secrets of several flows, such as of two tabs.
 
 A flow whose answer has signed nobody in is kept, because the sign-in page goes on with what it was for.
 """
@@ -10,9 +11,11 @@ from hashlib import sha256
 from secrets import token_urlsafe
 
 from django.conf import settings
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
 
 from accounts.models import ProviderFlow
 from accounts.models.factors import digest
@@ -25,6 +28,7 @@ from accounts.types import Request
 ANSWER = ("code", "state", "iss", "error")
 LONGEST_ANSWER = 4096  # characters of each parameter
 LONGEST_NEXT = 2048
+MAX_FLOWS = 5  # of one browser; beyond these the oldest is forgotten
 Purpose = ProviderFlow.Purpose
 
 
@@ -82,17 +86,15 @@ def keep_answer(request: HttpRequest, provider: Provider) -> None:
 
 
 def take(request: HttpRequest, provider: Provider) -> tuple[ProviderFlow, str, dict[str, str]]:
-    """Use up the flow of this browser; return it, its secret and the answer. Raise ProviderError."""
-    secret = request.COOKIES.get(settings.PROVIDER_COOKIE_NAME, "")
-    flow = ProviderFlow.objects.open().filter(state=digest(secret), provider=provider.name).first()
-    if flow is None:
-        raise ProviderError("No such flow, or it is over.")
-    answer = _answer(request.GET) if provider.response_mode == "query" else flow.answer or {}
-    if answer.get("state") != flow.state:  # It is another tab's, or somebody else's.
-        raise ProviderError("The state is another one.")
-    if not ProviderFlow.objects.filter(pk=flow.pk).spend():
-        raise ProviderError("The flow was used.")
-    return flow, secret, answer
+    """Use up the flow of this browser that was answered; return it, its secret and the answer. Raise ProviderError."""
+    secrets, answer = _secrets(request), _answer(request.GET)
+    own = ProviderFlow.objects.open().filter(state__in=secrets, provider=provider.name)
+    by_form = provider.response_mode == "form_post"
+    flow = own.filter(Q(answer__isnull=False) if by_form else Q(state=answer.get("state", ""))).first()
+    if flow is None or not ProviderFlow.objects.filter(pk=flow.pk).spend():
+        text = _("This sign-in has expired or was already used. Please try again.")
+        raise ProviderError("No such flow of this browser, or it is over.", text)
+    return flow, secrets[flow.state], (flow.answer or {}) if by_form else answer
 
 
 def give_up(secret: str) -> None:
@@ -101,29 +103,35 @@ def give_up(secret: str) -> None:
 
 
 def left(request: HttpRequest) -> ProviderFlow | None:
-    """Return the flow of this browser that was answered but has signed nobody in; or None."""
-    secret = request.COOKIES.get(settings.PROVIDER_COOKIE_NAME)
-    if not secret:
-        return None
-    return ProviderFlow.objects.spent().filter(state=digest(secret), purpose=Purpose.SIGN_IN).first()
+    """Return the latest flow of this browser that was answered but has signed nobody in; or None."""
+    spent = ProviderFlow.objects.spent().filter(state__in=_secrets(request), purpose=Purpose.SIGN_IN)
+    return spent.order_by("created_at").last()
 
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Delete the flow of this browser: it has led to something."""
-    ProviderFlow.objects.filter(state=digest(request.COOKIES.get(settings.PROVIDER_COOKIE_NAME, ""))).delete()
-    response.delete_cookie(settings.PROVIDER_COOKIE_NAME, samesite="Lax")
+    """Delete what was answered in this browser: it has led to something. Another tab may go on."""
+    own = ProviderFlow.objects.filter(state__in=_secrets(request))
+    own.filter(spent=True).delete()
+    if not own.exists():
+        response.delete_cookie(settings.PROVIDER_COOKIE_NAME, samesite="Lax")
 
 
-def set_cookie(response: HttpResponseBase, secret: str) -> None:
-    """Give the browser the secret of its flow."""
+def set_cookie(request: HttpRequest, response: HttpResponseBase, secret: str) -> None:
+    """Give the browser the secret of its flow, before those of earlier ones."""
     response.set_cookie(
         settings.PROVIDER_COOKIE_NAME,
-        secret,
+        ".".join([secret, *_secrets(request).values()][:MAX_FLOWS]),
         max_age=int(FLOW_LIFETIME.total_seconds()),
         secure=settings.COOKIES_SECURE,
         httponly=True,
         samesite="Lax",
     )
+
+
+def _secrets(request: HttpRequest) -> dict[str, str]:
+    """Return the secrets of the flows of this browser by their states, the latest first."""
+    secrets = request.COOKIES.get(settings.PROVIDER_COOKIE_NAME, "").split(".")[:MAX_FLOWS]
+    return {digest(secret): secret for secret in secrets if secret}
 
 
 def _answer(sent: QueryDict) -> dict[str, str]:

@@ -33,12 +33,14 @@ def find_or_sign_up(request: HttpRequest, provider: Provider, person: Person) ->
     """Return the user that `person` signs in as, or make an account for them. Raise ProviderError and Throttled."""
     identity = _find(provider, person)
     if identity is None:
-        throttle.hit(request, throttle.PROVIDER_SIGN_UP, person.email)
+        # A mailbox that the provider vouches for gets no mail, so that strangers who sign up with it block nobody.
+        throttle.hit(request, throttle.PROVIDER_SIGN_UP, "" if person.owns_email else person.email)
         try:
             return _sign_up(request, provider, person)
         except IntegrityError:  # They have just signed up in another tab.
             identity = _find(provider, person)
-    used = {"last_used_at": timezone.now(), "email": person.email, "owns_email": person.owns_email}
+    said = {"provider": provider.name, "email": person.email, "owns_email": person.owns_email}
+    used = {**said, "last_used_at": timezone.now()}
     if identity is None or not identity.user.is_active or not Identity.objects.filter(pk=identity.pk).update(**used):
         raise ProviderError("The account is closed.", _("This account is closed."))
     return identity.user
@@ -96,7 +98,7 @@ def _link(request: Request, provider: Provider, person: Person) -> None:
                 _add(request.user, provider, person)
         except IntegrityError:  # They have just signed up with it elsewhere.
             raise taken from None
-        enrolment.tell(request, Kind.PROVIDER_ADDED, provider=str(provider))
+        enrolment.tell(request, Kind.PROVIDER_ADDED, provider=provider.name)
 
 
 def unlink(request: Request, identity: Identity) -> bool:
@@ -106,7 +108,7 @@ def unlink(request: Request, identity: Identity) -> bool:
         if not has_other_way_in(identity):
             return False
         Identity.objects.filter(pk=identity.pk).delete()
-        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=registry.label(identity))
+        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=identity.provider)
     return True
 
 
@@ -162,7 +164,7 @@ def _sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
     user.leave_password_unchosen()
     with transaction.atomic():
         _save_with_free_name(user, person)
-        SecurityEvent.objects.record(request, user, Kind.SIGNED_UP)
+        SecurityEvent.objects.record(request, user, Kind.SIGNED_UP, method=provider.name)
         if person.owns_email:
             _take_email(request, user)
         else:

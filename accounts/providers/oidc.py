@@ -23,6 +23,7 @@ Purpose = ProviderFlow.Purpose
 # all of these beside its own.
 AMR = ("pwd", "pin", "otp", "sms", "tel", "hwk", "swk", "sc", "face", "fpt", "iris", "user", "mfa")
 LONGEST_ACR = 32
+CANCELLED = ("access_denied", "user_cancelled_authorize")  # the latter is Apple's
 
 
 def authorization_url(provider: Provider, secret: str, purpose: Purpose, redirect_uri: str) -> str:
@@ -55,7 +56,7 @@ def redeem(provider: Provider, flow: ProviderFlow, secret: str, answer: dict[str
         raise ProviderError("The answer is another issuer's.")
     if "error" in answer or not answer.get("code"):
         cancelled = _("You cancelled signing in with %(provider)s.") % {"provider": provider}
-        sentence = cancelled if answer.get("error") == "access_denied" else ""
+        sentence = cancelled if answer.get("error") in CANCELLED else ""
         raise ProviderError(f"The provider has refused: {answer.get('error', '')!r:.100}", sentence)
     sent = {
         "grant_type": "authorization_code",

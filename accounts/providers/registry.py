@@ -65,5 +65,6 @@ def find(name: str) -> Provider | None:
 
 
 def label(identity: Identity) -> str:
-    """Return what its provider is called, which may be gone by now."""
-    return str(find(identity.provider) or identity.provider)
+    """Return what its provider is called, which may have another name by now, or be gone."""
+    named = (provider for provider in providers() if provider.issuer == identity.issuer)
+    return str(next(named, identity.provider))

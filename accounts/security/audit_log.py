@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from django.utils import translation
 
 from accounts.models import SecurityEvent, User
+from tokens.models import RefreshToken
 from tokens.signals import rows_revoked
 
 logger = logging.getLogger("accounts")
@@ -21,8 +22,9 @@ def log_event(instance: SecurityEvent, **kwargs: object) -> None:
     """Log the event in English, whichever language is active."""
     with translation.override(None):
         sentence = str(instance.get_kind_display())
-    ids = {"session_id": instance.session_id, "actor_id": instance.actor_id}
-    related = {name: str(value) for name, value in ids.items() if value is not None}
+    provider = "" if instance.method in RefreshToken.Method else instance.method
+    ids = {"session_id": instance.session_id, "actor_id": instance.actor_id, "provider": provider}
+    related = {name: str(value) for name, value in ids.items() if value}
     user_id = str(instance.user_id or "")  # Empty rather than absent, or the log would add the user of the request.
     _log_on_commit(f"{sentence}.", kind=instance.kind, user_id=user_id, **related)
 

@@ -25,12 +25,12 @@ _MAIL_RATE = Rate(free=10, first=60 * 60, longest=60 * 60, window=24 * 60 * 60)
 def is_new_browser(request: HttpRequest, user: User, row: RefreshToken) -> bool:
     """Return whether the account does not know where this sign-in came from, unless the account itself is new.
 
-    A browser has a cookie. A program has none: it is known if it has signed in with the same User-Agent while its rows
-    are kept.
+    A browser has a cookie. A program has none, nor has what another package signs in: it is known if it has signed in
+    with the same User-Agent while its rows are kept.
     """
     if row.method == Method.MOVED:
         return False
-    if row.method == Method.PASSWORD:
+    if row.method not in (Method.API, Method.OTHER):
         known = known_browsers.is_known(request, user)
     else:
         others = RefreshToken.objects.for_user(user).exclude(pk=row.pk)

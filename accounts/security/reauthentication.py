@@ -165,19 +165,19 @@ def reauthenticate_by_passkey(request: Request, response: str) -> str:
     return response
 
 
-def reauthenticate_by_provider(request: Request, amr: tuple[str, ...], acr: str) -> bool:
+def reauthenticate_by_provider(request: Request, name: str, amr: tuple[str, ...], acr: str) -> bool:
     """Mark this session as authenticated by a provider that has just asked anew; return whether that is enough."""
     if policy.has_factor(request.user) and policy.MULTI_FACTOR not in amr:
         return False
-    _mark(request, *amr, acr=acr)
+    _mark(request, *amr, acr=acr, provider=name)
     return True
 
 
-def _mark(request: Request, *amr: str, acr: str = "") -> None:
+def _mark(request: Request, *amr: str, acr: str = "", provider: str = "") -> None:
     with transaction.atomic():
         request.tokens.mark_reauthenticated(amr, acr)
-        session_id = request.tokens.session_id
-        SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATED, session_id=session_id)
+        user, session_id = request.user, request.tokens.session_id
+        SecurityEvent.objects.record(request, user, Kind.REAUTHENTICATED, session_id=session_id, method=provider)
 
 
 class ReauthenticationForm(forms.Form):
@@ -245,7 +245,7 @@ def _page(request: Request, form: ReauthenticationForm, passkey_form: PasskeyRea
         form.fields["code"].widget.attrs["autofocus"] = not options
         context["takes_codes"] = codes.has_any(request.user)
     elif registry.providers():
-        names = set(Identity.objects.filter(user=request.user).values_list("provider", flat=True))
-        context["providers"] = [each for each in registry.providers() if each.asks_anew and each.name in names]
+        issuers = set(Identity.objects.filter(user=request.user).values_list("issuer", flat=True))
+        context["providers"] = [each for each in registry.providers() if each.asks_anew and each.issuer in issuers]
         context["carried_form"] = carried_forms.carry(request)
     return render(request, "accounts/reauthenticate.html", context)

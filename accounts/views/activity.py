@@ -21,7 +21,7 @@ _PER_PAGE = 20
 def activity(request: Request) -> HttpResponse:
     """Show what happened to the user's account, the newest first."""
     page = Paginator(SecurityEvent.objects.of(request.user), _PER_PAGE).get_page(request.GET.get("page"))
-    add_how(page, request.user)
+    add_how(page)
     return render(request, "accounts/activity.html", {"page": page, "retention": EVENT_RETENTION})
 
 

@@ -45,6 +45,12 @@ class PasswordChange(auth_views.PasswordChangeView):
     form_class = PasswordChangeForm
     success_url = reverse_lazy("sessions")
 
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """Have whoever has no password yet choose one by mail."""
+        if not self.request.user.has_usable_password():
+            return redirect("password_reset")
+        return super().get(request, *args, **kwargs)
+
     def get_form_kwargs(self) -> dict[str, object]:
         return super().get_form_kwargs() | {"request": self.request}
 
@@ -153,7 +159,8 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
             if user.email_verified_at is None and not factors_policy.has_factor(user):
                 with suppress(EmailTaken):
                     claim(user, user.email)
-            withdrawn = [*recovery.withdraw_requests(self.request, user), *recovery.remove_other_providers(user)]
+            withdrawn = recovery.withdraw_requests(self.request, user)
+            withdrawn += recovery.remove_other_providers(self.request, user)
             _tell(self.request, user, Kind.PASSWORD_RESET, withdrawn=withdrawn)
         return recovery.sentences(withdrawn)
 

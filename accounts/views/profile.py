@@ -38,11 +38,11 @@ def profile(request: Request) -> HttpResponse:
 def security(request: Request) -> HttpResponse:
     """Show what the user signs in with, and lead to where each is changed."""
     identities = Identity.objects.filter(user=request.user) if registry.providers() else Identity.objects.none()
-    names = {identity.provider for identity in identities}
+    issuers = {identity.issuer for identity in identities}
     context = {
         **enrolment.overview(request.user),
         "signals": passkeys.signals(request.user),
-        "providers": [provider for provider in registry.providers() if provider.name not in names],
+        "providers": [provider for provider in registry.providers() if provider.issuer not in issuers],
         "identities": [(registry.label(identity), identity) for identity in identities],
     }
     return render(request, "accounts/security.html", context)

@@ -130,7 +130,7 @@ def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: A
     except ProviderError as error:
         flows.give_up(secret)
         response = _failed(request, provider, error)
-    flows.set_cookie(response, secret)
+    flows.set_cookie(request, response, secret)
     return response
 
 
@@ -192,7 +192,7 @@ def _reauthenticate(request: Request, provider: Provider, flow: ProviderFlow, pe
     if not identities.is_of(request.user, provider, person):
         text = _("That's not the %(provider)s account that you sign in with.") % {"provider": provider}
         raise ProviderError("The account is another one.", text)
-    if not reauthenticate_by_provider(request, (FEDERATED, *person.amr), person.acr):
+    if not reauthenticate_by_provider(request, provider.name, (FEDERATED, *person.amr), person.acr):
         raise ProviderError("A second factor is required.")
     url = own_url(request, flow.next) or reverse("security")
     page = flow.carried_form and carried_forms.resume(request, flow.carried_form, url, confirmed=True)
@@ -220,7 +220,7 @@ def _counting_failures(provider: Provider) -> Iterator[None]:
 
 
 def _failed(request: HttpRequest, provider: Provider, error: ProviderError) -> HttpResponse:
-    """Say that it didn't work, and log why. The cookie stays: it may be that of another tab."""
+    """Say that it didn't work, and log why. The cookie stays: another tab may need it."""
     about = {"kind": "provider_failed", "provider": provider.name, "cause": str(error)}
     logger.warning("Signing in with a provider has failed.", extra=about)
     text = _("Signing in with %(provider)s didn't work. Please try again.") % {"provider": provider}

@@ -13,9 +13,7 @@ if os.environ.get("BENCHMARKS_SESSIONS"):
         "tokens.middleware.StrictCookiesMiddleware": None,
         "tokens.middleware.TokenMiddleware": "django.contrib.auth.middleware.AuthenticationMiddleware",
         "accounts.middleware.LoginRequiredMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
-        "accounts.middleware.TimeZoneMiddleware": None,  # it looks at the rows of sign-ins
-        "accounts.middleware.PendingDeletionMiddleware": None,  # so does this one
-        "accounts.middleware.RequiredFactorMiddleware": None,  # and this one
+        "accounts.middleware.PageMiddleware": None,  # it looks at the rows of sign-ins
         "accounts.middleware.SecondFactorMiddleware": None,  # it asks what became of a sign-in
     }
     MIDDLEWARE = [name for name in (INSTEAD.get(name, name) for name in MIDDLEWARE) if name]

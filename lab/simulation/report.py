@@ -22,7 +22,6 @@ Table = tuple[tuple[str, ...], ...]
 HEADER = (
     "rule",
     "forced sign-outs per 1,000 user-days",
-    "probes per 1,000 user-days",
     "thieves who got in",
     "their stay: median",
     "95 %",
@@ -37,10 +36,9 @@ def summary(results: Sequence[Result]) -> Table:
     rows = []
     for result in results:
         thefts = result.of(Kind)
-        honest = (_number(result.sign_outs), _number(result.probes))
         stay = (_hours(thefts.median_stay), _hours(thefts.longest_but_few))
         shares = (_percent(thefts.found), _percent(thefts.locked_out), _percent(thefts.still_in))
-        rows.append((result.rule, *honest, _percent(thefts.got_in), *stay, *shares))
+        rows.append((result.rule, _number(result.sign_outs), _percent(thefts.got_in), *stay, *shares))
     return (HEADER, *rows)
 
 
@@ -65,12 +63,12 @@ def markdown(table: Table) -> str:
 def by_queue(overloads: Sequence[tuple[float, Result]]) -> Table:
     """How the rule of this project bears overloads that are longer than it is made for."""
     rows = ((f"{queue:.0f} s", _number(result.sign_outs), _number(result.probes)) for queue, result in overloads)
-    return (("requests wait up to", HEADER[1], HEADER[2]), *rows)
+    return (("requests wait up to", HEADER[1], "probes per 1,000 user-days"), *rows)
 
 
 def by_response(summaries: Sequence[Summary]) -> Table:
     """Return what an honest copy costs and how long thieves stay, by what a detected copy ends."""
-    header = ("`TOKENS_REUSE_REVOKES`", "sign-ins after an honest copy", *HEADER[4:6], HEADER[8])
+    header = ("`TOKENS_REUSE_REVOKES`", "sign-ins after an honest copy", *HEADER[3:5], HEADER[7])
     rows = (
         (
             f"`{summary.policy}`",
@@ -112,7 +110,7 @@ def proofs(results: Sequence[Result]) -> str:
 
 
 KINDS = "The median stay of each kind of thief, of those who got in; then how many of all were found, and are still in:"
-MARKS = "What a copied jar is worth, by what it held of [device binding](device-binding.md):"
+MARKS = "What a copied jar is worth, by what it held of device binding:"
 MARK_HEADER = (
     "the jar is of a browser with",
     "copied",
@@ -132,10 +130,9 @@ def section(
     results: Sequence[Result], overloads: Sequence[tuple[float, Result]], responses: Sequence[Summary], how: str
 ) -> str:
     """What stands between the markers."""
-    rules = (markdown(summary(results)), KINDS, markdown(by_kind(results)))
-    marks = (MARKS, markdown(by_mark(results)), proofs(results))
+    rules = (markdown(summary(results)), proofs(results))
     rest = (QUEUES, markdown(by_queue(overloads)), RESPONSES, markdown(by_response(responses)))
-    return "\n\n".join((BEGIN, how, *rules, *marks, *rest, END))
+    return "\n\n".join((BEGIN, how, *rules, *rest, END))
 
 
 def write(

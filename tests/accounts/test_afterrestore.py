@@ -44,14 +44,22 @@ def restored(db, client, bob, sign_in):
 
 @pytest.fixture
 def log(tmp_path):
-    """`log((minutes since the backup, event, user), ...)`: the path of a log as JSON, among lines that are not."""
+    """`log((minutes since the backup, event, user, provider), ...)`: the path of a log as JSON, among other lines.
+
+    There may be no provider.
+    """
 
     def log(*events):
         lines = [
             json.dumps(
-                {"timestamp": (SINCE + timedelta(minutes=minutes)).isoformat(), "event": kind, "user_id": str(user.pk)}
+                {
+                    "timestamp": (SINCE + timedelta(minutes=minutes)).isoformat(),
+                    "event": kind,
+                    "user_id": str(user.pk),
+                    **dict(zip(["provider"], provider, strict=False)),
+                }
             )
-            for minutes, kind, user in events
+            for minutes, kind, user, *provider in events
         ]
         path = tmp_path / "log"
         path.write_text("\n".join(["[INFO] Booting worker", "{}", "[]", '{"event": "answered"}', *lines]))
@@ -145,13 +153,17 @@ class TestLog:
         assert "Has to get new recovery codes, as some of the restored ones were used or replaced: bob" in said
         assert RecoveryCode.objects.get().head == "cd"
 
-    def test_providers_that_a_reset_removed_sign_nobody_in(self, restored, log):
-        Identity.objects.create(key="x", user=restored, provider="acme", email=restored.email)
-        assert "Has to add accounts elsewhere again" in after(log=[log((1, Kind.PASSWORD_RESET, restored))])
-        assert not Identity.objects.exists()
+    def test_providers_that_were_removed_sign_nobody_in(self, restored, log):
+        for number, (name, minutes) in enumerate([("acme", -1), ("acme", 2), ("hub", -1)]):
+            made = SINCE + timedelta(minutes=minutes)
+            Identity.objects.create(key=str(number), user=restored, provider=name, created_at=made)
+        said = after(log=[log((1, Kind.PROVIDER_REMOVED, restored, "acme"))])
+        assert "Can no longer sign in with accounts elsewhere that were removed: bob" in said
+        assert {*Identity.objects.values_list("key", flat=True)} == {"1", "2"}
+        assert SecurityEvent.objects.get(kind=Kind.PROVIDER_REMOVED).method == "acme"
 
     @pytest.mark.parametrize(
-        "kind", [Kind.RIGHTS_CHANGED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED, Kind.PROVIDER_REMOVED]
+        "kind", [Kind.RIGHTS_CHANGED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED, Kind.PROVIDER_ADDED]
     )
     def test_what_it_cannot_tell_is_named(self, restored, log, kind):
         assert f"To be looked at ({kind.label}): bob" in after(log=[log((1, kind, restored))])

@@ -5,7 +5,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.urls import reverse
 
-from accounts.middleware import EmailVerificationMiddleware
+from accounts.middleware import LoginRequiredMiddleware
 from accounts.models import User
 from tests.accounts.conftest import sent
 from tests.accounts.mail_contents import code_in, link_in
@@ -71,9 +71,7 @@ class TestAccount:
         sign_in(client, bob)
         request = client.get("/").wsgi_request
         with django_assert_num_queries(0):
-            answer = EmailVerificationMiddleware(lambda request: None).process_view(
-                request, lambda request: None, (), {}
-            )
+            answer = LoginRequiredMiddleware(lambda request: None).process_view(request, lambda request: None, (), {})
         assert answer.headers["Location"] == VERIFY
 
     def test_the_api_gives_them_their_own_and_no_more(self, client, staff):

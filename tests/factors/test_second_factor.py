@@ -3,7 +3,6 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from io import StringIO
 
 import pyotp
 import pytest
@@ -12,21 +11,14 @@ from django.conf import settings as live_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
-from django.core.management import call_command
 from django.db import connection
-from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.account import deletion
 from accounts.factors import recovery_codes, totp
-from accounts.models import Attempt, Authenticator, RecoveryCode, SecurityEvent, TrustedBrowser, User
-from accounts.security import throttle
-from accounts.security.rate_limit import Rate
-from tests.accounts.test_admin_actions import do
+from accounts.models import Attempt, Authenticator, RecoveryCode, SecurityEvent, User
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken
-from tokens.signals import reuse_found
 from tokens.testing import Client
 from tokens.verification import verify_access
 
@@ -247,159 +239,6 @@ class TestRecoveryCode:
         old = recovery_codes.renew(bob)
         recovery_codes.renew(bob)
         assert not recovery_codes.spend(bob, old[0])
-
-
-class TestTrust:
-    def test_a_trusted_browser_is_not_asked_and_another_is(self, bob, secret, now):
-        client = Client()
-        give_password(client)
-        client.post(SECOND_FACTOR, {"code": now(), "trust": "on"})
-        assert SecurityEvent.objects.filter(user=bob, kind=Kind.BROWSER_TRUSTED).count() == 1
-        client.post(reverse("logout"))
-        assert give_password(client).status_code == 302
-        assert RefreshToken.objects.live().get().amr == "pwd rba"
-        assert "in a browser you trust" in client.get(reverse("sessions")).content.decode()
-        assert give_password(Client()).status_code == 303
-
-    def test_it_ends_after_thirty_days_by_removal_and_with_the_password(self, bob, secret, now, clock):
-        client = Client()
-        give_password(client)
-        client.post(SECOND_FACTOR, {"code": now(), "trust": "on"})
-        TrustedBrowser.objects.update(password_version="another")
-        assert give_password(client).status_code == 303
-        TrustedBrowser.objects.update(password_version=bob.password_version)
-        assert give_password(client).status_code == 302
-        clock.shift(timedelta(days=30))
-        assert give_password(client).status_code == 303
-
-    @pytest.fixture
-    def trusting(self, bob, now):
-        """Return a browser in which Bob is signed in, and which he trusts."""
-
-        def trusting(steps):
-            client = Client()
-            give_password(client)
-            client.post(SECOND_FACTOR, {"code": now(steps), "trust": "on"})
-            assert is_signed_in(client)
-            return client
-
-        return trusting
-
-    def test_it_ends_where_all_sessions_do(self, trusting):
-        client = trusting(0)
-        assert "even in a browser you trust" in client.get(reverse("sessions_end_all")).content.decode()
-        client.post(reverse("sessions_end_all"))
-        assert give_password(client).status_code == 303
-
-    def test_it_ends_where_all_others_do_and_not_where_this_one_goes_on(self, trusting):
-        here, there = trusting(0), trusting(1)
-        assert "even in a browser you trust" in here.get(reverse("sessions_end_others")).content.decode()
-        here.post(reverse("sessions_end_others"))
-        assert [give_password(client).status_code for client in (here, there)] == [302, 303]
-
-    def test_it_ends_where_an_administrator_ends_all_sessions(self, alice, bob, sign_in, trusting):
-        trusting(0)
-        User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
-        admin = Client()
-        sign_in(admin, alice)
-        do(admin, "end_sessions", bob)
-        assert not TrustedBrowser.objects.exists()
-
-    def test_it_ends_where_a_token_was_copied_as_it_may_have_been_copied_too(self, bob, trusting):
-        trusting(0)
-        reuse_found.send(RefreshToken, request=None, row=RefreshToken.objects.select_related("user").get(), count=1)
-        assert not TrustedBrowser.objects.exists()
-
-    def test_it_ends_with_a_request_to_delete_the_account(self, bob, trusting):
-        trusting(0)
-        deletion.schedule(RequestFactory().post("/"), bob)
-        assert not TrustedBrowser.objects.exists()
-
-    def test_it_is_one_persons(self, alice, bob, secret, now):
-        client = Client()
-        give_password(client)
-        client.post(SECOND_FACTOR, {"code": now(), "trust": "on"})
-        Authenticator.objects.create(user=alice, secret=totp.encrypt(totp.new_secret()))
-        assert client.post(reverse("login"), {"username": "alice", "password": PASSWORD}).status_code == 303
-
-
-class TestAuthenticator:
-    @pytest.fixture
-    def signed_in(self, sign_in):
-        """Return a browser in which somebody without a factor is signed in."""
-
-        def signed_in(user):
-            client = Client()
-            sign_in(client, user)
-            return client
-
-        return signed_in
-
-    def set_up(self, client):
-        response = client.get(reverse("authenticator"))
-        assert "no-store" in response["Cache-Control"]
-        page = response.content.decode()
-        encrypted = re.search(r'name="secret" value="([^"]+)"', page)[1]
-        secret = totp.decrypt(encrypted, until_confirmed_by=User.objects.get(username="bob"))
-        assert " ".join(re.findall("....", secret)) in page and "<svg" in page
-        return client.post(reverse("authenticator"), {"secret": encrypted, "code": pyotp.TOTP(secret).now()}), secret
-
-    def test_the_first_one_ends_the_other_sessions_and_leads_to_the_codes(self, bob, signed_in, clock):
-        here, there = signed_in(bob), signed_in(bob)
-        response, _ = self.set_up(here)
-        assert response.url == reverse("recovery_codes")
-        assert is_signed_in(here) and not is_signed_in(there)
-        assert RefreshToken.objects.live().get().amr == "pwd otp mfa"
-        assert SecurityEvent.objects.filter(user=bob, kind=Kind.AUTHENTICATOR_ADDED).count() == 1
-
-    def test_its_secret_is_stored_encrypted_and_survives_a_new_key(self, bob, signed_in, settings, clock):
-        _, secret = self.set_up(signed_in(bob))
-        stored = Authenticator.objects.get().secret
-        assert secret not in stored
-        settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another key of fifty letters"
-        assert totp.decrypt(stored) == secret
-        fallbacks, settings.SECRET_KEY_FALLBACKS = settings.SECRET_KEY_FALLBACKS, []
-        assert totp.decrypt(stored) is None
-        assert not totp.spend(bob, pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30)))
-        settings.SECRET_KEY_FALLBACKS = fallbacks
-        for done in (1, 0):
-            out = StringIO()
-            call_command("tidyaccounts", stdout=out)
-            assert f"{done} secrets of authenticator apps encrypted anew" in out.getvalue()
-        settings.SECRET_KEY_FALLBACKS = []
-        assert totp.spend(bob, pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30)))
-
-    @pytest.mark.parametrize("sent", [{"secret": "forged", "code": "123456"}, {"secret": "", "code": ""}, {}])
-    def test_a_form_that_was_tampered_with_is_shown_anew(self, bob, signed_in, sent):
-        assert signed_in(bob).post(reverse("authenticator"), sent).status_code == 200
-        assert not Authenticator.objects.exists()
-
-    def test_the_codes_are_shown_once_and_kept_by_no_cache(self, bob, secret, now):
-        client = Client()
-        give_password(client)
-        client.post(SECOND_FACTOR, {"code": now()})
-        response = client.post(reverse("recovery_codes"))
-        codes = re.findall(r"<code>([^<]+)</code>", response.content.decode())
-        assert len(codes) == 10 and "no-store" in response["Cache-Control"]
-        assert codes[0] not in client.get(reverse("recovery_codes")).content.decode()
-        assert recovery_codes.spend(bob, codes[0])
-
-    def test_there_is_a_limit_to_how_often_codes_are_made(self, secret, now, monkeypatch):
-        client = Client()
-        give_password(client)
-        client.post(SECOND_FACTOR, {"code": now()})
-        monkeypatch.setattr(throttle, "ENROLMENT", throttle.Limit("few", account=Rate(2, 60, 60, 600)))
-        assert [client.post(reverse("recovery_codes"), {"n": n}).status_code for n in range(3)] == [200, 200, 429]
-
-    def test_removing_the_last_factor_removes_what_is_of_no_use_without(self, bob, secret, now):
-        client = Client()
-        give_password(client)
-        client.post(SECOND_FACTOR, {"code": now(), "trust": "on"})
-        client.post(reverse("recovery_codes"))
-        assert client.get(reverse("authenticator_remove")).status_code == 200
-        assert client.post(reverse("authenticator_remove")).url == SECURITY
-        assert not any(model.objects.exists() for model in (Authenticator, RecoveryCode, TrustedBrowser))
-        assert give_password(Client()).status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)

@@ -28,7 +28,7 @@ def send(client, **fields):
 class TestRemoteUser:
     """A server in front signs Bob in, by Django's middleware, at each request of a browser without a session."""
 
-    @pytest.fixture(params=["tokens.middleware.TokenMiddleware", "accounts.middleware.TimeZoneMiddleware"])
+    @pytest.fixture(params=["tokens.middleware.TokenMiddleware", "accounts.middleware.LoginRequiredMiddleware"])
     def client(self, request, settings):
         middleware = list(configured.MIDDLEWARE)
         middleware.insert(middleware.index(request.param) + 1, "django.contrib.auth.middleware.RemoteUserMiddleware")

@@ -82,7 +82,7 @@ def test_signing_in_with_a_provider_and_failing(client, issuer, leave, settings,
             Client().post(CALLBACK, answer)
         client.get(CALLBACK, answer if response_mode == "query" else {})
     silent()
-    assert written.of("signed_in") and written.of("provider_failed")
+    assert [line["provider"] for line in (*written.of("signed_in"), *written.of("provider_failed"))] == 2 * ["acme"]
 
 
 def test_signing_in_and_failing_refreshing_and_being_copied(client, bob, sign_in, silent, written):

@@ -32,6 +32,11 @@ def test_every_link_leads_to_a_file_and_a_heading(file):
         assert not anchor or anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_page_has_both_sides_of_a_merge(file):
+    assert not re.search(r"^(<{7}|>{7}) ", file.read_text(), flags=re.M)
+
+
 def test_every_file_and_module_that_is_named_exists():
     text = "\n".join(page.read_text() for page in PAGES)
     folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and path.name.isidentifier())
@@ -62,6 +67,13 @@ def test_every_setting_of_the_tokens_is_listed_once():
     assert set(listed) >= properties
     main = page.partition("\n## Tokens\n")[2].partition("tokens/contrib")[0]
     assert len(re.findall(r"^\| `TOKENS_", main, flags=re.M)) <= 16
+
+
+def test_every_variable_of_the_site_is_listed():
+    variables = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.M))
+    assert len(variables) > 40
+    listed = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/reference/settings.md").read_text()))
+    assert variables - listed == {"POSTGRES_PASSWORD", "PROVIDER_GOOGLE_SECRET"}  # for Compose alone; an example
 
 
 def test_every_signal_is_listed_and_no_other():

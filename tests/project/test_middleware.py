@@ -2,7 +2,7 @@ import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
-from project.middleware import ClientIPMiddleware, ResponseHeadersMiddleware
+from project.middleware import SiteMiddleware
 from tests.security.wire import Wsgi
 
 
@@ -14,7 +14,7 @@ def address(settings):
         settings.TRUSTED_PROXIES = hops
         extra = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
         request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", **extra)
-        ClientIPMiddleware(lambda request: HttpResponse())(request)
+        SiteMiddleware(lambda request: HttpResponse())(request)
         return request.META["REMOTE_ADDR"]
 
     return address
@@ -22,7 +22,7 @@ def address(settings):
 
 class TestHead:
     def answer(self, method, response):
-        return ResponseHeadersMiddleware(lambda request: response)(RequestFactory().generic(method, "/"))
+        return SiteMiddleware(lambda request: response)(RequestFactory().generic(method, "/"))
 
     def test_has_the_headers_of_get_and_no_body(self):
         response = self.answer("HEAD", HttpResponse("four", headers={"X-Same": "yes"}))
@@ -73,3 +73,8 @@ class TestClientAddress:
     )
     def test_an_entry_is_cleaned_and_what_is_no_address_counts_as_none(self, address, entry, bare):
         assert address(1, entry) == bare
+
+
+@pytest.mark.django_db
+def test_a_request_without_a_message_makes_no_signer_for_one(client):
+    assert "signer" not in vars(client.get("/accounts/login/").wsgi_request._messages)

@@ -174,11 +174,19 @@ class TestReport:
     def test_the_page_is_in_step_with_what_would_be_written(self, results):
         page = report.PAGE.read_text()
         written = page[page.index(report.BEGIN) : page.index(report.END)]
-        for table in (report.summary, report.by_kind, report.by_mark):
-            header, *rows = table(list(results.values()))
-            written = written[written.index(f"| {' | '.join(header)} |") :]
-            assert re.findall(r"^\| ([^|]+) \|", written, re.MULTILINE)[2 : 2 + len(rows)] == [row[0] for row in rows]
+        header, *rows = report.summary(list(results.values()))
+        written = written[written.index(f"| {' | '.join(header)} |") :]
+        assert re.findall(r"^\| ([^|]+) \|", written, re.MULTILINE)[2 : 2 + len(rows)] == [row[0] for row in rows]
         assert all(f"| {rule.name} |" in page for rule in RULES[1:])
+
+    def test_each_kind_of_thief_is_told_for_each_rule_and_each_kind_of_mark(self, results):
+        header, *rows = report.by_kind(list(results.values()))
+        assert header == ("rule", *(kind.value for kind in Kind))
+        assert [row[0] for row in rows] == [row[0] for row in report.summary(list(results.values()))[1:]]
+        assert {len(row) for row in rows} == {len(header)}
+        header, *rows = report.by_mark(list(results.values()))
+        assert rows[0][0] == "no key" and len(rows) > 3
+        assert {len(row) for row in rows} == {len(header)}
 
 
 class TestModel:

@@ -293,6 +293,7 @@ def history_of(user: Any) -> int:
 
     kinds = [*LATELY, *["signed_in", "signed_out"] * 8, *reversed(SecurityEvent.Kind)]
     agents = (FIREFOX, IPHONE, CHROME, "")
+    methods = {"signed_in": "password", "provider_added": "google", "provider_removed": "gone"}
     events = SecurityEvent.objects.bulk_create(
         SecurityEvent(
             user=user,
@@ -300,6 +301,7 @@ def history_of(user: Any) -> int:
             created_at=now() - 5 * number * HOUR,
             ip_address="198.51.100.23" if number % 3 else None,
             user_agent=agents[number % 4],
+            method=methods.get(kind, ""),
         )
         for number, kind in enumerate(kinds)
     )

@@ -161,13 +161,17 @@ def payload_of(token: str, key: Key) -> dict[str, object]:
 def check_times(claims: AccessClaims | RefreshClaims, *, now: float, lifetime: float) -> None:
     """Raise ExpiredToken after `exp`, or once the token is older than `lifetime` (in seconds).
 
-    The second condition lets a site shorten its lifetimes. Raises InvalidToken if `iat` lies further in the future than
-    clocks may differ.
+    Raises InvalidToken if `iat` lies further in the future than clocks may differ.
     """
     if claims.iat > now + LEEWAY:
         raise InvalidToken("The token was made in the future.")
-    if now >= min(claims.exp, claims.iat + lifetime):
+    if now >= end(claims, lifetime):
         raise ExpiredToken("The token has expired.")
+
+
+def end(claims: AccessClaims | RefreshClaims, lifetime: float) -> float:
+    """Return when a token is over that may be no older than `lifetime`, which its site may have shortened since."""
+    return min(claims.exp, claims.iat + lifetime)
 
 
 def status_uri(issuer: str) -> str:

@@ -17,12 +17,12 @@ from django.utils.crypto import get_random_string
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 
-from accounts.account import recovery
 from accounts.account.deletion import GRACE_PERIOD
 from accounts.factors import removal
 from accounts.models import (
     Attempt,
     EmailVerification,
+    Identity,
     OutgoingMail,
     ProviderFlow,
     RecoveryCode,
@@ -37,11 +37,11 @@ Kind = SecurityEvent.Kind
 LOGGED_WITHIN = timedelta(minutes=1)
 # Old copies that were tried may have been withdrawn since.
 READ = {*Kind.values, ACCOUNT_DELETED} - {Kind.COPY_TRIED}
-# The log does not say what these were changed to, or which passkey or provider it was.
+# The log does not say what these were changed to, or which passkey or account elsewhere it was.
 LOOK_AT = (
     *(Kind.EMAIL_CHANGED, Kind.EMAIL_RESTORED, Kind.USERNAME_CHANGED, Kind.RIGHTS_CHANGED, Kind.FACTORS_REMOVED),
-    *(Kind.PROVIDER_ADDED, Kind.PROVIDER_REMOVED),
     *(Kind.PASSKEY_ADDED, Kind.PASSKEY_REMOVED, Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED),
+    Kind.PROVIDER_ADDED,
 )
 
 
@@ -52,6 +52,7 @@ class Event:
     at: datetime
     kind: str
     user_id: UUID
+    provider: str = ""
     session_id: UUID | None = None
     actor_id: UUID | None = None
 
@@ -96,7 +97,10 @@ class Command(BaseCommand):
 
     def _repeat(self, lost: list[Event]) -> None:
         happened: dict[UUID, dict[str, datetime]] = defaultdict(dict)
+        removed: dict[UUID, dict[str, datetime]] = defaultdict(dict)  # by the name of the provider
         for event in lost:
+            if event.kind == Kind.PROVIDER_REMOVED:
+                removed[event.user_id][event.provider] = event.at
             happened[event.user_id].pop(event.kind, None)  # the latest of each kind, in their order
             happened[event.user_id][event.kind] = event.at
         people = User.objects.in_bulk(happened)
@@ -105,7 +109,7 @@ class Command(BaseCommand):
         blocked = User()
         blocked.set_password(get_random_string(64))  # One for all: a hash takes a while, and nobody knows it.
         for key, user in people.items():
-            for deed in _repeat_for(user, happened[key], blocked):
+            for deed in _repeat_for(user, happened[key], removed[key], blocked):
                 done[deed].append(user)
         for deed, users in sorted(done.items()):
             self.stdout.write(f"{deed}: {', '.join(user.username for user in users)}")
@@ -113,8 +117,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{gone} accounts created since are lost.")
 
 
-def _repeat_for(user: User, happened: dict[str, datetime], blocked: User) -> Iterator[str]:
-    """Repeat for `user` what happened to them, the latest last, and yield what was done."""
+def _repeat_for(
+    user: User, happened: dict[str, datetime], removed: dict[str, datetime], blocked: User
+) -> Iterator[str]:
+    """Repeat for `user` what happened to them, the latest last, and yield what was done; they `removed` providers."""
     if ACCOUNT_DELETED in happened:
         user.delete()
         yield "Deleted again"
@@ -125,8 +131,9 @@ def _repeat_for(user: User, happened: dict[str, datetime], blocked: User) -> Ite
         user.copy_password(blocked)
         fields.add("password")
         yield "Has to reset the password, as the restored one is out of date"
-    if Kind.PASSWORD_RESET in happened and recovery.remove_other_providers(user):
-        yield "Has to add accounts elsewhere again, as the reset has removed them"
+    mine = Identity.objects.filter(user=user)
+    if sum(mine.filter(provider=name, created_at__lt=at).delete()[0] for name, at in removed.items()):
+        yield "Can no longer sign in with accounts elsewhere that were removed"
     used = [happened[kind] for kind in (Kind.RECOVERY_CODE_USED, Kind.RECOVERY_CODES_RENEWED) if kind in happened]
     if used and RecoveryCode.objects.filter(user=user, created_at__lte=max(used)).delete()[0]:
         yield "Has to get new recovery codes, as some of the restored ones were used or replaced"
@@ -155,6 +162,7 @@ def _record(events: Iterable[Event]) -> None:
             created_at=event.at,
             session_id=event.session_id,
             actor_id=event.actor_id,
+            method=event.provider,
         )
         for event in events
         if event.kind != ACCOUNT_DELETED
@@ -193,7 +201,8 @@ def _parse(text: str) -> Event | None:
     try:
         line = json.loads(text[text.index("{") :])
         ids = (UUID(line[name]) if line.get(name) else None for name in ("session_id", "actor_id"))
-        return Event(datetime.fromisoformat(line["timestamp"]), line["event"], UUID(line["user_id"]), *ids)
+        at, provider = datetime.fromisoformat(line["timestamp"]), str(line.get("provider", ""))[:16]
+        return Event(at, line["event"], UUID(line["user_id"]), provider, *ids)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

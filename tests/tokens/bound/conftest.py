@@ -152,6 +152,7 @@ def sign_in(page: Any, *, remember: bool = False) -> None:
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     while not held(page, "bound"):
         page.wait_for_timeout(50)
+    page.wait_for_load_state()  # what it still asks for would be a reason to prove the key as well
     expire(page)
     page.goto("/")
 
