@@ -16,6 +16,8 @@ TITLE = "The site's own stack"
 NOTE = "All middlewares, above the bare view, in process; the ratio says how many times those of a fresh project it is."
 OURS, FRESH = "Sojourn's stack", "A fresh project's, sessions on PostgreSQL"
 WHO = {"signed in": b"alice", "nobody signed in": b"nobody"}
+# With nobody signed in, what a fresh project lacks is dearer than what tokens save: languages, metrics, more headers.
+GOALS = {"signed in": at_most(1.16), "nobody signed in": at_most(1.6)}
 SEVEN = (
     "django.middleware.security.SecurityMiddleware",
     peers.SESSIONS,
@@ -37,7 +39,7 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
     for who in WHO:
         mine, theirs = found[f"{OURS}, {who}"], found[f"{FRESH}, {who}"]
         lines += [
-            Line(f"{OURS}, {who}", micro(mine), mine / theirs, at_most(1.16)),
+            Line(f"{OURS}, {who}", micro(mine), mine / theirs, GOALS[who]),
             Line(f"{FRESH}, {who}", micro(theirs), 1),  # with a ratio it belongs on the page
         ]
     return Goal(TITLE, NOTE, lines)
