@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, wraps
+from inspect import getattr_static
 from typing import Any, TypeVar, cast
 
 from django.conf import settings
@@ -16,6 +17,8 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
 from django.db.models import F
 from django.db.models.base import ModelBase, ModelState
+from django.db.models.fields.files import FileDescriptor, ImageFileDescriptor
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
 from django.db.models.signals import post_init, pre_init
 
 from .conf import conf
@@ -26,6 +29,7 @@ UserFields = Mapping[str, Any]  # the attributes of a user that are known, with 
 Load = Callable[[], AbstractBaseUser]
 Rows = TypeVar("Rows", bound="models.QuerySet[Any]")
 LOAD = "_tokens_load"
+KEEPING = (ForeignKeyDeferredAttribute, FileDescriptor, ImageFileDescriptor)  # they keep what a new instance is given
 
 
 class UserVanished(ObjectDoesNotExist):
@@ -83,19 +87,30 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     """
     model = conf.user_model
     using = router.db_for_write(model) if router.routers else DEFAULT_DB_ALIAS
+    user: AbstractBaseUser = instance_of(model, using, fields)
+    user.__class__ = _claimed(model)
+    vars(user)[LOAD] = load
+    return user
+
+
+def instance_of(model: type[models.Model], using: str, fields: Mapping[str, Any]) -> Any:
+    """Return the instance of `model` that a query in the database `using` makes of these columns."""
     if is_observed(model):
-        user = model.from_db(using, tuple(fields), tuple(fields.values()))
-        user.__class__ = _claimed(model)
-        vars(user)[LOAD] = load
-        return user
-    # The same without Model.__init__(), which takes a seventh of all the time that a signed-in request needs here.
-    bare = object.__new__(_claimed(model))
+        return model.from_db(using, tuple(fields), tuple(fields.values()))
+    # The same without Model.__init__(), which takes a seventh of the time that a signed-in request needs here.
+    instance = object.__new__(model)
     state = ModelState()
     state.adding, state.db = False, using
-    known = vars(bare)
+    known = vars(instance)
     known.update(fields)
-    known["_state"], known[LOAD] = state, load
-    return bare
+    known["_state"] = state
+    return instance
+
+
+@cache
+def columns(model: type[models.Model]) -> tuple[str, ...]:
+    """Return the names of the attributes that hold what the columns of `model` hold."""
+    return tuple(field.attname for field in model._meta.concrete_fields)
 
 
 def loaded(user: AbstractBaseUser) -> AbstractBaseUser:
@@ -222,17 +237,20 @@ def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
     return model._base_manager.using(router.db_for_write(model)).filter(**lookup)
 
 
-def is_observed(model: type[AbstractBaseUser]) -> bool:
+def is_observed(model: type[models.Model]) -> bool:
     """Return whether something of the site's runs when an instance of `model` is made."""
     if pre_init.receivers or post_init.receivers:
-        return pre_init.has_listeners(model) or post_init.has_listeners(model) or _has_own_constructor(model)
-    return _has_own_constructor(model)
+        return pre_init.has_listeners(model) or post_init.has_listeners(model) or _is_made_otherwise(model)
+    return _is_made_otherwise(model)
 
 
 @cache
-def _has_own_constructor(model: type[AbstractBaseUser]) -> bool:
+def _is_made_otherwise(model: type[models.Model]) -> bool:
     own_from_db = model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
-    return own_from_db or model.__init__ is not models.Model.__init__
+    if own_from_db or model.__init__ is not models.Model.__init__ or model.__setattr__ is not object.__setattr__:
+        return True
+    attributes = [getattr_static(model, name) for name in columns(model)]
+    return any(hasattr(each, "__set__") and type(each) not in KEEPING for each in attributes)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection, connections
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 
 from tests.tokens.racing import together
@@ -16,7 +17,24 @@ def test_rows_are_as_the_orm_reads_them(alice, bob):
         found = RefreshToken.objects.get_live(str(row.pk), str(user.pk))
         expected = RefreshToken.objects.select_related("user").get(pk=row.pk)
         assert state(found) == state(expected)
-        assert state(found.user) == state(expected.user)
+        with CaptureQueriesContext(connection) as queries:
+            assert state(found.user) == state(expected.user)
+        assert not queries
+
+
+@pytest.mark.django_db
+def test_whoever_looks_on_sees_each_row_and_its_user_being_made(bob):
+    row, made = RefreshToken.objects.start(bob), []
+
+    def look(instance, **_):
+        made.append(type(instance))
+
+    post_init.connect(look)
+    try:
+        RefreshToken.objects.get_live(str(row.pk), str(bob.pk))
+    finally:
+        post_init.disconnect(look)
+    assert made == [RefreshToken, type(bob)]
 
 
 @pytest.mark.django_db
@@ -38,6 +56,14 @@ def test_each_thread_has_its_own_connection(bob):
     found = together(calls)
     assert [pk for pk, _ in found] == [row.pk for row in rows]
     assert len({id(held) for _, held in found}) == len(rows)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_lost_is_made_anew(bob):
+    row = RefreshToken.objects.start(bob)
+    for _ in range(3):
+        assert RefreshToken.objects.get_live(str(row.pk), str(bob.pk)) == row
+        connection.close()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -63,7 +89,9 @@ def test_postgresql_plans_them_once_and_anew_after_a_migration(bob):
 
 
 def state(instance):
-    return {name: value for name, value in vars(instance).items() if name != "_state"}
+    """What it knows, moments with their time zone; where it is from, and that it is not new."""
+    known = {name: repr(value) for name, value in vars(instance).items() if name != "_state"}
+    return known, instance._state.db, instance._state.adding
 
 
 def test_a_log_of_statements_has_their_text(bob):

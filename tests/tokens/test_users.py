@@ -26,6 +26,12 @@ from tokens.users import UserVanished
 User = get_user_model()
 
 
+class Shouted(models.CharField):
+    class descriptor_class(models.query_utils.DeferredAttribute):
+        def __set__(self, instance, value):
+            instance.__dict__[self.field.attname] = value.upper()
+
+
 def claimed(user, **claims):
     """The user as a token of a session tells of them."""
     session = RequestSession()
@@ -117,6 +123,23 @@ class TestFromFields:
         one, other = (users.from_fields(fields, partial(users.from_db_or_none, bob.pk)) for _ in range(2))
         one.first_name = "Robert"
         assert other.first_name == ""
+
+    @isolate_apps("tests")
+    @pytest.mark.parametrize(
+        ("field", "body", "observed"),
+        [
+            (models.ImageField(), {}, False),
+            (models.ForeignKey("self", models.CASCADE), {}, False),
+            (Shouted(), {}, True),
+            (models.CharField(), {"__setattr__": lambda self, name, value: None}, True),
+        ],
+    )
+    def test_a_model_that_changes_what_its_instances_are_given_is_observed(self, field, body, observed):
+        meta = type("Meta", (), {"app_label": "tests"})
+        assert (
+            users.is_observed(type("Kept", (models.Model,), {"__module__": "", "Meta": meta, "field": field, **body}))
+            is observed
+        )
 
 
 class TestCopies:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy
+from datetime import UTC
 from typing import Any, NamedTuple
 
-import django
 from django.db import NotSupportedError, connections, models
 from django.db.models.expressions import Expression
-from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
-
-# How Django 6.1 loads what was deferred, which it wants to know.
-FETCH_MODE = (models.FETCH_ONE,) if django.VERSION >= (6, 1) else ()  # type: ignore[attr-defined]
 
 
 class Parameter(Expression):
@@ -47,15 +43,15 @@ class Prepared:
         self._build, self._sets = build, sets
         self._built: dict[str, Built] = {}
 
-    def select(self, using: str, **values: object) -> list[Any]:
-        """Return what the queryset would with these values: instances, or what its `values_list()` asks for."""
+    def select(self, using: str, **values: object) -> list[tuple[Any, ...]]:
+        """Return what the queryset would with these values, of which a `values_list()` asks."""
         built = self._built_for(using)
         rows: Iterable[Any] = self._run(using, built, values, lambda cursor: cursor.fetchall())
         if built.converted:
             compiler = copy(built.compiler)
             compiler.connection = connections[using]  # that of this thread
             rows = compiler.apply_converters(rows, compiler.get_converters(built.converted))
-        return _instances(built.compiler, using, rows) if built.compiler.klass_info else list(rows)
+        return list(rows)
 
     def update(self, using: str, **values: object) -> int:
         """Change the rows. Return how many there were."""
@@ -69,12 +65,14 @@ class Prepared:
         ]
         with connection.cursor() as cursor:
             if _is_prepared_by_server(connection) and not connection.queries_logged:  # which would log no text
-                plain, cursor.cursor = cursor.cursor, _server_cursor(connection)
+                plain, cursor.cursor = cursor.cursor, _take_server_cursor(connection, built.sql)
                 try:
                     cursor.execute(built.sql, params)
                     return result(cursor)
                 except NotSupportedError:  # a migration has changed the type of a column since it was planned
-                    cursor.cursor = plain
+                    pass
+                finally:
+                    _server_cursors(connection)[built.sql], cursor.cursor = cursor.cursor, plain
             cursor.execute(built.sql, params)
             return result(cursor)
 
@@ -94,30 +92,28 @@ class Prepared:
         return self._built[using]
 
 
-def _instances(compiler: SQLCompiler, using: str, rows: Iterable[Any]) -> list[Any]:
-    """Return what Django's ModelIterable makes of `rows`."""
-    info, select = compiler.klass_info, compiler.select
-    own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
-    names = [column.target.attname for column, *_ in select[own]]
-    populators = get_related_populators(info, select, using, *FETCH_MODE)
-    found = []
-    for row in rows:
-        instance = info["model"].from_db(using, names, row[own])
-        for populator in populators:
-            populator.populate(row, instance)
-        for name, place in compiler.annotation_col_map.items():
-            setattr(instance, name, row[place])
-        found.append(instance)
-    return found
-
-
 def _is_prepared_by_server(connection: Any) -> bool:
     threshold = connection.settings_dict["OPTIONS"].get("prepare_threshold")
     return connection.vendor == "postgresql" and threshold is not None
 
 
-def _server_cursor(connection: Any) -> Any:
-    """Return a cursor that sends a statement apart from its parameters, as it can be planned only so."""
-    from django.db.backends.postgresql.base import ServerBindingCursor  # type: ignore[attr-defined]
+def _take_server_cursor(connection: Any, sql: str) -> Any:
+    """Return a cursor that sends a statement apart from its parameters, as it can be planned only so.
 
-    return ServerBindingCursor(connection.connection)
+    Each statement has its own for as long as the connection lives: psycopg keeps in it how to convert the columns. It
+    is taken out while it is used, so that threads that share a connection do not read each other's rows.
+    """
+    from django.db.backends.postgresql.base import ServerBindingCursor  # type: ignore[attr-defined]
+    from psycopg.types.datetime import TimestamptzLoader
+
+    cursor = _server_cursors(connection).pop(sql, None)
+    if cursor is None or cursor.connection is not connection.connection:
+        cursor = ServerBindingCursor(connection.connection)
+        if connection.timezone is UTC:  # what Django's loader sets in Python, psycopg's own reads in C
+            cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+    return cursor
+
+
+def _server_cursors(connection: Any) -> dict[str, Any]:
+    cursors: dict[str, Any] = vars(connection).setdefault("_tokens_cursors", {})
+    return cursors

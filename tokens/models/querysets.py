@@ -153,10 +153,11 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def get_live(self, sid: str, sub: str) -> RefreshToken:
         """Return the live row `sid` of the user `sub`, with the user, in one query. Raises RevokedToken."""
         using = router.db_for_write(self.model)
-        row: RefreshToken | None = next(iter(self._with_user.select(using, id=sid, user=users.key_of(sub))), None)
-        if row is None:
+        found = self._with_user.select(using, id=sid, user=users.key_of(sub))
+        if not found:
             mark_dead(sid)
             raise RevokedToken(sid)
+        row = self._instance(using, found[0])
         row.check_live()
         return row
 
@@ -243,9 +244,23 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
 
     @cached_property
     def _with_user(self) -> Prepared:
+        to_user = self.model._meta.get_field("user")
+        names = (*users.columns(self.model), *(f"user__{name}" for name in users.columns(to_user.related_model)))
         return Prepared(
-            lambda: self.select_related("user").filter(pk=self._parameter("id"), user=self._parameter("user"))
+            lambda: self.filter(pk=self._parameter("id"), user=self._parameter("user")).values_list(
+                *names, "all_ended_at"
+            )
         )
+
+    def _instance(self, using: str, found: tuple[Any, ...]) -> RefreshToken:
+        """Return the row, with its user, of the columns that `_with_user` finds."""
+        to_user, names = self.model._meta.get_field("user"), users.columns(self.model)
+        row: RefreshToken = users.instance_of(self.model, using, dict(zip(names, found, strict=False)))
+        theirs = zip(users.columns(to_user.related_model), found[len(names) :], strict=False)
+        user = users.instance_of(to_user.related_model, using, dict(theirs))
+        to_user.set_cached_value(row, user if user.pk is not None else None)
+        row.all_ended_at = found[-1]
+        return row
 
     @cached_property
     def _live_id(self) -> Prepared:
