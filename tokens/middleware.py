@@ -370,11 +370,9 @@ def _limit_caching(response: HttpResponseBase, by_cookie: bool, private: object)
     ask its mapping whether there is one, and to set it, takes longer than all that the middleware does before the view.
     """
     store = response.headers._store
-    if not by_cookie:
-        pass
-    elif "vary" in store:
+    if by_cookie and "vary" in store:
         patch_vary_headers(response, ("Cookie",))
-    else:
+    elif by_cookie:
         store["vary"] = ("Vary", "Cookie")
     if private and not ("cache-control" in store and _keeps_out(store["cache-control"][1])):
         store["cache-control"] = ("Cache-Control", "private, no-store")

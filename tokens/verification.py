@@ -35,7 +35,8 @@ def verify_current(token: str) -> VerifiedAccess:
     """Return what an access token says that is neither forged nor over. Raises TokenError."""
     verified = _verify(token, conf.key_ring, conf.access_lifetime)
     now = time()
-    if not verified.claims.iat <= now < verified.end:  # which says why, or allows for clocks that differ
+    if not verified.claims.iat <= now < verified.end:
+        # It says why, or finds that only the clocks of two servers differ.
         jwt.check_times(verified.claims, now=now, lifetime=conf.access_lifetime)
     return verified
 

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import jwt
 from jwt.algorithms import get_default_algorithms
 
 from .exceptions import ExpiredToken, InvalidToken
-from .keys import Key, KeyRing, base64url
+from .keys import Key, KeyRing
 
 MAX_LENGTH = 2048
 LEEWAY = 60  # seconds by which the clock of another server may be ahead
@@ -30,8 +31,8 @@ Claim = str | int | bool | None
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)  # RFC 9562 §4
+_jws = jwt.PyJWS()
 _algorithms = get_default_algorithms()
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # a third of the escapes' length
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +180,9 @@ def status_uri(issuer: str) -> str:
 
 
 def write(payload: dict[str, object], typ: str, key: Key) -> str:
-    """Return a JWT with these claims and this type, signed with `key`.
-
-    PyJWT would examine the key once more, which takes several times as long as the signature.
-    """
-    signed = f"{_signed_header(key.alg, key.kid, typ)}.{base64url(_encode(payload).encode())}"
-    return f"{signed}.{base64url(_algorithms[key.alg].sign(signed.encode(), key.secret))}"
-
-
-@lru_cache(maxsize=64)
-def _signed_header(alg: str, kid: str, typ: str) -> str:
-    return base64url(_encode({"alg": alg, "kid": kid, "typ": typ}).encode())
+    """Return a JWT with these claims and this type, signed with `key`."""
+    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()  # a third of the escapes' length
+    return _jws.encode(text, key.secret, key.alg, headers={"kid": key.kid, "typ": typ})
 
 
 def _read(token: str, typ: str, kind: str, ring: KeyRing, issuer: str, audience: str) -> dict[str, object]:
