@@ -12,6 +12,7 @@ from django.http import HttpResponseBase
 from accounts.factors import policy
 from accounts.models import User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt, digest
+from accounts.security import cookies
 from accounts.types import Request
 from tokens import bearer
 
@@ -82,19 +83,12 @@ def forget(request: Request) -> None:
 
 def set_cookie(response: HttpResponseBase, secret: str) -> None:
     """Give the browser the secret of its attempt."""
-    response.set_cookie(
-        settings.ATTEMPT_COOKIE_NAME,
-        secret,
-        max_age=int(ATTEMPT_LIFETIME.total_seconds()),
-        secure=settings.COOKIES_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookies.write(response, settings.ATTEMPT_COOKIE_NAME, secret, ATTEMPT_LIFETIME)
 
 
 def delete_cookie(response: HttpResponseBase) -> None:
     """Take the secret away again."""
-    response.delete_cookie(settings.ATTEMPT_COOKIE_NAME, samesite="Lax")
+    cookies.delete(response, settings.ATTEMPT_COOKIE_NAME)
 
 
 def _shown(attempt: Attempt, amr: tuple[str, ...]) -> tuple[str, ...]:
