@@ -64,7 +64,7 @@ def complete(request: Request, attempt: Attempt, *amr: str, acr: str = "") -> bo
     return True
 
 
-def complete_in_app(request: Request, attempt: Attempt, *amr: str, acr: str = "") -> bearer.Pair | None:
+def complete_in_app(request: Request, attempt: Attempt, *amr: str) -> bearer.Pair | None:
     """Sign in the user of `attempt` like `complete`, and return the tokens; None if it was not open any more.
 
     Raise RevokedToken.
@@ -72,7 +72,7 @@ def complete_in_app(request: Request, attempt: Attempt, *amr: str, acr: str = ""
     if not Attempt.objects.filter(pk=attempt.pk).spend():
         return None
     attempt.user.backend = attempt.backend  # type: ignore[attr-defined]  # as authenticate() has said
-    return bearer.start(request, attempt.user, _shown(attempt, amr), acr)
+    return bearer.start(request, attempt.user, _shown(attempt, amr))
 
 
 def forget(request: Request) -> None:
