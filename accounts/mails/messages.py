@@ -17,8 +17,9 @@ from django.utils.http import urlsafe_base64_encode
 from accounts.account import recovery
 from accounts.account.user_agents import describe
 from accounts.email.ownership import has_confirmed
-from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.email.tokens import code, link_token, stamp, undo_token
 from accounts.factors import removal
+from accounts.mails.links import matches
 from accounts.mails.outbox import absolute_url, base_url, masked_email
 from accounts.models import EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME

@@ -8,13 +8,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
+from accounts.factors.forms import wrong_code
 from accounts.forms import CodeForm, EmailForm
+from accounts.mails.links import InvalidLink
 from accounts.models import EmailVerification, Identity
 from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import reauthentication_required
@@ -51,7 +52,7 @@ def verify(request: Request) -> HttpResponse:
             confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
             throttle.reset(request, throttle.CODE, verification.email)
             return _signed_in_response(request, confirmed) if other else _confirmed_response(request, confirmed)
-        except email_verification.InvalidLink:
+        except InvalidLink:
             form.add_error("code", _code_error(request))
         except EmailTaken:
             return email_taken(request)
@@ -111,7 +112,7 @@ def _correction(request: Request) -> EmailForm | None:
 def _corrected_response(request: Request, email: str) -> HttpResponse:
     try:
         email_verification.correct(request, email)
-    except email_verification.InvalidLink:  # It was confirmed, or signed in to, this very moment.
+    except InvalidLink:  # It was confirmed, or signed in to, this very moment.
         return redirect("login")
     messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return redirect("email_verify")
@@ -125,10 +126,7 @@ def _code_error(request: HttpRequest) -> str:
         return _("This code has expired. Get a new one below.")
     if not left:
         return _("You've entered too many wrong codes, so this one no longer works. Get a new one below.")
-    words = ngettext(
-        "That's not the code. You have %(n)d try left.", "That's not the code. You have %(n)d tries left.", left
-    )
-    return words % {"n": left}
+    return wrong_code(left)
 
 
 def _signed_in_response(request: Request, verification: EmailVerification) -> HttpResponse:
