@@ -48,7 +48,7 @@ def start(
     """
     ProviderFlow.objects.prune()
     secret = token_urlsafe(32)
-    earlier = left(request) if purpose == Purpose.SIGN_IN else None
+    earlier = unfinished(request) if purpose == Purpose.SIGN_IN else None
     ProviderFlow.objects.create(
         state=digest(secret),
         provider=provider.name,
@@ -103,7 +103,7 @@ def give_up(secret: str) -> None:
     ProviderFlow.objects.filter(state=digest(secret)).spend()
 
 
-def left(request: HttpRequest) -> ProviderFlow | None:
+def unfinished(request: HttpRequest) -> ProviderFlow | None:
     """Return the latest flow of this browser that was answered but has signed nobody in; or None."""
     spent = ProviderFlow.objects.spent().filter(state__in=_secrets(request), purpose=Purpose.SIGN_IN)
     return spent.order_by("created_at").last()
