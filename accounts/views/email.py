@@ -31,15 +31,10 @@ from tokens.models import RefreshToken
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: Request) -> HttpResponse:
-    """Ask for the code in the browser that requested it, or send the mail again."""
+    """Ask for the code in the browser that requested it, or for another email, or send the mail again."""
     verification = email_verification.for_browser(request)
-    if verification is None and not request.user.is_authenticated:
-        if not email_verification.is_confirmed(request):
-            return redirect_to_login(request.path)
-        messages.success(request, _("Your email address is confirmed. Sign in to continue."))
-        return redirect("login")
-    if verification is None and request.user.email_verified_at:
-        return redirect("home")
+    if verification is None and (request.user.is_anonymous or request.user.email_verified_at):
+        return _nothing_to_verify(request)
     refused = bool(verification and verification.refused_at)  # Whoever does not know yet is told rather than sent more.
     if "again" in request.POST and (request.POST["again"] or not refused) and _sent_again(request, verification):
         return redirect("email_verify")
@@ -47,15 +42,8 @@ def verify(request: Request) -> HttpResponse:
     if other and other.is_valid() and throttle.allows(other, request, throttle.RESEND, other.cleaned_data["email"]):
         return _corrected_response(request, other.cleaned_data["email"])
     form = CodeForm(request.POST if "code" in request.POST else None)
-    if verification and form.is_valid() and throttle.allows(form, request, throttle.CODE, verification.email):
-        try:
-            confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
-            throttle.reset(request, throttle.CODE, verification.email)
-            return _signed_in_response(request, confirmed) if other else _confirmed_response(request, confirmed)
-        except InvalidLink:
-            form.add_error("code", _code_error(request))
-        except EmailTaken:
-            return email_taken(request)
+    if verification and form.is_valid() and (response := _by_code(request, verification, form, signs_in=bool(other))):
+        return response
     context = {
         "form": form,
         "other": other,
@@ -82,6 +70,32 @@ def change(request: Request) -> HttpResponse:
         return render(request, "accounts/email_change.html", {"form": form, "pending": pending, "here": here})
     email_verification.start(request, request.user, form.cleaned_data["email"])
     return redirect("email_verify")
+
+
+def _nothing_to_verify(request: Request) -> HttpResponse:
+    if request.user.is_authenticated:
+        return redirect("home")
+    if not email_verification.is_confirmed(request):
+        return redirect_to_login(request.path)
+    messages.success(request, _("Your email address is confirmed. Sign in to continue."))
+    return redirect("login")
+
+
+def _by_code(
+    request: Request, verification: EmailVerification, form: CodeForm, *, signs_in: bool
+) -> HttpResponse | None:
+    """Confirm the email by the code in `form`, and return the response; None if that fails, and the form says why."""
+    if not throttle.allows(form, request, throttle.CODE, verification.email):
+        return None
+    try:
+        confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
+    except InvalidLink:
+        form.add_error("code", _code_error(request))
+        return None
+    except EmailTaken:
+        return email_taken(request)
+    throttle.reset(request, throttle.CODE, verification.email)
+    return (_signed_in_response if signs_in else _confirmed_response)(request, confirmed)
 
 
 def _sent_again(request: Request, verification: EmailVerification | None) -> bool:
