@@ -41,14 +41,18 @@ PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
+    """Find, end and delete the rows of sessions."""
+
     def on_primary(self) -> RefreshTokenQuerySet:
         """Return these rows in the database that is written: replicas lag, so nothing is decided by what they say."""
         return self.using(router.db_for_write(self.model))
 
     def live(self) -> RefreshTokenQuerySet:
+        """Return the sessions that have neither ended nor expired, without looking at their users."""
         return self.filter(is_live())
 
     def ended(self) -> RefreshTokenQuerySet:
+        """Return the sessions that have ended or expired."""
         return self.exclude(is_live())
 
     def for_user(self, user: AbstractBaseUser) -> RefreshTokenQuerySet:
