@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, wraps
 from inspect import getattr_static
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import load_backend
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
@@ -24,6 +23,9 @@ from django.db.models.signals import post_init, pre_init
 from .conf import conf
 from .core.exceptions import InvalidToken
 from .core.jwt import Claim
+
+if TYPE_CHECKING:
+    from .models.prepared import Prepared
 
 UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
 Load = Callable[[], AbstractBaseUser]
@@ -148,12 +150,13 @@ def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
     locks on every database; on SQLite `select_for_update` does not. `stamp` names fields to set on this occasion, as
     far as the model has them.
     """
-    rows = _rows(pk=key)
-    fields = {field.name for field in rows.model._meta.concrete_fields}
+    model, using = conf.user_model, router.db_for_write(conf.user_model)
+    fields = {field.name for field in model._meta.concrete_fields}
     values = {name: value for name, value in stamp.items() if name in fields}
-    if not rows.update(**(values or {"password": F("password")})):
+    if not _locking_update(model, *values).update(using, key=key, **values):
         return None
-    return rows.get()
+    user: AbstractBaseUser | None = _by_key(model).first(using, key=key)
+    return user
 
 
 def lock_all(keys: Collection[object]) -> None:
@@ -214,6 +217,8 @@ def known(user: AbstractBaseUser, path: str) -> bool | None:
     A `get_user()` of its own is asked; None if it says no and may have asked a replica, which lags. Django's is known:
     it looks through the model's default manager.
     """
+    from django.contrib.auth.backends import ModelBackend  # which needs the user model, as this module must not
+
     backend = load_backend(path) if path else ModelBackend()
     model, using = type(user), router.db_for_write(type(user))
     if type(backend).get_user is ModelBackend.get_user:
@@ -236,6 +241,24 @@ def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
 def digest(session_hash: str) -> str:
     """Return the `auth_hash` that stands for one of Django's session hashes."""
     return hashlib.sha256(session_hash.encode()).hexdigest()
+
+
+@cache
+def _locking_update(model: type[AbstractBaseUser], *names: str) -> Prepared:
+    from .models.prepared import Parameter, Prepared
+
+    owner: Any = model._meta.get_field("password").model  # a model may inherit the table that has it
+    key = Parameter("key", owner._meta.pk)
+    sets: dict[str, Any] = {name: Parameter(name, owner._meta.get_field(name)) for name in names}
+    return Prepared(lambda: owner._base_manager.filter(pk=key), **sets or {"password": F("password")})
+
+
+@cache
+def _by_key(model: type[AbstractBaseUser]) -> Prepared:
+    from .models.prepared import Parameter, Prepared
+
+    key = Parameter("key", model._meta.pk)
+    return Prepared(lambda: model._base_manager.filter(pk=key).values_list(*columns(model)))
 
 
 def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
@@ -262,6 +285,8 @@ def _is_made_otherwise(model: type[models.Model]) -> bool:
 @cache
 def _only_active(paths: tuple[str, ...]) -> bool:
     """Return whether all these backends have Django's rule of whom to let in, which is active people."""
+    from django.contrib.auth.backends import ModelBackend
+
     rules = (getattr(type(load_backend(path)), "user_can_authenticate", None) for path in paths)
     return all(rule is ModelBackend.user_can_authenticate for rule in rules)
 

@@ -105,7 +105,9 @@ def give_up(secret: str) -> None:
 
 def unfinished(request: HttpRequest) -> ProviderFlow | None:
     """Return the latest flow of this browser that was answered but has signed nobody in; or None."""
-    spent = ProviderFlow.objects.spent().filter(state__in=_secrets(request), purpose=Purpose.SIGN_IN)
+    if not (secrets := _secrets(request)):
+        return None
+    spent = ProviderFlow.objects.spent().filter(state__in=secrets, purpose=Purpose.SIGN_IN)
     return spent.order_by("created_at").last()
 
 
