@@ -39,6 +39,14 @@ async def keys_async(request):
     return JsonResponse({"found": found, "user": (await auth.aget_user(request)).get_username()})
 
 
+def switch(request):
+    """As packages do whose sign-in takes more than one page: out, a note about the next user, and in."""
+    auth.logout(request)
+    request.session["note"] = "of alice"
+    auth.login(request, person("alice"), site.AUTHENTICATION_BACKENDS[0])
+    return pages.who(request)
+
+
 class RememberingLoginView(LoginView):
     """As Wagtail's: `set_expiry()` before the sign-in, or after it."""
 
@@ -54,6 +62,7 @@ class RememberingLoginView(LoginView):
 
 urlpatterns = [
     path("sign-in/", RememberingLoginView.as_view(next_page="/who/"), name="login"),
+    path("switch/", switch),
     path("keys/", keys),
     path("keys-async/", keys_async),
     *pages.urlpatterns,
@@ -290,6 +299,12 @@ class TestSession:
         client = by_password(bob)
         for url in ("/who/?keep", "/who/?drop"):
             assert [name_on(client, url), name_on(client)] == ["bob", "bob"]
+
+    def test_what_is_noted_between_a_sign_out_and_the_next_sign_in_stays(self, stack, alice, bob):
+        stack()
+        client = by_password(bob)
+        assert name_on(client, "/switch/") == "alice"
+        assert client.session["note"] == "of alice"
 
     def test_stores_none_of_them(self, ours, bob):
         ours()
