@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db import router
 from django.utils.module_loading import import_string
 
+from .conf import conf
 from .models import RefreshToken
 
 SESSION_COOKIE = ("SESSION_COOKIE_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "SESSION_COOKIE_SAMESITE")
@@ -93,6 +94,21 @@ def check_session_cookie(**_: object) -> list[CheckMessage]:
             "alone, with Path=/ and SameSite=Lax.",
             hint="Name them by TOKENS_COOKIE_PREFIX. If you set SESSION_COOKIE_NAME, set it too, even if it's empty.",
             id="tokens.W010",
+        )
+    ]
+
+
+def check_session_age(**_: object) -> list[CheckMessage]:
+    """Return W015 if whoever is active would be signed out in the middle of what they do."""
+    if not settings.SESSION_SAVE_EVERY_REQUEST or settings.SESSION_COOKIE_AGE >= conf.absolute_lifetime:
+        return []
+    if not settings.is_overridden("SESSION_COOKIE_AGE"):  # type: ignore[misc]
+        return []
+    return [
+        Warning(
+            "SESSION_SAVE_EVERY_REQUEST doesn't keep anybody signed in: SESSION_COOKIE_AGE counts from the sign-in.",
+            hint="Sign out who is idle by TOKENS_IDLE_LIFETIME, and remove SESSION_COOKIE_AGE.",
+            id="tokens.W015",
         )
     ]
 

@@ -272,7 +272,7 @@ class TestRegister:
         assert deployed - asked >= {"tokens.W001"}
 
 
-WARNINGS = {f"W{number:03}" for number in range(1, 15)}
+WARNINGS = {f"W{number:03}" for number in range(1, 16)}
 
 
 class TestSurroundings:
@@ -291,6 +291,20 @@ class TestSurroundings:
         for name, value in about.items():
             setattr(settings, name, value)
         assert [found.id for found in project_checks.check_session_cookie()] == ids
+
+    @pytest.mark.parametrize(
+        ("about", "ids"),
+        [
+            ({"SESSION_COOKIE_AGE": 1800}, []),
+            ({"SESSION_SAVE_EVERY_REQUEST": True}, []),
+            ({"SESSION_SAVE_EVERY_REQUEST": True, "SESSION_COOKIE_AGE": 1800}, ["tokens.W015"]),
+            ({"SESSION_SAVE_EVERY_REQUEST": True, "SESSION_COOKIE_AGE": 365 * 24 * 3600}, []),
+        ],
+    )
+    def test_an_age_that_each_request_would_begin_anew_counts_from_the_sign_in(self, settings, about, ids):
+        for name, value in about.items():
+            setattr(settings, name, value)
+        assert [found.id for found in project_checks.check_session_age()] == ids
 
     def test_channels_own_authentication_is_found_in_the_text_of_the_application(self, settings, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
