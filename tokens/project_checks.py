@@ -100,7 +100,7 @@ def check_session_cookie(**_: object) -> list[CheckMessage]:
 
 def check_session_age(**_: object) -> list[CheckMessage]:
     """Return W015 if whoever is active would be signed out in the middle of what they do."""
-    if not settings.SESSION_SAVE_EVERY_REQUEST or settings.SESSION_COOKIE_AGE >= conf.absolute_lifetime:
+    if not settings.SESSION_SAVE_EVERY_REQUEST or conf.absolute_lifetime <= settings.SESSION_COOKIE_AGE:
         return []
     if not settings.is_overridden("SESSION_COOKIE_AGE"):  # type: ignore[misc]
         return []
