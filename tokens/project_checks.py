@@ -18,6 +18,7 @@ from .conf import conf
 from .models import RefreshToken
 
 SESSION_COOKIE = ("SESSION_COOKIE_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "SESSION_COOKIE_SAMESITE")
+LISTS_OF_SESSIONS = ("allauth.usersessions", "qsessions", "user_sessions")
 
 
 def check_middleware(**_: object) -> list[CheckMessage]:
@@ -56,14 +57,15 @@ def check_packages(**_: object) -> list[CheckMessage]:
                 id="tokens.W013",
             )
         )
-    if apps.is_installed("allauth.usersessions"):
-        found.append(
-            Warning(
-                "allauth.usersessions lists and ends Django's sessions, but nobody is signed in by those here.",
-                hint="Remove it from INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
-                id="tokens.W014",
-            )
+    found += [
+        Warning(
+            f"{name} lists and ends Django's sessions, but nobody is signed in by those here.",
+            hint="Remove it from INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
+            id="tokens.W014",
         )
+        for name in LISTS_OF_SESSIONS
+        if apps.is_installed(name)
+    ]
     return found
 
 

@@ -325,6 +325,11 @@ class TestSurroundings:
         monkeypatch.setattr(project_checks, "get_user_model", lambda: stampless)
         assert project_checks.check_apps() == []
 
+    def test_each_package_that_lists_djangos_sessions_is_named(self, monkeypatch):
+        monkeypatch.setattr(project_checks.apps, "is_installed", {"qsessions", "user_sessions"}.__contains__)
+        found = [(message.id, message.msg.split()[0]) for message in project_checks.check_packages()]
+        assert found == [("tokens.W014", "qsessions"), ("tokens.W014", "user_sessions")]
+
     @pytest.mark.parametrize(("after", "ids"), [(True, []), (False, ["tokens.E010"])])
     def test_headers_of_a_proxy_are_read_once_it_is_known_who_is_signed_in(self, settings, after, ids):
         ours, remote = "tokens.middleware.TokenMiddleware", "django.contrib.auth.middleware.RemoteUserMiddleware"
