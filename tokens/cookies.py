@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
-from .conf import conf
-
-# `bound` says that the browser has lately proven possession of its session's key (tokens/binding/marks.py).
-# `probe-told` keeps the probe of which the site was told, while others follow it.
-Kind = Literal["access", "refresh", "reauth", "probe", "probe-told", "bound", "unproven"]
+from .conf import CookieKind, conf
 
 
-def name_of(kind: Kind) -> str:
+def name_of(kind: CookieKind) -> str:
     """Return the full name of a cookie, such as `__Host-access`."""
-    return conf.cookie_start + kind
+    return conf.cookie_names[kind]
 
 
 def read(request: HttpRequest, name: str) -> str | None:
@@ -62,7 +58,7 @@ def write_reauth(response: HttpResponseBase, value: str, max_age: timedelta) -> 
     _set(response, "reauth", value, max_age=int(max_age.total_seconds()))
 
 
-def write_probe(response: HttpResponseBase, kind: Kind, value: str, max_age: int) -> None:
+def write_probe(response: HttpResponseBase, kind: CookieKind, value: str, max_age: int) -> None:
     _set(response, kind, value, max_age=max_age)
 
 
@@ -79,17 +75,17 @@ def write_unproven(response: HttpResponseBase, max_age: int) -> None:
     _set(response, "unproven", "1", max_age=max_age)
 
 
-def delete_probe(response: HttpResponseBase, kind: Kind) -> None:
+def delete_probe(response: HttpResponseBase, kind: CookieKind) -> None:
     _unset(response, kind)
 
 
-def _unset(response: HttpResponseBase, kind: Kind) -> None:
+def _unset(response: HttpResponseBase, kind: CookieKind) -> None:
     """Delete a cookie with the attributes it was set with, as browsers demand."""
     _set(response, kind, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
 
 
 def _set(
-    response: HttpResponseBase, kind: Kind, value: str, max_age: int | None = None, expires: str | None = None
+    response: HttpResponseBase, kind: CookieKind, value: str, max_age: int | None = None, expires: str | None = None
 ) -> None:
     response.set_cookie(
         name_of(kind),

@@ -26,7 +26,7 @@ from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import escape_leading_slashes
 
 from . import auth, cookies, probe, users
-from .authentication import authenticate, needs_no_database
+from .authentication import Refusal, authenticate, needs_no_database
 from .binding import fallbacks
 from .binding.fallbacks import Fallback
 from .conf import conf
@@ -123,16 +123,16 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
                 fresh = _needs_fresh(request)
                 tokens.guarded = fresh and _needs_proof(request, view)
                 found = authenticate(request, fresh=fresh)
-                user: Visitor | None = found.user
-                if user is None:
+                if isinstance(found, Refusal):
                     if found.probe:
                         return probe.response(request, found.probe)
                     if isinstance(found.error, UnprovenToken) and (
                         answer := _fall_back(request, view, found.error.sid)
                     ):
                         return answer
-                    user = _take_over(request) or AnonymousUser()
-                _settle(tokens, user)
+                    _settle(tokens, _take_over(request) or AnonymousUser())
+                else:
+                    _settle(tokens, found)
             except (RevocationListUnavailable, Error):
                 logger.exception("A request could not be authenticated.")
                 return _unavailable()
@@ -236,7 +236,8 @@ def _visitor(request: TokenRequest) -> Visitor:
     tokens = request.tokens
     tokens.accessed = tokens.asked = True
     try:
-        return authenticate(request, fresh=_needs_fresh(request), judge=False).user or AnonymousUser()
+        found = authenticate(request, fresh=_needs_fresh(request), judge=False)
+        return AnonymousUser() if isinstance(found, Refusal) else found
     except (RevocationListUnavailable, Error):
         logger.exception("A request could not be authenticated.")
         return AnonymousUser()

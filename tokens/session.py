@@ -80,13 +80,14 @@ class RequestSession:
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        session, found, (kept, passing) = cls(), cookies.read_all(request), _names(conf.cookie_start)
-        session.access, session.refresh, session.reauth, session.mark = map(found.get, kept)
-        if not found.keys().isdisjoint(passing):
-            tried, probed, told = map(found.get, passing)
-            session.tried = tried is not None
-            session.probe = probe.read(probed) if probed else None
-            session.told = probe.read(told) if told else None
+        session, found, names = cls(), cookies.read_all(request), conf.cookie_names
+        session.access, session.refresh = found.get(names["access"]), found.get(names["refresh"])
+        session.reauth, session.mark = found.get(names["reauth"]), found.get(names["bound"])
+        session.tried = found.get(names["unproven"]) is not None
+        if probed := found.get(names["probe"]):
+            session.probe = probe.read(probed)
+        if told := found.get(names["probe-told"]):
+            session.told = probe.read(told)
         return session
 
     @classmethod
@@ -159,13 +160,6 @@ class RequestSession:
     ) -> None:
         """Have the response carry these tokens, once `confirms` is confirmed."""
         self.outgoing = Outgoing(access, refresh, monotonic(), confirms)
-
-
-@cache
-def _names(start: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the cookies of a session, and of those that are gone after a few requests."""
-    kept, passing = ("access", "refresh", "reauth", "bound"), ("unproven", "probe", "probe-told")
-    return tuple(start + kind for kind in kept), tuple(start + kind for kind in passing)
 
 
 def show_sign_in(request: TokenRequest) -> None:

@@ -26,7 +26,7 @@ from django.db import Error
 from django.utils import timezone
 
 from .. import auth
-from ..authentication import authenticate_access
+from ..authentication import Refusal, authenticate_access
 from ..conf import conf
 from ..core.exceptions import RevocationListUnavailable, RevokedToken
 from ..models import RefreshToken
@@ -159,7 +159,7 @@ def _authenticate(request: Any) -> Any:
     request.tokens.asked = True
     found = authenticate_access(request.tokens, fresh=True, judge=False)
     show_sign_in(request)
-    request.user = found.user or AnonymousUser()
+    request.user = AnonymousUser() if isinstance(found, Refusal) else found
     return request.user
 
 
