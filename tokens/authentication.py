@@ -68,7 +68,10 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
     found = authenticate_access(session, fresh=fresh, judge=judge)
     if isinstance(found, Refusal) and not isinstance(found.error, UnprovenToken):  # the other needs a mark as well
         found = authenticate_refresh(request, judge=judge, dead=found.error)
-    if not isinstance(found, Refusal):
+    if isinstance(found, Refusal):
+        if not isinstance(found.error, (ExpiredToken, RevokedToken)):
+            session.ended = None  # the access token is over, but the session may go on
+    else:
         session.ended, session.unproven = None, False
         if session.claims and judge and (session.probe or session.told):
             withdraw_probe(request, session.claims.sid)
