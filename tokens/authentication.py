@@ -68,10 +68,7 @@ def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = Tr
     found = authenticate_access(session, fresh=fresh, judge=judge)
     if isinstance(found, Refusal) and not isinstance(found.error, UnprovenToken):  # the other needs a mark as well
         found = authenticate_refresh(request, judge=judge, dead=found.error)
-    if isinstance(found, Refusal):
-        if not isinstance(found.error, (ExpiredToken, RevokedToken)):
-            session.ended = None  # the access token is over, but the session may go on
-    else:
+    if not isinstance(found, Refusal):
         session.ended, session.unproven = None, False
         if session.claims and judge and (session.probe or session.told):
             withdraw_probe(request, session.claims.sid)
@@ -132,6 +129,8 @@ def authenticate_refresh(
             return Refusal(dead)
         row, outcome = _decide(request, claims)
     except TokenError as error:
+        if isinstance(error, ExpiredToken):  # when an access token is over, its session may go on
+            session.ended = Reason.EXPIRED
         return _rejected(session, error)
     if outcome is Outcome.STALE:
         if judge:
@@ -233,8 +232,6 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Refus
     if isinstance(error, (InvalidToken, UnprovenToken)):
         logger.info("%s", error)
         session.unproven = isinstance(error, UnprovenToken)
-    elif isinstance(error, ExpiredToken):
-        session.ended = Reason.EXPIRED
     elif isinstance(error, ReusedToken):
         session.ended = error.reason
     elif isinstance(error, RevokedToken):
