@@ -197,7 +197,7 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
         has_key = __contains__
 
         def is_empty(self) -> bool:
-            """Return False for whoever is signed in, as in Django; but at the end, whether there is nothing to store."""
+            """Return False for whoever is signed in, as Django does; at the end, whether there is nothing to store."""
             answered = self.tokens is None or self.tokens.answered
             return super().is_empty() and (answered or self._shown(SESSION_KEY) is None)
 
