@@ -118,7 +118,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if getattr(view, "tokens_anonymous_only", False):
             vars(tokens.visitor).update(_setupfunc=AnonymousUser, _wrapped=empty)
         elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
-            tokens.asked = True
+            tokens.asked = tokens.judged = True
             try:
                 fresh = _needs_fresh(request)
                 tokens.guarded = fresh and _needs_proof(request, view)
@@ -130,7 +130,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
                         answer := _fall_back(request, view, found.error.sid)
                     ):
                         return answer
-                    _settle(tokens, _take_over(request) or AnonymousUser())
+                    taken_over = _django_sessions().resume(request) if conf.adopt_sessions else None
+                    _settle(tokens, taken_over or AnonymousUser())
                 else:
                     _settle(tokens, found)
             except (RevocationListUnavailable, Error):
@@ -159,7 +160,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             session = getattr(request, "session", None)
             if session is not None and session.modified:
                 _read_session(request, response)
-            if _may_be_owners(tokens) and response.status_code < 500:
+            if _can_still_prove(tokens) and response.status_code < 500:
                 return fallbacks.response(request, Fallback.REPEAT)
             written = auth.write_cookies(request, response)
             if conf.adopt_sessions:
@@ -236,8 +237,9 @@ def _visitor(request: TokenRequest) -> Visitor:
     """Return who is asking where nobody judges, and nothing is handed out: before the view, at a sign-in, on a 404."""
     tokens = request.tokens
     tokens.accessed = tokens.asked = True
+    tokens.judged = False
     try:
-        found = authenticate(request, fresh=_needs_fresh(request), judge=False)
+        found = authenticate(request, fresh=_needs_fresh(request))
         return AnonymousUser() if isinstance(found, Refusal) else found
     except (RevocationListUnavailable, Error):
         logger.exception("A request could not be authenticated.")
@@ -260,7 +262,7 @@ def _fall_back(request: TokenRequest, view: View, sid: str) -> HttpResponseBase 
     return fallbacks.response(request, fallback)
 
 
-def _may_be_owners(tokens: RequestSession) -> bool:
+def _can_still_prove(tokens: RequestSession) -> bool:
     """Return whether a sign-out ended nothing for want of a mark that its browser may be able to get."""
     return tokens.flushed and tokens.unproven and not tokens.tried and not tokens.bearer
 
@@ -287,10 +289,6 @@ def _settle(tokens: RequestSession, user: Visitor) -> None:
 def _seen(tokens: RequestSession, user: Visitor) -> Visitor:
     tokens.accessed = True
     return user
-
-
-def _take_over(request: TokenRequest) -> AbstractBaseUser | None:
-    return _django_sessions().resume(request) if conf.adopt_sessions else None
 
 
 def _django_sessions() -> ModuleType:

@@ -42,7 +42,7 @@ def read(value: str) -> Probe | None:
 
 def write(response: HttpResponseBase, kind: CookieKind, probe: Probe) -> None:
     """Set this cookie, which a browser has LIFETIME to come back with."""
-    cookies.write_probe(response, kind, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
+    cookies.write(response, kind, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
 
 
 def response(request: HttpRequest, probe: Probe) -> HttpResponseBase:

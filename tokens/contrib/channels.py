@@ -157,7 +157,7 @@ def _authenticate(request: Any) -> Any:
     """Return who has connected. The row is read, so that no socket is opened by what has just ended."""
     request.tokens = RequestSession.from_cookies(request)
     request.tokens.asked = request.tokens.answered = True
-    found = authenticate_access(request.tokens, fresh=True, judge=False)
+    found = authenticate_access(request.tokens, fresh=True)
     show_sign_in(request)
     request.user = AnonymousUser() if isinstance(found, Refusal) else found
     return request.user
