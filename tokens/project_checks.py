@@ -137,9 +137,9 @@ def check_channels(**_: object) -> list[CheckMessage]:
 
 def check_apps(**_: object) -> list[CheckMessage]:
     """Return W012 if Django has connected `update_last_login` again, after `TokensConfig.ready()` took it out."""
-    labels = [config.label for config in apps.get_app_configs()]
+    order = [config.label for config in apps.get_app_configs() if config.label in ("tokens", "auth")]
     stamped = any(field.name == "last_login" for field in get_user_model()._meta.concrete_fields)
-    if not stamped or "auth" not in labels[labels.index("tokens") :]:
+    if not stamped or order != ["tokens", "auth"]:
         return []
     return [
         Warning(
