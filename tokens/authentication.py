@@ -127,6 +127,8 @@ def authenticate_refresh(request: TokenRequest, *, dead: TokenError | None = Non
             return Refusal(dead)
         row, outcome = _decide(request, claims)
     except TokenError as error:
+        if isinstance(error, ExpiredToken):  # when an access token is over, its session may go on
+            session.ended = Reason.EXPIRED
         return _rejected(session, error)
     if outcome is Outcome.STALE:
         if session.judged:
@@ -228,8 +230,6 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Refus
     if isinstance(error, (InvalidToken, UnprovenToken)):
         logger.info("%s", error)
         session.unproven = isinstance(error, UnprovenToken)
-    elif isinstance(error, ExpiredToken):
-        session.ended = Reason.EXPIRED
     elif isinstance(error, ReusedToken):
         session.ended = error.reason
     elif isinstance(error, RevokedToken):

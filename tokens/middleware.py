@@ -156,6 +156,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         tokens: RequestSession | None = getattr(request, "tokens", None)
         if tokens is None:
             return response
+        tokens.answered = True
         written = False
         if _may_write(request):
             session = getattr(request, "session", None)
