@@ -10,7 +10,7 @@ from tests.resilience import database
 from tests.resilience.browser import Answer, Browser
 from tests.resilience.fate import draw, seeded
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.alone]
 
 LIFETIME = 9  # seconds; what is used three seconds after it was made is confirmed, and an answer may take one
 PEOPLE = 6

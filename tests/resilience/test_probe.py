@@ -11,7 +11,7 @@ from tests.resilience.browser import as_set
 from tests.resilience.fate import FAIR, Fate, seeded
 from tests.resilience.relay import relaying
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.alone]
 
 LIFETIME = 9  # seconds; what is used three seconds after it was made is confirmed, and an answer may take one
 UPLOAD = "/upload/?from=form&to=%2Felsewhere"
