@@ -224,10 +224,15 @@ class TestRegistration:
             RefreshToken.objects.update(bound_key="", bound_at=None)
             assert sent(device, offer["path"], proof)[:2] == (200, True)
 
-    def test_of_a_private_key_is_refused_unread(self, long):
+    @pytest.mark.parametrize(("member", "complaint"), [("d", "not public"), ("e", "exponent")])
+    def test_of_a_key_that_takes_long_is_refused_unread(self, long, member, complaint):
         """Whether `d` fits, and which factors follow from it, would take seconds to find out."""
-        with pytest.raises(InvalidToken, match="not public"):
-            proofs.read_registration(signed("c", jwk=of_rsa(long) | {"d": "AQAB"}, header=RS256))
+        with pytest.raises(InvalidToken, match=complaint):
+            proofs.read_registration(signed("c", jwk=of_rsa(long) | {member: "AQABAQ"}, header=RS256))
+
+    def test_of_a_challenge_that_is_no_text_is_refused(self):
+        with pytest.raises(InvalidToken, match="jti"):
+            proofs.read_registration(signed(1))
 
 
 class TestRefresh:
