@@ -253,13 +253,22 @@ class TestRefresh:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_equal_proofs_at_once_one_counts_and_the_other_is_asked_for_another(bound):
-    copies = [bound.copy() for _ in range(2)]
-    answers = together([copy.refresh for copy in copies])
-    assert sorted(answer.status_code for answer in answers) == [200, 403]
-    [refused] = [copy for copy, answer in zip(copies, answers, strict=True) if answer.status_code == 403]
-    assert refused.challenge != bound.challenge
-    assert refused.refresh().status_code == 200
+class TestRaces:
+    def test_one_of_several_registrations_binds(self, signed_in):
+        device, response = signed_in
+        devices = [Device(type(device.client)()) for _ in range(4)]
+        answers = together([lambda device=device: device.register(response) for device in devices])
+        assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+        [bound] = [device for device in devices if device.url]
+        assert bound.refresh().status_code == 200
+
+    def test_one_of_several_equal_proofs_counts_and_the_others_are_asked_for_another(self, bound):
+        copies = [bound.copy() for _ in range(4)]
+        answers = together([copy.refresh for copy in copies])
+        assert sorted(answer.status_code for answer in answers) == [200, 403, 403, 403]
+        refused = next(copy for copy, answer in zip(copies, answers, strict=True) if answer.status_code == 403)
+        assert refused.challenge != bound.challenge
+        assert refused.refresh().status_code == 200
 
 
 class TestOutages:
@@ -270,7 +279,9 @@ class TestOutages:
         device.bind(response)
         device.client.get("/who/")
         with gone():
-            assert device.refresh().status_code == 503
+            answer = device.refresh()
+        assert (answer.status_code, set(answer.cookies)) == (503, set())
+        with gone():
             assert device.client.get("/who/").content == b"bob"
             assert device.client.get("/guarded/").status_code == 503
         elapse(16 * 60, device.client)
