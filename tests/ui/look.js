@@ -118,19 +118,19 @@ function colliding() {
   return [...new Set(found)];
 }
 
-// Words that go on in the next line: what people chose may be longer than a line, our words are not.
+// Words that go on in the next line, but for where they may be hyphenated.
 function torn() {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const found = [];
   while (walker.nextNode()) {
     const { currentNode: text } = walker;
     if (!text.parentElement.checkVisibility({ visibilityProperty: true })) continue;
-    for (const { 0: word, index } of text.data.matchAll(/\p{Script=Latin}+/gu)) {
+    for (const { 0: word, index } of text.data.matchAll(/[\p{Script=Latin}\u00ad]+/gu)) {
       const range = document.createRange();
       range.setStart(text, index);
       range.setEnd(text, index + word.length);
-      const [first, ...others] = range.getClientRects();
-      if (others.some(({ y }) => y >= first.bottom)) found.push(word);
+      const lines = new Set([...range.getClientRects()].map(({ y }) => y));
+      if (lines.size > word.split("\u00ad").length) found.push(word);
     }
   }
   return found;
