@@ -135,12 +135,12 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
     if session.flushed:
         if response.status_code >= 400 or session.held:  # a transaction of the view may have undone the end
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.SIGNED_OUT)
-        cookies.delete(response)
+        cookies.delete(response, "access", "refresh", "reauth")
     elif session.outgoing and may_leave and _still_good(session.outgoing):
         offers = _offer_binding(request, response)
         issuing.write(session.outgoing, response, within=conf.bound_lifetime if offers else None)
         if session.reauthenticated and session.row:
-            cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
+            cookies.write(response, "reauth", issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT.seconds)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
@@ -169,11 +169,11 @@ def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
     probed = session.judged and session.probe is not None
     answered = session.judged and session.told is not None and session.claims is not None
     if probed:
-        cookies.delete_probe(response, "probe")
+        cookies.delete(response, "probe")
     if session.telling:
         probe.write(response, "probe-told", session.telling)
     elif answered:
-        cookies.delete_probe(response, "probe-told")
+        cookies.delete(response, "probe-told")
     return probed or answered or session.telling is not None
 
 

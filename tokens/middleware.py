@@ -26,7 +26,7 @@ from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import escape_leading_slashes
 
 from . import auth, cookies, probe, users
-from .authentication import authenticate, needs_no_database
+from .authentication import Refusal, authenticate, needs_no_database
 from .binding import fallbacks
 from .binding.fallbacks import Fallback
 from .conf import conf
@@ -118,21 +118,22 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if getattr(view, "tokens_anonymous_only", False):
             vars(tokens.visitor).update(_setupfunc=AnonymousUser, _wrapped=empty)
         elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
-            tokens.asked = True
+            tokens.asked = tokens.judged = True
             try:
                 fresh = _needs_fresh(request)
                 tokens.guarded = fresh and _needs_proof(request, view)
                 found = authenticate(request, fresh=fresh)
-                user: Visitor | None = found.user
-                if user is None:
+                if isinstance(found, Refusal):
                     if found.probe:
                         return probe.response(request, found.probe)
                     if isinstance(found.error, UnprovenToken) and (
                         answer := _fall_back(request, view, found.error.sid)
                     ):
                         return answer
-                    user = _take_over(request) or AnonymousUser()
-                _settle(tokens, user)
+                    taken_over = _django_sessions().resume(request) if conf.adopt_sessions else None
+                    _settle(tokens, taken_over or AnonymousUser())
+                else:
+                    _settle(tokens, found)
             except (RevocationListUnavailable, Error):
                 logger.exception("A request could not be authenticated.")
                 return _unavailable()
@@ -158,7 +159,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             session = getattr(request, "session", None)
             if session is not None and session.modified:
                 _read_session(request, response)
-            if _may_be_owners(tokens) and response.status_code < 500:
+            if _can_still_prove(tokens) and response.status_code < 500:
                 return fallbacks.response(request, Fallback.REPEAT)
             written = auth.write_cookies(request, response)
             if conf.adopt_sessions:
@@ -235,8 +236,10 @@ def _visitor(request: TokenRequest) -> Visitor:
     """Return who is asking where nobody judges, and nothing is handed out: before the view, at a sign-in, on a 404."""
     tokens = request.tokens
     tokens.accessed = tokens.asked = True
+    tokens.judged = False
     try:
-        return authenticate(request, fresh=_needs_fresh(request), judge=False).user or AnonymousUser()
+        found = authenticate(request, fresh=_needs_fresh(request))
+        return AnonymousUser() if isinstance(found, Refusal) else found
     except (RevocationListUnavailable, Error):
         logger.exception("A request could not be authenticated.")
         return AnonymousUser()
@@ -258,7 +261,7 @@ def _fall_back(request: TokenRequest, view: View, sid: str) -> HttpResponseBase 
     return fallbacks.response(request, fallback)
 
 
-def _may_be_owners(tokens: RequestSession) -> bool:
+def _can_still_prove(tokens: RequestSession) -> bool:
     """Return whether a sign-out ended nothing for want of a mark that its browser may be able to get."""
     return tokens.flushed and tokens.unproven and not tokens.tried and not tokens.bearer
 
@@ -285,10 +288,6 @@ def _settle(tokens: RequestSession, user: Visitor) -> None:
 def _seen(tokens: RequestSession, user: Visitor) -> Visitor:
     tokens.accessed = True
     return user
-
-
-def _take_over(request: TokenRequest) -> AbstractBaseUser | None:
-    return _django_sessions().resume(request) if conf.adopt_sessions else None
 
 
 def _django_sessions() -> ModuleType:

@@ -101,9 +101,7 @@ def instance_of(model: type[models.Model], using: str, fields: Mapping[str, Any]
     instance = object.__new__(model)
     state = ModelState()
     state.adding, state.db = False, using
-    known = vars(instance)
-    known.update(fields)
-    known["_state"] = state
+    instance.__dict__ = {**fields, "_state": state}
     return instance
 
 

@@ -73,8 +73,8 @@ def response(request: TokenRequest, fallback: Fallback) -> HttpResponseBase:
         answer = redirect_to_login(url, conf.reauthentication_url)
     else:
         answer = HttpResponse(status=401)
-    cookies.delete_bound(answer)
+    cookies.delete(answer, "bound")
     if fallback in (Fallback.REPEAT, Fallback.RELOAD):
-        cookies.write_unproven(answer, TRIED_FOR)
+        cookies.write(answer, "unproven", "1", TRIED_FOR)  # it was just made to prove the key of its session
     answer.headers["Cache-Control"] = "private, no-store"
     return answer

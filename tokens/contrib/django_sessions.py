@@ -69,7 +69,7 @@ def settle(request: TokenRequest, response: HttpResponseBase) -> None:
 
 
 def _key(request: TokenRequest) -> str | None:
-    return cookies.read(request, conf.adopt_sessions) if conf.adopt_sessions else None
+    return cookies.read_all(request).get(conf.adopt_sessions) if conf.adopt_sessions else None
 
 
 def _has_bearer_token(request: TokenRequest) -> bool:
