@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, log: list[str], taken_at: datetime | None, **options: object) -> None:
         latest = SecurityEvent.objects.values_list("created_at", flat=True).first()
-        since = taken_at or latest or datetime.min.replace(tzinfo=UTC)
+        since = taken_at or latest or datetime.fromtimestamp(0, UTC)
         lost = _lost(log, since)
         with transaction.atomic():
             call_command("endsessions", all=True, stdout=self.stdout)
