@@ -13,12 +13,13 @@ from django.utils import timezone
 from accounts.account import checkup, deletion
 from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
-from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.models import OutgoingMail, SecurityEvent, TrustedBrowser, User
 from accounts.security import new_browser_alert
 from tokens import users
 from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken
 from tokens.signals import (
+    all_ending,
     device_unproven,
     probe_answered,
     probe_sent,
@@ -112,6 +113,15 @@ def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: objec
             trusted_browsers.distrust(user)  # what was copied with the token may be trusted
             checkup.start(user)
             outbox.enqueue("reuse_found", user, request)
+
+
+@receiver(all_ending)
+def distrust_browsers(user: User | None, **kwargs: object) -> None:
+    """Ask for the second factor in every browser again, of one user or of everybody."""
+    if user is None:
+        TrustedBrowser.objects.all().delete()
+    else:
+        trusted_browsers.distrust(user)
 
 
 @receiver(post_save, sender=OutgoingMail)

@@ -35,8 +35,8 @@ Reason = RefreshToken.Reason
 @sensitive_variables()
 def login(request: Request) -> HttpResponse:
     """Sign in, and return a pair of tokens."""
+    username, password = body(request, "username", "password")  # takes as long as the client likes, so it comes first
     throttle.enter(request, throttle.SIGN_IN)
-    username, password = body(request, "username", "password")
     account = throttle.account_key(username)
     throttle.hit(request, throttle.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)

@@ -164,8 +164,8 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     Whoever changed it may know the password, so that no longer works, every session ends, and a link to a new one goes
     to the restored email. (An account without a usable password still has none afterwards, and gets no link.) Links to
     later changes are invalidated; links to earlier ones are not, or a thief who changes the email twice could keep the
-    first owner out. Other requests made since are withdrawn, second factors that were added since are removed, and the
-    previous user name is restored unless another account has it by now.
+    first owner out. Other requests made since are withdrawn, second factors that were added since or shortly before are
+    removed, and the previous user name is restored unless another account has it by now.
     """
     throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
@@ -183,7 +183,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
         user.save(update_fields=["password"])
         SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
         withdrawn = recovery.withdraw_requests(request, user) + recovery.remove_other_providers(request, user)
-        if removal.remove_since(request, user, first.requested_at):
+        if removal.remove_recent(request, user, first.requested_at):
             withdrawn.append("factors")
         if _restore_username(request, user, first.previous_username):
             withdrawn.append("username")

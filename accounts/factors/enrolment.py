@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.factors import policy, recovery_codes, removal, totp
 from accounts.mails import alerts
 from accounts.models import SecurityEvent, User
-from accounts.models.factors import Authenticator, Passkey, TrustedBrowser
+from accounts.models.factors import Authenticator, FactorSettings, Passkey, TrustedBrowser
 from accounts.types import Request
 from tokens import users
 from tokens.models import RefreshToken
@@ -63,6 +63,7 @@ def after_adding(request: Request, kind: SecurityEvent.Kind, *amr: str, first: b
     if first:
         current = request.tokens.session_id
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.FACTORS, keeping=current)
+        FactorSettings.objects.update_or_create(user=request.user, defaults={"protected_since": timezone.now()})
     removal.drop(request, request.user)
     if not unasked:
         request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR))

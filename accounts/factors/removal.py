@@ -20,12 +20,14 @@ from accounts.mails.links import InvalidLink, Secret, find, lock, matches
 from accounts.models import (
     Authenticator,
     FactorRemoval,
+    FactorSettings,
     Passkey,
     RecoveryCode,
     SecurityEvent,
     TrustedBrowser,
     User,
 )
+from accounts.models.email_verification import UNDO_LIFETIME
 from tokens import users
 from tokens.models import RefreshToken
 
@@ -156,11 +158,16 @@ def carry_out(key: UUID) -> bool:
     return True
 
 
-def remove_since(request: HttpRequest, user: User, moment: datetime) -> bool:
-    """Remove the factors of `user`, who is locked, that were added since `moment`, and what belongs to them.
+def remove_recent(request: HttpRequest, user: User, changed_at: datetime) -> bool:
+    """Remove what somebody may have added who could ask at `changed_at` for another email of `user`, who is locked.
 
-    Return whether there was anything.
+    Return whether there was anything. A thief may add a factor before they change the email, so what was added in the
+    days before goes as well, for as many as the change can be undone. It stays if it has replaced all factors of an
+    account that had some before those days: then it took one of them to add it, and the mailbox alone must not do.
     """
+    moment = changed_at - UNDO_LIFETIME
+    if _had_other_factors(user, moment):
+        moment = changed_at
     added = (
         Passkey.objects.filter(user=user, created_at__gte=moment),
         Authenticator.objects.filter(user=user, confirmed_at__gte=moment),
@@ -189,6 +196,16 @@ def start_token(removal: FactorRemoval, secret: Secret | None = None) -> str:
 def cancel_token(removal: FactorRemoval, secret: Secret | None = None) -> str:
     """Return 256 bits for the link that cancels the removal, which nothing but its end invalidates."""
     return _derived("cancel", str(removal.pk), secret)
+
+
+def _had_other_factors(user: User, moment: datetime) -> bool:
+    """Return whether `user` had factors at `moment`, none of which is left."""
+    others = (
+        FactorSettings.objects.filter(user=user, protected_since__gte=moment),  # they had none at all
+        Passkey.objects.filter(user=user, created_at__lt=moment),
+        Authenticator.objects.filter(user=user, confirmed_at__lt=moment),
+    )
+    return not any(rows.exists() for rows in others)
 
 
 def _derived(purpose: str, value: str, secret: Secret | None) -> str:

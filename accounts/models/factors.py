@@ -39,6 +39,7 @@ class FactorSettings(models.Model):
     # What authenticators know the user by (WebAuthn §14.6.1): random, so that no device reveals a key of ours.
     handle = models.UUIDField(default=uuid4, editable=False)
     passkey_offered_at = models.DateTimeField(null=True, editable=False)
+    protected_since = models.DateTimeField(null=True, editable=False)  # when the first of their present factors came
 
     objects = PrimaryManager()
 

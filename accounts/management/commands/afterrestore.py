@@ -79,11 +79,11 @@ class Command(BaseCommand):
         since = taken_at or latest or datetime.fromtimestamp(0, UTC)
         lost = _lost(log, since)
         with transaction.atomic():
+            self.stdout.write(f"{TrustedBrowser.objects.all().delete()[0]} browsers no longer trusted.")
             call_command("endsessions", all=True, stdout=self.stdout)
             self.stdout.write(f"{OutgoingMail.objects.all().delete()[0]} waiting emails discarded.")
             self.stdout.write(f"{EmailVerification.objects.pending().delete()[0]} unused links withdrawn.")
             self.stdout.write(f"{removal.withdraw_all()} removals of second factors withdrawn.")
-            self.stdout.write(f"{TrustedBrowser.objects.all().delete()[0]} browsers no longer trusted.")
             Attempt.objects.all().delete()
             ProviderFlow.objects.all().delete()
             if log:
