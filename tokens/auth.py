@@ -214,7 +214,8 @@ def _still_good(outgoing: issuing.Outgoing) -> bool:
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
-    for row in RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live():
+    rows = RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live() if sids else ()
+    for row in rows:
         if not _may_end(request.tokens, row):
             request.tokens.unproven = True
             fallbacks.tell(request, str(row.pk))

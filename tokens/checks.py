@@ -1,4 +1,4 @@
-"""System checks: the shape of each setting, and the middleware that sessions need."""
+"""System checks of each setting by itself; `project_checks` has those of what surrounds `tokens`."""
 
 from __future__ import annotations
 
