@@ -116,7 +116,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if tokens.created or tokens.flushed or tokens.bearer:
             return None
         if getattr(view, "tokens_anonymous_only", False):
-            nobody = {"_request": None, "_tokens": RequestSession(), "_wrapped": AnonymousUser()}
+            nobody = {"_request": None, "_tokens": RequestSession(), "_found": AnonymousUser(), "_wrapped": empty}
             _own(tokens.visitor, "__dict__").update(nobody)
         elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
             tokens.asked = tokens.judged = True
@@ -192,7 +192,8 @@ class LazyVisitor(SimpleLazyObject):
         state["_request"], state["_tokens"], state["_wrapped"] = request, request.tokens, empty
 
     def _setupfunc(self) -> Visitor:
-        return _visitor(_own(self, "__dict__")["_request"])
+        state = _own(self, "__dict__")
+        return state["_found"] if state["_request"] is None else _visitor(state["_request"])
 
     def __getattribute__(self, name: str) -> Any:
         state = _own(self, "__dict__")
@@ -284,6 +285,7 @@ def _settle(tokens: RequestSession, user: Visitor) -> None:
     """
     state = _own(tokens.visitor, "__dict__")
     tokens.visitor = state["_request"] = None
+    state["_found"] = user  # for packages that have it looked up once more, as allauth.headless does
     seen = state["_wrapped"]
     if seen is empty or seen.pk != user.pk:
         state["_wrapped"] = user

@@ -9,7 +9,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpResponse, JsonResponse
 from django.test import Client
 from django.urls import path
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, empty
 
 from tests.conftest import PASSWORD
 from tests.tokens import urls as pages
@@ -37,6 +37,12 @@ async def keys_async(request):
     session = request.session
     found = [await session.aget(key) for key in SIGN_IN_KEYS if await session.ahas_key(key)]
     return JsonResponse({"found": found, "user": (await auth.aget_user(request)).get_username()})
+
+
+def looks_again(request):
+    """As allauth.headless does."""
+    request.user._wrapped = empty
+    return pages.who(request)
 
 
 def is_empty(request):
@@ -70,6 +76,7 @@ class RememberingLoginView(LoginView):
 
 urlpatterns = [
     path("sign-in/", RememberingLoginView.as_view(next_page="/who/"), name="login"),
+    path("looks-again/", looks_again),
     path("switch/", switch),
     path("is-empty/", is_empty),
     path("basket-async/", basket_async),
@@ -247,6 +254,10 @@ class TestSetsTheUser:
     def test_what_it_puts_on_the_user_is_still_there_in_the_view(self, stack, bob, url):
         stack(f"{HERE}tenant")
         assert by_password(bob).get(url).headers["Tenant"] == "acme"
+
+    def test_who_is_looked_up_once_more_is_the_same(self, stack, bob):
+        stack()
+        assert [name_on(client, "/looks-again/") for client in (by_password(bob), Client())] == ["bob", "nobody"]
 
 
 class TestSignsInOrOut:
