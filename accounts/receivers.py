@@ -63,7 +63,7 @@ def record_end(request: HttpRequest, row: RefreshToken, **kwargs: object) -> Non
 @receiver(user_login_failed)
 def record_failure(credentials: dict[str, object], request: HttpRequest | None = None, **kwargs: object) -> None:
     """Record a failed sign-in by one query and one insert, whether or not the user exists: the time reveals nothing."""
-    user = User.objects.by_login(str(credentials.get("username", ""))).first()
+    user = User.objects.first_by_login(str(credentials.get("username", "")))
     with transaction.atomic():
         SecurityEvent.objects.record_attempt(request, user, Kind.SIGN_IN_FAILED)
 

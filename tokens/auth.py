@@ -100,6 +100,12 @@ def follow_expiry(request: TokenRequest) -> None:
         _open(session, row)
 
 
+def lifetime_of(session: SessionBase) -> float | None:
+    """Return how many seconds are left to Django's `session` by `set_expiry()`, or by an age of the site's own."""
+    says = session.get("_session_expiry") or settings.is_overridden("SESSION_COOKIE_AGE")  # type: ignore[misc]
+    return session.get_expiry_age() if says else None
+
+
 def end(request: TokenRequest) -> None:
     """End the session of `request`, by any authentic token that came along, however old, and delete its cookies."""
     session = request.tokens
@@ -208,7 +214,8 @@ def _still_good(outgoing: issuing.Outgoing) -> bool:
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
-    for row in RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live():
+    rows = RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live() if sids else ()
+    for row in rows:
         if not _may_end(request.tokens, row):
             request.tokens.unproven = True
             fallbacks.tell(request, str(row.pk))
@@ -243,9 +250,7 @@ def _length(request: TokenRequest) -> Length:
     session: SessionBase | None = getattr(request, "session", None)
     if request.tokens.remember is not None or session is None:
         return {"remember": bool(request.tokens.remember), "lifetime": None}
-    says = session.get("_session_expiry") or settings.is_overridden("SESSION_COOKIE_AGE")  # type: ignore[misc]
-    lifetime = session.get_expiry_age() if says else None
-    return {"remember": not session.get_expire_at_browser_close(), "lifetime": lifetime}
+    return {"remember": not session.get_expire_at_browser_close(), "lifetime": lifetime_of(session)}
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:

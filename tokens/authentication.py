@@ -65,12 +65,15 @@ def authenticate(request: TokenRequest, *, fresh: bool = False) -> AbstractBaseU
     """
     session = request.tokens
     found = authenticate_access(session, fresh=fresh)
-    if isinstance(found, Refusal) and not isinstance(found.error, UnprovenToken):  # the other needs a mark as well
+    if isinstance(found, Refusal):
+        if isinstance(found.error, UnprovenToken):  # the refresh token needs a mark as well
+            return found
         found = authenticate_refresh(request, dead=found.error)
-    if not isinstance(found, Refusal):
-        session.ended, session.unproven = None, False
-        if session.claims and session.judged and (session.probe or session.told):
-            withdraw_probe(request, session.claims.sid)
+        if isinstance(found, Refusal):
+            return found
+    session.ended, session.unproven = None, False
+    if (session.probe or session.told) and session.claims and session.judged:
+        withdraw_probe(request, session.claims.sid)
     return found
 
 
@@ -96,8 +99,8 @@ def authenticate_access(session: RequestSession, *, fresh: bool = False) -> Abst
     try:
         verified = verification.verify_current(session.access)
         claims = verified.claims
-        changed = bool(get_revocation_list().entry(claims.sid, _changed_within))
-        current = _reviewed(session, claims, changed or fresh) if changed or fresh or claims.new else claims
+        ask_row = bool(get_revocation_list().entry(claims.sid, _changed_within)) or fresh
+        current = _reviewed(session, claims, ask_row) if ask_row or claims.new else claims
     except TokenError as error:
         return _rejected(session, error)
     if current is None:
@@ -124,6 +127,8 @@ def authenticate_refresh(request: TokenRequest, *, dead: TokenError | None = Non
             return Refusal(dead)
         row, outcome = _decide(request, claims)
     except TokenError as error:
+        if isinstance(error, ExpiredToken):  # when an access token is over, its session may go on
+            session.ended = Reason.EXPIRED
         return _rejected(session, error)
     if outcome is Outcome.STALE:
         if session.judged:
@@ -225,8 +230,6 @@ def _rejected(session: RequestSession, error: TokenError | None = None) -> Refus
     if isinstance(error, (InvalidToken, UnprovenToken)):
         logger.info("%s", error)
         session.unproven = isinstance(error, UnprovenToken)
-    elif isinstance(error, ExpiredToken):
-        session.ended = Reason.EXPIRED
     elif isinstance(error, ReusedToken):
         session.ended = error.reason
     elif isinstance(error, RevokedToken):

@@ -40,6 +40,7 @@ class Conf:
 
     @cached_property
     def access_lifetime(self) -> float:
+        """How long an access token lives."""
         return _setting("TOKENS_ACCESS_LIFETIME", 15 * 60)
 
     @cached_property

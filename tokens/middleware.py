@@ -93,8 +93,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         return await sync_to_async(process_view)()
 
     def process_request(self, request: TokenRequest) -> HttpResponseBase | None:  # type: ignore[override]
-        request.tokens = RequestSession.from_cookies(request)
-        request.user = request.tokens.visitor = LazyVisitor(partial(_visitor, request))
+        request.tokens = tokens = RequestSession.from_cookies(request)
+        request.user = tokens.visitor = LazyVisitor(request)
         if hasattr(request, "session"):
             show_sign_in(request)
         # A weak reference: a request that refers to itself would have to wait for the garbage collector.
@@ -116,12 +116,14 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if tokens.created or tokens.flushed or tokens.bearer:
             return None
         if getattr(view, "tokens_anonymous_only", False):
-            vars(tokens.visitor).update(_setupfunc=AnonymousUser, _wrapped=empty)
+            nobody = {"_request": None, "_tokens": RequestSession(), "_wrapped": AnonymousUser()}
+            _own(tokens.visitor, "__dict__").update(nobody)
         elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
             tokens.asked = tokens.judged = True
             try:
                 fresh = _needs_fresh(request)
-                tokens.guarded = fresh and _needs_proof(request, view)
+                if fresh:
+                    tokens.guarded = _needs_proof(request, view)
                 found = authenticate(request, fresh=fresh)
                 if isinstance(found, Refusal):
                     if found.probe:
@@ -154,6 +156,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         tokens: RequestSession | None = getattr(request, "tokens", None)
         if tokens is None:
             return response
+        tokens.answered = True
         written = False
         if _may_write(request):
             session = getattr(request, "session", None)
@@ -179,19 +182,26 @@ def _may_write(request: TokenRequest) -> bool:
 
 
 class LazyVisitor(SimpleLazyObject):
-    """Django's, but that runs six functions of its own when a view asks for a name: longer than all else here."""
+    """`request.user`, of which any use makes the response depend on the cookies.
 
-    def __init__(self, find: Callable[[], Visitor]) -> None:
-        object.__setattr__(self, "_setupfunc", find)
-        object.__setattr__(self, "_wrapped", empty)
+    Django's own runs six functions when a view asks for a name: longer than all else here.
+    """
+
+    def __init__(self, request: TokenRequest) -> None:
+        state = _own(self, "__dict__")
+        state["_request"], state["_tokens"], state["_wrapped"] = request, request.tokens, empty
+
+    def _setupfunc(self) -> Visitor:
+        return _visitor(_own(self, "__dict__")["_request"])
 
     def __getattribute__(self, name: str) -> Any:
+        state = _own(self, "__dict__")
+        state["_tokens"].accessed = True
         if name[:1] == "_":
             return super().__getattribute__(name)
-        state = _own(self, "__dict__")
         user = state["_wrapped"]
         if user is empty:
-            user = state["_wrapped"] = state["_setupfunc"]()
+            user = state["_wrapped"] = LazyVisitor._setupfunc(self)
         return getattr(user, name)
 
 
@@ -273,21 +283,13 @@ def _settle(tokens: RequestSession, user: Visitor) -> None:
     middleware has looked at it before, it stays the same object for the same person, with what was set on it.
     """
     state = _own(tokens.visitor, "__dict__")
-    tokens.visitor = None
-    state["_setupfunc"] = partial(_seen, tokens, user)
+    tokens.visitor = state["_request"] = None
     seen = state["_wrapped"]
-    if seen is empty:
-        return
-    if seen.pk != user.pk:
+    if seen is empty or seen.pk != user.pk:
         state["_wrapped"] = user
     elif tokens.row:  # of which it may say less, or what was true a moment ago
         seen.__class__ = type(user)
         vars(seen).update(vars(user))
-
-
-def _seen(tokens: RequestSession, user: Visitor) -> Visitor:
-    tokens.accessed = True
-    return user
 
 
 def _django_sessions() -> ModuleType:

@@ -28,7 +28,9 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
             f"login() needs a request that has passed {__package__}.middleware.TokenMiddleware. "
             f"In tests, use {__package__}.testing.Client."
         )
-    owners = {claims.sub for claims in request.tokens.presented_claims()} | {request.session.get(OWNER, str(user.pk))}
+    owners = {request.session.get(OWNER, str(user.pk))}
+    if not request.tokens.flushed:  # after a `logout()` in this request the session holds nothing of theirs
+        owners |= {claims.sub for claims in request.tokens.presented_claims()}
     stored = {key: request.session.pop(key, "") for key in SIGN_IN_KEYS}
     try:
         user.last_login = auth.start(request, user, stored[BACKEND_SESSION_KEY]).created_at

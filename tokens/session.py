@@ -82,6 +82,7 @@ class RequestSession:
     reauthenticated = False  # whether the user has shown in this request who they are, at a sign-in too
     held: Any = None  # the user whose sign-in a receiver of `session_starting` has held
     telling: Probe | None = None  # the probe of this request of which the site is told
+    answered = False  # whether the response is on its way, or there will be none, as for a socket
     outgoing: Outgoing | None = None
 
     @classmethod
@@ -172,7 +173,7 @@ class RequestSession:
 def show_sign_in(request: TokenRequest) -> None:
     """Have Django's session of `request` show the three keys of a sign-in, which it does not store.
 
-    Its `flush()` ends the sign-in.
+    Its `flush()` ends the sign-in, and what it holds of somebody is gone once their sign-in has ended, as there.
     """
     session: Any = request.session
     store: type[SessionBase] = session.__class__  # that of what Channels' lazy session wraps
@@ -202,6 +203,11 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
 
         has_key = __contains__
 
+        def is_empty(self) -> bool:
+            """Return False for whoever is signed in, as Django does; at the end, whether there is nothing to store."""
+            answered = self.tokens is None or self.tokens.answered
+            return super().is_empty() and (answered or self._shown(SESSION_KEY) is None)
+
         def flush(self) -> None:
             super().flush()
             if self.tokens:
@@ -214,6 +220,26 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
 
         async def ahas_key(self, key: str) -> bool:
             return await self.aget(key) is not None or await super().ahas_key(key)
+
+        def _get_session(self, no_load: bool = False) -> dict[str, Any]:
+            session: dict[str, Any] = super()._get_session(no_load)
+            if self._is_left_over(session):
+                super().flush()
+                session = self._session_cache
+            return session
+
+        async def _aget_session(self, no_load: bool = False) -> dict[str, Any]:
+            session: dict[str, Any] = await super()._aget_session(no_load)
+            if self._is_left_over(session):
+                await super().aflush()
+                session = self._session_cache
+            return session
+
+        _session = property(_get_session)
+
+        def _is_left_over(self, session: dict[str, Any]) -> bool:
+            tokens = self.tokens
+            return bool(tokens and tokens.ended and tokens.claims is None and session.get(OWNER))
 
         def _shown(self, key: str) -> str | None:
             return self.tokens.shown(key) if key in SIGN_IN_KEYS and self.tokens else None

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, wraps
 from inspect import getattr_static
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import load_backend
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
@@ -24,6 +23,9 @@ from django.db.models.signals import post_init, pre_init
 from .conf import conf
 from .core.exceptions import InvalidToken
 from .core.jwt import Claim
+
+if TYPE_CHECKING:
+    from .models.prepared import Prepared
 
 UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
 Load = Callable[[], AbstractBaseUser]
@@ -87,21 +89,29 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     """
     model = conf.user_model
     using = router.db_for_write(model) if router.routers else DEFAULT_DB_ALIAS
-    user: AbstractBaseUser = instance_of(model, using, fields)
-    user.__class__ = _claimed(model)
-    vars(user)[LOAD] = load
+    user: AbstractBaseUser
+    if is_observed(model):
+        user = model.from_db(using, tuple(fields), tuple(fields.values()))
+        vars(user)[LOAD] = load
+        user.__class__ = _claimed(model)
+    else:
+        user = _made(_claimed(model), using, {**fields, LOAD: load})
     return user
 
 
-def instance_of(model: type[models.Model], using: str, fields: Mapping[str, Any]) -> Any:
+def instance_of(model: type[models.Model], using: str, fields: dict[str, Any]) -> Any:
     """Return the instance of `model` that a query in the database `using` makes of these columns."""
     if is_observed(model):
         return model.from_db(using, tuple(fields), tuple(fields.values()))
-    # The same without Model.__init__(), which takes a seventh of the time that a signed-in request needs here.
+    return _made(model, using, fields)
+
+
+def _made(model: type[models.Model], using: str, attributes: dict[str, Any]) -> Any:
+    """Return what `from_db` would, without Model.__init__(), which takes a large part of a signed-in request."""
     instance = object.__new__(model)
-    state = ModelState()
+    attributes["_state"] = state = ModelState()
     state.adding, state.db = False, using
-    instance.__dict__ = {**fields, "_state": state}
+    object.__setattr__(instance, "__dict__", attributes)
     return instance
 
 
@@ -140,12 +150,13 @@ def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
     locks on every database; on SQLite `select_for_update` does not. `stamp` names fields to set on this occasion, as
     far as the model has them.
     """
-    rows = _rows(pk=key)
-    fields = {field.name for field in rows.model._meta.concrete_fields}
+    model, using = conf.user_model, router.db_for_write(conf.user_model)
+    fields = {field.name for field in model._meta.concrete_fields}
     values = {name: value for name, value in stamp.items() if name in fields}
-    if not rows.update(**(values or {"password": F("password")})):
+    if not _locking_update(model, *values).update(using, key=key, **values):
         return None
-    return rows.get()
+    user: AbstractBaseUser | None = _by_key(model).first(using, key=key)
+    return user
 
 
 def lock_all(keys: Collection[object]) -> None:
@@ -206,6 +217,8 @@ def known(user: AbstractBaseUser, path: str) -> bool | None:
     A `get_user()` of its own is asked; None if it says no and may have asked a replica, which lags. Django's is known:
     it looks through the model's default manager.
     """
+    from django.contrib.auth.backends import ModelBackend  # which needs the user model, as this module must not
+
     backend = load_backend(path) if path else ModelBackend()
     model, using = type(user), router.db_for_write(type(user))
     if type(backend).get_user is ModelBackend.get_user:
@@ -228,6 +241,24 @@ def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
 def digest(session_hash: str) -> str:
     """Return the `auth_hash` that stands for one of Django's session hashes."""
     return hashlib.sha256(session_hash.encode()).hexdigest()
+
+
+@cache
+def _locking_update(model: type[AbstractBaseUser], *names: str) -> Prepared:
+    from .models.prepared import Parameter, Prepared
+
+    owner: Any = model._meta.get_field("password").model  # a model may inherit the table that has it
+    key = Parameter("key", owner._meta.pk)
+    sets: dict[str, Any] = {name: Parameter(name, owner._meta.get_field(name)) for name in names}
+    return Prepared(lambda: owner._base_manager.filter(pk=key), **sets or {"password": F("password")})
+
+
+@cache
+def _by_key(model: type[AbstractBaseUser]) -> Prepared:
+    from .models.prepared import Parameter, Prepared
+
+    key = Parameter("key", model._meta.pk)
+    return Prepared(lambda: model._base_manager.filter(pk=key).values_list(*columns(model)))
 
 
 def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
@@ -254,6 +285,8 @@ def _is_made_otherwise(model: type[models.Model]) -> bool:
 @cache
 def _only_active(paths: tuple[str, ...]) -> bool:
     """Return whether all these backends have Django's rule of whom to let in, which is active people."""
+    from django.contrib.auth.backends import ModelBackend
+
     rules = (getattr(type(load_backend(path)), "user_can_authenticate", None) for path in paths)
     return all(rule is ModelBackend.user_can_authenticate for rule in rules)
 

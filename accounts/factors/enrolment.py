@@ -24,7 +24,7 @@ def add_authenticator(request: Request, secret: str, counter: int) -> bool:
         first = not policy.has_factor(request.user)
         values = {"secret": totp.encrypt(secret), "last_counter": counter, "last_used_at": None}
         Authenticator.objects.update_or_create(user=request.user, defaults={**values, "confirmed_at": timezone.now()})
-        added(request, Kind.AUTHENTICATOR_ADDED, "otp", first=first)
+        after_adding(request, Kind.AUTHENTICATOR_ADDED, "otp", first=first)
     return first
 
 
@@ -34,7 +34,7 @@ def remove_authenticator(request: Request) -> bool:
         lock(request)
         if not Authenticator.objects.filter(user=request.user).delete()[0]:
             return False
-        removed(request, Kind.AUTHENTICATOR_REMOVED)
+        after_removing(request, Kind.AUTHENTICATOR_REMOVED)
     return True
 
 
@@ -55,10 +55,8 @@ def renew_recovery_codes(request: Request) -> list[str]:
     return recovery_codes.renew(request.user, lock_and_tell)
 
 
-def added(
-    request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", first: bool, unasked: bool = False
-) -> None:
-    """Tell of a factor that was just added, in its transaction. With the first one all other sessions end.
+def after_adding(request: Request, kind: SecurityEvent.Kind, *amr: str, first: bool, unasked: bool = False) -> None:
+    """Do what follows from a new factor, in its transaction: with the first one all other sessions end.
 
     This one goes on: its user has confirmed their password, and shown the factor, unless the browser made it unasked.
     """
@@ -67,12 +65,12 @@ def added(
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.FACTORS, keeping=current)
     removal.drop(request, request.user)
     if not unasked:
-        request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
+        request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR))
     tell(request, kind, unasked=unasked)
 
 
-def removed(request: Request, kind: SecurityEvent.Kind) -> None:
-    """Tell of a factor that was just removed, in its transaction. What is of no use without one goes with the last."""
+def after_removing(request: Request, kind: SecurityEvent.Kind) -> None:
+    """Do what follows from a removal, in its transaction: what is of no use without a factor goes with the last one."""
     if not policy.has_factor(request.user):
         removal.forget_rest(request.user)
         removal.drop(request, request.user)

@@ -6,7 +6,6 @@ the mails cancels it. All of it happens under the lock of the user, and the row 
 gone.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,9 +14,9 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.email.tokens import InvalidLink, Secret, matches
 from accounts.factors import policy
 from accounts.mails import alerts, outbox
+from accounts.mails.links import InvalidLink, Secret, find, lock, matches
 from accounts.models import (
     Authenticator,
     FactorRemoval,
@@ -55,13 +54,13 @@ def pending(user: User) -> FactorRemoval | None:
 
 def find_to_start(key: UUID, token: str) -> FactorRemoval | None:
     """Return the removal that this link starts, even if it can't any more, or None."""
-    return _found(key, start_token, token)
+    return find(FactorRemoval.objects.all(), key, start_token, token)
 
 
 def start(request: HttpRequest, key: UUID, token: str) -> FactorRemoval:
     """Start the delay by the link. Raise InvalidLink; then nothing has changed."""
     with transaction.atomic():
-        removal, user = _locked(key)
+        removal, user = lock(FactorRemoval.objects.all(), key)
         right = removal.is_open and user.email_verified_at and matches(start_token, removal, token)
         if not right or not _start(request, user, removal):
             raise InvalidLink
@@ -81,13 +80,13 @@ def start_by_admin(request: HttpRequest, user: User) -> bool:
 
 def find_to_cancel(key: UUID, token: str) -> FactorRemoval | None:
     """Return the removal that this link cancels, or None if there is none any more."""
-    return _found(key, cancel_token, token)
+    return find(FactorRemoval.objects.all(), key, cancel_token, token)
 
 
 def cancel_by_link(request: HttpRequest, key: UUID, token: str) -> User:
     """Keep the factors, and return whose. Raise InvalidLink."""
     with transaction.atomic():
-        removal, user = _locked(key)
+        removal, user = lock(FactorRemoval.objects.all(), key)
         if not matches(cancel_token, removal, token) or not cancel(request, user):
             raise InvalidLink
     return user
@@ -150,7 +149,7 @@ def carry_out(key: UUID) -> bool:
             for rows in (Passkey.objects, Authenticator.objects):
                 rows.filter(user=user).delete()
             forget_rest(user)
-            _announce(user, leaving=False)
+            _set_leaving(user, False)
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
             alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
@@ -197,27 +196,11 @@ def _derived(purpose: str, value: str, secret: Secret | None) -> str:
     return urlsafe_base64_encode(digest)
 
 
-def _found(key: UUID, made: Callable[[FactorRemoval, Secret], str], token: str) -> FactorRemoval | None:
-    removal = FactorRemoval.objects.filter(pk=key, user__is_active=True).select_related("user").first()
-    return removal if removal and matches(made, removal, token) else None
-
-
-def _locked(key: UUID) -> tuple[FactorRemoval, User]:
-    """Return the removal with its user, locked and as stored. Raise InvalidLink."""
-    found = FactorRemoval.objects.filter(pk=key, user__is_active=True).first()
-    user = found and users.lock_for_update(found.user_id)
-    removal = FactorRemoval.objects.filter(pk=key).first()
-    if removal is None or not isinstance(user, User):
-        raise InvalidLink
-    removal.user = user
-    return removal, user
-
-
 def _start(request: HttpRequest, user: User, removal: FactorRemoval, actor: User | None = None) -> bool:
     """Start the delay and tell the user; of an administrator's mails they learn neither the browser nor the address."""
     if not FactorRemoval.objects.filter(pk=removal.pk).start(actor):
         return False
-    _announce(user, leaving=True)
+    _set_leaving(user, True)
     SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_STARTED, actor=actor)
     _tell(None if actor else request, user, removal)
     return True
@@ -230,12 +213,12 @@ def _delete(request: HttpRequest, user: User, removal: FactorRemoval | None) -> 
     removal.delete()
     if removal.due_at is None:
         return False
-    _announce(user, leaving=False)
+    _set_leaving(user, False)
     SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_CANCELLED)
     return True
 
 
-def _announce(user: User, *, leaving: bool) -> None:
+def _set_leaving(user: User, leaving: bool) -> None:
     """Have the pages of `user` say whether the factors will be removed: those that read the row, which for now are all.
 
     It is no claim, which would make each token of everybody longer.

@@ -360,9 +360,10 @@ class TestAQueueForHashes:
         new = reset.get(f"{RESET}{link}/{reset_tokens.make_token(bob)}/").headers["Location"]
         passwords = {"new_password1": NEW, "new_password2": NEW}
         names = {"username": "ada", "email": "ada@example.org"}
-        yield throttle.STRANGERS, "reload this page to send it again", lambda: post(Client(), password=PASSWORD)
+        again, form = "reload this page to send it again", names | {"password1": NEW, "password2": NEW}
+        yield throttle.STRANGERS, again, lambda: post(Client(), password=PASSWORD)
         yield throttle.STRANGERS, "unavailable", lambda: TestApi().log_in(password=PASSWORD)
-        yield throttle.STRANGERS, "ada", lambda: Client().post(SIGN_UP, names | {"password1": NEW, "password2": NEW})
+        yield throttle.STRANGERS, again, lambda: Client().post(SIGN_UP, form)
         yield 1.0, "new_password1", lambda: reset.post(new, passwords)
         yield (
             1.0,
@@ -393,13 +394,14 @@ class TestAQueueForHashes:
             assert cache._cache == before
         assert not User.objects.filter(username="ada")
 
-    def test_turns_a_crowd_away_before_it_looks_at_the_form_in_the_language_of_each(self, crowd):
+    @pytest.mark.parametrize("url", [LOGIN, SIGN_UP])
+    def test_turns_a_crowd_away_before_it_looks_at_the_form_in_the_language_of_each(self, crowd, url):
         crowd(throttle.STRANGERS)
         for language, words in ("de", "Einen Moment, bitte"), ("en", "One moment, please"):
-            response = Client(enforce_csrf_checks=True).post(LOGIN, headers={"accept-language": language})
+            response = Client(enforce_csrf_checks=True).post(url, headers={"accept-language": language})
             assert response.status_code == 503
             assert words in response.content.decode()
-        assert Client().get(LOGIN).status_code == 200
+        assert Client().get(url).status_code == 200
 
     def test_gives_the_place_back_however_the_request_ends(self, bob, sign_in, crowd, hashes):
         for _, _, send in self.ways(bob, sign_in):

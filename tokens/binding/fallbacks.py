@@ -1,4 +1,4 @@
-"""What a browser gets that brings a token of a bound session without the mark that it needs.
+"""Answer a browser that brings a token of a bound session, but not the mark that it needs.
 
 Usually it proves that it has the key before it sends a request. Where it has not, it is made to, once. The cookies
 stay, and so does the session: what comes without the key may be a copy.

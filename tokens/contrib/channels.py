@@ -156,7 +156,7 @@ class Socket:
 def _authenticate(request: Any) -> Any:
     """Return who has connected. The row is read, so that no socket is opened by what has just ended."""
     request.tokens = RequestSession.from_cookies(request)
-    request.tokens.asked = True
+    request.tokens.asked = request.tokens.answered = True
     found = authenticate_access(request.tokens, fresh=True)
     show_sign_in(request)
     request.user = AnonymousUser() if isinstance(found, Refusal) else found

@@ -23,7 +23,7 @@ from django.db import Error, router, transaction
 from django.http import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
-from .. import client, cookies, issuing, signals, users
+from .. import auth, client, cookies, issuing, signals, users
 from ..conf import conf
 from ..core.exceptions import RevokedToken
 from ..models import RefreshToken
@@ -160,6 +160,7 @@ def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: Abs
             id=ids[0],
             method=RefreshToken.Method.MOVED,
             remember=_outlives_browser(old),
+            lifetime=auth.lifetime_of(old),
             backend=old.get(BACKEND_SESSION_KEY),
             authenticated_at=None,
             user_agent=client.user_agent(request),
