@@ -58,9 +58,7 @@ def keep(request: Request) -> HttpResponse:
 
 
 def _kept() -> str:
-    return _(
-        "Your second step stays. If it wasn't you who wanted it removed, someone knows your password. Choose a new one."
-    )
+    return _("Your second step stays. If you didn't ask to remove it, someone knows your password. Choose a new one.")
 
 
 def _started_response(request: HttpRequest, started: FactorRemoval) -> HttpResponse:
