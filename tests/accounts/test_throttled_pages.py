@@ -424,14 +424,14 @@ class TestAQueueForHashes:
         token = Client().get(LOGIN).cookies["__Host-csrftoken"].value
         form = urlencode({"username": "bob", "password": PASSWORD, "csrfmiddlewaretoken": token}).encode()
         sent = json.dumps({"username": "bob", "password": PASSWORD}).encode()
-        for path, kind, body in (
+        for url, kind, body in (
             ("/api/auth/login", "application/json", sent),
             (LOGIN, "application/x-www-form-urlencoded", form),
         ):
             client = Client(enforce_csrf_checks=True)
             client.cookies["__Host-csrftoken"] = token
             extra = {"wsgi.input": Body(body), "CONTENT_LENGTH": len(body)}
-            assert client.post(path, content_type=kind, **extra).status_code in (200, 302)
+            assert client.post(url, content_type=kind, **extra).status_code in (200, 302)
 
     def test_keeps_a_quarter_for_people_who_are_signed_in(self, bob, sign_in, crowd):
         *_, (_, _, confirm) = self.ways(bob, sign_in)
