@@ -165,7 +165,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     to the restored email. (An account without a usable password still has none afterwards, and gets no link.) Links to
     later changes are invalidated; links to earlier ones are not, or a thief who changes the email twice could keep the
     first owner out. Other requests made since are withdrawn, second factors that were added since or shortly before are
-    removed, and the previous user name is restored unless another account has it by now.
+    removed, and the previous user name is restored unless another account has it by now. The other email hears of it.
     """
     throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
@@ -175,6 +175,8 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
         if not matches(undo_token, verification, token):
             raise InvalidLink
         first = _undo_since(verification)
+        # Whoever has the email of until now may be the owner, or a thief, who is not told from where it was undone.
+        outbox.enqueue("email_restored", user)
         claim(user, verification.previous_email)
         if user.can_reset_password:  # either ends the sessions
             user.copy_password(closed)
