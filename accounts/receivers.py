@@ -15,9 +15,8 @@ from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
 from accounts.models import OutgoingMail, SecurityEvent, TrustedBrowser, User
 from accounts.security import new_browser_alert
-from tokens import users
 from tokens.core.exceptions import SignInHeld
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 from tokens.signals import (
     all_ending,
     device_unproven,
@@ -95,7 +94,7 @@ def record_unproven(request: HttpRequest, sid: str, **kwargs: object) -> None:
     if lately.filter(session_id=row.pk).exists():
         return
     with transaction.atomic():
-        users.lock_for_update(row.user.pk)  # another request may be here as well
+        locks.lock_for_update(row.user.pk)  # another request may be here as well
         told = set(lately.values_list("session_id", flat=True))
         if row.pk not in told:
             SecurityEvent.objects.record(request, row.user, Kind.DEVICE_UNPROVEN, session_id=row.pk)

@@ -14,7 +14,7 @@ from django.db import router, transaction
 from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken, SignInHeld
-from .models import RefreshToken
+from .models import RefreshToken, locks
 from .models.choices import Reason
 from .models.old_sessions import OldSessions
 from .revocation import get_revocation_list
@@ -71,7 +71,7 @@ def user_saved(
         return
     rows = RefreshToken.objects.for_user(instance)
     with transaction.atomic(using=router.db_for_write(RefreshToken), savepoint=False):
-        user = users.lock_for_update(instance.pk)
+        user = locks.lock_for_update(instance.pk)
         paths = ["", *settings.AUTHENTICATION_BACKENDS]
         admitting = [path for path in paths if user is not None and users.admitted(user, path)]
         if user is None or not user.is_active:

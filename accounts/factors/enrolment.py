@@ -9,7 +9,7 @@ from accounts.models import SecurityEvent, User
 from accounts.models.factors import Authenticator, FactorSettings, Passkey, TrustedBrowser
 from accounts.types import Request
 from tokens import users
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 
 Kind = SecurityEvent.Kind
 
@@ -40,7 +40,7 @@ def remove_authenticator(request: Request) -> bool:
 
 def lock(request: Request) -> None:
     """Lock the user, for whatever changes their factors. Raise UserVanished if this session has ended by then."""
-    users.lock_for_update(request.user.pk)
+    locks.lock_for_update(request.user.pk)
     if not RefreshToken.objects.is_live(str(request.tokens.session_id)):
         raise users.UserVanished("The session has ended.")
 

@@ -28,8 +28,7 @@ from accounts.models import (
     User,
 )
 from accounts.models.email_verification import UNDO_LIFETIME
-from tokens import users
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 
 Kind = SecurityEvent.Kind
 _SALT = "accounts.factors.removal"
@@ -41,7 +40,7 @@ def ask(request: HttpRequest, user: User) -> None:
     Nothing happens if it has been started, or if nobody has confirmed the email: then its mailbox proves nothing.
     """
     with transaction.atomic():
-        if users.lock_for_update(user.pk) is None or user.email_verified_at is None:
+        if locks.lock_for_update(user.pk) is None or user.email_verified_at is None:
             return
         removal, _ = FactorRemoval.objects.get_or_create(user=user)
         if FactorRemoval.objects.filter(pk=removal.pk).restart():
@@ -73,7 +72,7 @@ def start(request: HttpRequest, key: UUID, token: str) -> FactorRemoval:
 def start_by_admin(request: HttpRequest, user: User) -> bool:
     """Start the delay for `user`; return whether they have factors, and it had not been started."""
     with transaction.atomic():
-        if users.lock_for_update(user.pk) is None or not policy.has_factor(user):
+        if locks.lock_for_update(user.pk) is None or not policy.has_factor(user):
             return False
         removal, _ = FactorRemoval.objects.get_or_create(user=user)
         assert isinstance(request.user, User)  # noqa: S101  (AUTH_USER_MODEL)
@@ -97,7 +96,7 @@ def cancel_by_link(request: HttpRequest, key: UUID, token: str) -> User:
 def cancel(request: HttpRequest, user: User) -> bool:
     """Keep the factors of `user`; return whether their removal had been started, and there was still time."""
     with transaction.atomic():
-        users.lock_for_update(user.pk)
+        locks.lock_for_update(user.pk)
         cancelled = _delete(request, user, pending(user))
         if cancelled:
             alerts.notify_all("factors_changed", user, request, change=str(Kind.FACTOR_REMOVAL_CANCELLED))
@@ -128,7 +127,7 @@ def withdraw_all() -> int:
 def remind(removal: FactorRemoval) -> bool:
     """Tell the user of `removal` again, if it is time to; return whether it was."""
     with transaction.atomic():
-        user = users.lock_for_update(removal.user_id)
+        user = locks.lock_for_update(removal.user_id)
         reminded = FactorRemoval.objects.filter(pk=removal.pk).remind()
         if reminded and isinstance(user, User):
             _tell(None, user, removal)
@@ -144,7 +143,7 @@ def carry_out(key: UUID) -> bool:
     if not removals.exists():
         return False
     with transaction.atomic():
-        user = users.lock_for_update(key)
+        user = locks.lock_for_update(key)
         if not removals.delete()[0]:
             return False
         if isinstance(user, User):

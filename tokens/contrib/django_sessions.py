@@ -26,7 +26,7 @@ from django.utils.crypto import salted_hmac
 from .. import auth, client, cookies, issuing, signals, users
 from ..conf import conf
 from ..core.exceptions import RevokedToken
-from ..models import RefreshToken
+from ..models import RefreshToken, locks
 from ..models.old_sessions import OldSessions
 from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
@@ -149,7 +149,7 @@ def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: Abs
     Raises RevokedToken.
     """
     with transaction.atomic(using=router.db_for_write(RefreshToken)):
-        users.lock_for_update(user.pk)
+        locks.lock_for_update(user.pk)
         if row := _found(ids):
             return row
         if OldSessions.objects.have_ended(user.pk):

@@ -12,8 +12,7 @@ from django.db import router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ... import users
-from ...models import PEOPLE_AT_ONCE, RefreshToken, RefreshTokenQuerySet
+from ...models import PEOPLE_AT_ONCE, RefreshToken, RefreshTokenQuerySet, locks
 from ...models.old_sessions import EVERYBODY, OldSessions
 from ...signals import all_ending
 from ..progress import counting
@@ -81,7 +80,7 @@ def _person(name: str) -> AbstractBaseUser:
 def _end(sessions: RefreshTokenQuerySet, keys: list[Any]) -> int:
     """End those of the users `keys`, under the lock that sign-ins take: none that is under way escapes."""
     with transaction.atomic(using=sessions.db):
-        users.lock_all(keys)
+        locks.lock_all(keys)
         return sessions.filter(user_id__in=keys).revoke(RefreshToken.Reason.ADMIN)
 
 
