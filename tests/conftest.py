@@ -12,6 +12,7 @@ from asgiref.sync import SyncToAsync
 from django.core.cache import cache
 from django.db import connections
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from tests import chromium, postgres
 from tests.settings import FOLDER
@@ -81,7 +82,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def browser(browser: Any) -> Iterator[Any]:
-    """Playwright's, which needs its loop to end, whichever test is the last."""
+    """Playwright's, which needs its loop to end, whichever test is the last. Busy machines take their time."""
+    expect.set_options(timeout=60_000)
     loop = asyncio._get_running_loop()
     yield browser
     asyncio._set_running_loop(loop)

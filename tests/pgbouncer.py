@@ -42,7 +42,7 @@ def pooling(server: Path) -> Iterator[str]:
         (folder / "ini").write_text(CONFIGURATION.format(server=server, folder=folder, deadlines=DEADLINES))
         pooler = subprocess.Popen([*postgres.as_nobody(), program, "--quiet", folder / "ini"])
         try:
-            wait_until((folder / ".s.PGSQL.5432").exists, seconds=60)
+            wait_until((folder / ".s.PGSQL.5432").exists)
             yield postgres.url_of(folder)
         finally:
             pooler.terminate()

@@ -79,9 +79,9 @@ class MailServer:
     def to(self, address: str) -> list[EmailMessage]:
         return [message for message in self.received if message["To"] == address]
 
-    def wait(self, number: int = 1, seconds: float = 15) -> list[EmailMessage]:
+    def wait(self, number: int = 1) -> list[EmailMessage]:
         """The mails, once there are so many."""
-        wait_until(lambda: len(self.received) >= number, seconds)
+        wait_until(lambda: len(self.received) >= number)
         return self.received
 
     def _bound(self, port: int) -> socket.socket:
@@ -168,7 +168,7 @@ def words(message: EmailMessage) -> str:
     return str(part.get_content())
 
 
-def wait_until(true: Callable[[], object], seconds: float = 15) -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60) -> None:
     end = monotonic() + seconds
     while not true():
         assert monotonic() < end, "It did not come to pass in time."

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, wraps
 from inspect import getattr_static
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
-from django.db.models import F
+from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 from django.db.models.base import ModelBase, ModelState
 from django.db.models.fields.files import FileDescriptor, ImageFileDescriptor
 from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
@@ -23,9 +22,6 @@ from django.db.models.signals import post_init, pre_init
 from .conf import conf
 from .core.exceptions import InvalidToken
 from .core.jwt import Claim
-
-if TYPE_CHECKING:
-    from .models.prepared import Prepared
 
 UserFields = Mapping[str, Any]  # the attributes of a user that are known, with their converted values
 Load = Callable[[], AbstractBaseUser]
@@ -89,23 +85,29 @@ def from_fields(fields: UserFields, load: Load) -> AbstractBaseUser:
     """
     model = conf.user_model
     using = router.db_for_write(model) if router.routers else DEFAULT_DB_ALIAS
-    user: AbstractBaseUser = instance_of(model, using, fields)
-    user.__class__ = _claimed(model)
-    vars(user)[LOAD] = load
+    user: AbstractBaseUser
+    if is_observed(model):
+        user = model.from_db(using, tuple(fields), tuple(fields.values()))
+        vars(user)[LOAD] = load
+        user.__class__ = _claimed(model)
+    else:
+        user = _made(_claimed(model), using, {**fields, LOAD: load})
     return user
 
 
-def instance_of(model: type[models.Model], using: str, fields: Mapping[str, Any]) -> Any:
+def instance_of(model: type[models.Model], using: str, fields: dict[str, Any]) -> Any:
     """Return the instance of `model` that a query in the database `using` makes of these columns."""
     if is_observed(model):
         return model.from_db(using, tuple(fields), tuple(fields.values()))
-    # The same without Model.__init__(), which takes a seventh of the time that a signed-in request needs here.
+    return _made(model, using, fields)
+
+
+def _made(model: type[models.Model], using: str, attributes: dict[str, Any]) -> Any:
+    """Return what `from_db` would, without Model.__init__(), which takes a large part of a signed-in request."""
     instance = object.__new__(model)
-    state = ModelState()
+    attributes["_state"] = state = ModelState()
     state.adding, state.db = False, using
-    known = vars(instance)
-    known.update(fields)
-    known["_state"] = state
+    object.__setattr__(instance, "__dict__", attributes)
     return instance
 
 
@@ -135,45 +137,6 @@ def load_before_end(user: AbstractBaseUser | None) -> None:
 def from_db_or_none(key: object) -> AbstractBaseUser | None:
     """Return the user as the table has them now; None if there is none."""
     return _rows(pk=key).first()
-
-
-def lock_for_update(key: object, **stamp: object) -> AbstractBaseUser | None:
-    """Return the user, read under the lock that sign-ins and mass revocations share; None if there is none.
-
-    To be called first in a transaction on the user model's write database. An UPDATE, even one that changes nothing,
-    locks on every database; on SQLite `select_for_update` does not. `stamp` names fields to set on this occasion, as
-    far as the model has them.
-    """
-    model, using = conf.user_model, router.db_for_write(conf.user_model)
-    fields = {field.name for field in model._meta.concrete_fields}
-    values = {name: value for name, value in stamp.items() if name in fields}
-    if not _locking_update(model, *values).update(using, key=key, **values):
-        return None
-    user: AbstractBaseUser | None = _by_key(model).first(using, key=key)
-    return user
-
-
-def lock_all(keys: Collection[object]) -> None:
-    """Take the lock of `lock_for_update` on these users, in one order for all, or two of these could deadlock."""
-    rows = _rows(pk__in=keys)
-    if connections[rows.db].features.has_select_for_update:
-        list(rows.select_for_update().order_by("pk").values_list("password"))  # locks the table that has it
-    else:
-        rows.update(password=F("password"))
-
-
-def locking(rows: Rows, *, skip_locked: bool = False) -> Rows:
-    """Return `rows` so that reading them, in a transaction, locks them on the database that is written.
-
-    Rows that they are joined with stay free and, with `skip_locked`, those that another transaction has locked are left
-    out: both where the database can do it.
-    """
-    locked = rows.select_for_update()
-    features = connections[locked.db].features
-    return locked.select_for_update(
-        of=("self",) if features.has_select_for_update_of else (),
-        skip_locked=skip_locked and features.has_select_for_update_skip_locked,
-    )
 
 
 def save_atomically(model: type[AbstractBaseUser]) -> None:
@@ -235,24 +198,6 @@ def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
 def digest(session_hash: str) -> str:
     """Return the `auth_hash` that stands for one of Django's session hashes."""
     return hashlib.sha256(session_hash.encode()).hexdigest()
-
-
-@cache
-def _locking_update(model: type[AbstractBaseUser], *names: str) -> Prepared:
-    from .models.prepared import Parameter, Prepared
-
-    owner: Any = model._meta.get_field("password").model  # a model may inherit the table that has it
-    key = Parameter("key", owner._meta.pk)
-    sets: dict[str, Any] = {name: Parameter(name, owner._meta.get_field(name)) for name in names}
-    return Prepared(lambda: owner._base_manager.filter(pk=key), **sets or {"password": F("password")})
-
-
-@cache
-def _by_key(model: type[AbstractBaseUser]) -> Prepared:
-    from .models.prepared import Parameter, Prepared
-
-    key = Parameter("key", model._meta.pk)
-    return Prepared(lambda: model._base_manager.filter(pk=key).values_list(*columns(model)))
 
 
 def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:

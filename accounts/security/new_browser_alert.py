@@ -66,8 +66,8 @@ def _is_first_sign_in(user: User, row: RefreshToken) -> bool:
 
 
 def _sign_ins_but_one() -> Any:
-    events: Any = SecurityEvent._meta
-    user, session = (Parameter(name, events.get_field(name)) for name in ("user", "session_id"))
+    fields: dict[str, Any] = {field.name: field for field in SecurityEvent._meta.concrete_fields}
+    user, session = (Parameter(name, fields[name]) for name in ("user", "session_id"))
     sign_ins = SecurityEvent.objects.filter(user=user, kind=Kind.SIGNED_IN).exclude(session_id=session)
     return sign_ins.values_list(Value(1))[:1]
 

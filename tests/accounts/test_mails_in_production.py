@@ -103,7 +103,7 @@ def test_a_server_that_ends_finishes_the_mail_in_hand(installation):
     installation.sign_up("ada")
     mail.wait(1)
     installation.server.terminate()
-    assert installation.server.master.wait(10) == 0
+    assert installation.server.master.wait(60) == 0
     assert installation.waiting() == []
     assert len(mail.received) == 1
     installation.start()

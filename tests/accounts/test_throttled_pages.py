@@ -4,6 +4,8 @@ import itertools
 import json
 import re
 from dataclasses import replace
+from io import BytesIO
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.decorators import login_not_required
@@ -410,6 +412,26 @@ class TestAQueueForHashes:
             assert not hashers.queue._requests
         assert TestApi().log_in().status_code == 401
         assert not hashers.queue._requests
+
+    def test_gives_no_place_to_whoever_sends_their_form_slowly(self, bob, hashes):
+        """Or one who never ends would keep everybody from signing in."""
+
+        class Body(BytesIO):
+            def read(self, *args):
+                assert not hashers.queue._requests
+                return super().read(*args)
+
+        token = Client().get(LOGIN).cookies["__Host-csrftoken"].value
+        form = urlencode({"username": "bob", "password": PASSWORD, "csrfmiddlewaretoken": token}).encode()
+        sent = json.dumps({"username": "bob", "password": PASSWORD}).encode()
+        for url, kind, body in (
+            ("/api/auth/login", "application/json", sent),
+            (LOGIN, "application/x-www-form-urlencoded", form),
+        ):
+            client = Client(enforce_csrf_checks=True)
+            client.cookies["__Host-csrftoken"] = token
+            extra = {"wsgi.input": Body(body), "CONTENT_LENGTH": len(body)}
+            assert client.post(url, content_type=kind, **extra).status_code in (200, 302)
 
     def test_keeps_a_quarter_for_people_who_are_signed_in(self, bob, sign_in, crowd):
         *_, (_, _, confirm) = self.ways(bob, sign_in)

@@ -14,7 +14,7 @@ from tests.conftest import PASSWORD
 from tests.resilience import database
 from tests.resilience.browser import ACCESS, Browser
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
 
 PEOPLE = 12
 TRAVELLER = "person12"  # who comes after them
@@ -79,7 +79,6 @@ async def hop(site) -> float:
     while strangers != set(cluster.NAMES):
         answer = await there.get("/")
         strangers = strangers - {answer["x-machine"]} if answer.signed_in else strangers | {answer["x-machine"]}
-        assert monotonic() < done + cluster.SECONDS
     assert (await here.get("/")).signed_in
     for browser in (here, there):
         browser.close()
@@ -88,10 +87,9 @@ async def hop(site) -> float:
 
 async def all_in_turn(browser: Browser) -> None:
     """Until nginx hands its requests to all machines, one after the other: it leaves one alone that was away."""
-    until, last = monotonic() + cluster.SECONDS, [""]
+    last = [""]
     while set(last[-3:]) != set(cluster.NAMES):
         last.append((await browser.get("/accounts/login/"))["x-machine"])
-        assert monotonic() < until, last[-10:]
         await asyncio.sleep(0.01)
 
 

@@ -30,7 +30,7 @@ class Answer:
 def ask(port: int, path: str, token: str = "", *, method: str = "GET", body: object = None) -> Answer:
     """What the program on `port` of this machine answers, over a connection of its own."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
         text = response.read()

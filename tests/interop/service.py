@@ -31,7 +31,7 @@ class Service:
         """Where it listens, as soon as it says so."""
         if not self._port:
             said = re.compile(r"unning on http://127\.0\.0\.1:(\d+)")
-            wait_until(lambda: said.search(self.log.read_text()) or self.process.poll() is not None, seconds=60)
+            wait_until(lambda: said.search(self.log.read_text()) or self.process.poll() is not None)
             found = said.search(self.log.read_text())
             assert found, self.log.read_text()
             self._port = int(found[1])

@@ -38,7 +38,7 @@ def test_each_answer_is_a_line_by_its_route_and_with_the_id_of_its_request(tmp_p
             return connection.makefile("rb").read().decode()
 
     try:
-        wait_until(Path(path).exists, seconds=60)
+        wait_until(Path(path).exists)
         first = ask("/healthz?token=hush")
         ask(f"/accounts/password/reset/MQ/{SECRET}/?next=hush")
         ask(f"/nowhere/{SECRET}/")

@@ -67,11 +67,11 @@ def test_a_worker_that_dies_leaves_what_it_counted_and_a_line_like_any_other(dem
         assert visitor.is_signed_in
     made, gone = attempts(demo), counting(demo, "gauge_livemax")[0]
     os.kill(gone, signal.SIGKILL)
-    wait_until(lambda: not (demo.data / "metrics" / f"gauge_livemax_{gone}.db").exists(), seconds=60)
+    wait_until(lambda: not (demo.data / "metrics" / f"gauge_livemax_{gone}.db").exists())
     assert attempts(demo) == made
     fails_to_sign_in(demo)
     assert attempts(demo) == made + 1
-    wait_until(lambda: "gunicorn" in demo.errors.read_text(), seconds=60)
+    wait_until(lambda: "gunicorn" in demo.errors.read_text())
     lines = [json.loads(line) for line in demo.errors.read_text().splitlines()]
     assert {"accounts", "gunicorn.error"} <= {line["logger"] for line in lines}
     assert "wrong-as-can-be" not in demo.errors.read_text()

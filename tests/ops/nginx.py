@@ -52,14 +52,14 @@ def serving(folder: Path, servers: Sequence[str], certificate: Path | None = Non
         with (folder / "nginx.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            wait_until(lambda process=process, port=https: process.poll() is not None or listens(port), seconds=60)
+            wait_until(lambda process=process, port=https: process.poll() is not None or listens(port))
             if process.poll() is None:
                 yield ports
                 return
             assert "Address already in use" in (folder / "nginx.log").read_text(), (folder / "nginx.log").read_text()
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 def listens(port: int) -> bool:

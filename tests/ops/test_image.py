@@ -74,7 +74,7 @@ def test_the_health_check_asks_under_a_name_that_the_site_answers_to(monkeypatch
     def check(port):
         command = [sys.executable, "ops/healthcheck.py", str(port)]
         environment = {"ALLOWED_HOSTS": ".example.org, example.com"}
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=30).returncode
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60).returncode
 
     with serving(Site) as port:
         assert check(port) == 0

@@ -45,7 +45,7 @@ class Front:
         self.tls = ssl.create_default_context(cafile=certificate / "fullchain.pem")
 
     def ask(self, path="/", method="GET", body=None, **headers):
-        with closing(HTTPSConnection("localhost", self.https, context=self.tls, timeout=30)) as connection:
+        with closing(HTTPSConnection("localhost", self.https, context=self.tls, timeout=60)) as connection:
             connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
             return answer, answer.read()
@@ -69,7 +69,7 @@ def front(tmp_path_factory):
 
 def test_nginx_itself_finds_nothing_wrong(front):
     command = [nginx.program(), "-p", front.folder, "-e", "stderr", "-c", front.folder / "nginx.conf", "-t"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "warn" not in done.stderr, done.stderr
 
 
@@ -93,7 +93,7 @@ def test_the_longest_cookies_pass_both_ways(front):
 
 
 def test_several_cookie_headers_become_one(front):
-    with closing(HTTPSConnection("localhost", front.https, context=front.tls, timeout=30)) as connection:
+    with closing(HTTPSConnection("localhost", front.https, context=front.tls, timeout=60)) as connection:
         connection.putrequest("GET", "/")
         for cookie in ("a=1", "b=2"):
             connection.putheader("Cookie", cookie)
@@ -102,7 +102,7 @@ def test_several_cookie_headers_become_one(front):
 
 
 def test_plain_http_is_sent_to_https(front):
-    with closing(HTTPConnection("127.0.0.1", front.http, timeout=30)) as connection:
+    with closing(HTTPConnection("127.0.0.1", front.http, timeout=60)) as connection:
         connection.request("GET", "/accounts/login/?next=/", headers={"Host": "example.org"})
         answer = connection.getresponse()
         answer.read()

@@ -67,7 +67,7 @@ class Unit:
     def reload(self):
         old = self.workers()
         self.master.send_signal(signal.SIGHUP)
-        wait_until(lambda: len(self.workers()) == 2 and not old & self.workers(), seconds=60)
+        wait_until(lambda: len(self.workers()) == 2 and not old & self.workers())
 
     def restart(self):
         self.master.terminate()
@@ -97,7 +97,7 @@ def unit(tmp_path):
 @pytest.fixture
 def port(unit, tmp_path):
     with nginx.serving(tmp_path, [f"unix:{tmp_path}/socket"]) as (_, port):
-        wait_until(lambda: answered(port, "/healthz") == 200, seconds=60)
+        wait_until(lambda: answered(port, "/healthz") == 200)
         yield port
 
 
@@ -128,7 +128,7 @@ def test_neither_a_reload_nor_a_restart_loses_a_request(unit, port, tell):
         for act in (unit.reload, unit.restart):
             before = seen.total()
             act()
-            wait_until(lambda before=before: seen.total() >= before + 50, seconds=60)
+            wait_until(lambda before=before: seen.total() >= before + 50)
     finally:
         over.set()
         for visitor in visitors:

@@ -63,7 +63,7 @@ def asked(tmp_path):
                 )
 
             def asked(path):
-                with closing(HTTPConnection("127.0.0.1", own, timeout=30)) as connection:
+                with closing(HTTPConnection("127.0.0.1", own, timeout=60)) as connection:
                     connection.request("GET", f"/api/v1/{path}")
                     return json.load(connection.getresponse())["data"]
 

@@ -52,11 +52,11 @@ def site(tmp_path_factory):
         user = "user root;" if folder.owner() == "root" else ""
         (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, user=user, port=port, behind=demo.port))
         process = subprocess.Popen([nginx.program(), "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"])
-        wait_until(lambda: nginx.listens(port), seconds=60)
+        wait_until(lambda: nginx.listens(port))
         demo.port = port
         yield demo
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 @pytest.mark.parametrize("prefix", ["/", "/app/"])

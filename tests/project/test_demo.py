@@ -56,7 +56,7 @@ class Demo:
 
     def stop(self, by: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(by)
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         return self.process.returncode
 
 
@@ -94,7 +94,7 @@ class Visitor:
 
     def request(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None):
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        with closing(http.client.HTTPConnection("localhost", self.port, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection("localhost", self.port, timeout=60)) as connection:
             connection.request(method, path, body, {**(headers or {}), **({"Cookie": cookies} if cookies else {})})
             response = connection.getresponse()
             response.text = response.read().decode()
@@ -262,7 +262,7 @@ class TestRefusals:
     def refusal(self, data: Path, has_folder: bool = False, **environment: str) -> str:
         """Return the line with which the demo refuses to start."""
         command = [sys.executable, MANAGE, "demo", "--data", data, "--port", str(free_port())]
-        done = subprocess.run(command, env={**ENVIRONMENT, **environment}, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, env={**ENVIRONMENT, **environment}, capture_output=True, text=True, timeout=60)
         assert done.returncode not in (0, -signal.SIGKILL)
         assert done.stdout == ""
         assert has_folder or not data.is_dir()
@@ -290,7 +290,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(look, seconds: float = 10):
+def wait_for(look, seconds: float = 60):
     """What `look()` returns, once it returns something."""
     end = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < end:

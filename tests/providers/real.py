@@ -39,7 +39,7 @@ class Provider:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, env={**self.environment, "KEYS": keys}, stdout=log, stderr=log
             )
-        wait_until(lambda: self._listens() or not self.runs, seconds=60)
+        wait_until(lambda: self._listens() or not self.runs)
         assert self.runs, self.log.read_text()
 
     @property

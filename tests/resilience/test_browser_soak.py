@@ -12,7 +12,7 @@ from tests.resilience.fate import FAIR, Fate, draw, seeded
 from tests.resilience.relay import relaying
 from tests.resilience.test_soak import BOUND, LIFETIME, LONGEST, LOSSES, SECONDS
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(SECONDS + 300)]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 300)]
 
 PROFILE = "/accounts/profile/"
 

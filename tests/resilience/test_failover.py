@@ -15,7 +15,7 @@ from tests.resilience import database
 from tests.resilience.browser import ACCESS, Browser
 from tokens.core.rotation import settled
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(300)]
 
 PEOPLE = 8
 LIFETIME = 12  # seconds; what is used four seconds after it was made is confirmed

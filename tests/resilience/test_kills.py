@@ -10,7 +10,7 @@ from tests.resilience.browser import ACCESS, Browser
 from tests.resilience.fate import seeded
 from tests.resilience.server import Server
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.alone]
 
 ROUNDS = {"worker": 40, "server": 3, "database": 3}
 BROWSERS = 8

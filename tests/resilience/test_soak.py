@@ -13,7 +13,7 @@ from tests.resilience.fate import draw, seeded
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", 20))
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(SECONDS + 300)]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 300)]
 
 BROWSERS = 60
 LIFETIME = 18  # seconds; CONFIRM_AFTER is a third of it, and three round trips have to fit into that

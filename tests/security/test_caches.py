@@ -223,7 +223,7 @@ def proxies(production, tmp_path_factory):
         yield {kind: Socket(port, f"localhost:{production.port}") for kind, port in ports.items()}
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def wait_until_it_answers(port):

@@ -192,7 +192,7 @@ class Socket(Way):
     def raw(self, octets: bytes) -> Answer:
         """What the server answers to exactly these octets; a connection that it cuts is the status 0."""
         received = b""
-        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=20)) as connection:
+        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=60)) as connection:
             try:
                 connection.sendall(octets)
                 while piece := connection.recv(65536):

@@ -1,17 +1,18 @@
 """Every journey by keyboard alone: Tab, Shift+Tab, Enter, Space and letters. No pointer is ever moved."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.smtp import wait_until
 from tests.ui.people import PASSWORD
 
 pytestmark = pytest.mark.once
 
 NEW = "another battery horse"
 STOPS = "a[href], button, input:not([type=hidden]), summary"
+CODE = re.compile(r"^(\d{6})$", re.MULTILINE)
 HAS_FOCUS = "element => element === document.activeElement"
 
 
@@ -41,7 +42,6 @@ class Walker:
 @pytest.fixture
 def walker(face, browser):
     """`walker(name)`: whoever has that sign-in, or nobody yet."""
-    expect.set_options(timeout=20_000)
     contexts = []
 
     def walker(name: str = "") -> Walker:
@@ -209,12 +209,11 @@ def test_permissions_are_filtered_by_what_is_typed(walker):
     expect(views.first.locator("input")).to_be_checked()
 
 
-def code_for(face, address, seconds=60):
+def code_for(face, address):
     """The code in the last mail to that address, once it is there."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        for mail in face.mails():
-            if f"To: {address}" in mail and (code := re.search(r"^(\d{6})$", mail, re.MULTILINE)):
-                return code[1]
-        time.sleep(0.1)
-    raise AssertionError(f"No mail to {address} came.")
+
+    def codes():
+        return [code for mail in face.mails() if f"To: {address}" in mail for code in CODE.findall(mail)]
+
+    wait_until(codes)
+    return codes()[0]

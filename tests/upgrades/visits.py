@@ -107,7 +107,7 @@ def reset_link(email: str) -> str:
     """Return the path of the link in the mail, which a thread of this process sends."""
     from django.core import mail
 
-    until = monotonic() + 30
+    until = monotonic() + 60
     while True:
         for message in getattr(mail, "outbox", []):
             if message.to == [email] and (found := re.search(r"/accounts/password/reset/\S+", message.body)):

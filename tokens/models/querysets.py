@@ -24,6 +24,7 @@ from ..core import rotation
 from ..core.exceptions import RevokedToken
 from ..revocation import EVERY_ROW, OVERLAP, get_revocation_list, mark_dead
 from ..signals import rows_revoked, session_starting
+from . import locks
 from .choices import DISTRUSTING, Reason
 from .end_of_all import EndOfAll
 from .old_sessions import OldSessions
@@ -41,14 +42,18 @@ PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
+    """Find, end and delete the rows of sessions."""
+
     def on_primary(self) -> RefreshTokenQuerySet:
         """Return these rows in the database that is written: replicas lag, so nothing is decided by what they say."""
         return self.using(router.db_for_write(self.model))
 
     def live(self) -> RefreshTokenQuerySet:
+        """Return the sessions that have neither ended nor expired, without looking at their users."""
         return self.filter(is_live())
 
     def ended(self) -> RefreshTokenQuerySet:
+        """Return the sessions that have ended or expired."""
         return self.exclude(is_live())
 
     def for_user(self, user: AbstractBaseUser) -> RefreshTokenQuerySet:
@@ -96,7 +101,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
             # One order for all, or two of these could deadlock.
-            ids = list(users.locking(self.using(using)).order_by("pk").values_list("pk", flat=True))
+            ids = list(locks.locking(self.using(using)).order_by("pk").values_list("pk", flat=True))
             get_revocation_list().mark(ids)
             changed = self.using(using).update(changed_at=Now(), **values) if ids else 0
             transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
@@ -216,7 +221,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         for start in range(0, len(keys), PEOPLE_AT_ONCE):
             batch = keys[start : start + PEOPLE_AT_ONCE]
             with transaction.atomic(using=router.db_for_write(self.model)):
-                users.lock_all(batch)
+                locks.lock_all(batch)
                 OldSessions.objects.end(*batch)
                 ended += rows.filter(user_id__in=batch).revoke(reason)
         return ended
@@ -234,7 +239,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         However many requests see the token, one of them gets a number; the others get 0.
         """
         with transaction.atomic(using=router.db_for_write(self.model)):
-            users.lock_for_update(row.user_id)
+            locks.lock_for_update(row.user_id)
             if not self.is_live(str(row.pk)):
                 return 0
             rows = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.filter(pk=row.pk)
@@ -281,7 +286,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, object]) -> RefreshToken:
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
-            current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
+            current = locks.lock_for_update(user.pk, **({"last_login": login} if login else {}))
             if (
                 current is None
                 or current.password != user.password

@@ -58,7 +58,7 @@ def a_stream(address: str, cookie: str) -> None:
     from django.test import override_settings
 
     def ask(url: str) -> Any:
-        return urlopen(Request(f"http://{address}{url}", headers={"Cookie": cookie}), timeout=20)
+        return urlopen(Request(f"http://{address}{url}", headers={"Cookie": cookie}), timeout=60)
 
     with ask("/events/") as stream:
         assert stream.readline() == b"data: bob\n"
@@ -81,7 +81,7 @@ def a_socket(address: str, cookie: str) -> None:
 
     def says(socket: Any) -> str:
         socket.send("hello")
-        return str(socket.recv(timeout=20))
+        return str(socket.recv(timeout=60))
 
     try:
         connected(origin="http://example.com")

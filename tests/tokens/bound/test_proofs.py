@@ -224,10 +224,15 @@ class TestRegistration:
             RefreshToken.objects.update(bound_key="", bound_at=None)
             assert sent(device, offer["path"], proof)[:2] == (200, True)
 
-    def test_of_a_private_key_is_refused_unread(self, long):
+    @pytest.mark.parametrize(("member", "complaint"), [("d", "not public"), ("e", "exponent")])
+    def test_of_a_key_that_takes_long_is_refused_unread(self, long, member, complaint):
         """Whether `d` fits, and which factors follow from it, would take seconds to find out."""
-        with pytest.raises(InvalidToken, match="not public"):
-            proofs.read_registration(signed("c", jwk=of_rsa(long) | {"d": "AQAB"}, header=RS256))
+        with pytest.raises(InvalidToken, match=complaint):
+            proofs.read_registration(signed("c", jwk=of_rsa(long) | {member: "AQABAQ"}, header=RS256))
+
+    def test_of_a_challenge_that_is_no_text_is_refused(self):
+        with pytest.raises(InvalidToken, match="jti"):
+            proofs.read_registration(signed(1))
 
 
 class TestRefresh:
@@ -248,13 +253,22 @@ class TestRefresh:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_equal_proofs_at_once_one_counts_and_the_other_is_asked_for_another(bound):
-    copies = [bound.copy() for _ in range(2)]
-    answers = together([copy.refresh for copy in copies])
-    assert sorted(answer.status_code for answer in answers) == [200, 403]
-    [refused] = [copy for copy, answer in zip(copies, answers, strict=True) if answer.status_code == 403]
-    assert refused.challenge != bound.challenge
-    assert refused.refresh().status_code == 200
+class TestRaces:
+    def test_one_of_several_registrations_binds(self, signed_in):
+        device, response = signed_in
+        devices = [Device(type(device.client)()) for _ in range(4)]
+        answers = together([lambda device=device: device.register(response) for device in devices])
+        assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+        [bound] = [device for device in devices if device.url]
+        assert bound.refresh().status_code == 200
+
+    def test_one_of_several_equal_proofs_counts_and_the_others_are_asked_for_another(self, bound):
+        copies = [bound.copy() for _ in range(4)]
+        answers = together([copy.refresh for copy in copies])
+        assert sorted(answer.status_code for answer in answers) == [200, 403, 403, 403]
+        refused = next(copy for copy, answer in zip(copies, answers, strict=True) if answer.status_code == 403)
+        assert refused.challenge != bound.challenge
+        assert refused.refresh().status_code == 200
 
 
 class TestOutages:
@@ -265,7 +279,9 @@ class TestOutages:
         device.bind(response)
         device.client.get("/who/")
         with gone():
-            assert device.refresh().status_code == 503
+            answer = device.refresh()
+        assert (answer.status_code, set(answer.cookies)) == (503, set())
+        with gone():
             assert device.client.get("/who/").content == b"bob"
             assert device.client.get("/guarded/").status_code == 503
         elapse(16 * 60, device.client)
