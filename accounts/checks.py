@@ -30,7 +30,6 @@ NON_SENDING_BACKENDS = (
     *(f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("console", "dummy", "filebased", "locmem")),
     "project.email_backend.EmailBackend",
 )
-LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
 @register(Tags.security, deploy=True)
@@ -128,7 +127,7 @@ def check_mail(**_: object) -> Iterator[CheckMessage]:
     if backend in NON_SENDING_BACKENDS:
         hint = "Set EMAIL_URL to a mail server, such as smtp+tls://user:password@mail.example.org:587."
         yield Warning(f"EMAIL_URL names {backend}, which sends no mail.", hint=hint, id="accounts.W005")
-    elif mailer.host not in LOCAL_HOSTS and not (mailer.use_tls or mailer.use_ssl):
+    elif mailer.host not in configuration.THIS_MACHINE and not (mailer.use_tls or mailer.use_ssl):
         yield Warning(
             f"EMAIL_URL sends mails to {mailer.host} unencrypted, but their links can set passwords.",
             hint="Use smtp+tls:// (port 587) or smtp+ssl:// (port 465).",

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.email.tokens import CODE_DIGITS
 from accounts.factors.forms import CanAddPasskeyField
 from accounts.fields import NameField, TimeZoneField
-from accounts.models import User
+from accounts.models import Passkey, User
 from accounts.security import reauthentication, throttle
 from accounts.security.normalization import normalize_code, normalize_email
 from accounts.security.validators import minimum_password_length, validate_deliverable, validate_password_length
@@ -160,7 +160,15 @@ class PasswordChangeForm(SetPasswordForm, auth_forms.PasswordChangeForm):
         return reauthentication.reauthenticate(self.request, self.cleaned_data["old_password"])
 
 
-class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+class OwnFieldsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Save the fields of the form and no others: the rest of the row was read earlier and may be out of date."""
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.save(update_fields=list(self.fields))
+        return self.instance
+
+
+class ProfileForm(OwnFieldsForm):
     """Ask for first and last name, and for the time zone."""
 
     time_zone = TimeZoneField(
@@ -178,14 +186,8 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
         }
 
-    def save(self, commit: bool = True) -> User:
-        """Write these fields alone: the rest of the user was read earlier and may be out of date."""
-        user: User = self.instance
-        user.save(update_fields=self.fields)
-        return user
 
-
-class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
+class UsernameForm(OwnFieldsForm):
     """Ask for another user name, and say if it is taken.
 
     The user is signed in, and gets few attempts (throttle.USERNAME).
@@ -215,12 +217,6 @@ class UsernameForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, object]:
         """Skip Django's own check for uniqueness, which would report the same error twice."""
         return self.cleaned_data
-
-    def save(self, commit: bool = True) -> User:
-        """Write the user name alone: the rest of the user was read earlier and may be out of date."""
-        user: User = self.instance
-        user.save(update_fields=["username"])
-        return user
 
 
 class EmailForm(forms.Form):
@@ -257,7 +253,7 @@ class CodeForm(forms.Form):
         return code
 
 
-class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
+class SessionNameForm(OwnFieldsForm):
     """Ask for the name that a user gives to one of their sessions."""
 
     class Meta:
@@ -268,11 +264,16 @@ class SessionNameForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
         help_texts: ClassVar = {"name": _("For example, “Work laptop”. Leave it empty to remove the name.")}
 
-    def save(self, commit: bool = True) -> RefreshToken:
-        """Write the name alone: a refresh may be updating the row at this moment."""
-        row: RefreshToken = self.instance
-        row.save(update_fields=["name"])
-        return row
+
+class PasskeyNameForm(OwnFieldsForm):
+    """Ask for the name of a passkey."""
+
+    class Meta:
+        model = Passkey
+        fields = ("name",)
+        field_classes: ClassVar = {"name": NameField}
+        labels: ClassVar = {"name": _("Name")}
+        widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
 
 def _label_new_password(first: forms.Field, second: forms.Field) -> None:

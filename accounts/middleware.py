@@ -2,6 +2,7 @@
 
 import logging
 from functools import cache
+from typing import ClassVar
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import escape_leading_slashes
@@ -33,15 +34,19 @@ class RepeatedFormMiddleware(MiddlewareMixin):
     """Answer a form that is sent twice as it was answered the first time (accounts/security/repeated_forms.py).
 
     It stands outside of everything that sets a cookie of a browser, and answers even if what the first one did has
-    ended the session that both came with. A crowd that signs in is turned away here, before anything else is done.
+    ended the session that both came with. A crowd is turned away here, before anything else is done.
     """
+
+    CROWDED: ClassVar = {"login": throttle.SIGN_IN, "signup": throttle.SIGN_UP}  # where strangers' forms are hashed
 
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
         try:
-            if request.method == "POST" and request.path == reverse("login"):
-                throttle.look_in(request, throttle.SIGN_IN)
+            if request.method == "POST" and (limit := self.CROWDED.get(resolve(request.path_info).view_name)):
+                throttle.look_in(request, limit)
         except Overloaded as overloaded:
             return _turn_away(request, overloaded)
+        except Resolver404:
+            pass
         form = sent_form(request)
         if form is None:
             return None

@@ -13,12 +13,12 @@ from django.utils import timezone
 from accounts.account import checkup, deletion
 from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
-from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.models import OutgoingMail, SecurityEvent, TrustedBrowser, User
 from accounts.security import new_browser_alert
-from tokens import users
 from tokens.core.exceptions import SignInHeld
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 from tokens.signals import (
+    all_ending,
     device_unproven,
     probe_answered,
     probe_sent,
@@ -63,7 +63,7 @@ def record_end(request: HttpRequest, row: RefreshToken, **kwargs: object) -> Non
 @receiver(user_login_failed)
 def record_failure(credentials: dict[str, object], request: HttpRequest | None = None, **kwargs: object) -> None:
     """Record a failed sign-in by one query and one insert, whether or not the user exists: the time reveals nothing."""
-    user = User.objects.by_login(str(credentials.get("username", ""))).first()
+    user = User.objects.first_by_login(str(credentials.get("username", "")))
     with transaction.atomic():
         SecurityEvent.objects.record_attempt(request, user, Kind.SIGN_IN_FAILED)
 
@@ -94,7 +94,7 @@ def record_unproven(request: HttpRequest, sid: str, **kwargs: object) -> None:
     if lately.filter(session_id=row.pk).exists():
         return
     with transaction.atomic():
-        users.lock_for_update(row.user.pk)  # another request may be here as well
+        locks.lock_for_update(row.user.pk)  # another request may be here as well
         told = set(lately.values_list("session_id", flat=True))
         if row.pk not in told:
             SecurityEvent.objects.record(request, row.user, Kind.DEVICE_UNPROVEN, session_id=row.pk)
@@ -112,6 +112,15 @@ def record_reuse(request: HttpRequest | None, row: RefreshToken, **kwargs: objec
             trusted_browsers.distrust(user)  # what was copied with the token may be trusted
             checkup.start(user)
             outbox.enqueue("reuse_found", user, request)
+
+
+@receiver(all_ending)
+def distrust_browsers(user: User | None, **kwargs: object) -> None:
+    """Ask for the second factor in every browser again, of one user or of everybody."""
+    if user is None:
+        TrustedBrowser.objects.all().delete()
+    else:
+        trusted_browsers.distrust(user)
 
 
 @receiver(post_save, sender=OutgoingMail)

@@ -41,22 +41,19 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 def start_worker(worker: Worker) -> None:
-    """Ignore Ctrl-C in a worker, bound the threads that hash or ask a provider, and start its mail worker.
-
-    Who opens a page waits at most a millisecond for each busy thread, not Python's five; nothing gets slower for it.
-
-    Ctrl-C reaches the workers, too, which would wait for open connections while the master stops them at once. Starting
-    the mail worker here means that waiting mails need not wait for the first visitor.
-    """
+    """Set up a worker that gunicorn has just started."""
     from accounts.mails import worker as mails_worker  # The site is loaded by now.
     from accounts.providers import client
     from accounts.security import hashers
 
+    # Ctrl-C reaches the workers, too, which would wait for open connections while the master stops them at once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Who opens a page waits a millisecond at most for each busy thread, not Python's five. Nothing gets slower for it.
     sys.setswitchinterval(0.001)
+    # The other threads answer everybody else, whatever a crowd or a provider does.
     hashers.queue.places = max(1, worker.cfg.threads // 2)
     client.at_once = max(1, worker.cfg.threads // 4)
-    mails_worker.start()
+    mails_worker.start()  # Mails that wait need not wait for the first visitor.
 
 
 def forget_worker(server: object, worker: Worker) -> None:

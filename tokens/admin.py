@@ -33,6 +33,19 @@ else:
     AnyAdmin = ModelAdmin = admin.ModelAdmin
 
 
+class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
+    """Show rows that are never added, changed or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
 class OfferedChangeList(ChangeList):
     """Refuse what no filter of the page offers: Django also takes any look-up of any column from the URL.
 
@@ -112,7 +125,7 @@ class MethodFilter(ChoiceFilter):
 
 
 @admin.register(RefreshToken)
-class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
+class RefreshTokenAdmin(ReadOnlyMixin, ExactSearch, OfferedLookups, ModelAdmin):
     list_display: tuple[str, ...] = (
         "user",
         "name",
@@ -139,15 +152,6 @@ class RefreshTokenAdmin(ExactSearch, OfferedLookups, ModelAdmin):
     @admin.display(description=_("method"), ordering="method")
     def method_label(self, row: RefreshToken) -> str:
         return row.get_method_display()
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tokens.end_refreshtoken")

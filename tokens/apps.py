@@ -28,6 +28,9 @@ class TokensConfig(AppConfig):
         # Signing in locks the user and stamps it. Django's receiver fails if the user is deleted at that very moment.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
         user_logged_in.connect(receivers.logged_in, dispatch_uid="tokens")
+        # Before those that were connected when they were imported, and keep something of this user in Django's session:
+        # that is emptied first if it was another's, where Django does it before the signal.
+        user_logged_in.receivers.insert(0, user_logged_in.receivers.pop())
         user_logged_out.connect(receivers.logged_out, dispatch_uid="tokens")
         password_upgrades.watch(get_user_model())
         users.save_atomically(get_user_model())

@@ -100,6 +100,12 @@ def follow_expiry(request: TokenRequest) -> None:
         _open(session, row)
 
 
+def lifetime_of(session: SessionBase) -> float | None:
+    """Return how many seconds are left to Django's `session` by `set_expiry()`, or by an age of the site's own."""
+    says = session.get("_session_expiry") or settings.is_overridden("SESSION_COOKIE_AGE")  # type: ignore[misc]
+    return session.get_expiry_age() if says else None
+
+
 def end(request: TokenRequest) -> None:
     """End the session of `request`, by any authentic token that came along, however old, and delete its cookies."""
     session = request.tokens
@@ -135,12 +141,12 @@ def _write_cookies(request: TokenRequest, response: HttpResponseBase) -> bool:
     if session.flushed:
         if response.status_code >= 400 or session.held:  # a transaction of the view may have undone the end
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.SIGNED_OUT)
-        cookies.delete(response)
+        cookies.delete(response, "access", "refresh", "reauth")
     elif session.outgoing and may_leave and _still_good(session.outgoing):
         offers = _offer_binding(request, response)
         issuing.write(session.outgoing, response, within=conf.bound_lifetime if offers else None)
         if session.reauthenticated and session.row:
-            cookies.write_reauth(response, issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT)
+            cookies.write(response, "reauth", issuing.reauth_value(session.row), REAUTHENTICATION_TIMEOUT.seconds)
         if session.created:
             _end_rows(request, {claims.sid for claims in session.presented_claims()}, Reason.REPLACED)
     else:
@@ -169,11 +175,11 @@ def _write_probes(session: RequestSession, response: HttpResponseBase) -> bool:
     probed = session.judged and session.probe is not None
     answered = session.judged and session.told is not None and session.claims is not None
     if probed:
-        cookies.delete_probe(response, "probe")
+        cookies.delete(response, "probe")
     if session.telling:
         probe.write(response, "probe-told", session.telling)
     elif answered:
-        cookies.delete_probe(response, "probe-told")
+        cookies.delete(response, "probe-told")
     return probed or answered or session.telling is not None
 
 
@@ -208,7 +214,8 @@ def _still_good(outgoing: issuing.Outgoing) -> bool:
 
 
 def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
-    for row in RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live():
+    rows = RefreshToken.objects.on_primary().select_related("user").filter(pk__in=sids).live() if sids else ()
+    for row in rows:
         if not _may_end(request.tokens, row):
             request.tokens.unproven = True
             fallbacks.tell(request, str(row.pk))
@@ -243,9 +250,7 @@ def _length(request: TokenRequest) -> Length:
     session: SessionBase | None = getattr(request, "session", None)
     if request.tokens.remember is not None or session is None:
         return {"remember": bool(request.tokens.remember), "lifetime": None}
-    says = session.get("_session_expiry") or settings.is_overridden("SESSION_COOKIE_AGE")  # type: ignore[misc]
-    lifetime = session.get_expiry_age() if says else None
-    return {"remember": not session.get_expire_at_browser_close(), "lifetime": lifetime}
+    return {"remember": not session.get_expire_at_browser_close(), "lifetime": lifetime_of(session)}
 
 
 def _client_info(request: TokenRequest) -> ClientInfo:

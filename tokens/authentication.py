@@ -1,6 +1,6 @@
 """Authenticate a request: by its access token, else by its refresh token, else as nobody.
 
-A token that is not accepted is no error: it leaves an `Authentication` without a user, which says why.
+A token that is not accepted is no error: the answer is a `Refusal` then, which says why.
 """
 
 from __future__ import annotations
@@ -42,37 +42,38 @@ EVENTS = {
 }
 
 
-class Authentication(NamedTuple):
-    """The answer to who is asking.
+class Refusal(NamedTuple):
+    """The answer that nobody is asking, or nobody who may.
 
-    Without a `user`, `error` is why the token was not accepted; `probe` says that the browser has to be asked for
-    something newer before anything can be decided.
+    `error` is why the token was not accepted; `probe` says that the browser has to be asked for something newer before
+    anything can be decided.
     """
 
-    user: AbstractBaseUser | None = None
     error: TokenError | None = None
     probe: Probe | None = None
 
 
-NOBODY = Authentication()
+NOBODY = Refusal()
 
 
-def authenticate(request: TokenRequest, *, fresh: bool = False, judge: bool = True) -> Authentication:
+def authenticate(request: TokenRequest, *, fresh: bool = False) -> AbstractBaseUser | Refusal:
     """Return whose session the cookies of `request` continue, with new tokens on their way if they are due.
 
-    `fresh` reads the row even for a good access token. Unless `judge`, tokens only tell who asks: none is handed out or
-    confirmed, and a stale one is told to the site without a probe. Raises RevocationListUnavailable, and the database's
-    errors.
+    `fresh` reads the row even for a good access token. Unless `request.tokens.judged`, tokens only tell who asks: none
+    is handed out or confirmed, and a stale one is told to the site without a probe. Raises RevocationListUnavailable,
+    and the database's errors.
     """
     session = request.tokens
-    session.judged = judge
-    found = authenticate_access(session, fresh=fresh, judge=judge)
-    if found.user is None and not isinstance(found.error, UnprovenToken):  # the refresh token needs a mark as well
-        found = authenticate_refresh(request, judge=judge, dead=found.error)
-    if found.user is not None:
-        session.ended, session.unproven = None, False
-        if session.claims and judge and (session.probe or session.told):
-            withdraw_probe(request, session.claims.sid)
+    found = authenticate_access(session, fresh=fresh)
+    if isinstance(found, Refusal):
+        if isinstance(found.error, UnprovenToken):  # the refresh token needs a mark as well
+            return found
+        found = authenticate_refresh(request, dead=found.error)
+        if isinstance(found, Refusal):
+            return found
+    session.ended, session.unproven = None, False
+    if (session.probe or session.told) and session.claims and session.judged:
+        withdraw_probe(request, session.claims.sid)
     return found
 
 
@@ -91,29 +92,26 @@ def needs_no_database(session: RequestSession) -> bool:
     return revoked.is_at_hand() and not revoked.entry(claims.sid, lambda seconds: ())
 
 
-def authenticate_access(session: RequestSession, *, fresh: bool = False, judge: bool = True) -> Authentication:
+def authenticate_access(session: RequestSession, *, fresh: bool = False) -> AbstractBaseUser | Refusal:
     """Return whose access token came along."""
     if session.access is None:
         return NOBODY
     try:
         verified = verification.verify_current(session.access)
         claims = verified.claims
-        changed = bool(get_revocation_list().entry(claims.sid, _changed_within))
-        current = _reviewed(session, claims, changed or fresh, judge) if changed or fresh or claims.new else claims
+        ask_row = bool(get_revocation_list().entry(claims.sid, _changed_within)) or fresh
+        current = _reviewed(session, claims, ask_row) if ask_row or claims.new else claims
     except TokenError as error:
         return _rejected(session, error)
     if current is None:
         return _rejected(session)
     session.claims = current
-    row = session.row
-    return Authentication(
-        row.user if row else users.from_fields(verified.user_fields, partial(_load_user, session, current))
-    )
+    if session.row:
+        return session.row.live_user
+    return users.from_fields(verified.user_fields, partial(_load_user, session, current))
 
 
-def authenticate_refresh(
-    request: TokenRequest, *, judge: bool = True, dead: TokenError | None = None
-) -> Authentication:
+def authenticate_refresh(request: TokenRequest, *, dead: TokenError | None = None) -> AbstractBaseUser | Refusal:
     """Return whose refresh token came along.
 
     `dead` is what the access token beside it was rejected for: a row that was found dead there is not read, and not
@@ -126,18 +124,20 @@ def authenticate_refresh(
         claims = verification.verify_refresh(session.refresh)
         jwt.check_times(claims, now=time(), lifetime=conf.idle_lifetime)
         if isinstance(dead, RevokedToken) and dead.sid == claims.sid:
-            return Authentication(error=dead)
+            return Refusal(dead)
         row, outcome = _decide(request, claims)
     except TokenError as error:
+        if isinstance(error, ExpiredToken):  # when an access token is over, its session may go on
+            session.ended = Reason.EXPIRED
         return _rejected(session, error)
     if outcome is Outcome.STALE:
-        if judge:
+        if session.judged:
             return detect_reuse(request, row, claims)
         _tell(request, row, claims)
         return _rejected(session)
-    if not judge:
+    if not session.judged:
         session.row, session.claims = row, issuing.access_for(row, claims, new=True, until=session.marked_until)
-        return Authentication(row.user)
+        return row.live_user
     due = outcome in (Outcome.CONFIRM, Outcome.BEHIND)
     if not due:
         record(EVENTS[outcome], claims.sid)
@@ -148,7 +148,7 @@ def authenticate_refresh(
     access = issuing.access_for(row, newer or claims, new=unbound, until=session.marked_until)
     session.row, session.claims = row, access
     session.send(session.claims, newer, claims if due else None)
-    return Authentication(row.user)
+    return row.live_user
 
 
 def confirm_used(request: TokenRequest) -> bool:
@@ -183,7 +183,7 @@ def confirm_used(request: TokenRequest) -> bool:
     return False
 
 
-def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> Authentication:
+def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> Refusal:
     """Ask the browser of a stale token for something newer, or conclude from the probe that it has nothing.
 
     Then the thief cannot be told from the owner, so the session ends for both (RFC 9700 §4.14.2). A
@@ -203,7 +203,7 @@ def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims
     record(TokenEvent.PROBED, claims.sid)
     _tell(request, row, claims)
     row.count_probe()
-    return Authentication(probe=session.telling or Probe(claims.sid, claims.jti))
+    return Refusal(probe=session.telling or Probe(claims.sid, claims.jti))
 
 
 def withdraw_probe(request: TokenRequest, sid: str) -> None:
@@ -224,32 +224,30 @@ def _tell(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> No
         signals.probe_sent.send_robust(RefreshToken, request=request, row=row, at=at)
 
 
-def _rejected(session: RequestSession, error: TokenError | None = None) -> Authentication:
+def _rejected(session: RequestSession, error: TokenError | None = None) -> Refusal:
     """Go on as an anonymous visitor, and note the cause. Without an `error` another generation was confirmed."""
     session.clear()
     if isinstance(error, (InvalidToken, UnprovenToken)):
         logger.info("%s", error)
         session.unproven = isinstance(error, UnprovenToken)
-    elif isinstance(error, ExpiredToken):
-        session.ended = Reason.EXPIRED
     elif isinstance(error, ReusedToken):
         session.ended = error.reason
     elif isinstance(error, RevokedToken):
         session.ended = error.reason or Reason.DELETED
         record(TokenEvent.DEAD, error.sid, error.reason or "")
-    return Authentication(error=error)
+    return Refusal(error)
 
 
-def _reviewed(session: RequestSession, claims: AccessClaims, ask_row: bool, judge: bool) -> AccessClaims | None:
+def _reviewed(session: RequestSession, claims: AccessClaims, ask_row: bool) -> AccessClaims | None:
     """Return what a good access token says now; None if it counts as expired. Raises TokenError."""
     if ask_row:
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
         if session.guarded:
             marks.require(session.mark, session.row)
-    current = _without_mark(session, claims, judge) if claims.new and _is_settled(claims) else claims
+    current = _without_mark(session, claims) if claims.new and _is_settled(claims) else claims
     if current and session.row and session.row.version != claims.ver:
         current = issuing.reissue(current, session.row)
-    if current and current is not claims and judge:
+    if current and current is not claims and session.judged:
         # What was confirmed is set again: an older response may have put a sibling into the jar meanwhile, and that
         # would be found stale only when this access token is over.
         refresh = session.refresh if claims.new and not current.new else None
@@ -277,13 +275,13 @@ def _load_user(session: RequestSession, claims: AccessClaims) -> AbstractBaseUse
     return row.live_user
 
 
-def _without_mark(session: RequestSession, claims: AccessClaims, judge: bool) -> AccessClaims | None:
+def _without_mark(session: RequestSession, claims: AccessClaims) -> AccessClaims | None:
     """Return `claims` without the mark of a new generation once that is confirmed; None if they count as expired.
 
-    Unless `judge`, they are taken as if they had come alone, which confirms nothing.
+    Unless they are judged, they are taken as if they had come alone, which confirms nothing.
     """
     born_with = Refresh(claims.gen, claims.rti)
-    beside = _jti_beside(session) if judge else None
+    beside = _jti_beside(session) if session.judged else None
     row = session.row
     outcome = _decide_access(row, born_with, beside)
     if outcome is AccessOutcome.ASK_ROW:

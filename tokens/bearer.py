@@ -12,7 +12,7 @@ from time import time
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from . import auth, issuing
-from .authentication import Authentication, authenticate_access, authenticate_refresh, confirm_used
+from .authentication import Refusal, authenticate_access, authenticate_refresh, confirm_used
 from .core.exceptions import ExpiredToken, InvalidToken
 from .models import RefreshToken
 from .session import RequestSession, TokenRequest
@@ -93,9 +93,7 @@ def _token(request: TokenRequest) -> str:
     return token
 
 
-def _user(found: Authentication) -> AbstractBaseUser:
-    if found.error is not None:
-        raise found.error
-    if found.user is None:  # another generation was confirmed
-        raise ExpiredToken("The token counts as expired.")
-    return found.user
+def _user(found: AbstractBaseUser | Refusal) -> AbstractBaseUser:
+    if isinstance(found, Refusal):  # without an error if another generation was confirmed
+        raise found.error or ExpiredToken("The token counts as expired.")
+    return found

@@ -1,4 +1,4 @@
-"""System checks: the shape of each setting, and the middleware that sessions need."""
+"""System checks of each setting by itself; `project_checks` has those of what surrounds `tokens`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from .project_checks import (
     check_databases,
     check_middleware,
     check_packages,
+    check_session_age,
     check_session_cookie,
 )
 from .revocation import shared_revocation_list
@@ -53,6 +54,7 @@ def register() -> None:
     register_check(check_packages, Tags.security)
     register_check(check_databases, Tags.security)
     register_check(check_session_cookie, Tags.security)
+    register_check(check_session_age, Tags.security)
     register_check(check_channels, Tags.security)
     register_check(check_apps, Tags.security)
     register_check(check_deployment, Tags.security, deploy=True)

@@ -6,7 +6,7 @@ dozen, and a setting that is not set costs Django a search each time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 T = TypeVar("T")
+# `bound` says that the browser has lately proven possession of its session's key (tokens/binding/marks.py).
+# `probe-told` keeps the probe of which the site was told, while others follow it.
+CookieKind = Literal["access", "refresh", "reauth", "probe", "probe-told", "bound", "unproven"]
 
 
 class Conf:
@@ -37,6 +40,7 @@ class Conf:
 
     @cached_property
     def access_lifetime(self) -> float:
+        """How long an access token lives."""
         return _setting("TOKENS_ACCESS_LIFETIME", 15 * 60)
 
     @cached_property
@@ -77,6 +81,11 @@ class Conf:
         """
         prefix = _setting("TOKENS_COOKIE_PREFIX", "").rstrip("-")
         return ("__Host-" if self.cookie_secure else "") + (f"{prefix}-" if prefix else "")
+
+    @cached_property
+    def cookie_names(self) -> dict[CookieKind, str]:
+        """The full name of each cookie, such as `__Host-access`."""
+        return {kind: self.cookie_start + kind for kind in get_args(CookieKind)}
 
     @cached_property
     def revocation_lag(self) -> float:

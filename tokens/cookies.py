@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
-from .conf import conf
-
-# `bound` says that the browser has lately proven possession of its session's key (tokens/binding/marks.py).
-# `probe-told` keeps the probe of which the site was told, while others follow it.
-Kind = Literal["access", "refresh", "reauth", "probe", "probe-told", "bound", "unproven"]
+from .conf import CookieKind, conf
 
 
-def name_of(kind: Kind) -> str:
+def name_of(kind: CookieKind) -> str:
     """Return the full name of a cookie, such as `__Host-access`."""
-    return conf.cookie_start + kind
-
-
-def read(request: HttpRequest, name: str) -> str | None:
-    """Return the value of the cookie `name`; None unless the header holds exactly one by exactly its name."""
-    return read_all(request).get(name)
+    return conf.cookie_names[kind]
 
 
 def read_all(request: HttpRequest) -> dict[str, str | None]:
@@ -40,56 +30,30 @@ def read_all(request: HttpRequest) -> dict[str, str | None]:
     return found
 
 
-def write(response: HttpResponseBase, *, access: str, refresh: str | None, max_age: int | None) -> None:
+def write_tokens(response: HttpResponseBase, *, access: str, refresh: str | None, max_age: int | None) -> None:
     """Set the access cookie, and the refresh cookie if there is a new one.
 
     `max_age` (seconds) makes the refresh cookie outlive the browser. The access cookie never does: a browser that was
     closed comes back with its refresh cookie.
     """
-    _set(response, "access", access)
+    write(response, "access", access)
     if refresh is not None:
-        _set(response, "refresh", refresh, max_age=max_age)
+        write(response, "refresh", refresh, max_age)
 
 
-def delete(response: HttpResponseBase) -> None:
-    """Delete the cookies of a session."""
-    _unset(response, "access")
-    _unset(response, "refresh")
-    _unset(response, "reauth")
-
-
-def write_reauth(response: HttpResponseBase, value: str, max_age: timedelta) -> None:
-    _set(response, "reauth", value, max_age=int(max_age.total_seconds()))
-
-
-def write_probe(response: HttpResponseBase, kind: Kind, value: str, max_age: int) -> None:
+def write(response: HttpResponseBase, kind: CookieKind, value: str, max_age: int | None = None) -> None:
+    """Set a cookie, for `max_age` seconds or until the browser is closed."""
     _set(response, kind, value, max_age=max_age)
 
 
-def write_bound(response: HttpResponseBase, value: str, max_age: int) -> None:
-    _set(response, "bound", value, max_age=max_age)
-
-
-def delete_bound(response: HttpResponseBase) -> None:
-    _unset(response, "bound")
-
-
-def write_unproven(response: HttpResponseBase, max_age: int) -> None:
-    """Note that this browser was just made to prove the key of its session."""
-    _set(response, "unproven", "1", max_age=max_age)
-
-
-def delete_probe(response: HttpResponseBase, kind: Kind) -> None:
-    _unset(response, kind)
-
-
-def _unset(response: HttpResponseBase, kind: Kind) -> None:
-    """Delete a cookie with the attributes it was set with, as browsers demand."""
-    _set(response, kind, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
+def delete(response: HttpResponseBase, *kinds: CookieKind) -> None:
+    """Delete these cookies with the attributes they were set with, as browsers demand."""
+    for kind in kinds:
+        _set(response, kind, "", max_age=0, expires="Thu, 01 Jan 1970 00:00:00 GMT")
 
 
 def _set(
-    response: HttpResponseBase, kind: Kind, value: str, max_age: int | None = None, expires: str | None = None
+    response: HttpResponseBase, kind: CookieKind, value: str, max_age: int | None = None, expires: str | None = None
 ) -> None:
     response.set_cookie(
         name_of(kind),

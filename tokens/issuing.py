@@ -80,7 +80,7 @@ def write(outgoing: Outgoing, response: HttpResponseBase, *, within: float | Non
         outgoing = replace(outgoing, access=replace(outgoing.access, exp=exp))
     access, refresh = signed(outgoing)
     max_age = outgoing.refresh.exp - int(time()) if outgoing.refresh and outgoing.refresh.remember else None
-    cookies.write(response, access=access, refresh=refresh, max_age=max_age)
+    cookies.write_tokens(response, access=access, refresh=refresh, max_age=max_age)
 
 
 def reauth_value(row: RefreshToken) -> str:

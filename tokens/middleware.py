@@ -26,7 +26,7 @@ from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import escape_leading_slashes
 
 from . import auth, cookies, probe, users
-from .authentication import authenticate, needs_no_database
+from .authentication import Refusal, authenticate, needs_no_database
 from .binding import fallbacks
 from .binding.fallbacks import Fallback
 from .conf import conf
@@ -93,8 +93,8 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         return await sync_to_async(process_view)()
 
     def process_request(self, request: TokenRequest) -> HttpResponseBase | None:  # type: ignore[override]
-        request.tokens = RequestSession.from_cookies(request)
-        request.user = request.tokens.visitor = LazyVisitor(partial(_visitor, request))
+        request.tokens = tokens = RequestSession.from_cookies(request)
+        request.user = tokens.visitor = LazyVisitor(request)
         if hasattr(request, "session"):
             show_sign_in(request)
         # A weak reference: a request that refers to itself would have to wait for the garbage collector.
@@ -116,23 +116,26 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         if tokens.created or tokens.flushed or tokens.bearer:
             return None
         if getattr(view, "tokens_anonymous_only", False):
-            vars(tokens.visitor).update(_setupfunc=AnonymousUser, _wrapped=empty)
+            nobody = {"_request": None, "_tokens": RequestSession(), "_found": AnonymousUser(), "_wrapped": empty}
+            _own(tokens.visitor, "__dict__").update(nobody)
         elif request.method != "POST" or not getattr(view, "tokens_starts_or_ends_session", False):
-            tokens.asked = True
+            tokens.asked = tokens.judged = True
             try:
                 fresh = _needs_fresh(request)
-                tokens.guarded = fresh and _needs_proof(request, view)
+                if fresh:
+                    tokens.guarded = _needs_proof(request, view)
                 found = authenticate(request, fresh=fresh)
-                user: Visitor | None = found.user
-                if user is None:
+                if isinstance(found, Refusal):
                     if found.probe:
                         return probe.response(request, found.probe)
                     if isinstance(found.error, UnprovenToken) and (
                         answer := _fall_back(request, view, found.error.sid)
                     ):
                         return answer
-                    user = _take_over(request) or AnonymousUser()
-                _settle(tokens, user)
+                    taken_over = _django_sessions().resume(request) if conf.adopt_sessions else None
+                    _settle(tokens, taken_over or AnonymousUser())
+                else:
+                    _settle(tokens, found)
             except (RevocationListUnavailable, Error):
                 logger.exception("A request could not be authenticated.")
                 return _unavailable()
@@ -153,12 +156,13 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
         tokens: RequestSession | None = getattr(request, "tokens", None)
         if tokens is None:
             return response
+        tokens.answered = True
         written = False
         if _may_write(request):
             session = getattr(request, "session", None)
             if session is not None and session.modified:
                 _read_session(request, response)
-            if _may_be_owners(tokens) and response.status_code < 500:
+            if _can_still_prove(tokens) and response.status_code < 500:
                 return fallbacks.response(request, Fallback.REPEAT)
             written = auth.write_cookies(request, response)
             if conf.adopt_sessions:
@@ -178,19 +182,27 @@ def _may_write(request: TokenRequest) -> bool:
 
 
 class LazyVisitor(SimpleLazyObject):
-    """Django's, but that runs six functions of its own when a view asks for a name: longer than all else here."""
+    """`request.user`, of which any use makes the response depend on the cookies.
 
-    def __init__(self, find: Callable[[], Visitor]) -> None:
-        object.__setattr__(self, "_setupfunc", find)
-        object.__setattr__(self, "_wrapped", empty)
+    Django's own runs six functions when a view asks for a name: longer than all else here.
+    """
+
+    def __init__(self, request: TokenRequest) -> None:
+        state = _own(self, "__dict__")
+        state["_request"], state["_tokens"], state["_wrapped"] = request, request.tokens, empty
+
+    def _setupfunc(self) -> Visitor:
+        state = _own(self, "__dict__")
+        return state["_found"] if state["_request"] is None else _visitor(state["_request"])
 
     def __getattribute__(self, name: str) -> Any:
+        state = _own(self, "__dict__")
+        state["_tokens"].accessed = True
         if name[:1] == "_":
             return super().__getattribute__(name)
-        state = _own(self, "__dict__")
         user = state["_wrapped"]
         if user is empty:
-            user = state["_wrapped"] = state["_setupfunc"]()
+            user = state["_wrapped"] = LazyVisitor._setupfunc(self)
         return getattr(user, name)
 
 
@@ -235,8 +247,10 @@ def _visitor(request: TokenRequest) -> Visitor:
     """Return who is asking where nobody judges, and nothing is handed out: before the view, at a sign-in, on a 404."""
     tokens = request.tokens
     tokens.accessed = tokens.asked = True
+    tokens.judged = False
     try:
-        return authenticate(request, fresh=_needs_fresh(request), judge=False).user or AnonymousUser()
+        found = authenticate(request, fresh=_needs_fresh(request))
+        return AnonymousUser() if isinstance(found, Refusal) else found
     except (RevocationListUnavailable, Error):
         logger.exception("A request could not be authenticated.")
         return AnonymousUser()
@@ -258,7 +272,7 @@ def _fall_back(request: TokenRequest, view: View, sid: str) -> HttpResponseBase 
     return fallbacks.response(request, fallback)
 
 
-def _may_be_owners(tokens: RequestSession) -> bool:
+def _can_still_prove(tokens: RequestSession) -> bool:
     """Return whether a sign-out ended nothing for want of a mark that its browser may be able to get."""
     return tokens.flushed and tokens.unproven and not tokens.tried and not tokens.bearer
 
@@ -270,25 +284,14 @@ def _settle(tokens: RequestSession, user: Visitor) -> None:
     middleware has looked at it before, it stays the same object for the same person, with what was set on it.
     """
     state = _own(tokens.visitor, "__dict__")
-    tokens.visitor = None
-    state["_setupfunc"] = partial(_seen, tokens, user)
+    tokens.visitor = state["_request"] = None
+    state["_found"] = user  # for packages that have it looked up once more, as allauth.headless does
     seen = state["_wrapped"]
-    if seen is empty:
-        return
-    if seen.pk != user.pk:
+    if seen is empty or seen.pk != user.pk:
         state["_wrapped"] = user
     elif tokens.row:  # of which it may say less, or what was true a moment ago
         seen.__class__ = type(user)
         vars(seen).update(vars(user))
-
-
-def _seen(tokens: RequestSession, user: Visitor) -> Visitor:
-    tokens.accessed = True
-    return user
-
-
-def _take_over(request: TokenRequest) -> AbstractBaseUser | None:
-    return _django_sessions().resume(request) if conf.adopt_sessions else None
 
 
 def _django_sessions() -> ModuleType:

@@ -16,7 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import check_password as fits
 from django.db import router, transaction
 
-from . import users
+from .models import locks
 
 CHECKED = "_tokens_checked_hash"  # the attribute of a user that holds the hash being checked
 
@@ -60,7 +60,7 @@ def _save(user: AbstractBaseUser, checked: str, raw_password: str, *args: Any, *
     a wrong guess never holds it.
     """
     with transaction.atomic(using=router.db_for_write(type(user), instance=user)):
-        stored = users.lock_for_update(user.pk)
+        stored = locks.lock_for_update(user.pk)
         if stored is not None and stored.password == checked:
             type(user).save(user, *args, **kwargs)
         elif stored is not None and fits(raw_password, stored.password):

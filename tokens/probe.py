@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import escape_leading_slashes
 
 from . import cookies
+from .conf import CookieKind
 
 LIFETIME = 60  # seconds that a browser has to come back; a slower one is probed once more
 SALT = "tokens.probe"
@@ -39,9 +40,9 @@ def read(value: str) -> Probe | None:
         return None
 
 
-def write(response: HttpResponseBase, kind: cookies.Kind, probe: Probe) -> None:
+def write(response: HttpResponseBase, kind: CookieKind, probe: Probe) -> None:
     """Set this cookie, which a browser has LIFETIME to come back with."""
-    cookies.write_probe(response, kind, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
+    cookies.write(response, kind, signing.dumps(astuple(probe), salt=SALT), LIFETIME)
 
 
 def response(request: HttpRequest, probe: Probe) -> HttpResponseBase:

@@ -14,9 +14,11 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db import router
 from django.utils.module_loading import import_string
 
+from .conf import conf
 from .models import RefreshToken
 
 SESSION_COOKIE = ("SESSION_COOKIE_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "SESSION_COOKIE_SAMESITE")
+LISTS_OF_SESSIONS = ("allauth.usersessions", "qsessions", "user_sessions")
 
 
 def check_middleware(**_: object) -> list[CheckMessage]:
@@ -55,14 +57,15 @@ def check_packages(**_: object) -> list[CheckMessage]:
                 id="tokens.W013",
             )
         )
-    if apps.is_installed("allauth.usersessions"):
-        found.append(
-            Warning(
-                "allauth.usersessions lists and ends Django's sessions, but nobody is signed in by those here.",
-                hint="Remove it from INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
-                id="tokens.W014",
-            )
+    found += [
+        Warning(
+            f"{name} lists and ends Django's sessions, but nobody is signed in by those here.",
+            hint="Remove it from INSTALLED_APPS, and list RefreshToken.objects.for_user(user).live() instead.",
+            id="tokens.W014",
         )
+        for name in LISTS_OF_SESSIONS
+        if apps.is_installed(name)
+    ]
     return found
 
 
@@ -97,6 +100,21 @@ def check_session_cookie(**_: object) -> list[CheckMessage]:
     ]
 
 
+def check_session_age(**_: object) -> list[CheckMessage]:
+    """Return W015 if whoever is active would be signed out in the middle of what they do."""
+    if not settings.SESSION_SAVE_EVERY_REQUEST or conf.absolute_lifetime <= settings.SESSION_COOKIE_AGE:
+        return []
+    if not settings.is_overridden("SESSION_COOKIE_AGE"):  # type: ignore[misc]
+        return []
+    return [
+        Warning(
+            "SESSION_SAVE_EVERY_REQUEST doesn't keep anybody signed in: SESSION_COOKIE_AGE counts from the sign-in.",
+            hint="Sign out who is idle by TOKENS_IDLE_LIFETIME, and remove SESSION_COOKIE_AGE.",
+            id="tokens.W015",
+        )
+    ]
+
+
 def check_channels(**_: object) -> list[CheckMessage]:
     """Return W011 if the module of ASGI_APPLICATION uses the authentication of Channels, which knows no tokens.
 
@@ -119,9 +137,9 @@ def check_channels(**_: object) -> list[CheckMessage]:
 
 def check_apps(**_: object) -> list[CheckMessage]:
     """Return W012 if Django has connected `update_last_login` again, after `TokensConfig.ready()` took it out."""
-    labels = [config.label for config in apps.get_app_configs()]
+    order = [config.label for config in apps.get_app_configs() if config.label in ("tokens", "auth")]
     stamped = any(field.name == "last_login" for field in get_user_model()._meta.concrete_fields)
-    if not stamped or "auth" not in labels[labels.index("tokens") :]:
+    if not stamped or order != ["tokens", "auth"]:
         return []
     return [
         Warning(

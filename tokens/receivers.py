@@ -14,7 +14,7 @@ from django.db import router, transaction
 from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken, SignInHeld
-from .models import RefreshToken
+from .models import RefreshToken, locks
 from .models.choices import Reason
 from .models.old_sessions import OldSessions
 from .revocation import get_revocation_list
@@ -28,7 +28,9 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
             f"login() needs a request that has passed {__package__}.middleware.TokenMiddleware. "
             f"In tests, use {__package__}.testing.Client."
         )
-    owners = {claims.sub for claims in request.tokens.presented_claims()} | {request.session.get(OWNER, str(user.pk))}
+    owners = {request.session.get(OWNER, str(user.pk))}
+    if not request.tokens.flushed:  # after a `logout()` in this request the session holds nothing of theirs
+        owners |= {claims.sub for claims in request.tokens.presented_claims()}
     stored = {key: request.session.pop(key, "") for key in SIGN_IN_KEYS}
     try:
         user.last_login = auth.start(request, user, stored[BACKEND_SESSION_KEY]).created_at
@@ -69,7 +71,7 @@ def user_saved(
         return
     rows = RefreshToken.objects.for_user(instance)
     with transaction.atomic(using=router.db_for_write(RefreshToken), savepoint=False):
-        user = users.lock_for_update(instance.pk)
+        user = locks.lock_for_update(instance.pk)
         paths = ["", *settings.AUTHENTICATION_BACKENDS]
         admitting = [path for path in paths if user is not None and users.admitted(user, path)]
         if user is None or not user.is_active:

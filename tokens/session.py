@@ -46,54 +46,63 @@ class RequestSession:
     A view sets `remember` ("keep me signed in"), `method`, `amr` and `acr` before `login()`.
     """
 
+    # What came along.
     access: str | None = None
     refresh: str | None = None
-    probe: Probe | None = None
-    reauth: str | None = None
     bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
+    reauth: str | None = None
+    mark: str | None = None  # what says that the browser has lately proven the key of its session
+    tried = False  # whether it was just made to prove it
+    probe: Probe | None = None
+    told: Probe | None = None  # the probe that came along of which the site was told
+
+    # What a view says before `login()`.
     remember: bool | None = None  # None: what Django's session says (`set_expiry()`, SESSION_EXPIRE_AT_BROWSER_CLOSE)
     method: str = RefreshToken.Method.OTHER
     amr: tuple[str, ...] = ()  # how the user has shown who they are, in the words of RFC 8176
     acr: str = ""
-    held: Any = None  # the user whose sign-in a receiver of `session_starting` has held
-    claims: AccessClaims | None = None
-    row: RefreshToken | None = None  # if it was read
-    ended: str | None = None  # why the session that came along has ended: a `Reason`
-    unproven = False  # whether its browser could not show that it is the one on the device the session is bound to
-    mark: str | None = None  # what says that the browser has lately proven the key of its session
-    tried = False  # whether it was just made to prove it
-    guarded = False  # whether the view guards the account: a bound session must have proven its key just now
-    told: Probe | None = None  # the probe that came along of which the site was told
-    telling: Probe | None = None  # that of this request
-    judged = False  # whether its tokens were judged, so that its probes are over
+
+    # Who is asking.
     visitor: Any = None  # the lazy `request.user`, until the view is known and with it who that is
     asked = False  # whether anybody has asked yet who it is
+    judged = False  # whether its tokens are judged, so that others may be handed out, and its probes are over
+    guarded = False  # whether the view guards the account: a bound session must have proven its key just now
+    claims: AccessClaims | None = None
+    row: RefreshToken | None = None  # if it was read
     marked_until: int | None = None  # when the mark beside the refresh token is over; None if its row needs none
+    ended: str | None = None  # why the session that came along has ended: a `Reason`
+    unproven = False  # whether its browser could not show that it is the one on the device the session is bound to
+    adopted: SessionBase | None = None  # the Django session that it was taken over from
+
+    # What happens, and goes back.
     accessed = False  # whether the response depends on the cookies
     created = False  # whether this request opened it
     flushed = False  # whether this request ended it
     session_flushed = False  # whether it emptied Django's session, which there ends the sign-in
     reauthenticated = False  # whether the user has shown in this request who they are, at a sign-in too
-    adopted: SessionBase | None = None  # the Django session that it was taken over from
+    held: Any = None  # the user whose sign-in a receiver of `session_starting` has held
+    telling: Probe | None = None  # the probe of this request of which the site is told
+    answered = False  # whether the response is on its way, or there will be none, as for a socket
     outgoing: Outgoing | None = None
 
     @classmethod
     def from_cookies(cls, request: HttpRequest) -> RequestSession:
         """Return what the cookies of `request` brought."""
-        session, found, (kept, passing) = cls(), cookies.read_all(request), _names(conf.cookie_start)
-        session.access, session.refresh, session.reauth, session.mark = map(found.get, kept)
-        if not found.keys().isdisjoint(passing):
-            tried, probed, told = map(found.get, passing)
-            session.tried = tried is not None
-            session.probe = probe.read(probed) if probed else None
-            session.told = probe.read(told) if told else None
+        session, found, names = cls(), cookies.read_all(request), conf.cookie_names
+        session.access, session.refresh = found.get(names["access"]), found.get(names["refresh"])
+        session.reauth, session.mark = found.get(names["reauth"]), found.get(names["bound"])
+        session.tried = found.get(names["unproven"]) is not None
+        if probed := found.get(names["probe"]):
+            session.probe = probe.read(probed)
+        if told := found.get(names["probe-told"]):
+            session.told = probe.read(told)
         return session
 
     @classmethod
     def from_header(cls, access: str | None = None, refresh: str | None = None) -> RequestSession:
         """Return what a client without a jar brought in its Authorization header (RFC 6750)."""
         session = cls()
-        session.access, session.refresh, session.bearer = access, refresh, True
+        session.access, session.refresh, session.bearer, session.judged = access, refresh, True, True
         return session
 
     @property
@@ -161,17 +170,10 @@ class RequestSession:
         self.outgoing = Outgoing(access, refresh, monotonic(), confirms)
 
 
-@cache
-def _names(start: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the cookies of a session, and of those that are gone after a few requests."""
-    kept, passing = ("access", "refresh", "reauth", "bound"), ("unproven", "probe", "probe-told")
-    return tuple(start + kind for kind in kept), tuple(start + kind for kind in passing)
-
-
 def show_sign_in(request: TokenRequest) -> None:
     """Have Django's session of `request` show the three keys of a sign-in, which it does not store.
 
-    Its `flush()` ends the sign-in.
+    Its `flush()` ends the sign-in, and what it holds of somebody is gone once their sign-in has ended, as there.
     """
     session: Any = request.session
     store: type[SessionBase] = session.__class__  # that of what Channels' lazy session wraps
@@ -201,6 +203,11 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
 
         has_key = __contains__
 
+        def is_empty(self) -> bool:
+            """Return False for whoever is signed in, as Django does; at the end, whether there is nothing to store."""
+            answered = self.tokens is None or self.tokens.answered
+            return super().is_empty() and (answered or self._shown(SESSION_KEY) is None)
+
         def flush(self) -> None:
             super().flush()
             if self.tokens:
@@ -213,6 +220,26 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
 
         async def ahas_key(self, key: str) -> bool:
             return await self.aget(key) is not None or await super().ahas_key(key)
+
+        def _get_session(self, no_load: bool = False) -> dict[str, Any]:
+            session: dict[str, Any] = super()._get_session(no_load)
+            if self._is_left_over(session):
+                super().flush()
+                session = self._session_cache
+            return session
+
+        async def _aget_session(self, no_load: bool = False) -> dict[str, Any]:
+            session: dict[str, Any] = await super()._aget_session(no_load)
+            if self._is_left_over(session):
+                await super().aflush()
+                session = self._session_cache
+            return session
+
+        _session = property(_get_session)
+
+        def _is_left_over(self, session: dict[str, Any]) -> bool:
+            tokens = self.tokens
+            return bool(tokens and tokens.ended and tokens.claims is None and session.get(OWNER))
 
         def _shown(self, key: str) -> str | None:
             return self.tokens.shown(key) if key in SIGN_IN_KEYS and self.tokens else None

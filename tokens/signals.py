@@ -6,6 +6,7 @@ SignInHeld prevents it, however the user signs in.
 `session_ended(request, row)`: `logout()`, a new sign-in in the same browser, or an administrator: see `row.reason`.
 `sessions_revoked(user, reason, count)`: a change of the user ended sessions.
 These two are sent inside the transaction: what a receiver writes commits with the end, and one that raises undoes it.
+`all_ending(user)`: `endsessions` is about to end every session of this user, or of everybody (None).
 `probe_sent(request, row, at)`: a stale token was used for the first time; `at`, a datetime, names this time.
 `probe_answered(request, sid, at)`: the same browser had something newer; that request was only late.
 `reuse_found(request, row, count)`: a refresh token was used that something newer had replaced. Sent once, however many
@@ -27,6 +28,7 @@ session_starting = Signal()
 session_started = Signal()
 session_ended = Signal()
 sessions_revoked = Signal()
+all_ending = Signal()
 reuse_found = Signal()
 device_unproven = Signal()
 probe_sent = Signal()

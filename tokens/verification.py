@@ -27,8 +27,8 @@ class VerifiedAccess(NamedTuple):
 
 
 def verify_access(token: str) -> AccessClaims:
-    """Return the claims of an authentic access token; see `verify`."""
-    return verify(token).claims
+    """Return the claims of an authentic access token, even of one that has expired. Raises InvalidToken."""
+    return _verify(token, conf.key_ring, conf.access_lifetime).claims
 
 
 def verify_current(token: str) -> VerifiedAccess:
@@ -41,17 +41,12 @@ def verify_current(token: str) -> VerifiedAccess:
     return verified
 
 
-def verify(token: str) -> VerifiedAccess:
-    """Return what an authentic access token says. A signature is checked once for each token and process.
-
-    Whether the token has expired is another question, asked at each use. Raises InvalidToken, which is not remembered.
-    """
-    return _verify(token, conf.key_ring, conf.access_lifetime)
-
-
 @lru_cache(maxsize=4096)
 def _verify(token: str, ring: KeyRing, lifetime: float) -> VerifiedAccess:
-    """The ring is part of the key: what was signed with a key that is gone is not remembered."""
+    """Return what an authentic access token says; its signature is checked once in each process.
+
+    The ring is part of the key: what was signed with a key that is gone is not remembered, nor is an InvalidToken.
+    """
     started = perf_counter()
     claims = jwt.read_access(token, ring=ring, issuer=conf.issuer, audience=conf.audience)
     users.key_of(claims.sub)

@@ -16,7 +16,7 @@ _SENTENCES = {
     "deletion": _("We cancelled the deletion of your account."),
     "email_change": _("We cancelled a pending change of your email address."),
     "factor_removal": _("We cancelled the removal of your second step."),
-    "factors": _("We removed the second steps, recovery codes and trusted browsers that were added since."),
+    "factors": _("We removed the second steps, recovery codes and trusted browsers that were added recently."),
     "providers": _("We removed the accounts elsewhere that could sign in to yours. You can add them again."),
     "username": _("You have your previous user name back."),
 }

@@ -46,7 +46,7 @@ def _links_go(users: QuerySet[User]) -> str:
 def _factors_go(users: QuerySet[User]) -> str:
     return _(
         "We'll email them at once and every day. If nobody cancels it, we'll remove their second step in three days "
-        "and sign them out everywhere. Be sure that it's them who asked."
+        "and sign them out everywhere. Make sure that it's really them who asked."
     )
 
 

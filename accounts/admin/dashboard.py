@@ -4,7 +4,7 @@ Days are those of the site's time zone, the last of them today; what is counted 
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AnonymousUser
@@ -15,6 +15,7 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin.filters import midnight
 from accounts.charts import Bar, bars
 from accounts.models import SecurityEvent, User
 
@@ -74,7 +75,7 @@ class Figure:
     @property
     def url(self) -> str:
         """Return the URL of the admin's list of the whole week."""
-        return self.source.url(gte=_midnight(self.days[0].date).isoformat())
+        return self.source.url(gte=midnight(self.days[0].date).isoformat())
 
     @property
     def today(self) -> Day:
@@ -117,7 +118,7 @@ def for_user(user: User | AnonymousUser) -> Week:
 def _day(source: Source, day: date, counts: dict[tuple[str, date], int]) -> Day:
     """Return the count of a day, with the URL of its events."""
     next_day = day + timedelta(days=1)
-    url = source.url(gte=_midnight(day).isoformat(), lt=_midnight(next_day).isoformat())  # A range can use the index.
+    url = source.url(gte=midnight(day).isoformat(), lt=midnight(next_day).isoformat())  # A range can use the index.
     return Day(day, counts.get((source.kind, day), 0), url)
 
 
@@ -130,7 +131,7 @@ def _counts(days: list[date]) -> dict[tuple[str, date], int]:
     days_of_kinds = [(source.kind, day) for source in SOURCES for day in days]
     counts = [
         SecurityEvent.objects.filter(
-            kind=kind, created_at__gte=_midnight(day), created_at__lt=_midnight(day + timedelta(days=1))
+            kind=kind, created_at__gte=midnight(day), created_at__lt=midnight(day + timedelta(days=1))
         )
         .order_by()
         .values(index=Value(index, IntegerField()))
@@ -138,7 +139,3 @@ def _counts(days: list[date]) -> dict[tuple[str, date], int]:
         for index, (kind, day) in enumerate(days_of_kinds)
     ]
     return {days_of_kinds[row["index"]]: row["number"] for row in counts[0].union(*counts[1:], all=True).order_by()}
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

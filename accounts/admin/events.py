@@ -15,9 +15,9 @@ from accounts.account.sessions import how_opened
 from accounts.admin import csv_export
 from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.filters import ActorFilter, DateRangeFilter, EventKindFilter
-from accounts.admin.mixins import ReadOnlyMixin, UserSearchMixin
+from accounts.admin.mixins import UserSearchMixin
 from accounts.models import OutgoingMail, SecurityEvent
-from tokens.admin import OfferedLookups
+from tokens.admin import OfferedLookups, ReadOnlyMixin
 
 
 @admin.register(SecurityEvent)

@@ -137,9 +137,9 @@ class DateRangeFilter(admin.ListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Events) -> Events:
         if since := self._day("since"):
-            queryset = queryset.filter(created_at__gte=_midnight(since))
+            queryset = queryset.filter(created_at__gte=midnight(since))
         if until := self._day("until"):
-            queryset = queryset.filter(created_at__lt=_midnight(until + timedelta(days=1)))
+            queryset = queryset.filter(created_at__lt=midnight(until + timedelta(days=1)))
         return queryset
 
     def _day(self, name: str) -> date | None:
@@ -153,5 +153,6 @@ class DateRangeFilter(admin.ListFilter):
         raise IncorrectLookupParameters
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """Return when `day` begins in the site's time zone."""
     return timezone.make_aware(datetime.combine(day, time.min))

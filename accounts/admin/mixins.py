@@ -35,19 +35,6 @@ OWN_PERMISSIONS = {
 MAX_SELECTED = 1_000  # rows for one action; for more there are commands, which work in batches with short locks
 
 
-class ReadOnlyMixin(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
-    """Show rows that are never added, changed or deleted here."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
 class CheckedSelectionMixin(ConfirmationMixin):
     """Validate the selection before an action runs: Django answers malformed keys with a 500."""
 

@@ -16,9 +16,9 @@ from accounts.account.user_agents import describe
 from accounts.admin.changelist import LargeTableAdmin
 from accounts.admin.confirmation import confirmed
 from accounts.admin.filters import AgeFilter, BrowserFilter, StateFilter
-from accounts.admin.mixins import CheckedSelectionMixin, ReadOnlyMixin, UserSearchMixin
+from accounts.admin.mixins import CheckedSelectionMixin, UserSearchMixin
 from accounts.admin.permissions import can_manage, staff_q
-from tokens.admin import MethodFilter, ReasonFilter, RefreshTokenAdmin
+from tokens.admin import MethodFilter, ReadOnlyMixin, ReasonFilter, RefreshTokenAdmin
 from tokens.models import RefreshToken, RefreshTokenQuerySet, is_live
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import wraps
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
@@ -19,10 +18,10 @@ from accounts.types import Request
 from tokens import bearer
 from tokens.core.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
 from tokens.decorators import anonymous_only
+from tokens.middleware import OUTAGES
 
 View = Callable[..., HttpResponse]
 MAX_BODY = 16 * 1024  # bytes
-OUTAGES = (OperationalError, InterfaceError, InternalError)  # The server is down, read-only or full: no bug of ours.
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can contain it, but databases and hashers fail on it.
 
 

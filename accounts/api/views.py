@@ -1,4 +1,4 @@
-"""Serve the endpoints. An API client that signs in has a session like any other."""
+"""Define what the API does at each URL (urls.py). A client that signs in has a session like any other."""
 
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from accounts.api.endpoint import (
     access_token_required,
     app_required,
     body,
-    endpoint,
     live_session_required,
     staff_required,
 )
@@ -34,10 +33,10 @@ Reason = RefreshToken.Reason
 
 
 @sensitive_variables()
-def _login(request: Request) -> HttpResponse:
+def login(request: Request) -> HttpResponse:
     """Sign in, and return a pair of tokens."""
+    username, password = body(request, "username", "password")  # takes as long as the client likes, so it comes first
     throttle.enter(request, throttle.SIGN_IN)
-    username, password = body(request, "username", "password")
     account = throttle.account_key(username)
     throttle.hit(request, throttle.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)
@@ -92,7 +91,7 @@ def _second_factor_required(request: Request, user: User) -> Problem:
 
 
 @sensitive_variables()
-def _second_factor(request: Request) -> HttpResponse:
+def second_factor(request: Request) -> HttpResponse:
     """Complete a sign-in by a code, and return a pair of tokens. What cannot be a code costs no try."""
     secret, code = body(request, "attempt", "code")
     attempt = attempts.find(secret, is_app=True)
@@ -126,19 +125,19 @@ def _attempt_over() -> Problem:
     )
 
 
-def _refresh(request: Request) -> HttpResponse:
+def refresh(request: Request) -> HttpResponse:
     """Return a new pair of tokens for a refresh token."""
     return _pair(bearer.refresh(request))
 
 
-def _logout(request: Request) -> HttpResponse:
+def logout(request: Request) -> HttpResponse:
     """End the session of the request's token."""
     bearer.end(request)
     return HttpResponse(status=204)
 
 
 @app_required
-def _logout_everywhere(request: Request) -> HttpResponse:
+def logout_everywhere(request: Request) -> HttpResponse:
     """End all of the user's sessions."""
     with transaction.atomic():
         ended = RefreshToken.objects.revoke_for([request.user], Reason.ENDED)
@@ -148,7 +147,7 @@ def _logout_everywhere(request: Request) -> HttpResponse:
 
 
 @access_token_required
-def _me(request: Request) -> HttpResponse:
+def me(request: Request) -> HttpResponse:
     """Return the user."""
     user = request.user
     return JsonResponse(
@@ -164,14 +163,14 @@ def _me(request: Request) -> HttpResponse:
 
 
 @live_session_required
-def _sessions(request: Request) -> HttpResponse:
+def list_sessions(request: Request) -> HttpResponse:
     """List the user's live sessions."""
     live = sessions.live(request.user, current_id=request.tokens.session_id)
     return JsonResponse({"sessions": [_session(session) for session in live]})
 
 
 @app_required
-def _end_session(request: Request, pk: UUID) -> HttpResponse:
+def end_session(request: Request, pk: UUID) -> HttpResponse:
     """End one of the user's sessions."""
     row = RefreshToken.objects.for_user(request.user).filter(pk=pk).first()
     if row is None:
@@ -181,19 +180,19 @@ def _end_session(request: Request, pk: UUID) -> HttpResponse:
 
 
 @staff_required
-def _dashboard(request: Request) -> HttpResponse:
+def dashboard(request: Request) -> HttpResponse:
     """Return figures for the staff."""
     return JsonResponse(
         {"users": User.objects.count(), "live_sessions": RefreshToken.objects.on_primary().live().count()}
     )
 
 
-def _public(request: Request) -> HttpResponse:
+def public(request: Request) -> HttpResponse:
     """Return what anybody may read."""
     return JsonResponse({"name": settings.SITE_NAME, "message": "Anyone can read this."})
 
 
-def _not_found(request: Request, **kwargs: object) -> HttpResponse:
+def not_found(request: Request, **kwargs: object) -> HttpResponse:
     """Refuse a URL that does not exist."""
     raise Problem(404, "not_found")
 
@@ -223,16 +222,3 @@ def _session(session: sessions.Session) -> dict[str, object]:
         "expires_at": row.expires_at.isoformat(),
         "current": session.is_current,
     }
-
-
-login = endpoint(post=_login)
-second_factor = endpoint(post=_second_factor)
-refresh = endpoint(post=_refresh)
-logout = endpoint(post=_logout)
-logout_everywhere = endpoint(post=_logout_everywhere)
-me = endpoint(get=_me)
-sessions_ = endpoint(get=_sessions)
-session = endpoint(delete=_end_session)
-dashboard = endpoint(get=_dashboard)
-public = endpoint(get=_public)
-not_found = endpoint(get=_not_found, post=_not_found, put=_not_found, patch=_not_found, delete=_not_found)

@@ -4,25 +4,15 @@ They are derived whenever they are needed, each with a salt of its own, so that 
 """
 
 import json
-from collections.abc import Callable
-from typing import TypeVar
 
-from django.conf import settings
-from django.db.models import Model
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 from django.utils.http import urlsafe_base64_encode
 
+from accounts.mails.links import Secret
 from accounts.models import EmailVerification
 
 CODE_DIGITS = 6
 _SALT = "accounts.email.tokens"
-
-Secret = str | bytes
-Row = TypeVar("Row", bound=Model)
-
-
-class InvalidLink(Exception):
-    """Report that a link or a code has no effect: it is wrong, used, expired, tried too often or outdated."""
 
 
 def link_token(verification: EmailVerification, secret: Secret | None = None) -> str:
@@ -53,15 +43,6 @@ def stamp(verification: EmailVerification, secret: Secret | None = None) -> str:
     nothing.
     """
     return urlsafe_base64_encode(_digest("stamp", _bound_parts(verification), secret))
-
-
-def matches(made: Callable[[Row, Secret], str], row: Row, given: str) -> bool:
-    """Return whether `given` is what `made` derives from `row`.
-
-    Both SECRET_KEY and SECRET_KEY_FALLBACKS are tried.
-    """
-    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(constant_time_compare(made(row, secret), given) for secret in secrets)
 
 
 def _bound_parts(verification: EmailVerification) -> list[str]:

@@ -17,12 +17,12 @@ from django.utils import timezone
 
 from accounts.account import recovery
 from accounts.email.ownership import claim, find_owner
-from accounts.email.tokens import InvalidLink as InvalidLink
-from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.email.tokens import code, link_token, stamp, undo_token
 from accounts.factors import removal
 from accounts.mails import alerts, outbox
+from accounts.mails.links import InvalidLink, find, lock, matches
 from accounts.models import EmailVerification, SecurityEvent, User
-from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, EmailVerificationQuerySet
+from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME
 from accounts.security import throttle
 
 Kind = SecurityEvent.Kind
@@ -86,7 +86,7 @@ def correct(request: HttpRequest, email: str, chosen: User | None = None) -> Non
     With `chosen` it gets the password of that user. Raise InvalidLink if it was confirmed, or used, this very moment.
     """
     with transaction.atomic():
-        _, user = _locked(EmailVerification.objects.pending(), UUID(_from_session(request)[0]))
+        _, user = lock(EmailVerification.objects.pending(), UUID(_from_session(request)[0]))
         if user.last_login or user.email_verified_at:
             raise InvalidLink
         user.email = email
@@ -133,8 +133,7 @@ def is_confirmed(request: HttpRequest) -> bool:
 
 def find_by_link(key: UUID, token: str) -> EmailVerification | None:
     """Return the verification that this link belongs to, even if it can't confirm it any more, or None."""
-    verification = _of_active_user(key)
-    return verification if verification and matches(link_token, verification, token) else None
+    return find(EmailVerification.objects.all(), key, link_token, token)
 
 
 def confirm_by_link(request: HttpRequest, key: UUID, token: str) -> EmailVerification:
@@ -154,8 +153,7 @@ def confirm_by_code(request: HttpRequest, given: str) -> EmailVerification:
 
 def find_change(key: UUID, token: str) -> EmailVerification | None:
     """Return the change of an email that this link belongs to, even if it can't undo it any more, or None."""
-    verification = _of_active_user(key)
-    return verification if verification and matches(undo_token, verification, token) else None
+    return find(EmailVerification.objects.all(), key, undo_token, token)
 
 
 def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
@@ -166,17 +164,19 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     Whoever changed it may know the password, so that no longer works, every session ends, and a link to a new one goes
     to the restored email. (An account without a usable password still has none afterwards, and gets no link.) Links to
     later changes are invalidated; links to earlier ones are not, or a thief who changes the email twice could keep the
-    first owner out. Other requests made since are withdrawn, second factors that were added since are removed, and the
-    previous user name is restored unless another account has it by now.
+    first owner out. Other requests made since are withdrawn, second factors that were added since or shortly before are
+    removed, and the previous user name is restored unless another account has it by now. The other email hears of it.
     """
     throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
     closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():
-        verification, user = _locked(EmailVerification.objects.changes(), key)
+        verification, user = lock(EmailVerification.objects.changes(), key)
         if not matches(undo_token, verification, token):
             raise InvalidLink
         first = _undo_since(verification)
+        # Whoever has the email of until now may be the owner, or a thief, who is not told from where it was undone.
+        outbox.enqueue("email_restored", user)
         claim(user, verification.previous_email)
         if user.can_reset_password:  # either ends the sessions
             user.copy_password(closed)
@@ -185,7 +185,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
         user.save(update_fields=["password"])
         SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
         withdrawn = recovery.withdraw_requests(request, user) + recovery.remove_other_providers(request, user)
-        if removal.remove_since(request, user, first.requested_at):
+        if removal.remove_recent(request, user, first.requested_at):
             withdrawn.append("factors")
         if _restore_username(request, user, first.previous_username):
             withdrawn.append("username")
@@ -213,7 +213,7 @@ def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
     """Confirm the verification if `opens` accepts it under the lock. Raise InvalidLink or EmailTaken."""
     with transaction.atomic():
-        verification, user = _locked(EmailVerification.objects.open(), key)
+        verification, user = lock(EmailVerification.objects.open(), key)
         if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(user):
             raise InvalidLink
         claim(user, verification.email)
@@ -233,24 +233,6 @@ def _send_link(request: HttpRequest, verification: EmailVerification) -> None:
         asked=str(verification.pk),
         stamp=stamp(verification),
     )
-
-
-def _of_active_user(key: UUID) -> EmailVerification | None:
-    return EmailVerification.objects.filter(pk=key, user__is_active=True).select_related("user").first()
-
-
-def _locked(verifications: EmailVerificationQuerySet, key: UUID) -> tuple[EmailVerification, User]:
-    """Return the verification with its user, locked and as stored in the table. Raise InvalidLink.
-
-    On SQLite the transaction itself is the lock: it began as one that writes.
-    """
-    owners = User.objects.filter(pk__in=EmailVerification.objects.filter(pk=key).values("user_id"), is_active=True)
-    user = owners.select_for_update().first()
-    verification = verifications.filter(pk=key).first()
-    if user is None or verification is None:
-        raise InvalidLink
-    verification.user = user
-    return verification, user
 
 
 def _record_and_notify(request: HttpRequest, verification: EmailVerification, user: User) -> None:

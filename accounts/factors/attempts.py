@@ -12,6 +12,7 @@ from django.http import HttpResponseBase
 from accounts.factors import policy
 from accounts.models import User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt, digest
+from accounts.security import cookies
 from accounts.types import Request
 from tokens import bearer
 
@@ -63,7 +64,7 @@ def complete(request: Request, attempt: Attempt, *amr: str, acr: str = "") -> bo
     return True
 
 
-def complete_in_app(request: Request, attempt: Attempt, *amr: str, acr: str = "") -> bearer.Pair | None:
+def complete_in_app(request: Request, attempt: Attempt, *amr: str) -> bearer.Pair | None:
     """Sign in the user of `attempt` like `complete`, and return the tokens; None if it was not open any more.
 
     Raise RevokedToken.
@@ -71,7 +72,7 @@ def complete_in_app(request: Request, attempt: Attempt, *amr: str, acr: str = ""
     if not Attempt.objects.filter(pk=attempt.pk).spend():
         return None
     attempt.user.backend = attempt.backend  # type: ignore[attr-defined]  # as authenticate() has said
-    return bearer.start(request, attempt.user, _shown(attempt, amr), acr)
+    return bearer.start(request, attempt.user, _shown(attempt, amr))
 
 
 def forget(request: Request) -> None:
@@ -82,19 +83,12 @@ def forget(request: Request) -> None:
 
 def set_cookie(response: HttpResponseBase, secret: str) -> None:
     """Give the browser the secret of its attempt."""
-    response.set_cookie(
-        settings.ATTEMPT_COOKIE_NAME,
-        secret,
-        max_age=int(ATTEMPT_LIFETIME.total_seconds()),
-        secure=settings.COOKIES_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookies.write(response, settings.ATTEMPT_COOKIE_NAME, secret, ATTEMPT_LIFETIME)
 
 
 def delete_cookie(response: HttpResponseBase) -> None:
     """Take the secret away again."""
-    response.delete_cookie(settings.ATTEMPT_COOKIE_NAME, samesite="Lax")
+    cookies.delete(response, settings.ATTEMPT_COOKIE_NAME)
 
 
 def _shown(attempt: Attempt, amr: tuple[str, ...]) -> tuple[str, ...]:

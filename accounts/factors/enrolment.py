@@ -6,10 +6,10 @@ from django.utils import timezone
 from accounts.factors import policy, recovery_codes, removal, totp
 from accounts.mails import alerts
 from accounts.models import SecurityEvent, User
-from accounts.models.factors import Authenticator, Passkey, TrustedBrowser
+from accounts.models.factors import Authenticator, FactorSettings, Passkey, TrustedBrowser
 from accounts.types import Request
 from tokens import users
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 
 Kind = SecurityEvent.Kind
 
@@ -24,7 +24,7 @@ def add_authenticator(request: Request, secret: str, counter: int) -> bool:
         first = not policy.has_factor(request.user)
         values = {"secret": totp.encrypt(secret), "last_counter": counter, "last_used_at": None}
         Authenticator.objects.update_or_create(user=request.user, defaults={**values, "confirmed_at": timezone.now()})
-        added(request, Kind.AUTHENTICATOR_ADDED, "otp", first=first)
+        after_adding(request, Kind.AUTHENTICATOR_ADDED, "otp", first=first)
     return first
 
 
@@ -34,13 +34,13 @@ def remove_authenticator(request: Request) -> bool:
         lock(request)
         if not Authenticator.objects.filter(user=request.user).delete()[0]:
             return False
-        removed(request, Kind.AUTHENTICATOR_REMOVED)
+        after_removing(request, Kind.AUTHENTICATOR_REMOVED)
     return True
 
 
 def lock(request: Request) -> None:
     """Lock the user, for whatever changes their factors. Raise UserVanished if this session has ended by then."""
-    users.lock_for_update(request.user.pk)
+    locks.lock_for_update(request.user.pk)
     if not RefreshToken.objects.is_live(str(request.tokens.session_id)):
         raise users.UserVanished("The session has ended.")
 
@@ -55,24 +55,23 @@ def renew_recovery_codes(request: Request) -> list[str]:
     return recovery_codes.renew(request.user, lock_and_tell)
 
 
-def added(
-    request: Request, kind: SecurityEvent.Kind, *amr: str, acr: str = "", first: bool, unasked: bool = False
-) -> None:
-    """Tell of a factor that was just added, in its transaction. With the first one all other sessions end.
+def after_adding(request: Request, kind: SecurityEvent.Kind, *amr: str, first: bool, unasked: bool = False) -> None:
+    """Do what follows from a new factor, in its transaction: with the first one all other sessions end.
 
     This one goes on: its user has confirmed their password, and shown the factor, unless the browser made it unasked.
     """
     if first:
         current = request.tokens.session_id
         RefreshToken.objects.revoke_for([request.user], RefreshToken.Reason.FACTORS, keeping=current)
+        FactorSettings.objects.update_or_create(user=request.user, defaults={"protected_since": timezone.now()})
     removal.drop(request, request.user)
     if not unasked:
-        request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR), acr)
+        request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR))
     tell(request, kind, unasked=unasked)
 
 
-def removed(request: Request, kind: SecurityEvent.Kind) -> None:
-    """Tell of a factor that was just removed, in its transaction. What is of no use without one goes with the last."""
+def after_removing(request: Request, kind: SecurityEvent.Kind) -> None:
+    """Do what follows from a removal, in its transaction: what is of no use without a factor goes with the last one."""
     if not policy.has_factor(request.user):
         removal.forget_rest(request.user)
         removal.drop(request, request.user)

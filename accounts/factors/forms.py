@@ -15,11 +15,8 @@ class CodeField(forms.CharField):
     """Ask for a code of an authenticator app, or for a recovery code."""
 
     def __init__(self, inputmode: str = "text", **kwargs: Any) -> None:
-        attrs = {
-            "autocomplete": "one-time-code",
-            "autofocus": True,
-            "inputmode": inputmode,
-        }  # A recovery code has letters.
+        # A recovery code has letters, so the keyboard is one for text unless the caller knows better.
+        attrs = {"autocomplete": "one-time-code", "autofocus": True, "inputmode": inputmode}
         super().__init__(max_length=100, widget=forms.TextInput(attrs=attrs), **kwargs)
 
     def clean(self, value: object) -> str:

@@ -1,16 +1,14 @@
 """Define the forms that passkeys answer."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts.factors import passkeys
 from accounts.factors.forms import SecondFactorForm, used_up
 from accounts.factors.webauthn import MAX_LENGTH, InvalidResponse, Purpose
-from accounts.fields import NameField
 from accounts.models import Attempt, Passkey, User
 from accounts.security import throttle
 from accounts.types import Request
@@ -116,23 +114,6 @@ class NewPasskeyForm(forms.Form):
             passkeys.log_refusal(error)
             raise refused() from error
         return response
-
-
-class PasskeyNameForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Name a passkey."""
-
-    class Meta:
-        model = Passkey
-        fields = ("name",)
-        field_classes: ClassVar = {"name": NameField}
-        labels: ClassVar = {"name": gettext_lazy("Name")}
-        widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
-
-    def save(self, commit: bool = True) -> Passkey:
-        """Write the name alone: the passkey may be used at this moment."""
-        passkey: Passkey = self.instance
-        passkey.save(update_fields=["name"])
-        return passkey
 
 
 def refused() -> forms.ValidationError:

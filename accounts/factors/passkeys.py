@@ -100,7 +100,7 @@ def remove(request: Request, passkey: Passkey) -> bool:
         enrolment.lock(request)
         if not Passkey.objects.filter(pk=passkey.pk).delete()[0]:
             return False
-        enrolment.removed(request, SecurityEvent.Kind.PASSKEY_REMOVED)
+        enrolment.after_removing(request, SecurityEvent.Kind.PASSKEY_REMOVED)
     return True
 
 
@@ -190,7 +190,7 @@ def _save(request: Request, passkey: Passkey, *, unasked: bool) -> bool:
             raise InvalidResponse("Nobody has asked for a first factor.")
         passkey.save(force_insert=True)
         added = SecurityEvent.Kind.PASSKEY_ADDED
-        enrolment.added(request, added, *amr(passkey), first=first, unasked=unasked)
+        enrolment.after_adding(request, added, *amr(passkey), first=first, unasked=unasked)
     return first
 
 

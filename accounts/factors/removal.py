@@ -6,7 +6,6 @@ the mails cancels it. All of it happens under the lock of the user, and the row 
 gone.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,20 +14,21 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.email.tokens import InvalidLink, Secret, matches
 from accounts.factors import policy
 from accounts.mails import alerts, outbox
+from accounts.mails.links import InvalidLink, Secret, find, lock, matches
 from accounts.models import (
     Authenticator,
     FactorRemoval,
+    FactorSettings,
     Passkey,
     RecoveryCode,
     SecurityEvent,
     TrustedBrowser,
     User,
 )
-from tokens import users
-from tokens.models import RefreshToken
+from accounts.models.email_verification import UNDO_LIFETIME
+from tokens.models import RefreshToken, locks
 
 Kind = SecurityEvent.Kind
 _SALT = "accounts.factors.removal"
@@ -40,7 +40,7 @@ def ask(request: HttpRequest, user: User) -> None:
     Nothing happens if it has been started, or if nobody has confirmed the email: then its mailbox proves nothing.
     """
     with transaction.atomic():
-        if users.lock_for_update(user.pk) is None or user.email_verified_at is None:
+        if locks.lock_for_update(user.pk) is None or user.email_verified_at is None:
             return
         removal, _ = FactorRemoval.objects.get_or_create(user=user)
         if FactorRemoval.objects.filter(pk=removal.pk).restart():
@@ -55,13 +55,13 @@ def pending(user: User) -> FactorRemoval | None:
 
 def find_to_start(key: UUID, token: str) -> FactorRemoval | None:
     """Return the removal that this link starts, even if it can't any more, or None."""
-    return _found(key, start_token, token)
+    return find(FactorRemoval.objects.all(), key, start_token, token)
 
 
 def start(request: HttpRequest, key: UUID, token: str) -> FactorRemoval:
     """Start the delay by the link. Raise InvalidLink; then nothing has changed."""
     with transaction.atomic():
-        removal, user = _locked(key)
+        removal, user = lock(FactorRemoval.objects.all(), key)
         right = removal.is_open and user.email_verified_at and matches(start_token, removal, token)
         if not right or not _start(request, user, removal):
             raise InvalidLink
@@ -72,7 +72,7 @@ def start(request: HttpRequest, key: UUID, token: str) -> FactorRemoval:
 def start_by_admin(request: HttpRequest, user: User) -> bool:
     """Start the delay for `user`; return whether they have factors, and it had not been started."""
     with transaction.atomic():
-        if users.lock_for_update(user.pk) is None or not policy.has_factor(user):
+        if locks.lock_for_update(user.pk) is None or not policy.has_factor(user):
             return False
         removal, _ = FactorRemoval.objects.get_or_create(user=user)
         assert isinstance(request.user, User)  # noqa: S101  (AUTH_USER_MODEL)
@@ -81,13 +81,13 @@ def start_by_admin(request: HttpRequest, user: User) -> bool:
 
 def find_to_cancel(key: UUID, token: str) -> FactorRemoval | None:
     """Return the removal that this link cancels, or None if there is none any more."""
-    return _found(key, cancel_token, token)
+    return find(FactorRemoval.objects.all(), key, cancel_token, token)
 
 
 def cancel_by_link(request: HttpRequest, key: UUID, token: str) -> User:
     """Keep the factors, and return whose. Raise InvalidLink."""
     with transaction.atomic():
-        removal, user = _locked(key)
+        removal, user = lock(FactorRemoval.objects.all(), key)
         if not matches(cancel_token, removal, token) or not cancel(request, user):
             raise InvalidLink
     return user
@@ -96,7 +96,7 @@ def cancel_by_link(request: HttpRequest, key: UUID, token: str) -> User:
 def cancel(request: HttpRequest, user: User) -> bool:
     """Keep the factors of `user`; return whether their removal had been started, and there was still time."""
     with transaction.atomic():
-        users.lock_for_update(user.pk)
+        locks.lock_for_update(user.pk)
         cancelled = _delete(request, user, pending(user))
         if cancelled:
             alerts.notify_all("factors_changed", user, request, change=str(Kind.FACTOR_REMOVAL_CANCELLED))
@@ -127,7 +127,7 @@ def withdraw_all() -> int:
 def remind(removal: FactorRemoval) -> bool:
     """Tell the user of `removal` again, if it is time to; return whether it was."""
     with transaction.atomic():
-        user = users.lock_for_update(removal.user_id)
+        user = locks.lock_for_update(removal.user_id)
         reminded = FactorRemoval.objects.filter(pk=removal.pk).remind()
         if reminded and isinstance(user, User):
             _tell(None, user, removal)
@@ -143,25 +143,30 @@ def carry_out(key: UUID) -> bool:
     if not removals.exists():
         return False
     with transaction.atomic():
-        user = users.lock_for_update(key)
+        user = locks.lock_for_update(key)
         if not removals.delete()[0]:
             return False
         if isinstance(user, User):
             for rows in (Passkey.objects, Authenticator.objects):
                 rows.filter(user=user).delete()
             forget_rest(user)
-            _announce(user, leaving=False)
+            _set_leaving(user, False)
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
             alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
     return True
 
 
-def remove_since(request: HttpRequest, user: User, moment: datetime) -> bool:
-    """Remove the factors of `user`, who is locked, that were added since `moment`, and what belongs to them.
+def remove_recent(request: HttpRequest, user: User, changed_at: datetime) -> bool:
+    """Remove what somebody may have added who could ask at `changed_at` for another email of `user`, who is locked.
 
-    Return whether there was anything.
+    Return whether there was anything. A thief may add a factor before they change the email, so what was added in the
+    days before goes as well, for as many as the change can be undone. It stays if it has replaced all factors of an
+    account that had some before those days: then it took one of them to add it, and the mailbox alone must not do.
     """
+    moment = changed_at - UNDO_LIFETIME
+    if _had_other_factors(user, moment):
+        moment = changed_at
     added = (
         Passkey.objects.filter(user=user, created_at__gte=moment),
         Authenticator.objects.filter(user=user, confirmed_at__gte=moment),
@@ -192,32 +197,26 @@ def cancel_token(removal: FactorRemoval, secret: Secret | None = None) -> str:
     return _derived("cancel", str(removal.pk), secret)
 
 
+def _had_other_factors(user: User, moment: datetime) -> bool:
+    """Return whether `user` had factors at `moment`, none of which is left."""
+    others = (
+        FactorSettings.objects.filter(user=user, protected_since__gte=moment),  # they had none at all
+        Passkey.objects.filter(user=user, created_at__lt=moment),
+        Authenticator.objects.filter(user=user, confirmed_at__lt=moment),
+    )
+    return not any(rows.exists() for rows in others)
+
+
 def _derived(purpose: str, value: str, secret: Secret | None) -> str:
     digest = salted_hmac(f"{_SALT}.{purpose}", value, secret=secret, algorithm="sha256").digest()
     return urlsafe_base64_encode(digest)
-
-
-def _found(key: UUID, made: Callable[[FactorRemoval, Secret], str], token: str) -> FactorRemoval | None:
-    removal = FactorRemoval.objects.filter(pk=key, user__is_active=True).select_related("user").first()
-    return removal if removal and matches(made, removal, token) else None
-
-
-def _locked(key: UUID) -> tuple[FactorRemoval, User]:
-    """Return the removal with its user, locked and as stored. Raise InvalidLink."""
-    found = FactorRemoval.objects.filter(pk=key, user__is_active=True).first()
-    user = found and users.lock_for_update(found.user_id)
-    removal = FactorRemoval.objects.filter(pk=key).first()
-    if removal is None or not isinstance(user, User):
-        raise InvalidLink
-    removal.user = user
-    return removal, user
 
 
 def _start(request: HttpRequest, user: User, removal: FactorRemoval, actor: User | None = None) -> bool:
     """Start the delay and tell the user; of an administrator's mails they learn neither the browser nor the address."""
     if not FactorRemoval.objects.filter(pk=removal.pk).start(actor):
         return False
-    _announce(user, leaving=True)
+    _set_leaving(user, True)
     SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_STARTED, actor=actor)
     _tell(None if actor else request, user, removal)
     return True
@@ -230,12 +229,12 @@ def _delete(request: HttpRequest, user: User, removal: FactorRemoval | None) -> 
     removal.delete()
     if removal.due_at is None:
         return False
-    _announce(user, leaving=False)
+    _set_leaving(user, False)
     SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_CANCELLED)
     return True
 
 
-def _announce(user: User, *, leaving: bool) -> None:
+def _set_leaving(user: User, leaving: bool) -> None:
     """Have the pages of `user` say whether the factors will be removed: those that read the row, which for now are all.
 
     It is no claim, which would make each token of everybody longer.

@@ -1,6 +1,5 @@
 """Spare users the second factor for thirty days in the browsers that they trust."""
 
-from datetime import timedelta
 from secrets import token_urlsafe
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import SecurityEvent, User
 from accounts.models.factors import TRUST_LIFETIME, TrustedBrowser, digest
+from accounts.security import cookies
 from tokens import client
 
 
@@ -35,14 +35,7 @@ def trust(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
             expires_at=timezone.now() + TRUST_LIFETIME,
         )
         SecurityEvent.objects.record(request, user, SecurityEvent.Kind.BROWSER_TRUSTED)
-    response.set_cookie(
-        settings.TRUST_COOKIE_NAME,
-        secret,
-        max_age=TRUST_LIFETIME // timedelta(seconds=1),
-        secure=settings.COOKIES_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookies.write(response, settings.TRUST_COOKIE_NAME, secret, TRUST_LIFETIME)
 
 
 def distrust(*people: User, keeping: HttpRequest | None = None) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
@@ -16,8 +17,9 @@ from django.utils.http import urlsafe_base64_encode
 from accounts.account import recovery
 from accounts.account.user_agents import describe
 from accounts.email.ownership import has_confirmed
-from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.email.tokens import code, link_token, stamp, undo_token
 from accounts.factors import removal
+from accounts.mails.links import matches
 from accounts.mails.outbox import absolute_url, base_url, masked_email
 from accounts.models import EmailVerification, FactorRemoval, OutgoingMail, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
@@ -27,10 +29,18 @@ from accounts.security.reset_tokens import reset_tokens
 from accounts.security.validators import may_become_link
 
 Context = dict[str, object]
-ContextFunction = Callable[[OutgoingMail], Context | None]
+ContextFunction = TypeVar("ContextFunction", bound=Callable[[OutgoingMail], Context | None])
 
-_context_functions: dict[str, ContextFunction] = {}
+_context_functions: dict[str, Callable[[OutgoingMail], Context | None]] = {}
 _BLANK_LINES = re.compile(r"\n{3,}")
+# The pages that a mail of any kind may lead to, by what the templates call the link.
+_PAGES = {
+    "login_link": "login",
+    "reset_link": "password_reset",
+    "sessions_link": "sessions",
+    "activity_link": "activity",
+    "checkup_link": "checkup",
+}
 
 
 def mail_context(kind: str) -> Callable[[ContextFunction], ContextFunction]:
@@ -88,6 +98,7 @@ def _template_context(mail: OutgoingMail) -> Context | None:
         "username": "" if any(map(may_become_link, names)) else names[0],
         "at": mail.created_at,
         "device": device if owner else device.unquoted,
+        **{link: absolute_url(page) for link, page in _PAGES.items()},
         **mail.context,
         **more,
     }
@@ -123,7 +134,7 @@ def _password_reset(mail: OutgoingMail) -> Context | None:
 
 @mail_context("password_changed")
 def _password_changed(mail: OutgoingMail) -> Context | None:
-    return _alert(mail, reset_link=absolute_url("password_reset"), withdrawn=_withdrawn(mail))
+    return _alert(mail, withdrawn=_withdrawn(mail))
 
 
 @mail_context("email_confirm")
@@ -142,17 +153,6 @@ def _email_confirm(mail: OutgoingMail) -> Context | None:
     }
 
 
-@mail_context("account_exists")
-@mail_context("email_taken")
-def _email_taken(mail: OutgoingMail) -> Context:
-    return {"login_link": absolute_url("login"), "reset_link": absolute_url("password_reset")}
-
-
-@mail_context("email_reserved")
-def _email_reserved(mail: OutgoingMail) -> Context | None:
-    return _alert(mail)
-
-
 @mail_context("email_changed")
 def _email_changed(mail: OutgoingMail) -> Context | None:
     """Name the new email, masked, to a reader who had confirmed theirs: see `_template_context`."""
@@ -160,42 +160,11 @@ def _email_changed(mail: OutgoingMail) -> Context | None:
     return _alert(mail, new_email=masked_email(change.email) if change else "")
 
 
-@mail_context("reuse_found")
-def _reuse_found(mail: OutgoingMail) -> Context:
-    return {"checkup_link": absolute_url("checkup"), "reset_link": absolute_url("password_reset")}
-
-
-@mail_context("device_unproven")
-def _device_unproven(mail: OutgoingMail) -> Context:
-    return {"activity_link": absolute_url("activity"), "reset_link": absolute_url("password_reset")}
-
-
-@mail_context("new_browser")
-def _new_browser(mail: OutgoingMail) -> Context:
-    return {"sessions_link": absolute_url("sessions"), "reset_link": absolute_url("password_reset")}
-
-
-@mail_context("username_changed")
-def _username_changed(mail: OutgoingMail) -> Context | None:
-    return _alert(mail, reset_link=absolute_url("password_reset"))
-
-
 @mail_context("factors_changed")
 def _factors_changed(mail: OutgoingMail) -> Context | None:
     change = SecurityEvent.Kind(mail.context["change"]).label
     provider = mail.context.get("provider", "")
-    about = {"change": change, "provider": registry.find(provider) or provider}
-    return _alert(mail, **about, security_link=absolute_url("security"), reset_link=absolute_url("password_reset"))
-
-
-@mail_context("recovery_code_used")
-def _recovery_code_used(mail: OutgoingMail) -> Context:
-    return {"security_link": absolute_url("security"), "reset_link": absolute_url("password_reset")}
-
-
-@mail_context("second_factor_failed")
-def _second_factor_failed(mail: OutgoingMail) -> Context:
-    return {"reset_link": absolute_url("password_reset")}
+    return _alert(mail, change=change, provider=registry.find(provider) or provider)
 
 
 @mail_context("factor_removal_confirm")
@@ -208,7 +177,6 @@ def _factor_removal_confirm(mail: OutgoingMail) -> Context | None:
         "link": absolute_url("factors_remove", key=asked.pk, token=removal.start_token(asked)),
         "link_minutes": LINK_LIFETIME // timedelta(minutes=1),
         "hours": REMOVAL_DELAY // timedelta(hours=1),
-        "reset_link": absolute_url("password_reset"),
     }
 
 
@@ -223,7 +191,6 @@ def _factor_removal(mail: OutgoingMail) -> Context | None:
         due_at=started.due_at,
         by_administrator=started.actor_id is not None,
         keep_link=absolute_url("factors_keep_by_link", key=started.pk, token=removal.cancel_token(started)),
-        reset_link=absolute_url("password_reset"),
     )
 
 
@@ -231,9 +198,11 @@ def _factor_removal(mail: OutgoingMail) -> Context | None:
 def _deletion_asked(mail: OutgoingMail) -> Context | None:
     if mail.user is None or mail.user.deletion_due_at is None:  # The deletion was cancelled before the mail was sent.
         return None
-    return _alert(mail, keep_link=absolute_url("login"), reset_link=absolute_url("password_reset"))
+    return _alert(mail)
 
 
+@mail_context("email_reserved")
+@mail_context("username_changed")
 def _alert(mail: OutgoingMail, **context: object) -> Context | None:
     """Add the undo link to a mail for a previous email of the account, or return None if it is too late to undo."""
     if "verification" not in mail.context:

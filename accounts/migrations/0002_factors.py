@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ('user', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='factor_settings', serialize=False, to=settings.AUTH_USER_MODEL)),
                 ('handle', models.UUIDField(default=uuid.uuid4, editable=False)),
                 ('passkey_offered_at', models.DateTimeField(editable=False, null=True)),
+                ('protected_since', models.DateTimeField(editable=False, null=True)),
             ],
         ),
         migrations.CreateModel(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.fields import EmailField
-from accounts.models.primary import PrimaryManager
+from accounts.models.primary import PrimaryManager, prune
 from accounts.security.normalization import normalize_email
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ CODE_LIFETIME = timedelta(minutes=10)  # short, because a code can be guessed (A
 CODE_TRIES = 5  # of a million codes; then only the link works
 UNDO_LIFETIME = timedelta(days=7)  # time to read the mail after a journey
 RETENTION = timedelta(days=8)  # longer than any link of a row works
-PRUNE_BATCH = 100
 
 
 class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
@@ -70,10 +69,9 @@ class EmailVerificationQuerySet(models.QuerySet["EmailVerification"]):
         """Undo what can still be undone; return whether anything was."""
         return bool(self.changes().update(undone_at=timezone.now()))
 
-    def prune(self, limit: int = PRUNE_BATCH) -> int:
-        """Delete at most `limit` rows that have no effect any more, and return how many were deleted."""
-        old = self.filter(requested_at__lt=timezone.now() - RETENTION).order_by("requested_at")
-        return self.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
+    def prune(self) -> None:
+        """Delete some of those that have no effect any more."""
+        prune(self.filter(requested_at__lt=timezone.now() - RETENTION).order_by("requested_at"))
 
 
 class EmailVerification(models.Model):

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
 from accounts.models.email_verification import LINK_LIFETIME
-from accounts.models.primary import PrimaryManager
+from accounts.models.primary import PrimaryManager, prune
 
 if TYPE_CHECKING:
     from accounts.models.user import User
@@ -28,7 +28,6 @@ TRUST_LIFETIME = timedelta(days=30)
 LONGEST_CREDENTIAL_ID = 512  # bytes; WebAuthn allows 1,023, which not every database can index
 REMOVAL_DELAY = timedelta(hours=72)  # time to object, over a weekend
 REMINDER_PAUSE = timedelta(hours=20)  # less than a day, since the daily command is not to the minute
-PRUNE_BATCH = 100
 
 
 class FactorSettings(models.Model):
@@ -40,6 +39,7 @@ class FactorSettings(models.Model):
     # What authenticators know the user by (WebAuthn §14.6.1): random, so that no device reveals a key of ours.
     handle = models.UUIDField(default=uuid4, editable=False)
     passkey_offered_at = models.DateTimeField(null=True, editable=False)
+    protected_since = models.DateTimeField(null=True, editable=False)  # when the first of their present factors came
 
     objects = PrimaryManager()
 
@@ -211,9 +211,8 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         return bool(self.filter(spent_at=None, created_at__gt=since).update(spent_at=timezone.now()))
 
     def prune(self) -> None:
-        """Delete at most PRUNE_BATCH of those that are over."""
-        old = self.filter(created_at__lt=timezone.now() - 2 * ATTEMPT_LIFETIME).order_by("created_at")
-        self.filter(pk__in=list(old.values_list("pk", flat=True)[:PRUNE_BATCH])).delete()
+        """Delete some of those that are over."""
+        prune(self.filter(created_at__lt=timezone.now() - 2 * ATTEMPT_LIFETIME).order_by("created_at"))
 
 
 class Attempt(models.Model):

@@ -12,10 +12,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models.primary import PrimaryManager
+from accounts.models.primary import PrimaryManager, prune
 
 FLOW_LIFETIME = timedelta(minutes=10)
-PRUNE_BATCH = 100
 LONGEST_SUBJECT = 255  # OpenID Connect Core §2
 
 
@@ -74,9 +73,8 @@ class ProviderFlowQuerySet(models.QuerySet["ProviderFlow"]):
         return bool(self.open().update(spent=True, answer=None))
 
     def prune(self) -> None:
-        """Delete at most PRUNE_BATCH of those that are over."""
-        old = self.over().order_by("created_at").values_list("pk", flat=True)
-        self.filter(pk__in=list(old[:PRUNE_BATCH])).delete()
+        """Delete some of those that are over."""
+        prune(self.over().order_by("created_at"))
 
     def _recent(self) -> "ProviderFlowQuerySet":
         return self.filter(created_at__gt=timezone.now() - FLOW_LIFETIME)

@@ -1,19 +1,22 @@
 """Store what happened to accounts; events are only ever added."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
 from accounts.models.primary import PrimaryManager
 from tokens import client
+from tokens.models.prepared import Parameter, Prepared
 
 EVENT_RETENTION = timedelta(days=180)  # long enough to investigate what is noticed late
 MAX_PER_HOUR = 60  # events of one kind that an account gets, whoever causes them: more would tell nothing new
@@ -91,11 +94,24 @@ class SecurityEventManager(PrimaryManager.from_queryset(SecurityEventQuerySet)):
         Each kind counts for itself, and old copies of each session, so that nobody hides one thing behind another. What
         administrators do is never left out.
         """
-        since = timezone.now() - timedelta(hours=1)
-        same = self.filter(user_id=user.pk if user else None, kind=kind, actor=None, created_at__gt=since)
+        values = {"user": user.pk if user else None, "kind": kind, "since": timezone.now() - timedelta(hours=1)}
+        known = values["user"] is not None
+        sessions = [session for (session,) in self._lately[known].select(router.db_for_write(self.model), **values)]
         if kind == SecurityEvent.Kind.COPY_TRIED:
-            same = same.filter(session_id=session_id)
-        return bool(same[:MAX_PER_HOUR].count() == MAX_PER_HOUR)
+            sessions = [session for session in sessions if session == session_id]
+        return len(sessions) >= MAX_PER_HOUR
+
+    @cached_property
+    def _lately(self) -> dict[bool, Prepared]:
+        """The sessions of the events of one kind, of a user or of nobody."""
+
+        def build(known: bool) -> Any:
+            user, kind = (Parameter(name, self.model._meta.get_field(name)) for name in ("user", "kind"))
+            since = Parameter("since", models.DateTimeField())
+            same = self.filter(user=user if known else None, kind=kind, actor=None, created_at__gt=since)
+            return same.values_list("session_id")
+
+        return {known: Prepared(partial(build, known)) for known in (True, False)}
 
     def record_attempt(
         self, request: HttpRequest | None, user: models.Model | None, kind: "SecurityEvent.Kind"

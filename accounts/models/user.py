@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -14,16 +14,19 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models, router
-from django.db.models import Case, When
+from django.db.models import Case, Expression, When
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.email_verification import EmailVerification
 from accounts.models.fields import EmailField, UsernameKeyField
 from accounts.security.normalization import normalize_login, normalize_password, username_key
 from accounts.security.validators import ScriptValidator, UsernameValidator
+from tokens import users
 from tokens.conf import conf
+from tokens.models.prepared import Parameter, Prepared
 
 logger = logging.getLogger("accounts")
 UNCHOSEN = "!unchosen"  # begins the hash of users who may choose a password; for Django it is an unusable one
@@ -77,9 +80,24 @@ class UserManager(DjangoUserManager["User"]):
         alike. Of several users with the same email, the one who has confirmed it comes first, then the oldest account.
         """
         login = normalize_login(login)
-        found = self.filter(username_key=login)
-        if "@" in login:
-            found = self.filter(folded_email=Lower(models.Value(login)))
+        return self._by_login(models.Value(login), is_email="@" in login)
+
+    def first_by_login(self, login: str) -> "User | None":
+        """Return the first of `by_login`, or None, by a statement that is built once, as each sign-in runs it."""
+        login = normalize_login(login)
+        user: User | None = self._first_by_login["@" in login].first(router.db_for_write(self.model), login=login)
+        return user
+
+    @cached_property
+    def _first_by_login(self) -> dict[bool, Prepared]:
+        def build(is_email: bool) -> models.QuerySet["User", Any]:
+            login = Parameter("login", models.CharField())
+            return self._by_login(login, is_email=is_email).values_list(*users.columns(self.model))[:1]
+
+        return {is_email: Prepared(partial(build, is_email)) for is_email in (True, False)}
+
+    def _by_login(self, login: Expression, *, is_email: bool) -> models.QuerySet["User"]:
+        found = self.filter(folded_email=Lower(login)) if is_email else self.filter(username_key=login)
         return found.order_by(models.F("email_verified_at").asc(nulls_last=True), "date_joined")
 
     def due_for_deletion(self) -> models.QuerySet["User"]:

@@ -23,6 +23,7 @@ from accounts.models.providers import FLOW_LIFETIME
 from accounts.providers.exceptions import ProviderError
 from accounts.providers.person import is_short_text
 from accounts.providers.registry import Provider
+from accounts.security import cookies
 from accounts.types import Request
 
 ANSWER = ("code", "state", "iss", "error")
@@ -47,7 +48,7 @@ def start(
     """
     ProviderFlow.objects.prune()
     secret = token_urlsafe(32)
-    earlier = left(request) if purpose == Purpose.SIGN_IN else None
+    earlier = unfinished(request) if purpose == Purpose.SIGN_IN else None
     ProviderFlow.objects.create(
         state=digest(secret),
         provider=provider.name,
@@ -102,9 +103,11 @@ def give_up(secret: str) -> None:
     ProviderFlow.objects.filter(state=digest(secret)).spend()
 
 
-def left(request: HttpRequest) -> ProviderFlow | None:
+def unfinished(request: HttpRequest) -> ProviderFlow | None:
     """Return the latest flow of this browser that was answered but has signed nobody in; or None."""
-    spent = ProviderFlow.objects.spent().filter(state__in=_secrets(request), purpose=Purpose.SIGN_IN)
+    if not (secrets := _secrets(request)):
+        return None
+    spent = ProviderFlow.objects.spent().filter(state__in=secrets, purpose=Purpose.SIGN_IN)
     return spent.order_by("created_at").last()
 
 
@@ -113,19 +116,13 @@ def forget(request: HttpRequest, response: HttpResponseBase) -> None:
     own = ProviderFlow.objects.filter(state__in=_secrets(request))
     own.filter(spent=True).delete()
     if not own.exists():
-        response.delete_cookie(settings.PROVIDER_COOKIE_NAME, samesite="Lax")
+        cookies.delete(response, settings.PROVIDER_COOKIE_NAME)
 
 
 def set_cookie(request: HttpRequest, response: HttpResponseBase, secret: str) -> None:
     """Give the browser the secret of its flow, before those of earlier ones."""
-    response.set_cookie(
-        settings.PROVIDER_COOKIE_NAME,
-        ".".join([secret, *_secrets(request).values()][:MAX_FLOWS]),
-        max_age=int(FLOW_LIFETIME.total_seconds()),
-        secure=settings.COOKIES_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    value = ".".join([secret, *_secrets(request).values()][:MAX_FLOWS])
+    cookies.write(response, settings.PROVIDER_COOKIE_NAME, value, FLOW_LIFETIME)
 
 
 def _secrets(request: HttpRequest) -> dict[str, str]:

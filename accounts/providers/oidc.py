@@ -1,4 +1,4 @@
-"""Speak OpenID Connect: the authorization code flow with PKCE."""
+"""Speak OpenID Connect: the authorization code flow with PKCE. What GitHub does in another way is in github.py."""
 
 from base64 import b64encode
 from datetime import datetime

@@ -28,7 +28,7 @@ class UsernameOrEmailBackend(ModelBackend):
         """
         if username is None or password is None or len(password) > MAXIMUM_PASSWORD_LENGTH:
             return None
-        user = User.objects.by_login(username).first() or User()
+        user = User.objects.first_by_login(username) or User()
         if not user.check_password(password):
             return None
         if self.user_can_authenticate(user):

@@ -25,6 +25,7 @@ SLOTS = 1 if len(CORES) <= 2 else 2
 PATIENCE = 3  # seconds, twenty times what a hash takes if anything is left for it
 NICE = 10  # of 19: other busy processes get nine times as much of a core
 INSIST = "--insist"
+EXHAUSTED = {"Memory allocation error", "Threading failure"}
 
 _slots = BoundedSemaphore(SLOTS)
 _free: list["HashProcess"] = []
@@ -47,6 +48,7 @@ def make_hash(password: str, salt: bytes, parameters: Parameters) -> str:
             process = HashProcess(None)
             answer = process.ask(question)
         if not answer:
+            process.kill()
             raise RuntimeError("The process that hashes passwords has ended.")
         _free.append(process)  # Only now: an answer that is left would be the next one's.
     made: str | None = json.loads(answer)
@@ -95,7 +97,14 @@ def let_go_of_all() -> None:
         _free.pop().let_go()
 
 
-os.register_at_fork(after_in_child=let_go_of_all)
+def _start_anew() -> None:
+    """Wait for no thread of the parent, which does not exist here."""
+    global _slots
+    _slots = BoundedSemaphore(SLOTS)
+    let_go_of_all()
+
+
+os.register_at_fork(after_in_child=_start_anew)
 
 
 def main() -> None:
@@ -120,10 +129,13 @@ def give_way(*, insist: bool) -> None:
 def _hash(password: str, salt: str, *costs: int) -> str | None:
     *numbers, variety, version = costs
     time_cost, memory_cost, parallelism, hash_len = numbers
-    with suppress(HashingError):
+    try:
         secret = bytes.fromhex(password), bytes.fromhex(salt)
         return hash_secret(*secret, time_cost, memory_cost, parallelism, hash_len, Type(variety), version).decode()
-    return None
+    except HashingError as error:
+        if str(error) in EXHAUSTED:  # It must not seem that the password is wrong.
+            raise
+        return None
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ knows the password may have any number of others, from before there was a factor
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from secrets import token_urlsafe
 
 from django.conf import settings
@@ -15,8 +16,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
+from accounts.security import cookies
 
-LIFETIME = 400 * 24 * 60 * 60  # seconds; browsers keep no cookie for longer (RFC 6265bis §5.5)
+LIFETIME = timedelta(days=400)  # browsers keep no cookie for longer (RFC 6265bis §5.5)
 MAX_ACCOUNTS = 5  # beyond these the one that was used longest ago is forgotten
 SALT = "accounts.security.known_browsers"
 
@@ -65,14 +67,8 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User, *, by
     A new password makes every other browser forget them.
     """
     browser = (from_request(request) or Browser(token_urlsafe(16))).remembering(user, by_factor=by_factor)
-    response.set_cookie(
-        settings.DEVICE_COOKIE_NAME,
-        signing.dumps([browser.id, browser.marks], salt=SALT),
-        max_age=LIFETIME,
-        secure=settings.COOKIES_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    value = signing.dumps([browser.id, browser.marks], salt=SALT)
+    cookies.write(response, settings.DEVICE_COOKIE_NAME, value, LIFETIME)
 
 
 def _marks(browser: str, user: User, *, by_factor: bool = False) -> list[str]:

@@ -1,8 +1,10 @@
 """Decide whether to alert a user to a sign-in from a new browser."""
 
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import Max
+from django.db import router
+from django.db.models import Max, Value
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -10,6 +12,7 @@ from accounts.models import SecurityEvent, User
 from accounts.security import known_browsers, rate_limit
 from accounts.security.rate_limit import Bucket, Rate
 from tokens.models import RefreshToken
+from tokens.models.prepared import Parameter, Prepared
 
 Kind = SecurityEvent.Kind
 Method = RefreshToken.Method
@@ -59,4 +62,14 @@ def _is_first_sign_in(user: User, row: RefreshToken) -> bool:
     """
     if timezone.now() - user.date_joined > _NEW_ACCOUNT:
         return False
-    return not SecurityEvent.objects.filter(user=user, kind=Kind.SIGNED_IN).exclude(session_id=row.pk).exists()
+    return not _SIGN_INS_BUT_ONE.select(router.db_for_write(SecurityEvent), user=user.pk, session_id=row.pk)
+
+
+def _sign_ins_but_one() -> Any:
+    fields: dict[str, Any] = {field.name: field for field in SecurityEvent._meta.concrete_fields}
+    user, session = (Parameter(name, fields[name]) for name in ("user", "session_id"))
+    sign_ins = SecurityEvent.objects.filter(user=user, kind=Kind.SIGNED_IN).exclude(session_id=session)
+    return sign_ins.values_list(Value(1))[:1]
+
+
+_SIGN_INS_BUT_ONE = Prepared(_sign_ins_but_one)

@@ -25,9 +25,7 @@ _SIGNED_OUT = _("You've been signed out.")
 # A stranger may be using the browser. The notice says why the session ended, and nothing about the account: a user who
 # was deactivated or deleted reads the general text.
 _NOTICES: dict[str, Notice] = {
-    Reason.ENDED: Notice(
-        _SIGNED_OUT, _("Someone signed out of this session on your sessions page. Please sign in again.")
-    ),
+    Reason.ENDED: Notice(_SIGNED_OUT, _("Someone signed this device out on your sessions page. Please sign in again.")),
     # After a change of the email was undone, the password is invalid and nobody has a new one yet.
     Reason.PASSWORD: Notice(
         _SIGNED_OUT,

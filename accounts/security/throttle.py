@@ -255,7 +255,7 @@ def account_key(login: str) -> User | str:
     Spellings that are equivalent for an existing account are equivalent for an unknown one, too. Otherwise a second
     spelling, tried at a bucket that is blocked, would reveal which of the two it is.
     """
-    return User.objects.by_login(login).first() or login
+    return User.objects.first_by_login(login) or login
 
 
 def _refuse(request: HttpRequest, limit: str, throttled: Throttled) -> NoReturn:

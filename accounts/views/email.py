@@ -8,13 +8,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
+from accounts.factors.forms import wrong_code
 from accounts.forms import CodeForm, EmailForm
+from accounts.mails.links import InvalidLink
 from accounts.models import EmailVerification, Identity
 from accounts.security import known_browsers, throttle
 from accounts.security.reauthentication import reauthentication_required
@@ -30,15 +31,10 @@ from tokens.models import RefreshToken
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: Request) -> HttpResponse:
-    """Ask for the code in the browser that requested it, or send the mail again."""
+    """Ask for the code in the browser that requested it, or for another email, or send the mail again."""
     verification = email_verification.for_browser(request)
-    if verification is None and not request.user.is_authenticated:
-        if not email_verification.is_confirmed(request):
-            return redirect_to_login(request.path)
-        messages.success(request, _("Your email address is confirmed. Sign in to continue."))
-        return redirect("login")
-    if verification is None and request.user.email_verified_at:
-        return redirect("home")
+    if verification is None and (request.user.is_anonymous or request.user.email_verified_at):
+        return _nothing_to_verify(request)
     refused = bool(verification and verification.refused_at)  # Whoever does not know yet is told rather than sent more.
     if "again" in request.POST and (request.POST["again"] or not refused) and _sent_again(request, verification):
         return redirect("email_verify")
@@ -46,15 +42,8 @@ def verify(request: Request) -> HttpResponse:
     if other and other.is_valid() and throttle.allows(other, request, throttle.RESEND, other.cleaned_data["email"]):
         return _corrected_response(request, other.cleaned_data["email"])
     form = CodeForm(request.POST if "code" in request.POST else None)
-    if verification and form.is_valid() and throttle.allows(form, request, throttle.CODE, verification.email):
-        try:
-            confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
-            throttle.reset(request, throttle.CODE, verification.email)
-            return _signed_in_response(request, confirmed) if other else _confirmed_response(request, confirmed)
-        except email_verification.InvalidLink:
-            form.add_error("code", _code_error(request))
-        except EmailTaken:
-            return email_taken(request)
+    if verification and form.is_valid() and (response := _by_code(request, verification, form, signs_in=bool(other))):
+        return response
     context = {
         "form": form,
         "other": other,
@@ -81,6 +70,32 @@ def change(request: Request) -> HttpResponse:
         return render(request, "accounts/email_change.html", {"form": form, "pending": pending, "here": here})
     email_verification.start(request, request.user, form.cleaned_data["email"])
     return redirect("email_verify")
+
+
+def _nothing_to_verify(request: Request) -> HttpResponse:
+    if request.user.is_authenticated:
+        return redirect("home")
+    if not email_verification.is_confirmed(request):
+        return redirect_to_login(request.path)
+    messages.success(request, _("Your email address is confirmed. Sign in to continue."))
+    return redirect("login")
+
+
+def _by_code(
+    request: Request, verification: EmailVerification, form: CodeForm, *, signs_in: bool
+) -> HttpResponse | None:
+    """Confirm the email by the code in `form`, and return the response; None if that fails, and the form says why."""
+    if not throttle.allows(form, request, throttle.CODE, verification.email):
+        return None
+    try:
+        confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
+    except InvalidLink:
+        form.add_error("code", _code_error(request))
+        return None
+    except EmailTaken:
+        return email_taken(request)
+    throttle.reset(request, throttle.CODE, verification.email)
+    return (_signed_in_response if signs_in else _confirmed_response)(request, confirmed)
 
 
 def _sent_again(request: Request, verification: EmailVerification | None) -> bool:
@@ -111,7 +126,7 @@ def _correction(request: Request) -> EmailForm | None:
 def _corrected_response(request: Request, email: str) -> HttpResponse:
     try:
         email_verification.correct(request, email)
-    except email_verification.InvalidLink:  # It was confirmed, or signed in to, this very moment.
+    except InvalidLink:  # It was confirmed, or signed in to, this very moment.
         return redirect("login")
     messages.success(request, _("We sent an email to %(address)s.") % {"address": email})
     return redirect("email_verify")
@@ -125,10 +140,7 @@ def _code_error(request: HttpRequest) -> str:
         return _("This code has expired. Get a new one below.")
     if not left:
         return _("You've entered too many wrong codes, so this one no longer works. Get a new one below.")
-    words = ngettext(
-        "That's not the code. You have %(n)d try left.", "That's not the code. You have %(n)d tries left.", left
-    )
-    return words % {"n": left}
+    return wrong_code(left)
 
 
 def _signed_in_response(request: Request, verification: EmailVerification) -> HttpResponse:

@@ -58,9 +58,7 @@ def keep(request: Request) -> HttpResponse:
 
 
 def _kept() -> str:
-    return _(
-        "Your second step stays. If it wasn't you who wanted it removed, someone knows your password. Choose a new one."
-    )
+    return _("Your second step stays. If you didn't ask to remove it, someone knows your password. Choose a new one.")
 
 
 def _started_response(request: HttpRequest, started: FactorRemoval) -> HttpResponse:
@@ -91,7 +89,7 @@ def _dead_start(found: FactorRemoval | None) -> DeadLink | None:
 def _dead_keep(found: FactorRemoval | None) -> DeadLink | None:
     if found and found.due_at:
         return None
-    text = _("The removal was cancelled or is over, or part of the link is missing. You'll find it in your activity.")
+    text = _("The removal was cancelled or is done, or part of the link is missing. Your activity shows which.")
     return DeadLink(_("There's nothing to cancel"), text, _("See your activity"), "activity")
 
 

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
+from accounts.mails.links import InvalidLink
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 Done = TypeVar("Done")
@@ -83,7 +83,7 @@ def link_page(
             return show(request, found)
         try:
             return done(request, act(request, key, given))
-        except email_verification.InvalidLink:  # It was used, or is too old.
+        except InvalidLink:  # It was used, or is too old.
             return show(request, find(key, given))
         except EmailTaken:
             return email_taken(request)

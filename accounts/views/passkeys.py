@@ -11,8 +11,8 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.factors import passkeys, policy
-from accounts.factors.passkey_forms import NewPasskeyForm, PasskeyNameForm, PasskeySignInForm
-from accounts.forms import LoginForm
+from accounts.factors.passkey_forms import NewPasskeyForm, PasskeySignInForm
+from accounts.forms import LoginForm, PasskeyNameForm
 from accounts.mails.outbox import absolute_url
 from accounts.models import Passkey
 from accounts.security import throttle

@@ -82,22 +82,22 @@ class SignIn(LoginView):
         self.request.tokens.amr = ("pwd", factors_policy.TRUSTED) if trusted else ("pwd",)
 
     @cached_property
-    def left(self) -> ProviderFlow | None:
-        """Return what is left of a visit to a provider, to go on from."""
-        return flows.left(self.request)
+    def unfinished(self) -> ProviderFlow | None:
+        """Return the visit to a provider that has signed nobody in yet, to go on from."""
+        return flows.unfinished(self.request)
 
     @cached_property
     def offered(self) -> tuple[Provider, Person] | None:
         """Return who can use a provider from now on once they have signed in to their account, and it; or None."""
-        return identities.offered(self.left) if self.left else None
+        return identities.offered(self.unfinished) if self.unfinished else None
 
     def get_initial(self) -> dict[str, object]:
-        remember = self.left is not None and self.left.remember
+        remember = self.unfinished is not None and self.unfinished.remember
         return {"remember": remember, "username": self.offered[1].email if self.offered else ""}
 
     def get_redirect_url(self) -> str:
         """Return where `next` leads unless it is this page, which Django would treat as a redirect loop."""
-        url = super().get_redirect_url() or (self.left.next if self.left else "")
+        url = super().get_redirect_url() or (self.unfinished.next if self.unfinished else "")
         return "" if urlsplit(url).path == self.request.path else url
 
     def get_success_url(self) -> str:
@@ -109,7 +109,7 @@ class SignIn(LoginView):
         tokens = self.request.tokens
         context = {
             "notice": sign_out_notices.UNPROVEN if tokens.unproven else sign_out_notices.notice(tokens.ended),
-            "carried_form": self.carried_form or (self.left.carried_form if self.left else ""),
+            "carried_form": self.carried_form or (self.unfinished.carried_form if self.unfinished else ""),
             "offered": self.offered,
             "passkey_form": PasskeySignInForm(self.request),
             "passkey_options": passkeys.request_options(),
@@ -124,7 +124,7 @@ def signed_in(request: Request, url: str, *, carried_form: str = "", can_add_pas
     if not request.user.is_authenticated:  # who still has to show a second factor
         request.carried_form = carried_form
         return response
-    if flow := flows.left(request):
+    if flow := flows.unfinished(request):
         _accept(request, flow)
     if carried_form:
         response = carried_forms.resume(request, carried_form, url) or response
@@ -139,7 +139,7 @@ def signed_in(request: Request, url: str, *, carried_form: str = "", can_add_pas
 
 def is_trusted(request: Request, user: User) -> bool:
     """Return whether `user` trusts this browser, which is not enough to add the provider that it has come from."""
-    flow = flows.left(request)
+    flow = flows.unfinished(request)
     return not (flow and flow.offered) and trusted_browsers.is_trusted(request, user)
 
 

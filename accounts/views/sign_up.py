@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.account.sign_up import UsernameTaken
 from accounts.account.sign_up import sign_up as make_account
-from accounts.email.verification import InvalidLink
 from accounts.forms import SignUpForm
+from accounts.mails.links import InvalidLink
 from accounts.providers import registry
 from accounts.security import throttle
 from accounts.types import Request

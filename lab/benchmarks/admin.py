@@ -8,7 +8,7 @@ by a superuser. Two of these together say what the page costs on this machine al
 that the machine has to do. The server is one of its own (tests/postgres.py) with PostgreSQL's own settings for memory,
 and no helpers for a query, so that its work is that of one process. Linux alone tells how long a process computed.
 
-Ends with an error if a page is over what docs/howto/admin.md promises of a machine that does nothing else.
+Ends with an error if a page is over the bounds below, which hold on a machine that does nothing else.
 """
 
 from __future__ import annotations

@@ -53,14 +53,14 @@ def main() -> None:
     handler, bare = signed_in.handler((peers.SESSIONS, peers.TOKENS)), signed_in.handler(())
 
     def page(headers: dict[str, str]) -> Callable[[], bytes]:
-        return lambda: signed_in.ask(handler, "/hello/", headers)
+        return lambda: signed_in.ask(handler, "/pages/hello/", headers)
 
     def proof(browser: _Browser, times: int) -> Callable[[], bytes]:
         proofs = iter(browser.proofs(times))
         return lambda: signed_in.ask(handler, "/device-binding/refresh", next(proofs))
 
     def cost(act: Callable[[], bytes], times: int) -> float:
-        floor, whole = rounds.above(lambda: signed_in.ask(bare, "/bare/"), act, times)
+        floor, whole = rounds.above(lambda: signed_in.ask(bare, "/pages/bare/"), act, times)
         return whole - floor
 
     def measure(times: int) -> rounds.Figures:

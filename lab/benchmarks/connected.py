@@ -25,22 +25,22 @@ OURS = "Sojourn, signed in"
 POOL = {"max_size": 10, "timeout": 120}
 
 
-def _ours(*middleware: str, path: str = "/async/") -> peers.Peer:
+def _ours(*middleware: str, path: str = "/async/hello/") -> peers.Peer:
     return peers.Peer("", peers.by_tokens, middleware, {"SESSION_ENGINE": f"{peers.ENGINES}.signed_cookies"}, path)
 
 
 def _sessions(engine: str) -> peers.Peer:
     settings = {"SESSION_ENGINE": f"{peers.ENGINES}.{engine}"}
-    return peers.Peer("", peers.by_session, (peers.SESSIONS, peers.USERS), settings, "/auser/")
+    return peers.Peer("", peers.by_session, (peers.SESSIONS, peers.USERS), settings, "/async/auser/")
 
 
 PEERS = {
     OURS: _ours(peers.TOKENS),
     "Sojourn, beside SessionMiddleware": _ours(peers.SESSIONS, peers.TOKENS),
-    "Sojourn, its user loaded by request.auser()": _ours(peers.TOKENS, path="/auser/"),
+    "Sojourn, its user loaded by request.auser()": _ours(peers.TOKENS, path="/async/auser/"),
     "Django sessions, database": _sessions("db"),
     "Django sessions, cached_db on Redis": _sessions("cached_db"),
-    "The bare view": _ours(path="/async-bare/"),
+    "The bare view": _ours(path="/async/bare/"),
 }
 
 
@@ -56,7 +56,7 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
                 known[peer.sign_in] = own, rounds.told("connected", name, environment=own)
             own, jar = known[peer.sign_in]
             command = (*PYTHON, "-m", "lab.benchmarks.connected", name, "{fd}")
-            port = stack.enter_context(Server(own, "/async-bare/", command)).port
+            port = stack.enter_context(Server(own, "/async/bare/", command)).port
             asked[name] = Load(port, page(peer.path, jar), b"\r\nalice\r\n0\r\n\r\n", effort.connections)
         with pinned(-1):
             turns = [{name: load.rate() for name, load in asked.items()} for _ in range(min(3, effort.rounds))]

@@ -53,7 +53,7 @@ def _both(user: Any, times: int) -> tuple[float, float]:
     for _ in range(max(1, times // TOKENS)):
         verification.forget()
         theirs.append(rounds.clocked(lambda: floors.pyjwt(next(tokens), key.verifier, key.alg), TOKENS))
-        ours.append(rounds.clocked(lambda: verification.verify(next(tokens)), TOKENS))
+        ours.append(rounds.clocked(lambda: verification.verify_access(next(tokens)), TOKENS))
     return min(theirs), min(ours)
 
 

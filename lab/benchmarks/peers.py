@@ -29,7 +29,7 @@ class Peer:
     sign_in: SignIn
     middleware: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
-    path: str = "/hello/"
+    path: str = "/pages/hello/"
     queries: int = 0  # what a request is known to cost; the run asserts it
 
 
@@ -109,14 +109,14 @@ STACKS = {
         "postgresql",
         ("rest_framework", "rest_framework_simplejwt"),
         (
-            Peer("simplejwt, stateless", by_simplejwt, path="/stateless/"),
-            Peer("simplejwt, with user", by_simplejwt, path="/with-user/", queries=1),
+            Peer("simplejwt, stateless", by_simplejwt, path="/pages/stateless/"),
+            Peer("simplejwt, with user", by_simplejwt, path="/pages/with-user/", queries=1),
         ),
     ),
     "allauth": Stack(
         "postgresql",
         ("allauth", "allauth.account", "allauth.headless"),
-        (Peer("allauth headless JWT", by_allauth, path="/allauth/", queries=1),),
+        (Peer("allauth headless JWT", by_allauth, path="/pages/allauth/", queries=1),),
         {
             "HEADLESS_JWT_ALGORITHM": "HS256",
             "HEADLESS_ONLY": True,

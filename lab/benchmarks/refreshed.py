@@ -118,13 +118,15 @@ def sojourn() -> Measure:
 
     def cost(made: Callable[[Any], dict[str, str]], times: int) -> float:
         jars = iter([made(row) for row in rows.some(times)])
-        below, whole = rounds.above(lambda: ask(bare, "/bare/"), lambda: ask(handler, "/hello/", next(jars)), times)
+        below, whole = rounds.above(
+            lambda: ask(bare, "/pages/bare/"), lambda: ask(handler, "/pages/hello/", next(jars)), times
+        )
         return whole - below
 
     def statements(made: Callable[[Any], dict[str, str]]) -> int:
         """The least of three: once a second, a request also asks what is revoked."""
         jars = [made(row) for row in rows.some(3)]
-        return min(len(rounds.counted(lambda jar=jar: ask(handler, "/hello/", jar))[1]) for jar in jars)  # type: ignore[misc]
+        return min(len(rounds.counted(lambda jar=jar: ask(handler, "/pages/hello/", jar))[1]) for jar in jars)  # type: ignore[misc]
 
     counts = {"queries of hand": statements(confirmed), "queries of both": statements(settled)}
     return lambda times: {"hand": cost(confirmed, times), "both": cost(settled, times), **counts}

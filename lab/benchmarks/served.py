@@ -33,10 +33,10 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
             ours = stack.enter_context(Server(environment)).port
             theirs = stack.enter_context(Server({**environment, "BENCHMARKS_SESSIONS": "yes"})).port
         asked = {
-            OURS: Load(ours, page("/hello/", by_tokens), b"\r\n\r\nalice", CONNECTIONS),
-            OURS_BARE: Load(ours, page("/hello/"), b"\r\n\r\nnobody", CONNECTIONS),
-            THEIRS: Load(theirs, page("/hello/", by_session), b"\r\n\r\nalice", CONNECTIONS),
-            THEIRS_BARE: Load(theirs, page("/hello/"), b"\r\n\r\nnobody", CONNECTIONS),
+            OURS: Load(ours, page("/pages/hello/", by_tokens), b"\r\n\r\nalice", CONNECTIONS),
+            OURS_BARE: Load(ours, page("/pages/hello/"), b"\r\n\r\nnobody", CONNECTIONS),
+            THEIRS: Load(theirs, page("/pages/hello/", by_session), b"\r\n\r\nalice", CONNECTIONS),
+            THEIRS_BARE: Load(theirs, page("/pages/hello/"), b"\r\n\r\nnobody", CONNECTIONS),
         }
         with pinned(-1):
             for load in asked.values():

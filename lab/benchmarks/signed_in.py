@@ -57,7 +57,7 @@ def main() -> None:
         for name, peer in asked.items():
             with peer.settings():
                 peer.ask()
-                floor, cost = rounds.above(lambda: ask(bare, "/bare/"), peer.ask, times)
+                floor, cost = rounds.above(lambda: ask(bare, "/pages/bare/"), peer.ask, times)
             answer[name] = cost - floor
         if stack is peers.TOKENS_STACK:
             answer["The bare view itself"] = floor

@@ -37,7 +37,9 @@ def _crowd(environment: dict[str, str], effort: rounds.Effort) -> list[Line]:
         slept = server.memory()
         for _ in range(2):  # so that all is loaded, for the mail that tells of another browser, too
             storm(environment, server.port, 1)
-        pages = Load(server.port, page("/hello/", environment["BENCHMARKS_TOKENS"]), b"\r\n\r\nalice", connections=1)
+        pages = Load(
+            server.port, page("/pages/hello/", environment["BENCHMARKS_TOKENS"]), b"\r\n\r\nalice", connections=1
+        )
         pages.run(effort.seconds)  # warm, and the mail is sent
         alone = paced(pages, EVERY, 4 * effort.seconds)
         beside, crowd = _beside(pages, environment, effort.crowd)

@@ -1,9 +1,7 @@
-"""The site's own pages, and the two that all are asked alike."""
-
-from django.urls import path
+"""The site's own pages, and those that all are asked alike."""
 
 from project import urls
 
-from .urls import bare, hello
+from .urls import urlpatterns as pages
 
-urlpatterns = [path("bare/", bare), path("hello/", hello), *urls.urlpatterns]
+urlpatterns = [*pages, *urls.urlpatterns]

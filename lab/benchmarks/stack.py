@@ -51,13 +51,15 @@ def main() -> None:
     bare, asked = handler(()), handler(stack)
     headers: dict[str, dict[str, str]] = dict(zip(WHO, (signed_in, {}), strict=True))
     for who, body in WHO.items():
-        if ask(asked, "/hello/", headers[who]) != body:
+        if ask(asked, "/pages/hello/", headers[who]) != body:
             raise SystemExit(f"{name} does not answer {body!r}.")
 
     def measure(times: int) -> rounds.Figures:
         answer = {}
         for who, sent in headers.items():
-            floor, cost = rounds.above(partial(ask, bare, "/bare/"), partial(ask, asked, "/hello/", sent), times)
+            floor, cost = rounds.above(
+                partial(ask, bare, "/pages/bare/"), partial(ask, asked, "/pages/hello/", sent), times
+            )
             answer[f"{name}, {who}"] = cost - floor
         return answer
 

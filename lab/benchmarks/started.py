@@ -14,10 +14,10 @@ NOTE = "gunicorn with the project's own configuration, from the start of the pro
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
-    asked = page("/hello/", environment["BENCHMARKS_TOKENS"])
+    asked = page("/pages/hello/", environment["BENCHMARKS_TOKENS"])
     seconds, memory = [], []
     for _ in range(min(3, effort.rounds)):
-        with Server(environment, first="/hello/") as server:
+        with Server(environment, first="/pages/hello/") as server:
             seconds.append(server.first_answer)
             Load(server.port, asked, b"\r\n\r\nalice", connections=8).run(effort.seconds)
             memory.append(server.memory())

@@ -42,8 +42,7 @@ HEAVY = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A fault: `breaks` says in one sentence what it breaks, `reason` why nothing can notice one that `survives`.
-    `before` and `after` say what became of it before the tests were thinned, and since."""
+    """A fault: `breaks` says in one sentence what it breaks, `reason` why nothing can notice one that `survives`."""
 
     id: str
     breaks: str
@@ -51,8 +50,6 @@ class Mutant:
     old: str
     new: str
     tests: list[str]
-    before: str = ""
-    after: str = ""
     survives: bool = False
     reason: str = ""
 

@@ -117,11 +117,11 @@ def run(size: Size, seed: int, rules: Sequence[type[Rule]] = RULES, processes: i
         return [_sum(rule, lived) for rule, lived in groupby(lives, key=lambda life: life[0].rule)]
 
 
-def overload(size: Size, seed: int, processes: int | None = None) -> list[tuple[float, Result]]:
+def overload(size: Size, seed: int) -> list[tuple[float, Result]]:
     """The rule of this project under each of QUEUES, for a seventh of the people of `size`."""
     people = range(max(1, size.people // 7))
     tasks = [Task(Siblings, f"{seed} queue {number}", size.days, queue=queue) for queue in QUEUES for number in people]
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
+    with multiprocessing.get_context("fork").Pool() as pool:
         lives = zip(tasks, pool.imap(live, tasks), strict=True)
         return [(queue or 0, _sum(Siblings, lived)) for queue, lived in groupby(lives, key=lambda life: life[0].queue)]
 

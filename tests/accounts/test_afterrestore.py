@@ -104,6 +104,13 @@ def test_what_can_still_be_undone_stays(restored):
     assert EmailVerification.objects.changes().get() == change
 
 
+def test_a_backup_without_events_is_from_before_all_of_them(restored, log):
+    SecurityEvent.objects.all()._raw_delete("default")
+    after(log=[log((1, "deactivated", restored))])
+    restored.refresh_from_db()
+    assert not restored.is_active
+
+
 def test_a_dry_run_changes_nothing(restored, log):
     assert "Deleted again: bob" in after(log=[log((1, "account_deleted", restored))], dry_run=True)
     assert RefreshToken.objects.live().exists() and OutgoingMail.objects.exists()

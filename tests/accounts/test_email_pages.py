@@ -87,6 +87,7 @@ class TestVerify:
         """Its session may have been ended because it was stolen."""
         post(VERIFY, again="")
         RefreshToken.objects.revoke_for([User.objects.get()])
+        del here.cookies["__Host-access"], here.cookies["__Host-refresh"]
         assert post(VERIFY, code=code_in(mail.outbox[-1])).headers["Location"] == "/accounts/login/"
         assert not RefreshToken.objects.live().exists()
 

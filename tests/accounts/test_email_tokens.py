@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from accounts.email.tokens import code, link_token, matches, stamp, undo_token
+from accounts.email.tokens import code, link_token, stamp, undo_token
+from accounts.mails.links import matches
 from accounts.models import EmailVerification
 
 NEW = "bob@new.example"

@@ -260,8 +260,9 @@ class TestUndo:
         assert not bob.check_password(PASSWORD)
         assert not RefreshToken.objects.live().exists()
         assert kinds()[-1] == Kind.EMAIL_RESTORED
-        assert sent()[-1] == ("password_reset", ["bob@example.org"])
+        assert sent()[-2:] == [("email_restored", [NEW]), ("password_reset", ["bob@example.org"])]
         assert mail.outbox[-1].context["email_restored"]
+        assert "IP address" not in mail.outbox[-2].body  # of the owner, to a thief
 
     def test_gives_no_password_to_whoever_was_to_have_none(self, change, browser_of, bob, committing):
         verification, told = change()
@@ -274,7 +275,7 @@ class TestUndo:
         bob.refresh_from_db()
         assert not bob.has_usable_password()
         assert bob.password != before
-        assert mail.outbox == []
+        assert sent() == [("email_restored", [NEW])]
 
     def test_works_although_the_thief_changed_the_password_and_the_address_again_and_back(
         self, change, browser_of, bob

@@ -1,8 +1,10 @@
 """That hashes leave room for pages."""
 
 import os
+import resource
 import signal
 import sys
+from pathlib import Path
 from threading import Thread
 from unittest.mock import Mock
 
@@ -15,6 +17,7 @@ from accounts.providers import client
 from accounts.security import hash_process, hashers
 from accounts.security.hash_process import CORES
 from project import server
+from tests.conftest import PASSWORD
 from tests.hashers import QuickArgon2Hasher
 
 
@@ -134,11 +137,19 @@ class TestTheProcess:
 
     def test_belongs_to_nobody_who_was_forked(self):
         self.make_hash()
-        child = os.fork()
-        if not child:
-            os._exit(len(hash_process._free))
+        with hash_process._slots:  # of another thread
+            child = os.fork()
+            if not child:
+                os._exit(len(hash_process._free) + (not hash_process._slots.acquire(blocking=False)))
         assert os.waitpid(child, 0)[1] == 0
         assert hash_process._free
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere nobody limits another process.")
+    def test_is_replaced_if_it_lacks_memory_or_a_right_password_would_seem_wrong(self):
+        encoded = hashers.Argon2Hasher().encode(PASSWORD, "some salt")
+        size = int(Path(f"/proc/{self.pid()}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(self.pid(), resource.RLIMIT_AS, (size + 2**24, size + 2**24))
+        assert hashers.Argon2Hasher().verify(PASSWORD, encoded)
 
     def test_says_what_argon2_refuses(self):
         with pytest.raises(HashingError):

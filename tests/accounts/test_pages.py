@@ -134,7 +134,8 @@ def test_no_page_breaks_the_policy_or_is_too_wide_in_a_browser(page, live_server
 
 
 def test_each_page_of_the_account_shows_where_one_is_and_has_the_way_out(here):
-    within = dict.fromkeys(("username_change", "email_change", "password_change"), "security") | {"delete": "export"}
+    of_security = ("username_change", "email_change", "email_verify", "password_change", "authenticator")
+    within = dict.fromkeys(of_security, "security") | {"delete": "export"}
     for name in ("sessions", "activity", "profile", "security", "export", *within):
         page = here.get(reverse(name)).content.decode()
         [nav] = re.findall(r'<nav class="settings".*?</nav>', page, flags=re.S)

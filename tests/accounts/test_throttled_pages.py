@@ -4,6 +4,8 @@ import itertools
 import json
 import re
 from dataclasses import replace
+from io import BytesIO
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.decorators import login_not_required
@@ -360,9 +362,10 @@ class TestAQueueForHashes:
         new = reset.get(f"{RESET}{link}/{reset_tokens.make_token(bob)}/").headers["Location"]
         passwords = {"new_password1": NEW, "new_password2": NEW}
         names = {"username": "ada", "email": "ada@example.org"}
-        yield throttle.STRANGERS, "reload this page to send it again", lambda: post(Client(), password=PASSWORD)
+        again, form = "reload this page to send it again", names | {"password1": NEW, "password2": NEW}
+        yield throttle.STRANGERS, again, lambda: post(Client(), password=PASSWORD)
         yield throttle.STRANGERS, "unavailable", lambda: TestApi().log_in(password=PASSWORD)
-        yield throttle.STRANGERS, "ada", lambda: Client().post(SIGN_UP, names | {"password1": NEW, "password2": NEW})
+        yield throttle.STRANGERS, again, lambda: Client().post(SIGN_UP, form)
         yield 1.0, "new_password1", lambda: reset.post(new, passwords)
         yield (
             1.0,
@@ -393,13 +396,14 @@ class TestAQueueForHashes:
             assert cache._cache == before
         assert not User.objects.filter(username="ada")
 
-    def test_turns_a_crowd_away_before_it_looks_at_the_form_in_the_language_of_each(self, crowd):
+    @pytest.mark.parametrize("url", [LOGIN, SIGN_UP])
+    def test_turns_a_crowd_away_before_it_looks_at_the_form_in_the_language_of_each(self, crowd, url):
         crowd(throttle.STRANGERS)
         for language, words in ("de", "Einen Moment, bitte"), ("en", "One moment, please"):
-            response = Client(enforce_csrf_checks=True).post(LOGIN, headers={"accept-language": language})
+            response = Client(enforce_csrf_checks=True).post(url, headers={"accept-language": language})
             assert response.status_code == 503
             assert words in response.content.decode()
-        assert Client().get(LOGIN).status_code == 200
+        assert Client().get(url).status_code == 200
 
     def test_gives_the_place_back_however_the_request_ends(self, bob, sign_in, crowd, hashes):
         for _, _, send in self.ways(bob, sign_in):
@@ -408,6 +412,26 @@ class TestAQueueForHashes:
             assert not hashers.queue._requests
         assert TestApi().log_in().status_code == 401
         assert not hashers.queue._requests
+
+    def test_gives_no_place_to_whoever_sends_their_form_slowly(self, bob, hashes):
+        """Or one who never ends would keep everybody from signing in."""
+
+        class Body(BytesIO):
+            def read(self, *args):
+                assert not hashers.queue._requests
+                return super().read(*args)
+
+        token = Client().get(LOGIN).cookies["__Host-csrftoken"].value
+        form = urlencode({"username": "bob", "password": PASSWORD, "csrfmiddlewaretoken": token}).encode()
+        sent = json.dumps({"username": "bob", "password": PASSWORD}).encode()
+        for url, kind, body in (
+            ("/api/auth/login", "application/json", sent),
+            (LOGIN, "application/x-www-form-urlencoded", form),
+        ):
+            client = Client(enforce_csrf_checks=True)
+            client.cookies["__Host-csrftoken"] = token
+            extra = {"wsgi.input": Body(body), "CONTENT_LENGTH": len(body)}
+            assert client.post(url, content_type=kind, **extra).status_code in (200, 302)
 
     def test_keeps_a_quarter_for_people_who_are_signed_in(self, bob, sign_in, crowd):
         *_, (_, _, confirm) = self.ways(bob, sign_in)

@@ -29,6 +29,8 @@ class Echo(AsyncWebsocketConsumer):
 
     async def receive(self, text_data=None, bytes_data=None):
         self.scope["heard"].append(text_data)
+        if text_data == "basket":
+            return await self.send(await self.scope["session"].aget("basket", "empty"))
         if text_data == "later":
             await self.scope["event"].wait()
         elif text_data == "leave":
@@ -101,6 +103,20 @@ def test_a_good_access_token_says_who_it_is_and_nothing_else_does(bob, signed_in
     assert list(RefreshToken.objects.values()) == rows
     RefreshToken.objects.update(revoked_at=Now())
     assert asyncio.run(meet(client)) == "hello nobody"
+
+
+@pytest.mark.parametrize(("reason", "found"), [("", "apples"), ("ended", "empty")])
+def test_what_djangos_session_holds_stays_as_long_as_the_sign_in(bob, signed_in, reason, found):
+    async def look(client):
+        async with socket(client) as opened:
+            return await opened.says("basket")
+
+    client = signed_in(bob, store="apples")
+    if reason:
+        RefreshToken.objects.revoke_for([bob], reason)
+    else:
+        elapse(EXPIRED, client)
+    assert asyncio.run(look(client)) == found
 
 
 def test_a_socket_outlives_its_access_token_and_not_its_session(bob, signed_in, settings):

@@ -93,6 +93,15 @@ class TestResume:
         assert response.cookies["__Host-refresh"]["max-age"] == ""
         assert not RefreshToken.objects.get().remember
 
+    @either_way
+    @pytest.mark.parametrize("says", [{"_session_expiry": 3600}, {}])
+    def test_a_short_session_stays_short(self, bob, old, settings, says):
+        if not says:
+            settings.SESSION_COOKIE_AGE = 3600
+        old(bob, **says).get("/who/")
+        row = RefreshToken.objects.get()
+        assert (row.expires_at - row.created_at).total_seconds() == 3600
+
     def test_it_costs_a_query_or_two_for_a_cookie_that_signs_nobody_in(self, old, client, django_assert_num_queries):
         anonymous, forged = old(basket="apples"), Client()
         forged.cookies[OLD] = "a" * 32

@@ -19,8 +19,7 @@ from accounts.security.reset_tokens import reset_tokens
 from tests.accounts.conftest import hashes
 from tests.conftest import PASSWORD
 from tests.factors.conftest import options
-from tokens import users
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 from tokens.testing import Client
 
 __all__ = ["hashes"]
@@ -150,8 +149,8 @@ def test_ten_hashes_keep_no_lock_meanwhile(secret, hashes, monkeypatch):
     client.post(SECOND_FACTOR, {"code": pyotp.TOTP(secret).now()})
     hashes.clear()
     hashed = []
-    locking = users.lock_for_update
-    monkeypatch.setattr(users, "lock_for_update", lambda key: hashed.append(len(hashes)) or locking(key))
+    locking = locks.lock_for_update
+    monkeypatch.setattr(locks, "lock_for_update", lambda key: hashed.append(len(hashes)) or locking(key))
     assert client.post(reverse("recovery_codes")).status_code == 200
     assert hashed == [10] and len(hashes) == 10
 

@@ -17,8 +17,7 @@ from accounts.models.factors import REMOVAL_DELAY
 from accounts.security import throttle
 from accounts.security.rate_limit import Rate
 from tests.conftest import PASSWORD
-from tokens import users
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 from tokens.testing import Client
 
 Kind = SecurityEvent.Kind
@@ -125,14 +124,14 @@ class TestSessionThatEndsMeanwhile:
     @pytest.fixture
     def late(self, monkeypatch):
         """`late()`: the next request that locks a user comes too late."""
-        locking = users.lock_for_update
+        locking = locks.lock_for_update
 
         def lock(*args, **stamp):
-            monkeypatch.setattr(users, "lock_for_update", locking)
+            monkeypatch.setattr(locks, "lock_for_update", locking)
             RefreshToken.objects.all().revoke(RefreshToken.Reason.ENDED)
             return locking(*args, **stamp)
 
-        return lambda: monkeypatch.setattr(users, "lock_for_update", lock)
+        return lambda: monkeypatch.setattr(locks, "lock_for_update", lock)
 
     def test_adds_no_app(self, bob, sign_in, client, late):
         sign_in(client, bob)

@@ -26,6 +26,7 @@ from accounts.models import (
     TrustedBrowser,
     User,
 )
+from accounts.models.email_verification import UNDO_LIFETIME
 from accounts.models.factors import REMOVAL_DELAY
 from tests.accounts.mail_contents import link_in
 from tests.conftest import PASSWORD
@@ -360,16 +361,25 @@ class TestRecoveryWins:
     """A thief who has taken an account over adds factors of their own; the owner undoes the change of the address."""
 
     @pytest.fixture
-    def taken_over(self, bob, secret, clock):
-        """`taken_over()`: the link that the owner got, now that the address was changed."""
+    def change(self, bob):
+        """`change()`: the link that the owner gets, now that the address is changed."""
+
+        def change():
+            made = EmailVerification.objects.create(
+                user=bob, email="thief@example.org", previous_email=bob.email, previous_email_verified=True
+            )
+            made.confirmed_at = timezone.now()
+            made.save()
+            User.objects.filter(pk=bob.pk).update(email=made.email)
+            return reverse("email_undo", args=[made.pk, undo_token(made)])
+
+        return change
+
+    @pytest.fixture
+    def taken_over(self, secret, clock, change):
+        """Return that link, where Bob has had a factor for a day."""
         clock.shift(timedelta(days=1))
-        change = EmailVerification.objects.create(
-            user=bob, email="thief@example.org", previous_email=bob.email, previous_email_verified=True
-        )
-        change.confirmed_at = timezone.now()
-        change.save()
-        User.objects.filter(pk=bob.pk).update(email=change.email)
-        return reverse("email_undo", args=[change.pk, undo_token(change)])
+        return change()
 
     def test_what_was_added_since_goes_and_what_was_there_stays(self, bob, taken_over, clock, press):
         old = Passkey.objects.create(
@@ -379,7 +389,7 @@ class TestRecoveryWins:
         Passkey.objects.create(user=bob, credential_id="thief", public_key=b"")
         TrustedBrowser.objects.create(user=bob, key="x", expires_at=timezone.now() + timedelta(days=30))
         page = press(taken_over)
-        said = "We removed the second steps, recovery codes and trusted browsers that were added since."
+        said = "We removed the second steps, recovery codes and trusted browsers that were added recently."
         assert said in page and said in mail.outbox[-1].body
         assert Passkey.objects.get() == old and Authenticator.objects.exists() and RecoveryCode.objects.count() == 10
         assert not TrustedBrowser.objects.exists()
@@ -390,6 +400,29 @@ class TestRecoveryWins:
         Authenticator.objects.update(confirmed_at=timezone.now())
         press(taken_over)
         assert not has_factor(bob)
+
+    @pytest.mark.parametrize("recent", [True, False])
+    def test_the_first_factor_goes_that_was_added_shortly_before_and_no_older_one(
+        self, bob, client, sign_in, enrol, clock, change, press, recent
+    ):
+        sign_in(client, bob)
+        enrol(client)
+        clock.shift(UNDO_LIFETIME + timedelta(minutes=-1 if recent else 1))
+        assert ("We removed" in press(change())) is recent
+        assert Passkey.objects.exists() is not recent
+
+    @pytest.mark.parametrize("replaced", [False, True])
+    def test_another_goes_that_was_added_before_unless_it_has_replaced_the_owners(
+        self, bob, secret, clock, change, press, replaced
+    ):
+        clock.shift(UNDO_LIFETIME)
+        Passkey.objects.create(user=bob, credential_id="x", public_key=b"")
+        if replaced:
+            Authenticator.objects.all().delete()
+        clock.shift(60)
+        press(change())
+        assert Passkey.objects.exists() is replaced
+        assert Authenticator.objects.exists() is not replaced
 
     def test_says_nothing_where_nothing_was_added(self, taken_over, press):
         assert "We removed" not in press(taken_over)

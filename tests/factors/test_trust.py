@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.test import RequestFactory
 from django.urls import reverse
 
@@ -75,6 +76,14 @@ class TestTrust:
         sign_in(admin, alice)
         do(admin, "end_sessions", bob)
         assert not TrustedBrowser.objects.exists()
+
+    @pytest.mark.parametrize("whose", [{"user": "bob"}, {"all": True}])
+    def test_it_ends_where_a_command_ends_all_sessions_but_not_where_it_ends_old_ones(self, bob, trusting, whose):
+        client = trusting(0)
+        call_command("endsessions", older_than=timedelta(0), verbosity=0)
+        assert give_password(client).status_code == 302
+        call_command("endsessions", **whose, verbosity=0)
+        assert give_password(client).status_code == 303
 
     def test_it_ends_where_a_token_was_copied_as_it_may_have_been_copied_too(self, bob, trusting):
         trusting(0)

@@ -61,6 +61,7 @@ FIRES = {
     "tokens.W012": {"APP_LABELS": ["tokens", "auth"]},
     "tokens.W013": {"INSTALLED_APPS": ["allauth.headless"]},
     "tokens.W014": {"INSTALLED_APPS": ["allauth.usersessions"]},
+    "tokens.W015": {"SESSION_SAVE_EVERY_REQUEST": True, "SESSION_COOKIE_AGE": 1800},
     "project.E001": {"MIDDLEWARE": SITE[::-1]},
     "project.E002": {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"), "TRUSTED_PROXIES": 0},
     "project.W001": {"TRUSTED_PROXIES": 0},

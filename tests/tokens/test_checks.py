@@ -272,7 +272,7 @@ class TestRegister:
         assert deployed - asked >= {"tokens.W001"}
 
 
-WARNINGS = {f"W{number:03}" for number in range(1, 15)}
+WARNINGS = {f"W{number:03}" for number in range(1, 16)}
 
 
 class TestSurroundings:
@@ -292,6 +292,20 @@ class TestSurroundings:
             setattr(settings, name, value)
         assert [found.id for found in project_checks.check_session_cookie()] == ids
 
+    @pytest.mark.parametrize(
+        ("about", "ids"),
+        [
+            ({"SESSION_COOKIE_AGE": 1800}, []),
+            ({"SESSION_SAVE_EVERY_REQUEST": True}, []),
+            ({"SESSION_SAVE_EVERY_REQUEST": True, "SESSION_COOKIE_AGE": 1800}, ["tokens.W015"]),
+            ({"SESSION_SAVE_EVERY_REQUEST": True, "SESSION_COOKIE_AGE": 365 * 24 * 3600}, []),
+        ],
+    )
+    def test_an_age_that_each_request_would_begin_anew_counts_from_the_sign_in(self, settings, about, ids):
+        for name, value in about.items():
+            setattr(settings, name, value)
+        assert [found.id for found in project_checks.check_session_age()] == ids
+
     def test_channels_own_authentication_is_found_in_the_text_of_the_application(self, settings, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
         for name, line in (("theirs", "from channels.auth import AuthMiddlewareStack"), ("ours", "application = None")):
@@ -302,7 +316,10 @@ class TestSurroundings:
             found.append([message.id for message in project_checks.check_channels()])
         assert found == [["tokens.W011"], [], [], []]
 
-    @pytest.mark.parametrize(("order", "ids"), [(["tokens", "auth"], ["tokens.W012"]), (["auth", "tokens"], [])])
+    @pytest.mark.parametrize(
+        ("order", "ids"),
+        [(["tokens", "auth"], ["tokens.W012"]), (["auth", "tokens"], []), (["auth"], [])],  # without it, in a test
+    )
     def test_django_stamps_no_sign_in_a_second_time(self, monkeypatch, order, ids):
         configs = [SimpleNamespace(label=label) for label in order]
         monkeypatch.setattr(project_checks.apps, "get_app_configs", lambda: configs)
@@ -310,6 +327,11 @@ class TestSurroundings:
         stampless = SimpleNamespace(_meta=SimpleNamespace(concrete_fields=[]))
         monkeypatch.setattr(project_checks, "get_user_model", lambda: stampless)
         assert project_checks.check_apps() == []
+
+    def test_each_package_that_lists_djangos_sessions_is_named(self, monkeypatch):
+        monkeypatch.setattr(project_checks.apps, "is_installed", {"qsessions", "user_sessions"}.__contains__)
+        found = [(message.id, message.msg.split()[0]) for message in project_checks.check_packages()]
+        assert found == [("tokens.W014", "qsessions"), ("tokens.W014", "user_sessions")]
 
     @pytest.mark.parametrize(("after", "ids"), [(True, []), (False, ["tokens.E010"])])
     def test_headers_of_a_proxy_are_read_once_it_is_known_who_is_signed_in(self, settings, after, ids):

@@ -1,4 +1,4 @@
-"""What must always hold (docs/explanation/concepts.md), each by its number."""
+"""What must always hold, one class for each promise."""
 
 import random
 from uuid import uuid4

@@ -6,17 +6,17 @@ from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.auth.views import LoginView
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.test import Client
 from django.urls import path
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, empty
 
 from tests.conftest import PASSWORD
 from tests.tokens import urls as pages
-from tests.tokens.clock import elapse
+from tests.tokens.clock import copy_of, elapse
 from tokens import receivers
 from tokens.models import RefreshToken
-from tokens.session import SIGN_IN_KEYS
+from tokens.session import OWNER, SIGN_IN_KEYS
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 
@@ -39,6 +39,28 @@ async def keys_async(request):
     return JsonResponse({"found": found, "user": (await auth.aget_user(request)).get_username()})
 
 
+def looks_again(request):
+    """As allauth.headless does."""
+    request.user._wrapped = empty
+    return pages.who(request)
+
+
+def is_empty(request):
+    return HttpResponse(request.session.is_empty())
+
+
+async def basket_async(request):
+    return HttpResponse(await request.session.aget("basket", "empty"))
+
+
+def switch(request):
+    """As packages do whose sign-in takes more than one page: out, a note about the next user, and in."""
+    auth.logout(request)
+    request.session["note"] = "of alice"
+    auth.login(request, person("alice"), site.AUTHENTICATION_BACKENDS[0])
+    return pages.who(request)
+
+
 class RememberingLoginView(LoginView):
     """As Wagtail's: `set_expiry()` before the sign-in, or after it."""
 
@@ -54,6 +76,10 @@ class RememberingLoginView(LoginView):
 
 urlpatterns = [
     path("sign-in/", RememberingLoginView.as_view(next_page="/who/"), name="login"),
+    path("looks-again/", looks_again),
+    path("switch/", switch),
+    path("is-empty/", is_empty),
+    path("basket-async/", basket_async),
     path("keys/", keys),
     path("keys-async/", keys_async),
     *pages.urlpatterns,
@@ -229,6 +255,10 @@ class TestSetsTheUser:
         stack(f"{HERE}tenant")
         assert by_password(bob).get(url).headers["Tenant"] == "acme"
 
+    def test_who_is_looked_up_once_more_is_the_same(self, stack, bob):
+        stack()
+        assert [name_on(client, "/looks-again/") for client in (by_password(bob), Client())] == ["bob", "nobody"]
+
 
 class TestSignsInOrOut:
     def test_a_session_that_it_starts_or_ends_keeps_its_cookies(self, stack, alice, bob):
@@ -290,6 +320,39 @@ class TestSession:
         client = by_password(bob)
         for url in ("/who/?keep", "/who/?drop"):
             assert [name_on(client, url), name_on(client)] == ["bob", "bob"]
+
+    def test_what_is_noted_between_a_sign_out_and_the_next_sign_in_stays(self, stack, alice, bob):
+        stack()
+        client = by_password(bob)
+        assert name_on(client, "/switch/") == "alice"
+        assert client.session["note"] == "of alice"
+
+    @pytest.mark.parametrize("url", ["/basket/", "/basket-async/"])
+    def test_what_it_holds_is_gone_once_the_sign_in_has_ended(self, stack, bob, url):
+        stack(f"{HERE}flushes")
+        client = by_password(bob)
+        assert [name_on(client, "/who/?keep"), name_on(client, url)] == ["bob", "apples"]
+        bob.set_password("another horse battery")
+        bob.save()
+        if site.MIDDLEWARE[1] == DJANGOS:
+            name_on(client)  # Django notices when somebody asks who it is
+        assert [name_on(client, url), name_on(client)] == ["empty", "nobody"]
+        assert client.cookies[site.SESSION_COOKIE_NAME].value == ""
+
+    def test_what_it_holds_stays_if_another_token_of_the_sign_in_is_newer(self, ours, bob):
+        ours(f"{HERE}flushes")
+        client = by_password(bob)
+        name_on(client, "/who/?keep")
+        stale = copy_of(client)
+        for _ in range(2):
+            elapse(EXPIRED, client, stale)
+            name_on(client)
+        assert stale.get("/who/?drop").status_code == 307  # a middleware has looked into the session
+        assert stale.session[OWNER] == str(bob.pk)
+
+    def test_is_not_empty_for_whoever_is_signed_in(self, stack, bob):
+        stack()
+        assert [name_on(client, "/is-empty/") for client in (by_password(bob), Client())] == ["False", "True"]
 
     def test_stores_none_of_them(self, ours, bob):
         ours()

@@ -1,6 +1,7 @@
 """`manage.py tokenkeys`, and the file that it keeps."""
 
 import json
+import re
 import stat
 from io import StringIO
 
@@ -131,8 +132,10 @@ class TestCommand:
             call_command("tokenkeys", "list")
 
     def test_a_file_that_is_not_there_or_no_json_is_one_sentence(self, path):
-        with pytest.raises(CommandError, match="No such file"):
-            call_command("tokenkeys", "--file", str(path), "list")
+        nowhere = path.parent / "no folder" / "keys.json"
+        for words in (["list"], ["create", "ES256"]):
+            with pytest.raises(CommandError, match=rf"^{re.escape(str(nowhere))}: No such file or directory\.$"):
+                call_command("tokenkeys", "--file", str(nowhere), *words)
         path.write_text("no json")
         with pytest.raises(CommandError, match=r"The file is not JSON\."):
             call_command("tokenkeys", "--file", str(path), "list")

@@ -19,7 +19,7 @@ from tokens import authentication, users
 from tokens.conf import conf
 from tokens.core.exceptions import InvalidToken
 from tokens.issuing import access_for, root_refresh
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 from tokens.session import RequestSession
 from tokens.users import UserVanished
 
@@ -349,11 +349,11 @@ class TestLockForUpdate:
         behind(first_name="Robert")
         before = User.objects.values().get(pk=bob.pk)
         with transaction.atomic(), queries(2):
-            assert users.lock_for_update(bob.pk).first_name == "Robert"
+            assert locks.lock_for_update(bob.pk).first_name == "Robert"
         assert User.objects.values().get(pk=bob.pk) == before
 
     def test_nobody_is_none(self, db):
-        assert users.lock_for_update(uuid4()) is None
+        assert locks.lock_for_update(uuid4()) is None
 
 
 class TestAuthHash:

@@ -118,6 +118,24 @@ function colliding() {
   return [...new Set(found)];
 }
 
+// Words that go on in the next line, but for where they may be hyphenated.
+function torn() {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const { currentNode: text } = walker;
+    if (!text.parentElement.checkVisibility({ visibilityProperty: true })) continue;
+    for (const { 0: word, index } of text.data.matchAll(/[\p{Script=Latin}\u00ad]+/gu)) {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const lines = new Set([...range.getClientRects()].map(({ y }) => y));
+      if (lines.size > word.split("\u00ad").length) found.push(word);
+    }
+  }
+  return found;
+}
+
 // Without scripts, a control that needs one is not there.
 function dead() {
   const controls = [...document.querySelectorAll("button, input, select, textarea, [role=button]")].filter((element) => element.checkVisibility());

@@ -9,12 +9,13 @@ from tests.languages.catalogue import LANGUAGES
 from tests.languages.reader import english
 from tests.security.wire import Socket, jar_after
 from tests.ui.gallery import GALLERY, NAMED
-from tests.ui.looks import PHONE
+from tests.ui.looks import SMALLEST, measured
 from tests.ui.test_axe import EVERYTHING, violations
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 FOR_PROGRAMMERS = {"styleguide"}
+LAID_OUT = ("tooWide", "colliding", "torn")
 SHOWN = [
     picture
     for picture in GALLERY
@@ -37,13 +38,14 @@ def test_no_english_is_left(face, language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_axe_finds_nothing_in_the_pages_with_the_most_words(browser, face, language):
-    """Names, headings and the marks of languages are all that a language changes."""
-    context = browser.new_context(bypass_csp=True, locale=language, viewport=PHONE)
+def test_the_pages_with_the_most_words_are_whole_on_the_smallest_phone(browser, face, language):
+    """Names, headings and the marks of languages are all that a language changes, and how long words are."""
+    context = browser.new_context(bypass_csp=True, locale=language, viewport=SMALLEST)
     page = context.new_page()
-    for name in ("home", "sessions", "activity", "sign-up", "404-visitor"):
+    for name in ("home", "sessions", "activity-older", "security-factors", "recovery-codes", "sign-up", "404-visitor"):
         face.visit(page, NAMED[name])
         assert page.get_attribute("html", "lang") == language
+        assert measured(page, *LAID_OUT) == {what: [] for what in LAID_OUT}, name
         page.evaluate(Axe().axe_script)
         assert violations(page, EVERYTHING) == [], name
     context.close()

@@ -1,1 +1,1 @@
-"""Bind sessions to devices: what is signed for it, and the header that offers it."""
+"""Bind a session to the device that it began on: the challenges, the marks, and what happens without one."""

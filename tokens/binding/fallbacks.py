@@ -1,4 +1,4 @@
-"""What a browser gets that brings a token of a bound session without the mark that it needs.
+"""Answer a browser that brings a token of a bound session, but not the mark that it needs.
 
 Usually it proves that it has the key before it sends a request. Where it has not, it is made to, once. The cookies
 stay, and so does the session: what comes without the key may be a copy.
@@ -73,8 +73,8 @@ def response(request: TokenRequest, fallback: Fallback) -> HttpResponseBase:
         answer = redirect_to_login(url, conf.reauthentication_url)
     else:
         answer = HttpResponse(status=401)
-    cookies.delete_bound(answer)
+    cookies.delete(answer, "bound")
     if fallback in (Fallback.REPEAT, Fallback.RELOAD):
-        cookies.write_unproven(answer, TRIED_FOR)
+        cookies.write(answer, "unproven", "1", TRIED_FOR)  # it was just made to prove the key of its session
     answer.headers["Cache-Control"] = "private, no-store"
     return answer

@@ -26,7 +26,7 @@ FIRST = 10  # seconds that the mark of a registration lives: the next page bring
 def write(response: HttpResponseBase, row: RefreshToken) -> None:
     """Set the mark of `row`, whose browser has just proven possession of its key, or whose user knew more."""
     lifetime = int(conf.bound_lifetime) if row.bound_proved_at else FIRST
-    cookies.write_bound(response, sign(str(row.pk), int(time()) + lifetime), lifetime)
+    cookies.write(response, "bound", sign(str(row.pk), int(time()) + lifetime), lifetime)
 
 
 def require(mark: str | None, row: RefreshToken) -> int | None:

@@ -28,6 +28,8 @@ ROW = "_tokens_row"  # the key in an app's Django session that says which row it
 
 
 class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]
+    """Give the `app` clients of `allauth.headless` tokens of their own session (HEADLESS_TOKEN_STRATEGY)."""
+
     request: Any = None  # whose view asks; none where only a person is looked up
 
     def get_session_token(self, request: Any) -> str | None:
@@ -40,6 +42,7 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]
         return token
 
     def create_session_token(self, request: Any) -> str:
+        """Return a token of the Django session, which from now on names the row that was signed in to."""
         if claims := request.tokens.claims:
             request.session[ROW] = [claims.sid, claims.sub]
         token: str = super().create_session_token(request)
@@ -70,6 +73,7 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]
         return {"access_token": pair.access, "refresh_token": pair.refresh, "expires_in": pair.expires_in}
 
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
+        """Return a new access and refresh token; None if `refresh_token` is no good."""
         try:
             pair = bearer.exchange(context.request, refresh_token)
         except TokenError:

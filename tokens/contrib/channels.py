@@ -26,7 +26,7 @@ from django.db import Error
 from django.utils import timezone
 
 from .. import auth
-from ..authentication import authenticate_access
+from ..authentication import Refusal, authenticate_access
 from ..conf import conf
 from ..core.exceptions import RevocationListUnavailable, RevokedToken
 from ..models import RefreshToken
@@ -156,10 +156,10 @@ class Socket:
 def _authenticate(request: Any) -> Any:
     """Return who has connected. The row is read, so that no socket is opened by what has just ended."""
     request.tokens = RequestSession.from_cookies(request)
-    request.tokens.asked = True
-    found = authenticate_access(request.tokens, fresh=True, judge=False)
+    request.tokens.asked = request.tokens.answered = True
+    found = authenticate_access(request.tokens, fresh=True)
     show_sign_in(request)
-    request.user = found.user or AnonymousUser()
+    request.user = AnonymousUser() if isinstance(found, Refusal) else found
     return request.user
 
 

@@ -23,10 +23,10 @@ from django.db import Error, router, transaction
 from django.http import HttpResponseBase
 from django.utils.crypto import salted_hmac
 
-from .. import client, cookies, issuing, signals, users
+from .. import auth, client, cookies, issuing, signals, users
 from ..conf import conf
 from ..core.exceptions import RevokedToken
-from ..models import RefreshToken
+from ..models import RefreshToken, locks
 from ..models.old_sessions import OldSessions
 from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
@@ -69,7 +69,7 @@ def settle(request: TokenRequest, response: HttpResponseBase) -> None:
 
 
 def _key(request: TokenRequest) -> str | None:
-    return cookies.read(request, conf.adopt_sessions) if conf.adopt_sessions else None
+    return cookies.read_all(request).get(conf.adopt_sessions) if conf.adopt_sessions else None
 
 
 def _has_bearer_token(request: TokenRequest) -> bool:
@@ -149,7 +149,7 @@ def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: Abs
     Raises RevokedToken.
     """
     with transaction.atomic(using=router.db_for_write(RefreshToken)):
-        users.lock_for_update(user.pk)
+        locks.lock_for_update(user.pk)
         if row := _found(ids):
             return row
         if OldSessions.objects.have_ended(user.pk):
@@ -160,6 +160,7 @@ def _started(request: TokenRequest, ids: list[UUID], old: SessionBase, user: Abs
             id=ids[0],
             method=RefreshToken.Method.MOVED,
             remember=_outlives_browser(old),
+            lifetime=auth.lifetime_of(old),
             backend=old.get(BACKEND_SESSION_KEY),
             authenticated_at=None,
             user_agent=client.user_agent(request),

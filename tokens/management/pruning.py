@@ -9,9 +9,8 @@ from time import monotonic, sleep
 from django.db import transaction
 from django.utils import timezone
 
-from .. import users
 from ..conf import conf
-from ..models import KEPT_AFTER_END, RefreshToken, RefreshTokenQuerySet
+from ..models import KEPT_AFTER_END, RefreshToken, RefreshTokenQuerySet, locks
 
 FEWEST, MOST = 100, 2_000  # rows in one transaction
 AIM = 0.01  # seconds that one may take: nobody waits longer for its locks
@@ -57,7 +56,7 @@ def _delete(limit: int, since: datetime | None) -> tuple[int, datetime | None]:
     if since is not None:
         rows = rows.filter(expires_at__gte=since)
     with transaction.atomic(using=rows.db):
-        locked = users.locking(rows, skip_locked=True)
+        locked = locks.locking(rows, skip_locked=True)
         found = list(locked.values_list("pk", "expires_at")[:limit])
         deleted = RefreshToken.objects.using(rows.db).filter(pk__in=[pk for pk, _ in found]).delete()[0]
     return deleted, found[-1][1] if found else None

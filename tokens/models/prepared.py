@@ -1,4 +1,4 @@
-"""Statements that every refresh runs. The ORM builds them once, as that takes several times as long as to run one."""
+"""Statements that every refresh or sign-in runs. The ORM builds them once: that takes longer than to run several."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from django.db import NotSupportedError, connections, models
 from django.db.models.expressions import Expression
 from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
+
+from .. import users
 
 
 class Parameter(Expression):
@@ -36,10 +38,11 @@ class Built(NamedTuple):
 class Prepared:
     """A statement over the rows that `build` returns: a SELECT, or an UPDATE if it `sets` fields.
 
-    PostgreSQL plans it once for each connection if the OPTIONS of the database have a `prepare_threshold`.
+    Outside of transactions, PostgreSQL plans it once for each connection if the OPTIONS of the database have a
+    `prepare_threshold`.
     """
 
-    def __init__(self, build: Callable[[], models.QuerySet[Any]], **sets: Parameter) -> None:
+    def __init__(self, build: Callable[[], models.QuerySet[Any]], **sets: models.F | Parameter) -> None:
         self._build, self._sets = build, sets
         self._built: dict[str, Built] = {}
 
@@ -53,6 +56,13 @@ class Prepared:
             rows = compiler.apply_converters(rows, compiler.get_converters(built.converted))
         return list(rows)
 
+    def first(self, using: str, **values: object) -> Any:
+        """Return the first instance, of a queryset that asks for the `users.columns()` of its model, or None."""
+        for found in self.select(using, **values):
+            model: Any = self._built_for(using).compiler.query.model
+            return users.instance_of(model, using, dict(zip(users.columns(model), found, strict=True)))
+        return None
+
     def update(self, using: str, **values: object) -> int:
         """Change the rows. Return how many there were."""
         return int(self._run(using, self._built_for(using), values, lambda cursor: cursor.rowcount))
@@ -64,7 +74,7 @@ class Prepared:
             for each in built.params
         ]
         with connection.cursor() as cursor:
-            if _is_prepared_by_server(connection) and not connection.queries_logged:  # which would log no text
+            if _is_prepared_by_server(connection):
                 plain, cursor.cursor = cursor.cursor, _take_server_cursor(connection, built.sql)
                 try:
                     cursor.execute(built.sql, params)
@@ -94,7 +104,10 @@ class Prepared:
 
 def _is_prepared_by_server(connection: Any) -> bool:
     threshold = connection.settings_dict["OPTIONS"].get("prepare_threshold")
-    return connection.vendor == "postgresql" and threshold is not None
+    if connection.vendor != "postgresql" or threshold is None:
+        return False
+    # A log would have no text. In a transaction, a plan that a migration has made useless would be the end of it.
+    return not (connection.queries_logged or connection.in_atomic_block)
 
 
 def _take_server_cursor(connection: Any, sql: str) -> Any:

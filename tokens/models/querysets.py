@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from ..core import rotation
 from ..core.exceptions import RevokedToken
 from ..revocation import EVERY_ROW, OVERLAP, get_revocation_list, mark_dead
 from ..signals import rows_revoked, session_starting
+from . import locks
 from .choices import DISTRUSTING, Reason
 from .end_of_all import EndOfAll
 from .old_sessions import OldSessions
@@ -41,14 +42,18 @@ PEOPLE_AT_ONCE = 1_000  # whose sessions end in one transaction
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
+    """Find, end and delete the rows of sessions."""
+
     def on_primary(self) -> RefreshTokenQuerySet:
         """Return these rows in the database that is written: replicas lag, so nothing is decided by what they say."""
         return self.using(router.db_for_write(self.model))
 
     def live(self) -> RefreshTokenQuerySet:
+        """Return the sessions that have neither ended nor expired, without looking at their users."""
         return self.filter(is_live())
 
     def ended(self) -> RefreshTokenQuerySet:
+        """Return the sessions that have ended or expired."""
         return self.exclude(is_live())
 
     def for_user(self, user: AbstractBaseUser) -> RefreshTokenQuerySet:
@@ -87,19 +92,6 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         ends = EndOfAll.objects.using(rows.db).filter(pk=EVERY_ROW, ended_at__gt=since)
         return changed.union(ends.values_list("pk", Cast("ended_at", models.CharField())), all=True)
 
-    def prune(self, limit: int = PRUNED_AT_ONCE) -> int:
-        """Delete at most `limit` rows that ended long ago. Return how many were deleted.
-
-        The batch is small so that no lock is held long. Nothing older than PRUNED_WITHIN is looked at; that is left to
-        `cleartokens`: until a vacuum the index has entries of deleted rows, and after a large deletion each sign-in
-        would walk past millions of them.
-        """
-        end = timezone.now() - KEPT_AFTER_END
-        rows = self.on_primary()
-        old = rows.filter(expires_at__lt=end, expires_at__gt=end - PRUNED_WITHIN).order_by("expires_at")
-        ids = list(old.values_list("pk", flat=True)[:limit])
-        return rows.filter(pk__in=ids).delete()[0] if ids else 0
-
     def _change(self, **values: object) -> int:
         """Change these rows and tell everybody who holds access tokens of theirs to be out of date.
 
@@ -109,7 +101,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
             # One order for all, or two of these could deadlock.
-            ids = list(users.locking(self.using(using)).order_by("pk").values_list("pk", flat=True))
+            ids = list(locks.locking(self.using(using)).order_by("pk").values_list("pk", flat=True))
             get_revocation_list().mark(ids)
             changed = self.using(using).update(changed_at=Now(), **values) if ids else 0
             transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
@@ -149,6 +141,18 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         if not conf.adopt_sessions:  # its rows are kept meanwhile, and this would walk past them
             self.prune()
         return row
+
+    def prune(self) -> int:
+        """Delete at most PRUNED_AT_ONCE rows that ended long ago. Return how many were deleted.
+
+        The batch is small so that no lock is held long. Nothing older than PRUNED_WITHIN is looked at; that is left to
+        `cleartokens`: until a vacuum the index has entries of deleted rows, and after a large deletion each sign-in
+        would walk past millions of them.
+        """
+        end = timezone.now() - KEPT_AFTER_END
+        using = router.db_for_write(self.model)
+        ids = [key for (key,) in self._expired.select(using, start=end - PRUNED_WITHIN, end=end)]
+        return self.using(using).filter(pk__in=ids).delete()[0] if ids else 0
 
     def get_live(self, sid: str, sub: str) -> RefreshToken:
         """Return the live row `sid` of the user `sub`, with the user, in one query. Raises RevokedToken."""
@@ -217,7 +221,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         for start in range(0, len(keys), PEOPLE_AT_ONCE):
             batch = keys[start : start + PEOPLE_AT_ONCE]
             with transaction.atomic(using=router.db_for_write(self.model)):
-                users.lock_all(batch)
+                locks.lock_all(batch)
                 OldSessions.objects.end(*batch)
                 ended += rows.filter(user_id__in=batch).revoke(reason)
         return ended
@@ -235,7 +239,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         However many requests see the token, one of them gets a number; the others get 0.
         """
         with transaction.atomic(using=router.db_for_write(self.model)):
-            users.lock_for_update(row.user_id)
+            locks.lock_for_update(row.user_id)
             if not self.is_live(str(row.pk)):
                 return 0
             rows = self.filter(user_id=row.user_id) if conf.reuse_revokes == "all" else self.filter(pk=row.pk)
@@ -282,15 +286,14 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
     def _insert(self, user: AbstractBaseUser, replacing: Iterable[str], values: dict[str, object]) -> RefreshToken:
         login = values["authenticated_at"]
         with transaction.atomic(using=router.db_for_write(self.model)):
-            current = users.lock_for_update(user.pk, **({"last_login": login} if login else {}))
+            current = locks.lock_for_update(user.pk, **({"last_login": login} if login else {}))
             if (
                 current is None
                 or current.password != user.password
                 or not users.admitted(current, str(values["backend"]))
             ):
                 raise RevokedToken("", Reason.DEACTIVATED)
-            alike = self.for_user(current).filter(is_app=values.get("is_app", False))  # apps evict no browsers
-            self._evict(alike.exclude(pk__in=replacing))
+            self._evict(current, bool(values.get("is_app")), {UUID(sid) for sid in replacing})
             index = free_status_index(self.on_primary(), current) if conf.status_list else None
             row: RefreshToken = self.model(
                 user=current, auth_hash=users.auth_hash(current), status_index=index, **values
@@ -299,18 +302,35 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             row.save(force_insert=True, using=router.db_for_write(self.model))
         return row
 
-    def _evict(self, sessions: RefreshTokenQuerySet) -> None:
+    def _evict(self, user: AbstractBaseUser, is_app: bool, leaving: Collection[UUID]) -> None:
+        """Make room for one more session of `user`. Apps evict no browsers."""
+        now = timezone.now()
+        in_use_since = now - TOUCHED_EVERY - timedelta(seconds=2 * conf.access_lifetime)
+        live = self._live_by_rank.select(
+            router.db_for_write(self.model), user=user.pk, is_app=is_app, now=now, in_use_since=in_use_since
+        )
+        staying = [key for (key,) in live if key not in leaving]
+        if evicted := staying[conf.max_sessions - 1 :]:
+            self.filter(pk__in=evicted).revoke(Reason.EVICTED)
+
+    @cached_property
+    def _expired(self) -> Prepared:
+        start, end = (Parameter(name, models.DateTimeField()) for name in ("start", "end"))
+        rows = self.filter(expires_at__lt=end, expires_at__gt=start).order_by("expires_at")
+        return Prepared(lambda: rows.values_list("pk")[:PRUNED_AT_ONCE])
+
+    @cached_property
+    def _live_by_rank(self) -> Prepared:
         # Whoever has the password may sign in as often as there are places, and must not evict a session in use that
         # way. So those go first that were never used beyond their first token, the oldest of them first: the owner's
         # newest sign-in stays. Of the others the longest idle goes. The stamp lags; where it cannot tell which is
         # idle, the newest goes: a thief comes after the owner.
-        in_use_since = timezone.now() - TOUCHED_EVERY - timedelta(seconds=2 * conf.access_lifetime)
+        now, in_use_since = (Parameter(name, models.DateTimeField()) for name in ("now", "in_use_since"))
         confirmed = Case(When(generation=1, then=0), default=1)
-        in_use = When(generation__gt=1, last_used_at__gt=in_use_since, then=Value(in_use_since))
+        in_use = When(generation__gt=1, last_used_at__gt=in_use_since, then=in_use_since)
         kept_first = (confirmed.desc(), Case(in_use, default="last_used_at").desc(), "created_at")
-        evicted = sessions.on_primary().live().order_by(*kept_first)[conf.max_sessions - 1 :]
-        if ids := list(evicted.values_list("pk", flat=True)):
-            self.filter(pk__in=ids).revoke(Reason.EVICTED)
+        whose = {name: self._parameter(name) for name in ("user", "is_app")}
+        return Prepared(lambda: self.filter(is_live(now), **whose).order_by(*kept_first).values_list("pk"))
 
 
 def is_live(now: datetime | Parameter | None = None) -> Q:

@@ -124,6 +124,7 @@ class RefreshToken(models.Model):
 
     @property
     def is_live(self) -> bool:
+        """Return whether the session has neither ended nor expired, without looking at its user."""
         return self.revoked_at is None and self.expires_at > timezone.now()
 
     @property

@@ -76,14 +76,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, log: list[str], taken_at: datetime | None, **options: object) -> None:
         latest = SecurityEvent.objects.values_list("created_at", flat=True).first()
-        since = taken_at or latest or datetime.min.replace(tzinfo=UTC)
+        since = taken_at or latest or datetime.fromtimestamp(0, UTC)
         lost = _lost(log, since)
         with transaction.atomic():
+            self.stdout.write(f"{TrustedBrowser.objects.all().delete()[0]} browsers no longer trusted.")
             call_command("endsessions", all=True, stdout=self.stdout)
             self.stdout.write(f"{OutgoingMail.objects.all().delete()[0]} waiting emails discarded.")
             self.stdout.write(f"{EmailVerification.objects.pending().delete()[0]} unused links withdrawn.")
             self.stdout.write(f"{removal.withdraw_all()} removals of second factors withdrawn.")
-            self.stdout.write(f"{TrustedBrowser.objects.all().delete()[0]} browsers no longer trusted.")
             Attempt.objects.all().delete()
             ProviderFlow.objects.all().delete()
             if log:
@@ -120,16 +120,26 @@ class Command(BaseCommand):
 def _repeat_for(
     user: User, happened: dict[str, datetime], removed: dict[str, datetime], blocked: User
 ) -> Iterator[str]:
-    """Repeat for `user` what happened to them, the latest last, and yield what was done; they `removed` providers."""
+    """Repeat for `user` what happened to them, and yield what was done; `removed` are providers."""
     if ACCOUNT_DELETED in happened:
         user.delete()
         yield "Deleted again"
         return
-    fields = set()
+    yield from _close_ways_in(user, happened, removed, blocked)
+    yield from _repeat_status(user, happened)
+    for kind in happened:
+        if kind in LOOK_AT:
+            yield f"To be looked at ({Kind(kind).label})"
+
+
+def _close_ways_in(
+    user: User, happened: dict[str, datetime], removed: dict[str, datetime], blocked: User
+) -> Iterator[str]:
+    """Let nobody sign in by what was replaced, used or removed. The new password is not known: it becomes `blocked`."""
     replaced = [happened[kind] for kind in (Kind.PASSWORD_CHANGED, Kind.PASSWORD_RESET) if kind in happened]
     if replaced and max(replaced) > user.password_changed_at:  # and not once more since the restore
         user.copy_password(blocked)
-        fields.add("password")
+        user.save(update_fields=["password"])
         yield "Has to reset the password, as the restored one is out of date"
     mine = Identity.objects.filter(user=user)
     if sum(mine.filter(provider=name, created_at__lt=at).delete()[0] for name, at in removed.items()):
@@ -137,6 +147,11 @@ def _repeat_for(
     used = [happened[kind] for kind in (Kind.RECOVERY_CODE_USED, Kind.RECOVERY_CODES_RENEWED) if kind in happened]
     if used and RecoveryCode.objects.filter(user=user, created_at__lte=max(used)).delete()[0]:
         yield "Has to get new recovery codes, as some of the restored ones were used or replaced"
+
+
+def _repeat_status(user: User, happened: dict[str, datetime]) -> Iterator[str]:
+    """Close or open the account, and schedule its deletion or not, as happened last."""
+    fields = set()
     for kind, at in happened.items():
         if kind in (Kind.DEACTIVATED, Kind.ACTIVATED):
             user.is_active = kind == Kind.ACTIVATED
@@ -144,8 +159,6 @@ def _repeat_for(
         elif kind in (Kind.DELETION_ASKED, Kind.DELETION_WITHDRAWN):
             user.deletion_due_at = at + GRACE_PERIOD if kind == Kind.DELETION_ASKED else None
             fields.add("deletion_due_at")
-        elif kind in LOOK_AT:
-            yield f"To be looked at ({Kind(kind).label})"
     user.save(update_fields=fields)
     if "is_active" in fields:
         yield "Open again" if user.is_active else "Closed again"

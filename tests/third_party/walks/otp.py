@@ -38,3 +38,8 @@ def walk() -> None:
     other = browser()
     log_in(other, "bob")
     assert other.get("/verified/").status_code == 302
+    carol = person("carol")
+    carol.staticdevice_set.create(name="codes").token_set.create(token="another")
+    device = f"otp_static.staticdevice/{carol.staticdevice_set.get().pk}"
+    log_in(client, "carol", "/second/", otp_device=device, otp_token="another")
+    assert "carol" in on(client, "/verified/")

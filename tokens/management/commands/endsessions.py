@@ -12,9 +12,9 @@ from django.db import router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ... import users
-from ...models import PEOPLE_AT_ONCE, RefreshToken, RefreshTokenQuerySet
+from ...models import PEOPLE_AT_ONCE, RefreshToken, RefreshTokenQuerySet, locks
 from ...models.old_sessions import EVERYBODY, OldSessions
+from ...signals import all_ending
 from ..progress import counting
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -42,15 +42,17 @@ class Command(BaseCommand):
         if older_than is not None:
             sessions = sessions.filter(created_at__lt=timezone.now() - older_than)
         people = get_user_model()._base_manager.using(sessions.db)
-        if user is not None:
-            people = people.filter(pk=_person(user).pk)
+        person = None if user is None else _person(user)
+        if person is not None:
+            people = people.filter(pk=person.pk)
         found = sessions.filter(user__in=people)
         if options["dry_run"]:
             self.stdout.write(f"{found.count()} sessions would be ended.")
             return
         if older_than is None:
-            OldSessions.objects.end(EVERYBODY if user is None else _person(user).pk)
-            if user is None:
+            all_ending.send(RefreshToken, user=person)
+            OldSessions.objects.end(EVERYBODY if person is None else person.pk)
+            if person is None:
                 self.stdout.write(f"{RefreshToken.objects.end_all()} sessions ended.")
                 return
         with counting(self, "sessions ended", total=found.count) as count:
@@ -78,7 +80,7 @@ def _person(name: str) -> AbstractBaseUser:
 def _end(sessions: RefreshTokenQuerySet, keys: list[Any]) -> int:
     """End those of the users `keys`, under the lock that sign-ins take: none that is under way escapes."""
     with transaction.atomic(using=sessions.db):
-        users.lock_all(keys)
+        locks.lock_all(keys)
         return sessions.filter(user_id__in=keys).revoke(RefreshToken.Reason.ADMIN)
 
 

@@ -42,8 +42,10 @@ class Command(BaseCommand):
             raise CommandError("Set the file with --file or the TOKENS_KEYS setting.")
         try:
             getattr(self, f"_{verb}")(Path(name), **options)
-        except (InvalidKeys, OSError) as error:
+        except InvalidKeys as error:
             raise CommandError(str(error)) from error
+        except OSError as error:  # which may name a temporary file
+            raise CommandError(f"{name}: {error.strerror}.") from error
 
     def _create(self, path: Path, alg: str, dry_run: bool = False, **_: object) -> None:
         if path.exists():
