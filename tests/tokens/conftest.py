@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import PASSWORD
+from tokens import signals
 from tokens.core import keyfile, keys
 from tokens.testing import Client
 
@@ -23,6 +24,26 @@ def signed_in():
         return client
 
     return signed_in
+
+
+@pytest.fixture
+def told():
+    """The signals that were sent, by name."""
+    names = ("session_started", "session_ended", "sessions_revoked", "reuse_found")
+    sent = []
+    receivers = {}
+    for name in names:
+        receivers[name] = lambda name=name, **about: sent.append((name, about))
+        getattr(signals, name).connect(receivers[name])
+    yield sent
+    for name in names:
+        getattr(signals, name).disconnect(receivers[name])
+
+
+@pytest.fixture
+def visitor(bob, signed_in):
+    """The browser in which Bob has just signed in."""
+    return signed_in(bob)
 
 
 @pytest.fixture

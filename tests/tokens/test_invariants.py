@@ -21,11 +21,6 @@ EXPIRED = 16 * 60  # seconds after which an access token is over, and a refresh 
 SETTLED = 3 * 60  # seconds after which a refresh token is old enough, and an access token still good
 
 
-@pytest.fixture
-def visitor(bob, signed_in):
-    return signed_in(bob)
-
-
 class TestInvariant1:
     """Fifty parallel requests with one expired access token: all answered and signed in, any order works next."""
 
