@@ -179,7 +179,10 @@ def known(user: AbstractBaseUser, path: str) -> bool | None:
     backend = load_backend(path) if path else ModelBackend()
     model, using = type(user), router.db_for_write(type(user))
     if type(backend).get_user is ModelBackend.get_user:
-        people = model._default_manager.using(using)
+        manager = model._default_manager
+        if type(manager).get_queryset is models.Manager.get_queryset:  # it finds everybody
+            return True
+        people = manager.using(using)
         return not people.query.has_filters() or people.filter(pk=user.pk).exists()
     return backend.get_user(user.pk) is not None or (None if router.db_for_read(model) != using else False)
 
