@@ -28,7 +28,7 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
     changes = pending.exclude(previous_email="").exists()
     pending.delete()
     withdrawn = {"deletion": deletion.cancel(request, user), "email_change": changes}
-    withdrawn["factor_removal"] = removal.withdraw(request, user)
+    withdrawn["factor_removal"] = removal.withdraw(request, user, by_mail=True)
     return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
 
 

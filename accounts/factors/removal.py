@@ -4,9 +4,13 @@ It is asked for with the password and by a link to the confirmed email, or by an
 so every email of the account is told at once and each day, the sign-in and a banner say so, and any session and any of
 the mails cancels it. All of it happens under the lock of the user, and the row decides: cancelling wins until they are
 gone.
+
+But a thief who knew the password may have added the first factor. So if it is less than a week old, only the mails
+cancel the removal, and in the end no password is left either: the mailbox wins.
 """
 
 from datetime import datetime
+from secrets import token_urlsafe
 from uuid import UUID
 
 from django.db import transaction
@@ -65,7 +69,7 @@ def start(request: HttpRequest, key: UUID, token: str) -> FactorRemoval:
         right = removal.is_open and user.email_verified_at and matches(start_token, removal, token)
         if not right or not _start(request, user, removal):
             raise InvalidLink
-    removal.refresh_from_db(removal._state.db, ["due_at"])
+    removal.refresh_from_db(removal._state.db, ["due_at", "only_mail_cancels"])
     return removal
 
 
@@ -88,24 +92,25 @@ def cancel_by_link(request: HttpRequest, key: UUID, token: str) -> User:
     """Keep the factors, and return whose. Raise InvalidLink."""
     with transaction.atomic():
         removal, user = lock(FactorRemoval.objects.all(), key)
-        if not matches(cancel_token, removal, token) or not cancel(request, user):
+        if not matches(cancel_token, removal, token) or not _cancel(request, user, removal):
             raise InvalidLink
     return user
 
 
 def cancel(request: HttpRequest, user: User) -> bool:
-    """Keep the factors of `user`; return whether their removal had been started, and there was still time."""
+    """Keep the factors of `user` for a session; return whether it could cancel their removal, and was in time."""
     with transaction.atomic():
         locks.lock_for_update(user.pk)
-        cancelled = _delete(request, user, pending(user))
-        if cancelled:
-            alerts.notify_all("factors_changed", user, request, change=str(Kind.FACTOR_REMOVAL_CANCELLED))
-    return cancelled
+        return _cancel(request, user, FactorRemoval.objects.started().by_session().filter(user=user).first())
 
 
-def withdraw(request: HttpRequest, user: User) -> bool:
-    """Delete what was asked for by the password of `user`, who is locked; return whether a removal had been started."""
-    return _delete(request, user, FactorRemoval.objects.filter(user=user, actor=None).first())
+def withdraw(request: HttpRequest, user: User, *, by_mail: bool) -> bool:
+    """Delete what was asked for by the password of `user`, who is locked and has another one by now.
+
+    Return whether a removal had been started. `by_mail` says whether that password was chosen by mail.
+    """
+    removals = FactorRemoval.objects.filter(user=user, actor=None)
+    return _delete(request, user, (removals if by_mail else removals.by_session()).first())
 
 
 def drop(request: HttpRequest, user: User) -> None:
@@ -113,7 +118,7 @@ def drop(request: HttpRequest, user: User) -> None:
 
     It would be of those that they add from now on.
     """
-    _delete(request, user, FactorRemoval.objects.filter(user=user).first())
+    _delete(request, user, FactorRemoval.objects.by_session().filter(user=user).first())
 
 
 def withdraw_all() -> int:
@@ -140,8 +145,12 @@ def carry_out(key: UUID) -> bool:
     Return whether that was so.
     """
     removals = FactorRemoval.objects.due().filter(user_id=key)
-    if not removals.exists():
+    removal = removals.first()
+    if removal is None:
         return False
+    closed = User()
+    if removal.only_mail_cancels:
+        closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():
         user = locks.lock_for_update(key)
         if not removals.delete()[0]:
@@ -151,6 +160,9 @@ def carry_out(key: UUID) -> bool:
                 rows.filter(user=user).delete()
             forget_rest(user)
             _set_leaving(user, False)
+            if closed.password and user.can_reset_password:
+                user.copy_password(closed)
+                user.save(update_fields=["password"])
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
             alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
@@ -214,12 +226,22 @@ def _derived(purpose: str, value: str, secret: Secret | None) -> str:
 
 def _start(request: HttpRequest, user: User, removal: FactorRemoval, actor: User | None = None) -> bool:
     """Start the delay and tell the user; of an administrator's mails they learn neither the browser nor the address."""
-    if not FactorRemoval.objects.filter(pk=removal.pk).start(actor):
+    new = FactorSettings.objects.filter(user=user, protected_since__gte=removal.requested_at - UNDO_LIFETIME)
+    only_mail_cancels = user.email_verified_at is not None and new.exists()
+    if not FactorRemoval.objects.filter(pk=removal.pk).start(actor, only_mail_cancels=only_mail_cancels):
         return False
     _set_leaving(user, True)
     SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_STARTED, actor=actor)
     _tell(None if actor else request, user, removal)
     return True
+
+
+def _cancel(request: HttpRequest, user: User, removal: FactorRemoval | None) -> bool:
+    """Delete `removal`, of the locked `user`, and tell them; return whether it had been started."""
+    cancelled = _delete(request, user, removal)
+    if cancelled:
+        alerts.notify_all("factors_changed", user, request, change=str(Kind.FACTOR_REMOVAL_CANCELLED))
+    return cancelled
 
 
 def _delete(request: HttpRequest, user: User, removal: FactorRemoval | None) -> bool:

@@ -190,6 +190,7 @@ def _factor_removal(mail: OutgoingMail) -> Context | None:
         mail,
         due_at=started.due_at,
         by_administrator=started.actor_id is not None,
+        password_too=started.only_mail_cancels,
         keep_link=absolute_url("factors_keep_by_link", key=started.pk, token=removal.cancel_token(started)),
     )
 

@@ -127,6 +127,7 @@ class Migration(migrations.Migration):
                 ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('due_at', models.DateTimeField(null=True)),
                 ('reminded_at', models.DateTimeField(null=True)),
+                ('only_mail_cancels', models.BooleanField(default=False)),
                 ('actor', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('user', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='factor_removal', to=settings.AUTH_USER_MODEL)),
             ],

@@ -254,6 +254,10 @@ class FactorRemovalQuerySet(models.QuerySet["FactorRemoval"]):
     def started(self) -> "FactorRemovalQuerySet":
         return self.filter(due_at__isnull=False)
 
+    def by_session(self) -> "FactorRemovalQuerySet":
+        """Return those that a session can cancel, and what is done in one."""
+        return self.filter(only_mail_cancels=False)
+
     def due(self) -> "FactorRemovalQuerySet":
         """Return those in whose time nobody has objected."""
         return self.filter(due_at__lte=timezone.now())
@@ -271,10 +275,11 @@ class FactorRemovalQuerySet(models.QuerySet["FactorRemoval"]):
         """Restart the lifetime of the link when its mail is sent; return whether it can still start anything."""
         return bool(self.filter(due_at=None).update(requested_at=timezone.now()))
 
-    def start(self, actor: "User | None") -> bool:
+    def start(self, actor: "User | None", *, only_mail_cancels: bool) -> bool:
         """Start the delay; return whether it had not been started."""
         now = timezone.now()
-        return bool(self.filter(due_at=None).update(due_at=now + REMOVAL_DELAY, reminded_at=now, actor=actor))
+        started = {"due_at": now + REMOVAL_DELAY, "reminded_at": now, "actor": actor}
+        return bool(self.filter(due_at=None).update(only_mail_cancels=only_mail_cancels, **started))
 
     def remind(self) -> bool:
         """Count a reminder; return whether it was time for one."""
@@ -292,6 +297,7 @@ class FactorRemoval(models.Model):
     requested_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(null=True)  # once the link to the confirmed email was followed
     reminded_at = models.DateTimeField(null=True)
+    only_mail_cancels = models.BooleanField(default=False)  # the factors, and so the sessions, may be a thief's
     actor = models.ForeignKey(  # the administrator who has started it
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_constraint=False
     )

@@ -46,7 +46,10 @@ def lost(request: Request) -> HttpResponse:
 @fresh_session_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep(request: Request) -> HttpResponse:
-    """Let any session cancel the removal, by one click: who has one may have lost the factor that it began with."""
+    """Let any session cancel the removal, by one click: who has one may have lost the factor that it began with.
+
+    Where only the mails cancel it, say so.
+    """
     pending = removal.pending(request.user)
     if pending is None:  # or it was carried out by this very sign-in: a new factor is set up there
         return redirect("security")
@@ -62,7 +65,10 @@ def _kept() -> str:
 
 
 def _started_response(request: HttpRequest, started: FactorRemoval) -> HttpResponse:
-    words = _("We'll remove your second step on %(day)s. Then your password is enough to sign in.")
+    if started.only_mail_cancels:
+        words = _("We'll remove your second step on %(day)s. Then you need a new password, which you choose by email.")
+    else:
+        words = _("We'll remove your second step on %(day)s. Then your password is enough to sign in.")
     messages.success(request, words % {"day": date_format(timezone.localtime(started.due_at), "DATETIME_FORMAT")})
     return redirect("home" if request.user.is_authenticated else "login")
 

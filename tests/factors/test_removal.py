@@ -338,7 +338,7 @@ class TestByAnAdministrator:
         with committing():
             helper(reason="x")
         keep = link_in(mail.outbox[-1], "accounts/second-factor")
-        assert not removal.withdraw(None, bob)
+        assert not removal.withdraw(None, bob, by_mail=True)
         assert FactorRemoval.objects.exists()
         press(keep)
         assert not FactorRemoval.objects.exists()
@@ -432,3 +432,62 @@ class TestRecoveryWins:
         FactorRemoval.objects.create(user=bob, due_at=timezone.now() + REMOVAL_DELAY)
         assert "We cancelled the removal of your second step." in press(taken_over)
         assert not FactorRemoval.objects.exists()
+
+
+class TestTheFirstFactorOfAThief:
+    """A thief who knew the password has added it, and has a session; the owner has the mailbox."""
+
+    @pytest.fixture
+    def thief(self, bob, client, sign_in, enrol, clock):
+        User.objects.filter(pk=bob.pk).update(email_verified_at=timezone.now())
+        sign_in(client, bob)
+        enrol(client)
+        return client
+
+    @pytest.fixture
+    def lose(self, press, committing):
+        """`lose()`: the owner asks by the password and the mailbox to have it removed; what the page says then."""
+
+        def lose():
+            there = give_password()
+            with committing():
+                there.post(LOST)
+            return press(link_in(mail.outbox[-1], "accounts/second-factor"))
+
+        return lose
+
+    @pytest.fixture
+    def wait(self, clock, committing):
+        def wait():
+            clock.shift(REMOVAL_DELAY)
+            with committing():
+                call_command("tidyaccounts", verbosity=0)
+
+        return wait
+
+    def test_goes_whatever_its_session_does(self, bob, thief, lose, wait, committing):
+        assert "Then you need a new password, which you choose by email." in lose()
+        page = thief.get(KEEP).content.decode().partition("<main")[2].partition("</main")[0]
+        assert "use the link in the emails" in page and "<button" not in page
+        thief.post(KEEP)
+        removal.drop(None, bob)
+        change = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+        assert thief.post(reverse("password_change"), change).status_code == 302
+        wait()
+        assert not Passkey.objects.exists() and not RefreshToken.objects.live().exists()
+        assert [give_password(password=known).answer.status_code for known in (PASSWORD, NEW)] == [200, 200]
+        with committing():
+            Client().post(reverse("password_reset"), {"email": bob.email})
+        assert mail.outbox[-1].to == [bob.email]
+
+    def test_stays_if_the_mailbox_says_so(self, thief, lose, press):
+        lose()
+        assert "Your second step stays." in press(link_in(mail.outbox[-1], "accounts/second-factor"))
+        assert not FactorRemoval.objects.exists()
+
+    def test_is_like_any_other_after_a_week(self, thief, lose, wait, clock):
+        clock.shift(UNDO_LIFETIME + timedelta(minutes=1))
+        assert "Then your password is enough to sign in." in lose()
+        wait()
+        assert not Passkey.objects.exists()
+        assert give_password().answer.status_code == 302
