@@ -160,7 +160,7 @@ def carry_out(key: UUID) -> bool:
                 rows.filter(user=user).delete()
             forget_rest(user)
             _set_leaving(user, False)
-            if closed.password and user.can_reset_password:
+            if removal.only_mail_cancels and user.can_reset_password:
                 user.copy_password(closed)
                 user.save(update_fields=["password"])
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
