@@ -1,7 +1,7 @@
 """Store what happened to accounts; events are only ever added."""
 
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
@@ -10,7 +10,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models, router, transaction
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.account.user_agents import Device, describe
@@ -94,24 +93,17 @@ class SecurityEventManager(PrimaryManager.from_queryset(SecurityEventQuerySet)):
         Each kind counts for itself, and old copies of each session, so that nobody hides one thing behind another. What
         administrators do is never left out.
         """
-        values = {"user": user.pk if user else None, "kind": kind, "since": timezone.now() - timedelta(hours=1)}
-        known = values["user"] is not None
-        sessions = [session for (session,) in self._lately[known].select(router.db_for_write(self.model), **values)]
+        about = {"user": user.pk if user else None, "kind": kind, "since": timezone.now() - timedelta(hours=1)}
         if kind == SecurityEvent.Kind.COPY_TRIED:
-            sessions = [session for session in sessions if session == session_id]
-        return len(sessions) >= MAX_PER_HOUR
+            same = self.lately(**about).filter(session_id=session_id)
+            return bool(same[:MAX_PER_HOUR].count() == MAX_PER_HOUR)
+        first = _first_lately(about["user"] is not None, MAX_PER_HOUR)
+        return len(first.select(router.db_for_write(self.model), **about)) == MAX_PER_HOUR
 
-    @cached_property
-    def _lately(self) -> dict[bool, Prepared]:
-        """The sessions of the events of one kind, of a user or of nobody."""
-
-        def build(known: bool) -> Any:
-            user, kind = (Parameter(name, self.model._meta.get_field(name)) for name in ("user", "kind"))
-            since = Parameter("since", models.DateTimeField())
-            same = self.filter(user=user if known else None, kind=kind, actor=None, created_at__gt=since)
-            return same.values_list("session_id")
-
-        return {known: Prepared(partial(build, known)) for known in (True, False)}
+    def lately(self, user: Any, kind: Any, since: Any) -> SecurityEventQuerySet:
+        """Return the events of one kind, of a user or of nobody, that no administrator has caused."""
+        events: SecurityEventQuerySet = self.filter(user=user, kind=kind, actor=None, created_at__gt=since)
+        return events
 
     def record_attempt(
         self, request: HttpRequest | None, user: models.Model | None, kind: "SecurityEvent.Kind"
@@ -300,3 +292,14 @@ _LABELS_BY_ADMIN: dict[str, object] = {
     SecurityEvent.Kind.DEACTIVATED: _("An administrator closed your account"),
     SecurityEvent.Kind.ACTIVATED: _("An administrator reopened your account"),
 }
+
+
+@cache
+def _first_lately(known: bool, limit: int) -> Prepared:
+    """Build once what each sign-in asks: `limit` events at most, of a user or of nobody."""
+    fields: dict[str, Any] = {field.name: field for field in SecurityEvent._meta.concrete_fields}
+    user, kind = (Parameter(name, fields[name]) for name in ("user", "kind"))
+    since = Parameter("since", models.DateTimeField())
+    return Prepared(
+        lambda: SecurityEvent.objects.lately(user if known else None, kind, since).values_list(models.Value(1))[:limit]
+    )
