@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.factors import trusted_browsers
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 
 # An account that nobody uses and whose email may be somebody else's; events, which tell it, are kept twice as long.
 UNCONFIRMED_LIFETIME = timedelta(days=90)
@@ -118,7 +118,7 @@ def anonymise(user: User) -> None:
     """
     User.objects.select_for_update().filter(pk=user.pk).first()
     sessions = RefreshToken.objects.for_user(user)
-    list(sessions.select_for_update().order_by("pk").values_list("pk"))  # the order in which sessions are ended, too
+    locks.lock_in_order(sessions)
     sessions.update(**ANONYMOUS_SESSION)
     SecurityEvent.objects.filter(user=user).anonymise()
     SecurityEvent.objects.filter(actor=user).blur()

@@ -1,11 +1,13 @@
 """Real connections that race for one row. What decides is the row count of one conditional UPDATE."""
 
 import threading
+import time
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse
@@ -14,6 +16,7 @@ from tests.tokens.urls import WAITS
 from tokens import signals
 from tokens.core import rotation
 from tokens.models import RefreshToken
+from tokens.models.locks import locking
 
 Reason = RefreshToken.Reason
 
@@ -21,6 +24,11 @@ pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db(trans
 
 ROUNDS = 15
 RACERS = 6
+
+
+def about_of(row):
+    """The values of `row` for another one."""
+    return {name: value for name in ("jti", "created_at", "last_used_at") for value in [getattr(row, name)]}
 
 
 def siblings(row):
@@ -130,6 +138,32 @@ class TestRevoke:
                 ]
             )
             assert not RefreshToken.objects.live().exists()
+
+    def test_rows_are_locked_in_one_order_whichever_index_finds_them(self, bob):
+        """MariaDB locks while it reads, here by the index of `expires_at`, whose order is the opposite one."""
+        rows = sorted((RefreshToken.objects.start(bob) for _ in range(3)), key=lambda row: row.pk)
+        for number, row in enumerate(rows):
+            row.expires_at -= timedelta(hours=number)
+            row.save(update_fields=["expires_at"])
+        expired = {"user": bob, "expires_at": rows[0].created_at - timedelta(days=1)}
+        RefreshToken.objects.bulk_create(RefreshToken(**about_of(rows[0]) | expired) for _ in range(300))
+        if connection.vendor == "mysql":
+            connection.cursor().execute("ANALYZE TABLE tokens_refreshtoken")  # what the index is chosen by
+        held = threading.Event()
+
+        def hold():
+            with transaction.atomic():
+                locking(RefreshToken.objects.filter(pk=rows[1].pk)).get()
+                held.set()
+                time.sleep(0.5)  # each of the others gets to the row in the middle
+
+        def end(found):
+            held.wait(10)
+            return found.revoke(Reason.ENDED)
+
+        by_key = RefreshToken.objects.filter(pk__in=[row.pk for row in rows])
+        _, *ended = together([hold, lambda: end(RefreshToken.objects.for_user(bob)), lambda: end(by_key)])
+        assert sorted(ended) == [0, 3]
 
     def test_a_row_that_ends_between_its_reading_and_the_way_out_sets_no_cookies(self, bob, signed_in):
         """The list hears of it before the commit, and again after: the second time tells the response."""

@@ -100,10 +100,9 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         """
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
-            # One order for all, or two of these could deadlock.
-            ids = list(locks.locking(self.using(using)).order_by("pk").values_list("pk", flat=True))
+            ids, locked = locks.lock_in_order(self.using(using))
             get_revocation_list().mark(ids)
-            changed = self.using(using).update(changed_at=Now(), **values) if ids else 0
+            changed = locked.update(changed_at=Now(), **values) if ids else 0
             transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
         return changed
 
