@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.account import deletion
 from accounts.factors import removal
-from accounts.models import EmailVerification, Identity, SecurityEvent, User
+from accounts.models import EmailVerification, User
 
 _SENTENCES = {
     "deletion": _("We cancelled the deletion of your account."),
@@ -30,17 +30,6 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
     withdrawn = {"deletion": deletion.cancel(request, user), "email_change": changes}
     withdrawn["factor_removal"] = removal.withdraw(request, user, by_mail=True)
     return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
-
-
-def remove_other_providers(request: HttpRequest, user: User) -> list[str]:
-    """Remove the ways in by a provider, but those that prove the email of `user` as a mail does; return what it was.
-
-    They may be those of a stranger who had signed up with the email of somebody else, or who knew the password.
-    """
-    others = Identity.objects.filter(user=user).exclude(owns_email=True, email__iexact=user.email)
-    for identity in others:
-        SecurityEvent.objects.record(request, user, SecurityEvent.Kind.PROVIDER_REMOVED, method=identity.provider)
-    return ["providers"] if others.delete()[0] else []
 
 
 def sentences(withdrawn: Iterable[str]) -> list[str]:

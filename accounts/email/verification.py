@@ -184,7 +184,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
             user.set_unusable_password()
         user.save(update_fields=["password"])
         SecurityEvent.objects.record(request, user, Kind.EMAIL_RESTORED)
-        withdrawn = recovery.withdraw_requests(request, user) + recovery.remove_other_providers(request, user)
+        withdrawn = recovery.withdraw_requests(request, user) + removal.remove_other_providers(request, user)
         if removal.remove_recent(request, user, first.requested_at):
             withdrawn.append("factors")
         if _restore_username(request, user, first.previous_username):

@@ -6,7 +6,8 @@ the mails cancels it. All of it happens under the lock of the user, and the row 
 gone.
 
 But a thief who knew the password may have added the first factor. So if it is less than a week old, only the mails
-cancel the removal, and in the end no password is left either: the mailbox wins.
+cancel the removal, and in the end no password is left either, and no provider but those that know the owner of the
+email: the mailbox wins.
 """
 
 from datetime import datetime
@@ -25,6 +26,7 @@ from accounts.models import (
     Authenticator,
     FactorRemoval,
     FactorSettings,
+    Identity,
     Passkey,
     RecoveryCode,
     SecurityEvent,
@@ -160,9 +162,11 @@ def carry_out(key: UUID) -> bool:
                 rows.filter(user=user).delete()
             forget_rest(user)
             _set_leaving(user, False)
-            if removal.only_mail_cancels and user.can_reset_password:
-                user.copy_password(closed)
-                user.save(update_fields=["password"])
+            if removal.only_mail_cancels:
+                remove_other_providers(None, user)
+                if user.can_reset_password:
+                    user.copy_password(closed)
+                    user.save(update_fields=["password"])
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
             alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
@@ -191,6 +195,17 @@ def remove_recent(request: HttpRequest, user: User, changed_at: datetime) -> boo
             forget_rest(user)
         SecurityEvent.objects.record(request, user, Kind.FACTORS_REMOVED)
     return removed > 0
+
+
+def remove_other_providers(request: HttpRequest | None, user: User) -> list[str]:
+    """Remove the ways in by a provider, but those that prove the email of `user` as a mail does; return what it was.
+
+    They may be those of a stranger who had signed up with the email of somebody else, or who knew the password.
+    """
+    others = Identity.objects.filter(user=user).exclude(owns_email=True, email__iexact=user.email)
+    for identity in others:
+        SecurityEvent.objects.record(request, user, SecurityEvent.Kind.PROVIDER_REMOVED, method=identity.provider)
+    return ["providers"] if others.delete()[0] else []
 
 
 def forget_rest(user: User) -> None:

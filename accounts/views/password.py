@@ -160,7 +160,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
                 with suppress(EmailTaken):
                     claim(user, user.email)
             withdrawn = recovery.withdraw_requests(self.request, user)
-            withdrawn += recovery.remove_other_providers(self.request, user)
+            withdrawn += removal.remove_other_providers(self.request, user)
             _tell(self.request, user, Kind.PASSWORD_RESET, withdrawn=withdrawn)
         return recovery.sentences(withdrawn)
 

@@ -5,14 +5,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.email.tokens import undo_token
 from accounts.mails import worker
-from accounts.models import EmailVerification, Identity, SecurityEvent, User
+from accounts.models import EmailVerification, FactorRemoval, Identity, Passkey, SecurityEvent, User
 from tests.conftest import PASSWORD
 from tests.providers.conftest import is_signed_in
+from tokens.models import RefreshToken
 from tokens.testing import Client
 
 pytestmark = pytest.mark.django_db
@@ -80,3 +82,23 @@ class TestReset:
         words = f"{PASSWORD} and more"
         browser.post(form, {"new_password1": words, "new_password2": words})
         assert User.objects.get().check_password(words)
+
+
+@pytest.mark.parametrize(
+    ("email", "only_mail", "stays"), [(THIEFS, True, False), (OWNERS, True, True), (THIEFS, False, True)]
+)
+def test_a_removal_that_only_mails_cancel_leaves_the_thief_no_provider(
+    client, bob, issuer, sign_in, enrol, leave, come_back, sign_in_with, email, only_mail, stays
+):
+    """A thief who had added one would be back at once, with another first factor, however often it is removed."""
+    User.objects.filter(pk=bob.pk).update(email_verified_at=timezone.now())
+    sign_in(client, bob)
+    enrol(client)
+    issuer.claims["email"] = email
+    come_back(client, leave(client, ADD))
+    FactorRemoval.objects.create(user=bob, due_at=timezone.now(), only_mail_cancels=only_mail)
+    call_command("tidyaccounts", verbosity=0)
+    assert not Passkey.objects.exists()
+    sign_in_with(client)
+    there = RefreshToken.objects.live().filter(user=bob).exists()
+    assert Identity.objects.filter(user=bob).exists() is there is stays
