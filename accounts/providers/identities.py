@@ -21,7 +21,7 @@ from accounts.providers.person import Person
 from accounts.providers.registry import Provider
 from accounts.security import throttle
 from accounts.types import Request
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, locks
 
 Kind = SecurityEvent.Kind
 MAX_IDENTITIES = 20  # of one user
@@ -174,7 +174,12 @@ def _sign_up(request: HttpRequest, provider: Provider, person: Person) -> User:
 
 
 def _take_email(request: HttpRequest, user: User) -> None:
-    """Confirm the email of `user`, and sign out whoever has signed up with it without confirming it."""
+    """Confirm the email of `user`, and sign out whoever has signed up with it without confirming it.
+
+    Those are locked first: who confirms it at this moment holds their own lock, and waits for the email.
+    """
+    squatters = list(User.objects.by_login(user.email).filter(email_verified_at=None).exclude(pk=user.pk))
+    locks.lock_all([squatter.pk for squatter in squatters])
     try:
         claim(user, user.email)
     except EmailTaken:
@@ -182,8 +187,7 @@ def _take_email(request: HttpRequest, user: User) -> None:
             "Another account has the email.", _("Another account already uses this email address.")
         ) from None
     SecurityEvent.objects.record(request, user, Kind.EMAIL_CONFIRMED)
-    others = User.objects.by_login(user.email).filter(email_verified_at=None).exclude(pk=user.pk)
-    if squatters := list(others):
+    if squatters:
         EmailVerification.objects.filter(user__in=squatters, email__iexact=user.email).pending().delete()
         RefreshToken.objects.revoke_for(squatters, RefreshToken.Reason.ENDED)
         outbox.enqueue("email_claimed", user, request)

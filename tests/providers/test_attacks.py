@@ -1,15 +1,21 @@
 """Sign-ins by a provider under attack: odd answers, strangers, and others who act at the same time."""
 
 import json
+from threading import Event
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.db import transaction
 from django.urls import reverse
 
-from accounts.models import Identity, ProviderFlow, User
-from accounts.providers import oidc
+from accounts.email import ownership, verification
+from accounts.email.tokens import link_token
+from accounts.mails import links
+from accounts.models import EmailVerification, Identity, ProviderFlow, User
+from accounts.providers import identities, oidc
+from tests.conftest import PASSWORD
 from tests.providers.conftest import CALLBACK, is_signed_in
 from tests.providers.issuer import KEY
 from tests.tokens.racing import together
@@ -177,6 +183,36 @@ class TestRaces:
                 [lambda c=c, a=a: c.get(CALLBACK, a) for c, a in [(owner, answer), *self.browsers(issuer, leave, 1)]]
             )
             assert Identity.objects.filter(subject=str(number)).count() == 1
+
+    def test_a_stranger_who_confirms_the_email_meanwhile_waits_or_is_waited_for(
+        self, client, issuer, leave, rf, monkeypatch
+    ):
+        """Each would wait for the other if the sign-up took the email first, and then the stranger's lock."""
+        squatter = User.objects.create_user("squatter", issuer.claims["email"], PASSWORD)
+        asked = EmailVerification.objects.create(user=squatter, email=squatter.email)
+        answer, locked, claimed = issuer.authorize(leave(client)), Event(), Event()
+
+        def confirm():
+            with transaction.atomic():
+                links.lock(EmailVerification.objects.all(), asked.pk)
+                locked.set()
+                claimed.wait(1)
+                request = rf.get("/")
+                request.session = {}
+                return verification.confirm_by_link(request, asked.pk, link_token(asked))
+
+        def come_back():
+            locked.wait()
+            return client.get(CALLBACK, answer)
+
+        def claim(*args):
+            ownership.claim(*args)
+            claimed.set()
+
+        monkeypatch.setattr(identities, "claim", claim)
+        _, answered = together([confirm, come_back])
+        assert answered.headers["Location"] == reverse("login")
+        assert User.objects.get().email_verified_at
 
     @pytest.mark.parametrize("model", [User, Identity])
     def test_whoever_is_deleted_or_loses_the_provider_meanwhile_gets_a_plain_answer(
