@@ -27,8 +27,11 @@ def withdraw_requests(request: HttpRequest, user: User) -> list[str]:
     pending = EmailVerification.objects.filter(user=user).pending()
     changes = pending.exclude(previous_email="").exists()
     pending.delete()
-    withdrawn = {"deletion": deletion.cancel(request, user), "email_change": changes}
-    withdrawn["factor_removal"] = removal.withdraw(request, user, by_mail=True)
+    withdrawn = {
+        "deletion": deletion.cancel(request, user),
+        "email_change": changes,
+        "factor_removal": removal.withdraw(request, user),
+    }
     return [name for name, was_asked_for in withdrawn.items() if was_asked_for]
 
 

@@ -211,9 +211,14 @@ def record_change_by_admin(user: User, previous_email: str, *, verified: bool) -
 
 
 def _confirm(request: HttpRequest, key: UUID, opens: Callable[[EmailVerification], bool]) -> EmailVerification:
-    """Confirm the verification if `opens` accepts it under the lock. Raise InvalidLink or EmailTaken."""
+    """Confirm the verification if `opens` accepts it under the lock. Raise InvalidLink or EmailTaken.
+
+    No change takes away the mails that alone cancel the removal of a factor.
+    """
     with transaction.atomic():
         verification, user = lock(EmailVerification.objects.open(), key)
+        if verification.previous_email and removal.only_mail_cancels(user):
+            raise InvalidLink
         if not opens(verification) or not EmailVerification.objects.filter(pk=key).confirm(user):
             raise InvalidLink
         claim(user, verification.email)

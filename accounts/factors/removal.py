@@ -6,8 +6,8 @@ the mails cancels it. All of it happens under the lock of the user, and the row 
 gone.
 
 But a thief who knew the password may have added the first factor. So if it is less than a week old, only the mails
-cancel the removal, and in the end no password is left either, and no provider but those that know the owner of the
-email: the mailbox wins.
+cancel the removal, the email stays meanwhile, and in the end no password is left either, and no provider but those that
+know the owner of the email: the mailbox wins.
 """
 
 from datetime import datetime
@@ -59,6 +59,11 @@ def pending(user: User) -> FactorRemoval | None:
     return FactorRemoval.objects.started().filter(user=user).first()
 
 
+def only_mail_cancels(user: User) -> bool:
+    """Return whether a removal has been started for `user` that no session cancels, nor may move to another mailbox."""
+    return FactorRemoval.objects.started().filter(user=user, only_mail_cancels=True).exists()
+
+
 def find_to_start(key: UUID, token: str) -> FactorRemoval | None:
     """Return the removal that this link starts, even if it can't any more, or None."""
     return find(FactorRemoval.objects.all(), key, start_token, token)
@@ -106,13 +111,13 @@ def cancel(request: HttpRequest, user: User) -> bool:
         return _cancel(request, user, FactorRemoval.objects.started().by_session().filter(user=user).first())
 
 
-def withdraw(request: HttpRequest, user: User, *, by_mail: bool) -> bool:
+def withdraw(request: HttpRequest, user: User) -> bool:
     """Delete what was asked for by the password of `user`, who is locked and has another one by now.
 
-    Return whether a removal had been started. `by_mail` says whether that password was chosen by mail.
+    Return whether a removal had been started. One that only the mails cancel goes on: by the time that it was asked for
+    once more, a session might cancel it.
     """
-    removals = FactorRemoval.objects.filter(user=user, actor=None)
-    return _delete(request, user, (removals if by_mail else removals.by_session()).first())
+    return _delete(request, user, FactorRemoval.objects.by_session().filter(user=user, actor=None).first())
 
 
 def drop(request: HttpRequest, user: User) -> None:
@@ -193,6 +198,7 @@ def remove_recent(request: HttpRequest, user: User, changed_at: datetime) -> boo
     if removed:
         if not policy.has_factor(user):
             forget_rest(user)
+            _delete(request, user, FactorRemoval.objects.filter(user=user).first())
         SecurityEvent.objects.record(request, user, Kind.FACTORS_REMOVED)
     return removed > 0
 
@@ -242,8 +248,8 @@ def _derived(purpose: str, value: str, secret: Secret | None) -> str:
 def _start(request: HttpRequest, user: User, removal: FactorRemoval, actor: User | None = None) -> bool:
     """Start the delay and tell the user; of an administrator's mails they learn neither the browser nor the address."""
     new = FactorSettings.objects.filter(user=user, protected_since__gte=removal.requested_at - UNDO_LIFETIME)
-    only_mail_cancels = user.email_verified_at is not None and new.exists()
-    if not FactorRemoval.objects.filter(pk=removal.pk).start(actor, only_mail_cancels=only_mail_cancels):
+    only_mail = user.email_verified_at is not None and new.exists()
+    if not FactorRemoval.objects.filter(pk=removal.pk).start(actor, only_mail_cancels=only_mail):
         return False
     _set_leaving(user, True)
     SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_STARTED, actor=actor)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.email import verification as email_verification
 from accounts.email.ownership import EmailTaken
+from accounts.factors import removal
 from accounts.factors.forms import wrong_code
 from accounts.forms import CodeForm, EmailForm
 from accounts.mails.links import InvalidLink
@@ -63,6 +64,8 @@ def change(request: Request) -> HttpResponse:
         email_verification.withdraw_change(request, request.user)
         messages.success(request, _("Your email address stays the same."))
         return redirect("email_change")
+    if removal.only_mail_cancels(request.user):
+        return redirect("factors_keep")
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     if not (form.is_valid() and throttle.allows(form, request, throttle.RESEND, form.cleaned_data["email"])):
         pending = email_verification.pending_change(request.user)

@@ -59,7 +59,7 @@ class PasswordChange(auth_views.PasswordChangeView):
         with transaction.atomic():
             chosen.save(update_fields=["password"])
             update_session_auth_hash(self.request, chosen)
-            withdrawn = ["factor_removal"] if removal.withdraw(self.request, chosen, by_mail=False) else []
+            withdrawn = ["factor_removal"] if removal.withdraw(self.request, chosen) else []
             _tell(self.request, chosen, Kind.PASSWORD_CHANGED, withdrawn=withdrawn)
         response = redirect(self.get_success_url())
         row = self.request.tokens.row

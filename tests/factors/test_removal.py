@@ -106,6 +106,22 @@ def press(committing):
 
 
 @pytest.fixture
+def reset_by_mail(bob, committing):
+    """`reset_by_mail(password)`: what a new browser sees in which Bob has followed the link to a new password."""
+
+    def reset_by_mail(password):
+        client = Client()
+        with committing():
+            client.post(reverse("password_reset"), {"email": bob.email})
+        form = client.get(link_in(mail.outbox[-1])).headers["Location"]
+        with committing():
+            page = client.post(form, {"new_password1": password, "new_password2": password}, follow=True)
+        return page.content.decode()
+
+    return reset_by_mail
+
+
+@pytest.fixture
 def started(ask, press):
     """Started by the link; the mail that was sent then is the last one."""
     assert "We&#x27;ll remove your second step on" in press(ask())
@@ -209,13 +225,8 @@ class TestCancel:
         assert "This link doesn" in press(reverse("factors_remove", args=[started.pk, token]))
         assert FactorRemoval.objects.filter(due_at=None).exists()
 
-    def test_a_reset_by_mail_cancels_it_and_touches_no_factor(self, bob, started, committing, client):
-        with committing():
-            client.post(reverse("password_reset"), {"email": bob.email})
-        form = client.get(link_in(mail.outbox[-1])).headers["Location"]
-        with committing():
-            page = client.post(form, {"new_password1": NEW, "new_password2": NEW}, follow=True)
-        assert "We cancelled the removal of your second step." in page.content.decode()
+    def test_a_reset_by_mail_cancels_it_and_touches_no_factor(self, started, reset_by_mail):
+        assert "We cancelled the removal of your second step." in reset_by_mail(NEW)
         assert not FactorRemoval.objects.exists()
         assert RecoveryCode.objects.count() == 10 and Authenticator.objects.exists()
         assert give_password(password=NEW).answer.url == reverse("second_factor")
@@ -338,7 +349,7 @@ class TestByAnAdministrator:
         with committing():
             helper(reason="x")
         keep = link_in(mail.outbox[-1], "accounts/second-factor")
-        assert not removal.withdraw(None, bob, by_mail=True)
+        assert not removal.withdraw(None, bob)
         assert FactorRemoval.objects.exists()
         press(keep)
         assert not FactorRemoval.objects.exists()
@@ -407,9 +418,10 @@ class TestRecoveryWins:
     ):
         sign_in(client, bob)
         enrol(client)
+        FactorRemoval.objects.create(user=bob, due_at=timezone.now() + REMOVAL_DELAY, only_mail_cancels=True)
         clock.shift(UNDO_LIFETIME + timedelta(minutes=-1 if recent else 1))
         assert ("We removed" in press(change())) is recent
-        assert Passkey.objects.exists() is not recent
+        assert Passkey.objects.exists() is FactorRemoval.objects.exists() is not recent
 
     @pytest.mark.parametrize("replaced", [False, True])
     def test_another_goes_that_was_added_before_unless_it_has_replaced_the_owners(
@@ -479,6 +491,27 @@ class TestTheFirstFactorOfAThief:
         with committing():
             Client().post(reverse("password_reset"), {"email": bob.email})
         assert mail.outbox[-1].to == [bob.email]
+
+    def test_goes_although_the_thief_has_asked_for_another_email(self, bob, thief, lose, press, committing):
+        """The mails would go there, and one of their links keeps it until the week is over that an undo goes back."""
+        asked = {"email": "thief@example.org"}
+        with committing():
+            thief.post(reverse("email_change"), asked)
+        link = link_in(mail.outbox[-1], "accounts/email")
+        lose()
+        assert thief.post(reverse("email_change"), asked).url == thief.get(reverse("email_change")).url == KEEP
+        press(link)
+        bob.refresh_from_db()
+        assert bob.email == "bob@example.org"
+
+    def test_goes_although_the_owner_chooses_a_new_password_meanwhile(self, thief, lose, wait, clock, reset_by_mail):
+        """A week after it was added any session could keep it, if its removal had to be asked for once more."""
+        lose()
+        clock.shift(timedelta(days=1))
+        reset_by_mail(NEW)
+        assert give_password(password=NEW).answer.url == reverse("second_factor")
+        wait()
+        assert not Passkey.objects.exists()
 
     def test_stays_if_the_mailbox_says_so(self, thief, lose, press):
         lose()
