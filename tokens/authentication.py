@@ -89,7 +89,7 @@ def needs_no_database(session: RequestSession) -> bool:
     # What the site's own code does with an instance of its users is not known.
     if (claims.new and _is_settled(claims)) or users.is_observed(conf.user_model):
         return False
-    return revoked.is_at_hand() and not revoked.entry(claims.sid, lambda seconds: ())
+    return revoked.is_at_hand() and not revoked.entry(claims.sid, _changed_within)
 
 
 def authenticate_access(session: RequestSession, *, fresh: bool = False) -> AbstractBaseUser | Refusal:

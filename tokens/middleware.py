@@ -88,8 +88,9 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
     async def _process_view_async(self, request: TokenRequest, view: View, *args: Any) -> HttpResponseBase | None:
         """Do as `process_view`, in a thread if that may ask the database."""
         process_view = partial(TokenMiddleware.process_view, self, request, view, *args)
-        if not _needs_fresh(request) and not conf.adopt_sessions and needs_no_database(request.tokens):
-            return process_view()
+        with suppress(SynchronousOnlyOperation):  # The revocation list may be due to be read this very moment.
+            if not _needs_fresh(request) and not conf.adopt_sessions and needs_no_database(request.tokens):
+                return process_view()
         return await sync_to_async(process_view)()
 
     def process_request(self, request: TokenRequest) -> HttpResponseBase | None:  # type: ignore[override]

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error
 
 from .conf import conf
@@ -116,6 +117,9 @@ class LocalRevocationList:
         except Error:
             list_read.send_robust(LocalRevocationList, lag=now - self._read_at)
             return
+        except SynchronousOnlyOperation:  # the event loop asks once more, in a thread
+            self._tried_at = self._current_until = float("-inf")
+            raise
         self._read_at, self._current_until = now, now + conf.revocation_lag
         list_read.send_robust(LocalRevocationList, lag=0.0)
         if whole:

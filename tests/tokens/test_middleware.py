@@ -6,12 +6,16 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
 from tests.tokens.clock import copy_of, elapse, jar
 from tests.tokens.outage import gone
+from tokens import middleware
+from tokens.authentication import needs_no_database
 from tokens.models import RefreshToken, RefreshTokenManager
+from tokens.revocation import local_revocation_list
 from tokens.testing import AsyncClient, Client
 
 Reason = RefreshToken.Reason
@@ -172,6 +176,24 @@ class TestAsync:
         assert threads_of_a_request() == []
         elapse(EXPIRED, visitor)
         assert threads_of_a_request() == ["process_view", "process_response"]
+
+    def test_a_revocation_list_that_is_due_this_very_moment_is_read_in_a_thread(
+        self, transactional_db, bob, settings, threads, monkeypatch
+    ):
+        def due_afterwards(session):
+            found = needs_no_database(session)
+            local_revocation_list._current_until = float("-inf")
+            return found
+
+        settings.MIDDLEWARE = ["tokens.middleware.TokenMiddleware", "tokens.middleware.LoginRequiredMiddleware"]
+        settings.TOKENS_REVOCATION_LAG = 1
+        visitor = AsyncClient()
+        visitor.force_login(bob)
+        asyncio.run(visitor.get("/name-async/"))
+        RefreshToken.objects.update(revoked_at=timezone.now(), changed_at=timezone.now())
+        monkeypatch.setattr(middleware, "needs_no_database", due_afterwards)
+        local_revocation_list._tried_at -= 1
+        assert asyncio.run(visitor.get("/name-async/")).status_code == 302
 
     def test_signing_in_and_out_in_async_code(self, transactional_db, bob):
         async def journey():
