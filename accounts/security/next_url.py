@@ -15,7 +15,8 @@ def next_url(request: HttpRequest, default: str = "") -> str:
 def own_url(request: HttpRequest, url: str) -> str:
     """Return `url` if it is a page of this site, else ""."""
     own = url_has_allowed_host_and_scheme(url, request.get_host(), require_https=request.is_secure())
-    return url if own and url.isprintable() else ""  # No database stores a NUL.
+    # No database stores a NUL, and Django would look for a view that is called by a word without a slash.
+    return url if own and url.isprintable() and "/" in url else ""
 
 
 def asked_for(request: HttpRequest) -> str:

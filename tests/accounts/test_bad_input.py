@@ -177,6 +177,14 @@ class TestOtherHosts:
         assert all(re.match("/(?!/)", response.headers["Location"]) for response in found)
 
 
+@pytest.mark.parametrize("word", ["nowhere", "session_end"])
+def test_a_word_is_no_page_to_go_on_to(here, word):
+    """Django takes it for the name of a view, which may not exist, or need to be told which session."""
+    assert here.get(f"/accounts/checkup/?next={word}").headers["Location"] == "/accounts/activity/"
+    confirmed = here.post(f"/accounts/confirm/?next={word}", {"proof-password": PASSWORD})
+    assert confirmed.headers["Location"] == "/"
+
+
 @pytest.mark.django_db(transaction=True)
 class TestVanished:
     """A person is deleted in the middle: behind Django's back, and by it."""
