@@ -87,7 +87,7 @@ def needs_no_database(session: RequestSession) -> bool:
     except TokenError:
         return False
     # What the site's own code does with an instance of its users is not known.
-    if (claims.new and _is_settled(claims)) or users.is_observed(conf.user_model):
+    if (claims.new and _is_settled(claims)) or claims.partial or users.is_observed(conf.user_model):
         return False
     return revoked.is_at_hand() and not revoked.entry(claims.sid, _changed_within)
 
@@ -99,7 +99,7 @@ def authenticate_access(session: RequestSession, *, fresh: bool = False) -> Abst
     try:
         verified = verification.verify_current(session.access)
         claims = verified.claims
-        ask_row = bool(get_revocation_list().entry(claims.sid, _changed_within)) or fresh
+        ask_row = bool(get_revocation_list().entry(claims.sid, _changed_within)) or fresh or claims.partial
         current = _reviewed(session, claims, ask_row) if ask_row or claims.new else claims
     except TokenError as error:
         return _rejected(session, error)

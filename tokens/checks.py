@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 from stat import S_IROTH
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.db.models import EmailField, SlugField, URLField
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from . import users
 from .conf import conf
 from .core import jwt
 from .core.exceptions import InvalidKeys
@@ -43,7 +45,7 @@ SPANS = (
 PAUSES = ("TOKENS_REVOCATION_LAG", "TOKENS_REVOCATION_GRACE")
 LARGEST_LIST = 2**31  # as far as the column counts
 RESERVED = {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "type", "sid", "gen", "rti", "ver", "new", "status"}
-RESERVED |= {"auth_time", "amr", "acr"}
+RESERVED |= {"auth_time", "amr", "acr", "partial"}
 
 
 def register() -> None:
@@ -343,9 +345,8 @@ def _longest() -> AccessClaims:
     sub = "0" * (get_user_model()._meta.pk.max_length or 10)
     idx = conf.status_list - 1 if conf.status_list else None
     how = ("pwd", "swk", "user", "mfa")
-    return AccessClaims(
-        sub=sub, sid=uuid, jti=uuid, rti=uuid, new=True, idx=idx, amr=how, acr="phr", user=user, **numbers
-    )
+    others: dict[str, Any] = {**numbers, "new": True, "partial": users.may_find_more()}
+    return AccessClaims(sub=sub, sid=uuid, jti=uuid, rti=uuid, idx=idx, amr=how, acr="phr", user=user, **others)
 
 
 def _longest_value(name: str) -> Claim:

@@ -99,6 +99,7 @@ def _told_by(row: RefreshToken) -> dict[str, Any]:
         "amr": tuple(row.amr.split()),
         "acr": row.acr,
         "idx": row.published_index,
+        "partial": row.found_user is not row.user,
         "user": users.claims_of(row.live_user),
     }
 

@@ -17,6 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 from django.db.models.base import ModelBase, ModelState
 from django.db.models.fields.files import FileDescriptor, ImageFileDescriptor
 from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
+from django.db.models.query import ModelIterable
 from django.db.models.signals import post_init, pre_init
 
 from .conf import conf
@@ -168,23 +169,34 @@ def admitted(user: AbstractBaseUser, path: str) -> bool:
     return bool(rule(user)) if rule else True
 
 
-def known(user: AbstractBaseUser, path: str) -> bool | None:
-    """Return whether Django would find `user` at their next request, who was let in by the backend `path`.
+def found(user: AbstractBaseUser, path: str) -> AbstractBaseUser | None:
+    """Return whom Django would find at their next request, let in by the backend `path`: `user`, or more; None: nobody.
 
-    A `get_user()` of its own is asked; None if it says no and may have asked a replica, which lags. Django's is known:
-    it looks through the model's default manager.
+    A `get_user()` of its own may return a proxy, or hang on it what a directory knows. Django's looks through the
+    model's default manager, which may hide people, or annotate them.
     """
-    from django.contrib.auth.backends import ModelBackend  # which needs the user model, as this module must not
+    whom: AbstractBaseUser | None = user
+    backend = _backend(path)
+    if _has_own_get_user(backend):
+        whom = backend.get_user(user.pk)
+        if whom is not None and may_lag(path):
+            vars(whom).update(vars(user))
+    elif (people := _managed(type(user))) is not None:
+        whom = people.filter(pk=user.pk).first()
+    return user if whom is not None and whom is not user and _is_no_more(whom, user) else whom
 
-    backend = load_backend(path) if path else ModelBackend()
-    model, using = type(user), router.db_for_write(type(user))
-    if type(backend).get_user is ModelBackend.get_user:
-        manager = model._default_manager
-        if type(manager).get_queryset is models.Manager.get_queryset:  # it finds everybody
-            return True
-        people = manager.using(using)
-        return not people.query.has_filters() or people.filter(pk=user.pk).exists()
-    return backend.get_user(user.pk) is not None or (None if router.db_for_read(model) != using else False)
+
+def may_find_more() -> bool:
+    """Return whether some of the site's users may be more than their rows."""
+    backends = map(load_backend, settings.AUTHENTICATION_BACKENDS)
+    own = any(_has_own_get_user(backend) for backend in backends if hasattr(backend, "get_user"))
+    return own or _managed(conf.user_model) is not None
+
+
+def may_lag(path: str) -> bool:
+    """Return whether `found` may have asked a replica: it does not know yet of everybody, or of every change."""
+    model = conf.user_model
+    return _has_own_get_user(_backend(path)) and router.db_for_read(model) != router.db_for_write(model)
 
 
 def auth_hash(user: AbstractBaseUser) -> str:
@@ -201,6 +213,38 @@ def auth_hashes(user: AbstractBaseUser) -> Iterator[str]:
 def digest(session_hash: str) -> str:
     """Return the `auth_hash` that stands for one of Django's session hashes."""
     return hashlib.sha256(session_hash.encode()).hexdigest()
+
+
+def _backend(path: str) -> Any:
+    from django.contrib.auth.backends import ModelBackend  # which needs the user model, as this module must not
+
+    return load_backend(path) if path else ModelBackend()
+
+
+def _has_own_get_user(backend: Any) -> bool:
+    from django.contrib.auth.backends import ModelBackend
+
+    return type(backend).get_user is not ModelBackend.get_user
+
+
+def _managed(model: type[AbstractBaseUser]) -> models.QuerySet[Any] | None:
+    """Return the rows that the default manager shows; None if it shows everybody, and as they are."""
+    manager = model._default_manager
+    if type(manager).get_queryset is models.Manager.get_queryset:
+        return None
+    rows = manager.using(router.db_for_write(model))
+    plain = not (rows.query.has_filters() or rows.query.annotations) and rows._iterable_class is ModelIterable
+    return None if plain else rows
+
+
+def _is_no_more(whom: AbstractBaseUser, user: AbstractBaseUser) -> bool:
+    """Return whether `whom` is what the row of `user` says, and nothing beside it."""
+    plain, fields = vars(user), columns(type(user))
+    return type(whom) is type(user) and all(
+        name in plain and (plain[name] == value or name not in fields)
+        for name, value in vars(whom).items()
+        if name != "_prefetched_objects_cache"
+    )
 
 
 def _rows(**lookup: Any) -> models.QuerySet[AbstractBaseUser]:
@@ -250,7 +294,7 @@ def _claimed(model: type[AbstractBaseUser]) -> type[AbstractBaseUser]:
         row = vars(self)[LOAD]()
         vars(self).update(vars(row))
         del vars(self)[LOAD]
-        self.__class__ = model
+        self.__class__ = type(row)
         return self
 
     def first_loading(name: str) -> Callable[..., object]:

@@ -104,6 +104,9 @@ class TestCheckLength:
 
     def test_a_place_in_the_list_beside_the_longest_name(self, settings, long):
         assert checks.check_length() == []
+        settings.AUTHENTICATION_BACKENDS = ["tests.tokens.test_backends.DirectoryBackend"]
+        assert checks.check_length() != []
+        settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
         settings.TOKENS_STATUS_LIST = 2**20
         (message,) = checks.check_length()
         assert message.id == "tokens.W003"

@@ -62,9 +62,11 @@ class TestWriteAccess:
         where = {"iss": ISSUER, "aud": AUDIENCE, "type": "access"}
         assert claims_in(TOKEN) == {**where, **own, **ACCESS.user}
 
-    def test_the_mark_of_a_new_generation_is_no_claim_about_the_person(self):
-        assert json.loads(part(access_token(replace(ACCESS, new=True)), 1))["new"] is True
-        assert read(access_token(replace(ACCESS, new=True, user={"new": False}))).new is True
+    @pytest.mark.parametrize("mark", ["new", "partial"])
+    def test_a_mark_is_no_claim_about_the_person(self, mark):
+        marked = replace(ACCESS, **{mark: True})
+        assert json.loads(part(access_token(marked), 1))[mark] is True
+        assert getattr(read(access_token(replace(marked, user={mark: False}))), mark) is True
 
     def test_it_says_when_and_how_the_person_signed_in(self):
         claims = replace(ACCESS, auth_time=ACCESS.iat, amr=("pwd", "otp", "mfa"), acr="phr")
@@ -252,7 +254,8 @@ class TestTheClaims:
             assert cause(wrong, reader) == f"The claim `{name}` is not a UUID in its canonical form."
 
     def test_a_mark_is_a_boolean(self):
-        for token, reader, name in ((TOKEN, read, "new"), (refresh_token(), reread, "remember")):
+        marks = ((TOKEN, read, "new"), (TOKEN, read, "partial"), (refresh_token(), reread, "remember"))
+        for token, reader, name in marks:
             tokens = (altered(token, KEY, payload={name: value}) for value in (1, "true", None))
             assert causes(tokens, reader) == {f"The claim `{name}` is not a boolean."}
 

@@ -51,7 +51,7 @@ def resume(request: TokenRequest) -> AbstractBaseUser | None:
         return None
     _hand_out(request, row)
     _go_on(request, old, row)
-    return row.user
+    return row.live_user
 
 
 def settle(request: TokenRequest, response: HttpResponseBase) -> None:

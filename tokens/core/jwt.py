@@ -52,8 +52,9 @@ class RefreshClaims:
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
     """What an access token says. `rti` is the `jti` of the refresh token born with it, `ver` the row's version,
-    `new` whether its generation is unconfirmed, `idx` the row's index in the status list, `auth_time`, `amr` and `acr`
-    when and how the user last showed who they are (OpenID Connect Core §2), `user` the claims about the user."""
+    `new` whether its generation is unconfirmed, `partial` whether the site knows more of the user than their row, `idx`
+    the row's index in the status list, `auth_time`, `amr` and `acr` when and how the user last showed who they are
+    (OpenID Connect Core §2), `user` the claims about the user."""
 
     sub: str
     sid: str
@@ -64,6 +65,7 @@ class AccessClaims:
     iat: int
     exp: int
     new: bool = False
+    partial: bool = False
     idx: int | None = None
     auth_time: int | None = None
     amr: tuple[str, ...] = ()
@@ -77,6 +79,8 @@ def write_access(claims: AccessClaims, *, ring: KeyRing, issuer: str, audience: 
     payload |= {"iss": issuer, "aud": audience, "type": "access"} | dict(claims.user)
     if claims.new:
         payload["new"] = True
+    if claims.partial:
+        payload["partial"] = True
     if claims.auth_time is not None:
         payload["auth_time"] = claims.auth_time
     if claims.amr:
@@ -113,6 +117,7 @@ def read_access(token: str, *, ring: KeyRing, issuer: str, audience: str) -> Acc
         iat=_number(claims, "iat"),
         exp=_number(claims, "exp"),
         new=_flag(claims, "new"),
+        partial=_flag(claims, "partial"),
         idx=_status_index(claims, issuer),
         auth_time=_number(claims, "auth_time") if "auth_time" in claims else None,
         amr=_texts(claims, "amr"),

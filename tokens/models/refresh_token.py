@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from .. import users
@@ -127,11 +128,17 @@ class RefreshToken(models.Model):
         """Return whether the session has neither ended nor expired, without looking at its user."""
         return self.revoked_at is None and self.expires_at > timezone.now()
 
+    @cached_property
+    def found_user(self) -> AbstractBaseUser | None:
+        """Return the user of this row as Django would find them: `user`, or more than its row holds. None: nobody."""
+        return users.found(self.user, self.backend) if self.user else None
+
     @property
     def live_user(self) -> AbstractBaseUser:
         """Return the user of a live row, which always has one."""
-        assert self.user is not None  # noqa: S101  (check_live() has raised)
-        return self.user
+        user = self.found_user or self.user
+        assert user is not None  # noqa: S101  (check_live() has raised)
+        return user
 
     def get_reason_display(self) -> str:
         """Return the reason in words. The column has no `choices`, so a new reason needs no migration."""
@@ -154,9 +161,9 @@ class RefreshToken(models.Model):
         if reason := self._outdated():
             self.revoke(reason)
             raise RevokedToken(str(self.pk), reason)
-        if not (known := users.known(self.live_user, self.backend)):
+        if self.found_user is None:
             mark_dead(str(self.pk))
-            if known is False:
+            if not users.may_lag(self.backend):
                 self.revoke(self.Reason.DEACTIVATED)
             raise RevokedToken(str(self.pk), self.Reason.DEACTIVATED)
 
