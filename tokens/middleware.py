@@ -33,7 +33,7 @@ from .conf import conf
 from .core.exceptions import InvalidKeys, RevocationListUnavailable, UnprovenToken
 from .models import RefreshToken
 from .revocation import get_revocation_list
-from .session import OWNER, RequestSession, TokenRequest, show_sign_in
+from .session import OWNER, RequestSession, TokenRequest, show_sign_in, stores
 
 logger = logging.getLogger("tokens")
 OUTAGES = (OperationalError, InterfaceError, InternalError)  # the server is away, read-only or full; not a bug
@@ -350,7 +350,7 @@ def _read_session(request: TokenRequest, response: HttpResponseBase) -> None:
     if tokens.session_flushed and not (tokens.created or tokens.flushed):
         auth.end(request)
     auth.follow_expiry(request)
-    session_hash = request.session.pop(HASH_SESSION_KEY, None)
+    session_hash = request.session.pop(HASH_SESSION_KEY) if stores(request.session, HASH_SESSION_KEY) else None
     if session_hash and response.status_code < 500:
         try:
             auth.cycle_after_password_change(request, session_hash)

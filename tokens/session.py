@@ -173,12 +173,19 @@ class RequestSession:
 def show_sign_in(request: TokenRequest) -> None:
     """Have Django's session of `request` show the three keys of a sign-in, which it does not store.
 
-    Its `flush()` ends the sign-in, and what it holds of somebody is gone once their sign-in has ended, as there.
+    To empty it or to take one of them out ends the sign-in. What it holds of somebody is gone once their sign-in has
+    ended. Both are as there.
     """
     session: Any = request.session
     store: type[SessionBase] = session.__class__  # that of what Channels' lazy session wraps
     session.__class__ = _showing(store)
     session.tokens = request.tokens
+
+
+def stores(session: SessionBase, key: str) -> bool:
+    """Return whether `key` is in the session itself, and not only shown."""
+    stored = session.keys()
+    return key in stored
 
 
 @cache
@@ -203,18 +210,25 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
 
         has_key = __contains__
 
+        def __delitem__(self, key: str) -> None:
+            if self._take_out(key) is None:
+                super().__delitem__(key)
+
+        def pop(self, key: str, *default: Any, **named: Any) -> Any:
+            return super().pop(key, *default, **named) if (taken := self._take_out(key)) is None else taken
+
+        async def apop(self, key: str, *default: Any, **named: Any) -> Any:
+            taken = await sync_to_async(self._take_out)(key) if key in SIGN_IN_KEYS else None
+            return await super().apop(key, *default, **named) if taken is None else taken
+
         def is_empty(self) -> bool:
             """Return False for whoever is signed in, as Django does; at the end, whether there is nothing to store."""
             answered = self.tokens is None or self.tokens.answered
             return super().is_empty() and (answered or self._shown(SESSION_KEY) is None)
 
-        def flush(self) -> None:
-            super().flush()
-            if self.tokens:
-                self.tokens.session_flushed = True
-
-        async def aflush(self) -> None:
-            await super().aflush()
+        def clear(self) -> None:
+            """Sign out; `flush()` does this first."""
+            super().clear()
             if self.tokens:
                 self.tokens.session_flushed = True
 
@@ -223,23 +237,31 @@ def _showing(store: type[SessionBase]) -> type[SessionBase]:
 
         def _get_session(self, no_load: bool = False) -> dict[str, Any]:
             session: dict[str, Any] = super()._get_session(no_load)
-            if self._is_left_over(session):
+            if (tokens := self._left_over(session)) is not None:
                 super().flush()
-                session = self._session_cache
+                session, tokens.session_flushed = self._session_cache, False
             return session
 
         async def _aget_session(self, no_load: bool = False) -> dict[str, Any]:
             session: dict[str, Any] = await super()._aget_session(no_load)
-            if self._is_left_over(session):
+            if (tokens := self._left_over(session)) is not None:
                 await super().aflush()
-                session = self._session_cache
+                session, tokens.session_flushed = self._session_cache, False
             return session
 
         _session = property(_get_session)
 
-        def _is_left_over(self, session: dict[str, Any]) -> bool:
+        def _left_over(self, session: dict[str, Any]) -> RequestSession | None:
+            """Return the session that has ended if `session` is what Django's holds of it."""
             tokens = self.tokens
-            return bool(tokens and tokens.ended and tokens.claims is None and session.get(OWNER))
+            return tokens if tokens and tokens.ended and tokens.claims is None and session.get(OWNER) else None
+
+        def _take_out(self, key: str) -> str | None:
+            """Return what is shown under `key`, and not stored. To take it out is to sign out."""
+            taken = None if stores(self, key) else self._shown(key)
+            if self.tokens and taken is not None:
+                self.modified = self.tokens.session_flushed = True
+            return taken
 
         def _shown(self, key: str) -> str | None:
             return self.tokens.shown(key) if key in SIGN_IN_KEYS and self.tokens else None

@@ -1,6 +1,7 @@
 """What other middlewares decide stands, as it does after Django's AuthenticationMiddleware: side by side."""
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings as site
 from django.contrib import auth
 from django.contrib.auth import get_user_model
@@ -24,12 +25,18 @@ OURS, DJANGOS = "tokens.middleware.TokenMiddleware", "django.contrib.auth.middle
 HERE = f"{__name__}."
 REMOTE = "django.contrib.auth.middleware."
 EXPIRED, DAY = 16 * 60, 24 * 60 * 60
+SIGNING_OUT = {
+    "flush": lambda session: session.flush(),
+    "clear": lambda session: session.clear(),
+    "pop": lambda session: session.pop(SIGN_IN_KEYS[0]),
+    "apop": lambda session: async_to_sync(session.apop)(SIGN_IN_KEYS[1]),
+    "del": lambda session: session.__delitem__(SIGN_IN_KEYS[2]),
+}
 
 
 def keys(request):
     """What a package finds in the session, and in what is stored of it."""
-    session = request.session
-    found = [session.get(key) for key in SIGN_IN_KEYS if key in session]
+    found = [request.session.get(key) for key in SIGN_IN_KEYS if key in request.session]
     return JsonResponse({"found": found, "user": auth.get_user(request).get_username()})
 
 
@@ -93,8 +100,8 @@ def person(name):
 
 def api_key(get_response):
     def middleware(request):
-        if "HTTP_X_API_KEY" in request.META:
-            request.user = person(request.META["HTTP_X_API_KEY"])
+        if name := request.headers.get("x-api-key"):
+            request.user = person(name)
         return get_response(request)
 
     return middleware
@@ -151,8 +158,8 @@ def flushes(get_response):
             request.session["basket"] = "apples"
         if "drop" in request.GET:
             del request.session["basket"]
-        if "flush" in request.GET:
-            request.session.flush()
+        for way in request.GET.keys() & SIGNING_OUT.keys():
+            SIGNING_OUT[way](request.session)
         return response
 
     return middleware
@@ -310,10 +317,11 @@ class TestSession:
         assert client.get("/who/").headers["Backend"] == site.AUTHENTICATION_BACKENDS[0]
         assert Client().get("/who/").headers["Backend"] == "none"
 
-    def test_to_flush_it_is_to_sign_out(self, stack, bob):
+    @pytest.mark.parametrize("way", SIGNING_OUT)
+    def test_to_empty_it_or_to_take_out_a_key_of_the_sign_in_is_to_sign_out(self, stack, bob, way):
         stack(f"{HERE}flushes")
         client = by_password(bob)
-        assert [name_on(client), name_on(client, "/who/?flush"), name_on(client)] == ["bob", "bob", "nobody"]
+        assert [name_on(client), name_on(client, f"/who/?{way}"), name_on(client)] == ["bob", "bob", "nobody"]
 
     def test_what_only_removes_its_own_key_signs_nobody_out(self, stack, bob):
         stack(f"{HERE}flushes")
@@ -356,8 +364,7 @@ class TestSession:
 
     def test_stores_none_of_them(self, ours, bob):
         ours()
-        client = by_password(bob)
-        client.get("/keys/")
+        (client := by_password(bob)).get("/keys/")
         assert site.SESSION_COOKIE_NAME not in client.cookies
 
 
