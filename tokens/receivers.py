@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
+from django.utils import timezone
 
 from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
@@ -18,7 +19,7 @@ from .models import RefreshToken, locks
 from .models.choices import Reason
 from .models.old_sessions import OldSessions
 from .revocation import get_revocation_list
-from .session import OWNER, SIGN_IN_KEYS, TokenRequest
+from .session import OWNER, SIGN_IN_KEYS, TokenRequest, stores
 
 
 def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_: object) -> None:
@@ -28,6 +29,9 @@ def logged_in(sender: object, request: TokenRequest, user: AbstractBaseUser, **_
             f"login() needs a request that has passed {__package__}.middleware.TokenMiddleware. "
             f"In tests, use {__package__}.testing.Client."
         )
+    if not stores(request.session, SESSION_KEY):  # this is no `login()`: an API has made tokens of its own
+        locks.lock_for_update(user.pk, last_login=timezone.now())
+        return
     owners = {request.session.get(OWNER, str(user.pk))}
     if not request.tokens.flushed:  # after a `logout()` in this request the session holds nothing of theirs
         owners |= {claims.sub for claims in request.tokens.presented_claims()}

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.conf import settings as live_settings
 from django.contrib.auth import get_user_model, login
+from django.contrib.auth.signals import user_logged_in
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
@@ -52,6 +53,17 @@ class TestStart:
         assert first.reason == Reason.REPLACED
         assert [name_on(old), name_on(visitor)] == ["nobody", "bob"]
         assert [name for name, _ in told] == ["session_started", "session_started", "session_ended"]
+
+    def test_is_for_login_alone_and_not_for_an_api_that_tells_of_tokens_of_its_own(self, visitor, alice, name_on):
+        """As django-rest-knox and djoser do, whose client may be a page in a browser that is signed in."""
+
+        def api(request):
+            user_logged_in.send(type(alice), request=request, user=alice)
+
+        visitor._pass(api)
+        assert name_on(visitor) == "bob"
+        alice.refresh_from_db()
+        assert alice.last_login and RefreshToken.objects.get().user.username == "bob"
 
     def test_leaves_no_row_of_the_one_that_the_same_request_has_just_opened(self, bob, name_on):
         client = Client()
