@@ -125,7 +125,10 @@ for cache in CACHES.values():
         "RedisCache": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }.get(cache["BACKEND"].rpartition(".")[2], {}) | cache.get("OPTIONS", {})
 
-STATIC_URL = "static/"
+TOKENS_ISSUER = env.site("TOKENS_ISSUER")
+FORCE_SCRIPT_NAME = urlsplit(TOKENS_ISSUER).path.rstrip("/") or None  # of a site below a path: https://example.org/app
+
+STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"  # a server asks for it before Django would put the path before it
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = _dirs("static")
 STORAGES = {
@@ -179,8 +182,6 @@ AUTH_PASSWORD_VALIDATORS = [
 # The tokens. What the environment does not set is not set here either: the defaults, which depend on one another, are
 # in tokens/conf.py.
 
-TOKENS_ISSUER = env.site("TOKENS_ISSUER")
-FORCE_SCRIPT_NAME = urlsplit(TOKENS_ISSUER).path.rstrip("/") or None  # of a site below a path: https://example.org/app
 # Every request reads these.
 TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well

@@ -14,19 +14,41 @@ from tests.tokens.clock import elapse
 from tokens.testing import AsyncClient
 
 
+def run(code):
+    """What `code` prints in a process of its own: the settings of the tests' connections stay as they are."""
+    env = {"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "", "PYTHONPATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    return done.stdout.strip()
+
+
 def test_no_connection_is_kept_where_threads_come_and_go():
-    """In a process of its own: the settings of the tests' connections stay as they are."""
     code = (
         "from django.db import connections; import project.asgi; print(connections.settings['default']['CONN_MAX_AGE'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "", "PYTHONPATH": ""},
-    )
-    assert done.stdout.strip() == "0"
+    assert run(code) == "0"
+
+
+@pytest.mark.parametrize(("path", "root"), [("/accounts/sessions/", ""), ("/acc/accounts/sessions/", "/acc")])
+def test_below_a_path_that_a_proxy_takes_away_or_the_server_puts_back(path, root):
+    """One that another path of the site begins with, too."""
+    code = f"""
+import asyncio
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
+from project.asgi import application
+
+settings.FORCE_SCRIPT_NAME = "/acc"
+
+async def ask():
+    headers = [(b"host", b"testserver"), (b"x-forwarded-proto", b"https")]
+    scope = {{"type": "http", "method": "GET", "path": {path!r}, "root_path": {root!r}, "query_string": b""}}
+    site = ApplicationCommunicator(application, {{**scope, "headers": headers}})
+    await site.send_input({{"type": "http.request", "body": b""}})
+    print(dict((await site.receive_output(30))["headers"])[b"Location"].decode())
+
+asyncio.run(ask())
+"""
+    assert run(code) == "/acc/accounts/login/?next=/acc/accounts/sessions/"
 
 
 def test_the_journey_is_the_same(transactional_db, bob):

@@ -1,9 +1,12 @@
 """The site below a path of its own: https://example.org/app/, with nginx in front, which takes the path away."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from email import message_from_bytes, policy
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -34,6 +37,11 @@ http {{
     }}
 }}
 """
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVERS = {
+    "gunicorn": "--config ops/gunicorn.conf.py --bind 127.0.0.1:{port} project.wsgi",
+    "uvicorn": "--port {port} project.asgi:application",
+}
 LINKS = re.compile(r'(?:href|src|action)="([^"#?]*)')
 
 
@@ -44,17 +52,33 @@ class Below(Visitor):
         return super().request(method, path if path.startswith("/app/") else f"/app{path}", body, headers)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
+@pytest.fixture(scope="module", params=SERVERS)
+def site(request, tmp_path_factory):
+    """A demo whose data a server of production goes on with."""
     folder = tmp_path_factory.mktemp("below")
-    (port,) = nginx.free_ports(1)
-    with running(folder / "data", TOKENS_ISSUER=f"http://localhost:{port}/app") as demo:
-        user = "user root;" if folder.owner() == "root" else ""
-        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, user=user, port=port, behind=demo.port))
-        process = subprocess.Popen([nginx.program(), "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"])
-        wait_until(lambda: nginx.listens(port))
-        demo.port = port
-        yield demo
+    port, behind = nginx.free_ports(2)
+    issuer = f"http://localhost:{port}/app"
+    with running(folder / "data", TOKENS_ISSUER=issuer) as demo:
+        pass
+    environment = {
+        "SECRET_KEY": (demo.data / "secret-key").read_text(),
+        "ALLOWED_HOSTS": "localhost",
+        "DATABASE_URL": f"sqlite:///{demo.data}/db.sqlite3",
+        "EMAIL_URL": f"filemail:///{demo.data}/mail",
+        "STATIC_ROOT": f"{demo.data}/static",
+        "SECURE_SSL_REDIRECT": "false",
+        "TOKENS_ISSUER": issuer,
+        "PATH": os.environ["PATH"],
+    }
+    server = [sys.executable, "-m", request.param, *SERVERS[request.param].format(port=behind).split()]
+    user = "user root;" if folder.owner() == "root" else ""
+    (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, user=user, port=port, behind=behind))
+    front = [nginx.program(), "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
+    processes = [subprocess.Popen(server, cwd=ROOT, env=environment), subprocess.Popen(front)]
+    wait_until(lambda: nginx.listens(behind) and nginx.listens(port))
+    demo.port = port
+    yield demo
+    for process in processes:
         process.terminate()
         process.wait(timeout=60)
 

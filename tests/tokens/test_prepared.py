@@ -16,6 +16,7 @@ def test_rows_are_as_the_orm_reads_them(alice, bob):
         row = RefreshToken.objects.start(user)
         found = RefreshToken.objects.get_live(str(row.pk), str(user.pk))
         expected = RefreshToken.objects.select_related("user").get(pk=row.pk)
+        expected.check_live()
         assert state(found) == state(expected)
         with CaptureQueriesContext(connection) as queries:
             assert state(found.user) == state(expected.user)
