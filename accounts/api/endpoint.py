@@ -16,7 +16,7 @@ from accounts.factors import policy as factors_policy
 from accounts.security.throttle import Throttled
 from accounts.types import Request
 from tokens import bearer
-from tokens.core.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, RevokedToken, TokenError
+from tokens.core.exceptions import ExpiredToken, InvalidToken, RevocationListUnavailable, TokenError
 from tokens.decorators import anonymous_only
 from tokens.middleware import OUTAGES
 
@@ -152,7 +152,7 @@ def _problem(request: Request, error: TokenError) -> Problem:
     """Return what to tell the client of an error, which is only whether to refresh (RFC 6750 §3.1)."""
     if isinstance(error, InvalidToken) and "Authorization" not in request.headers:
         return unauthorized()
-    if isinstance(error, ExpiredToken) and not isinstance(error, RevokedToken):
+    if isinstance(error, ExpiredToken) and request.tokens.access:  # not for a refresh token, or clients would loop
         return unauthorized("invalid_token", bearer.EXPIRED)
     return unauthorized("invalid_token")
 

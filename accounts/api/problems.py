@@ -37,7 +37,7 @@ def unauthorized(error: str = "", description: str = "", title: str = "unauthori
         challenge += f', error="{error}"'
     if description:
         challenge += f', error_description="{description}"'
-    problem = Problem(401, error or title, description or "Send a valid access token.", WWW_Authenticate=challenge)
+    problem = Problem(401, error or title, description or "Send a valid token.", WWW_Authenticate=challenge)
     problem.members = members
     return problem
 

@@ -185,6 +185,10 @@ class TestErrors:
         expected = 'Bearer realm="sojourn", error="invalid_token", error_description="expired: please refresh"'
         assert challenge(app.get("me")) == expected
 
+    def test_an_expired_refresh_token_is_not_to_be_refreshed(self, app):
+        pass_time(app, 8 * 24 * 3600)
+        assert challenge(app.renew()) == 'Bearer realm="sojourn", error="invalid_token"'
+
     def test_any_other_says_only_that_it_is_invalid_and_none_says_nothing(self, app):
         RefreshToken.objects.get().revoke(Reason.ENDED)
         for token in (app.access, app.access[:-2], "garbage", "a.b.c"):
