@@ -89,10 +89,10 @@ class TestParseJwks:
         p384 = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP384R1()), as_dict=True)
         curve448 = OKPAlgorithm.to_jwk(ed448.Ed448PrivateKey.generate(), as_dict=True)
         for sentence, *entries in [
-            ("An algorithm is none of HS256, RS256, ES256, EdDSA.", hs256 | {"alg": "none"}),
-            ("An algorithm is none of HS256, RS256, ES256, EdDSA.", without(hs256, "alg")),
+            ("An algorithm is none of HS256, RS256, ES256, EdDSA, Ed25519.", hs256 | {"alg": "none"}),
+            ("An algorithm is none of HS256, RS256, ES256, EdDSA, Ed25519.", without(hs256, "alg")),
             ("A key for EdDSA is not of the type OKP.", es256 | {"alg": "EdDSA"}),
-            ("An algorithm is none of HS256, RS256, ES256, EdDSA.", hs256 | {"alg": ["HS256"]}),
+            ("An algorithm is none of HS256, RS256, ES256, EdDSA, Ed25519.", hs256 | {"alg": ["HS256"]}),
             ("A key is not for signatures.", es256 | {"use": "enc"}),
             ("A key's key_ops does not have sign.", es256 | {"key_ops": ["verify"]}),
             ("A key's key_ops does not have verify.", without(es256, "d") | {"key_ops": []}),

@@ -10,14 +10,14 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import jwt
-from jwt.algorithms import get_default_algorithms
 
 from .exceptions import ExpiredToken, InvalidToken
-from .keys import Key, KeyRing
+from .keys import ALGORITHMS, Key, KeyRing
 
 MAX_LENGTH = 2048
 LEEWAY = 60  # seconds by which the clock of another server may be ahead
@@ -32,7 +32,8 @@ Claim = str | int | bool | None
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)  # RFC 9562 §4
 _jws = jwt.PyJWS()
-_algorithms = get_default_algorithms()
+with suppress(ValueError):  # PyJWT knows the name by now
+    _jws.register_algorithm("Ed25519", ALGORITHMS["Ed25519"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ def _key(header: dict[str, str], ring: KeyRing) -> Key:
     key = ring.verifying.get(header["kid"])
     if key is None:
         raise InvalidToken("The key is not on the ring.")
-    if header["alg"] != key.alg:
+    if not key.serves(header["alg"]):
         raise InvalidToken("The algorithm is not the key's.")
     return key
 
@@ -252,7 +253,7 @@ def _verified(token: str, key: Key) -> bytes:
         payload, proof = _decoded(signed.partition(".")[2]), _decoded(signature)
     except InvalidToken:
         raise InvalidToken("The token cannot be decoded.") from None
-    if not _algorithms[key.alg].verify(signed.encode(), key.verifier, proof):
+    if not ALGORITHMS[key.alg].verify(signed.encode(), key.verifier, proof):
         raise InvalidToken("The signature does not fit.")
     return payload
 

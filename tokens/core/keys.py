@@ -21,7 +21,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from jwt.algorithms import Algorithm, get_default_algorithms
+from jwt.algorithms import get_default_algorithms
 
 from .exceptions import InvalidKeys
 
@@ -32,7 +32,8 @@ THUMBPRINT = {"oct": ("k", "kty"), "RSA": ("e", "kty", "n"), "EC": ("crv", "kty"
 
 NEXT, CURRENT, PREVIOUS = "next", "current", "previous"
 STATES = (NEXT, CURRENT, PREVIOUS)
-KINDS = {"HS256": "oct", "RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+ED25519 = ("EdDSA", "Ed25519")  # two names of one algorithm (RFC 9864 §2.2)
+KINDS = {"HS256": "oct", "RS256": "RSA", "ES256": "EC", **dict.fromkeys(ED25519, "OKP")}
 HMAC_LEAST = 32  # bytes: as long as the hash (RFC 7518 §3.2)
 RSA_LEAST = 2048  # bits (RFC 7518 §3.3)
 RSA_NEW = 3072  # bits: 128 bits of security (NIST SP 800-57)
@@ -45,8 +46,10 @@ _NEW: dict[str, Callable[[], Any]] = {
     "HS256": lambda: secrets.token_bytes(HMAC_LEAST),
     "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=RSA_NEW),
     "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+    **dict.fromkeys(ED25519, ed25519.Ed25519PrivateKey.generate),
 }
+ALGORITHMS = get_default_algorithms()
+ALGORITHMS["Ed25519"] = ALGORITHMS["EdDSA"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,10 @@ class Key:
     def verifier(self) -> Any:
         """Return the half that verifies signatures of this key."""
         return self.secret if self.public is None else self.public
+
+    def serves(self, alg: str) -> bool:
+        """Return whether `alg` is the name of the key's algorithm."""
+        return alg == self.alg or (alg in ED25519 and self.alg in ED25519)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +201,7 @@ def _key(entry: Jwk) -> Key:
     if not isinstance(entry.get("since", 0), int):
         raise InvalidKeys("A key's since is not a number of seconds.")
     try:
-        made = _algorithm(alg).from_jwk(entry)
+        made = ALGORITHMS[alg].from_jwk(entry)
     except Exception:  # the libraries below have an error of their own for each type that JSON can hold
         raise InvalidKeys(f"A key for {alg} cannot be read.") from None
     _check_operations(entry)
@@ -213,13 +220,14 @@ def _hmac(entry: Jwk, secret: bytes) -> Key:
     if len(secret) < HMAC_LEAST:
         raise InvalidKeys(f"An HMAC key is shorter than {HMAC_LEAST} bytes.")
     try:
-        _algorithm(entry["alg"]).prepare_key(secret)
+        ALGORITHMS[entry["alg"]].prepare_key(secret)
     except jwt.InvalidKeyError:  # whoever may see that one could sign
         raise InvalidKeys("An HMAC key is the public key of a pair, or a certificate.") from None
     return Key(_kid(entry), entry["alg"], secret, since=entry.get("since"))
 
 
 def _pair(entry: Jwk, made: Any) -> Key:
+    kid, alg = _kid(entry), entry["alg"]
     private = hasattr(made, "private_bytes")
     public = made.public_key() if private else made
     if isinstance(public, rsa.RSAPublicKey) and public.key_size < RSA_LEAST:
@@ -227,14 +235,13 @@ def _pair(entry: Jwk, made: Any) -> Key:
     if isinstance(public, ec.EllipticCurvePublicKey) and not isinstance(public.curve, ec.SECP256R1):
         raise InvalidKeys("A key for ES256 is not on the curve P-256.")
     if entry["kty"] == "OKP" and not isinstance(public, ed25519.Ed25519PublicKey):
-        raise InvalidKeys("A key for EdDSA is not on the curve Ed25519.")
-    kid, alg = _kid(entry), entry["alg"]
+        raise InvalidKeys(f"A key for {alg} is not on the curve Ed25519.")
     shown = {"kid": kid, "alg": alg, "use": "sig", **_members(alg, public)}
     return Key(kid, alg, made if private else None, public, shown, since=entry.get("since"))
 
 
 def _members(alg: str, key: Any) -> dict[str, str]:
-    return {name: value for name, value in _algorithm(alg).to_jwk(key, as_dict=True).items() if name != "key_ops"}
+    return {name: value for name, value in ALGORITHMS[alg].to_jwk(key, as_dict=True).items() if name != "key_ops"}
 
 
 def _kid(entry: Jwk) -> str:
@@ -249,7 +256,3 @@ def _state(entry: Jwk, *, alone: bool) -> str:
     if state not in STATES:
         raise InvalidKeys(f"A key's state is none of {', '.join(STATES)}; only a single key needs none.")
     return str(state)
-
-
-def _algorithm(alg: str) -> Algorithm:
-    return get_default_algorithms()[alg]

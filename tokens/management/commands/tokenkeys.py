@@ -65,7 +65,7 @@ class Command(BaseCommand):
     def _show(self, keys: jwks.JwkSet) -> None:
         ring = jwks.parse_jwks(keys)
         for entry, key in zip(keys["keys"], ring.verifying.values(), strict=True):
-            self.stdout.write(f"{key.kid}  {key.alg:<5}  {entry.get('state', jwks.CURRENT)}")
+            self.stdout.write(f"{key.kid}  {key.alg:<7}  {entry.get('state', jwks.CURRENT)}")
 
     def _rotate(self, path: Path, dry_run: bool = False, force: bool = False, **_: object) -> None:
         keys = keyfile.read(path)
