@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from pathlib import Path
 from stat import S_IROTH
@@ -122,7 +122,7 @@ def check_deployment(**_: object) -> list[CheckMessage]:
 
 
 def _plain_address() -> Iterator[CheckMessage]:
-    if hasattr(settings, "TOKENS_ISSUER") and urlsplit(conf.issuer).scheme != "https":
+    if hasattr(settings, "TOKENS_ISSUER") and urlsplit(str(conf.issuer)).scheme != "https":
         yield Warning(
             f"TOKENS_ISSUER is {conf.issuer}, so links in mails and requests for the public keys use plain http.",
             hint="Start it with https://. Every token contains it, so changing it signs everyone out.",
@@ -181,7 +181,8 @@ def _names() -> Iterator[CheckMessage]:
         if not isinstance(value, str) or not value:
             yield Error(f"{name} must be a non-empty string.", id="tokens.E001")
 
-    if re.fullmatch(r"[\w-]*", str(getattr(settings, "TOKENS_COOKIE_PREFIX", "")), re.ASCII) is None:
+    prefix = getattr(settings, "TOKENS_COOKIE_PREFIX", "")
+    if not isinstance(prefix, str) or re.fullmatch(r"[\w-]*", prefix, re.ASCII) is None:
         yield Error(
             "TOKENS_COOKIE_PREFIX must contain only letters, digits, hyphens and underscores.", id="tokens.E019"
         )
@@ -317,11 +318,13 @@ def _is_symmetric() -> bool:
 def _claims() -> Iterator[CheckMessage]:
     columns = get_user_model()._meta.concrete_fields
     fit = {name for field in columns for name in (field.name, field.attname)} - RESERVED - {"password"}
-    for name in conf.user_claims:
-        if name not in fit:
+    claims: object = conf.user_claims
+    names = claims if isinstance(claims, Iterable) and not isinstance(claims, str) else [claims]
+    for name in names:
+        if names is not claims or name not in fit:
             yield Error(
-                f"TOKENS_USER_CLAIMS can't include {name!r}. Use fields of the user model that aren't secret and "
-                "whose names aren't claims already.",
+                f"TOKENS_USER_CLAIMS can't include {name!r}. Use a list of fields of the user model that aren't secret "
+                "and whose names aren't claims already.",
                 id="tokens.E008",
             )
 

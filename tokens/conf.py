@@ -148,7 +148,7 @@ class Conf:
     @cached_property
     def keys(self) -> str:
         """A file with a JWK Set; empty: the key is derived from SECRET_KEY."""
-        return _setting("TOKENS_KEYS", "")
+        return str(_setting("TOKENS_KEYS", "") or "")  # a Path will do
 
     @property
     def key_ring(self) -> KeyRing:

@@ -31,8 +31,9 @@ WRONG = [
     ("TOKENS_REUSE_REVOKES", "none", "E006"),
     *(("TOKENS_MAX_SESSIONS", value, "E007") for value in (0, 1.5, True)),
     *(("TOKENS_USER_CLAIMS", [name], "E008") for name in ("password", "no_field", "groups")),
+    *(("TOKENS_USER_CLAIMS", value, "E008") for value in ("username", None)),
     ("TOKENS_COOKIE_SECURE", 1, "E009"),
-    *(("TOKENS_COOKIE_PREFIX", value, "E019") for value in ("shop;", "bücher", 1.5)),
+    *(("TOKENS_COOKIE_PREFIX", value, "E019") for value in ("shop;", "bücher", 1, None)),
     *(("TOKENS_STATUS_LIST", value, "E014") for value in (-8, 1001, 1024.0, False, 2**31 + 8)),
     ("TOKENS_STATUS_LIST", 1024, "E015"),
     *(("TOKENS_REAUTHENTICATION_URL", value, "E022") for value in ("nowhere", "/accounts/confirm/")),
@@ -159,6 +160,11 @@ def test_keys_that_cannot_be_used(settings, tmp_path):
     settings.TOKENS_STATUS_LIST = 1024  # whose check needs the keys, and does not tell of them again
     (message,) = checks.check_settings()
     assert (message.id, message.msg) == ("tokens.E012", "TOKENS_KEYS: the file cannot be read (FileNotFoundError).")
+    for value in (tmp_path / "nowhere.json", {"keys": []}):
+        settings.TOKENS_KEYS = value
+        assert ids(checks.check_settings()) == ["tokens.E012"]
+    settings.TOKENS_KEYS = None
+    assert ids(checks.check_settings()) == ["tokens.E015"]
 
 
 @pytest.mark.parametrize(("cache", "wanted"), [("default", "tokens.E013"), ("nowhere", "tokens.E011")])
@@ -223,8 +229,9 @@ class TestCheckDeployment:
         assert ids(checks.check_deployment()) == ["tokens.W002"]
 
     def test_an_address_by_plain_http(self, settings):
-        settings.TOKENS_ISSUER = "http://example.org"
-        assert ids(checks.check_deployment()) == ["tokens.W004"]
+        for value in ("http://example.org", 1):
+            settings.TOKENS_ISSUER = value
+            assert ids(checks.check_deployment()) == ["tokens.W004"]
 
     def test_a_list_that_is_asked_too_seldom(self, settings):
         settings.TOKENS_REVOCATION_LAG = 15 * 60
