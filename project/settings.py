@@ -186,7 +186,6 @@ AUTH_PASSWORD_VALIDATORS = [
 TOKENS_USER_CLAIMS = env.words("TOKENS_USER_CLAIMS", default="username,is_staff,email_verified_at,reuse_unanswered")
 TOKENS_COOKIE_PREFIX = env.text("TOKENS_COOKIE_PREFIX", default="")  # for the site's other cookies as well
 TOKENS_BOUND_LIFETIME = env.seconds("TOKENS_BOUND_LIFETIME", default=600)
-TOKENS_REAUTHENTICATION_URL = "confirm"
 if env.is_set("TOKENS_AUDIENCE"):
     TOKENS_AUDIENCE = env.text("TOKENS_AUDIENCE")
 if env.is_set("TOKENS_ACCESS_LIFETIME"):
@@ -221,6 +220,7 @@ if env.is_set("TOKENS_ADOPT_ENGINE"):
 for name in filter(env.is_set, os.environ):
     if name.startswith("TOKENS_") and name not in globals():
         raise ImproperlyConfigured(f"{name} is not a setting of this site, see .env.example.")
+TOKENS_REAUTHENTICATION_URL = "confirm"
 
 # Cookies. One whose name begins with __Host- cannot be set by a sibling domain or over plain http.
 

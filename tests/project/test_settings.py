@@ -86,6 +86,7 @@ class TestRefusals:
             ("TOKENS_COOKIE_SECURE", "2"),
             ("TOKENS_MAX_SESSIONS", "1.5"),
             ("TOKENS_ACESS_LIFETIME", "900"),
+            ("TOKENS_REAUTHENTICATION_URL", "login"),  # the site's own
         ],
     )
     def test_what_is_malformed_is_named_in_one_sentence_without_its_value(self, read, name, value):

@@ -9,7 +9,7 @@ from ..progress import counting
 
 class Command(BaseCommand):
     help = (
-        f"Deletes sessions that ended more than {KEPT_AFTER_END.days} days ago, a few at a time. Run it once a day. "
+        f"Deletes sessions that expired more than {KEPT_AFTER_END.days} days ago, a few at a time. Run it once a day. "
         "You can stop it at any time and run it again."
     )
 
