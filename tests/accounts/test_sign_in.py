@@ -38,6 +38,11 @@ class TestSignIn:
         assert int(max_age) > 24 * 3600 if kept else max_age == ""
         assert RefreshToken.objects.get().remember is kept
 
+    def test_takes_a_password_however_old(self, client, bob):
+        User.objects.update(password_changed_at="2000-01-01T00:00:00Z")
+        assert post(client, "bob").headers["Location"] == "/"
+        assert client.get("/").context["user"].is_authenticated
+
     def test_goes_on_where_it_was_wanted(self, client, bob):
         asked = client.get("/accounts/sessions/")
         assert asked.headers["Location"] == f"{LOGIN}?next=/accounts/sessions/"
