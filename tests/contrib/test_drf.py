@@ -54,7 +54,7 @@ def ended_elsewhere():
 class TestTokenAuthentication:
     def test_a_good_token_opens_every_kind_of_view(self, app):
         session = str(RefreshToken.objects.get().pk)
-        for url in ("who", "guarded", "anybody", "cookieless"):
+        for url in ("who", "guarded", "anybody", "anonymous"):
             assert ask(url, app.access).json() == {"name": "bob", "session": session}, url
         assert ask("function", app.access).json()["name"] == "bob"
         assert ask("notes", app.access).json() == {"name": "bob"}
@@ -156,8 +156,8 @@ class TestCookies:
         assert response.headers["Cache-Control"] == "private, no-store"
         assert b"Hello, alice." in client.get("/").content
 
-    def test_a_view_that_is_cookieless_does_not_renew_them(self, client, bob, sign_in):
+    def test_a_view_for_anonymous_visitors_does_not_renew_them(self, client, bob, sign_in):
         sign_in(client, bob)
         elapse(EXPIRED, client)
-        assert not client.get("/drf/cookieless/").cookies
+        assert not client.get("/drf/anonymous/").cookies
         assert client.get("/drf/anybody/").cookies

@@ -66,7 +66,7 @@ urlpatterns = [
     *site,
     path("drf/who/", Who.as_view()),
     path("drf/anybody/", Anybody.as_view()),
-    path("drf/cookieless/", anonymous_only(Anybody.as_view())),
+    path("drf/anonymous/", anonymous_only(Anybody.as_view())),
     path("drf/guarded/", Guarded.as_view()),
     path("drf/staff/", Staff.as_view()),
     path("drf/either-way/", EitherWay.as_view()),

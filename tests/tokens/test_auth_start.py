@@ -25,7 +25,7 @@ EXPIRED = 16 * 60
 
 class TestStart:
     @pytest.mark.parametrize(("address", "recorded"), [("203.0.113.7", "203.0.113.7"), ("", None)])
-    def test_makes_a_row_that_says_whence(self, bob, address, recorded):
+    def test_makes_a_row_that_says_from_where(self, bob, address, recorded):
         client = Client(headers={"user-agent": "Lynx/2.9\x07 (text)"}, REMOTE_ADDR=address)
         client.post("/log-in/", {"username": "bob", "password": PASSWORD})
         row = RefreshToken.objects.get()

@@ -165,7 +165,7 @@ def flushes(get_response):
     return middleware
 
 
-def signs_in_or_out(get_response):
+def signing_in_and_out(get_response):
     def middleware(request):
         if "in" in request.GET:
             auth.login(request, person(request.GET["in"]), site.AUTHENTICATION_BACKENDS[0])
@@ -269,7 +269,7 @@ class TestSetsTheUser:
 
 class TestSignsInOrOut:
     def test_a_session_that_it_starts_or_ends_keeps_its_cookies(self, stack, alice, bob):
-        stack(f"{HERE}signs_in_or_out")
+        stack(f"{HERE}signing_in_and_out")
         client = Client()
         assert [name_on(client, "/who/?in=bob"), name_on(client)] == ["bob", "bob"]
         assert [name_on(client, "/who/?in=alice"), name_on(client)] == ["alice", "alice"]
@@ -280,7 +280,7 @@ class TestRows:
     """Of sessions, for which Django's own have no such table."""
 
     def test_a_request_leaves_one_new_row_at_most(self, ours, alice, bob):
-        ours(f"{HERE}signs_in_or_out")
+        ours(f"{HERE}signing_in_and_out")
         client = Client()
         data = {"username": "bob", "password": PASSWORD}
         assert client.post("/log-in/?in=alice", data).content == b"bob"
