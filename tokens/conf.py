@@ -30,52 +30,52 @@ class Conf:
 
     @cached_property
     def issuer(self) -> str:
-        """`iss` of every token: the URL of this site."""
+        """Return `iss` of every token: the URL of this site."""
         return _setting("TOKENS_ISSUER", "http://localhost")
 
     @cached_property
     def audience(self) -> str:
-        """`aud` of access tokens; the issuer, unless neighbours are to be told apart."""
+        """Return `aud` of access tokens; the issuer, unless neighbours are to be told apart."""
         return _setting("TOKENS_AUDIENCE", self.issuer)
 
     @cached_property
     def access_lifetime(self) -> float:
-        """How long an access token lives."""
+        """Return how long an access token lives."""
         return _setting("TOKENS_ACCESS_LIFETIME", 15 * 60)
 
     @cached_property
     def idle_lifetime(self) -> float:
-        """How long a session lives without being used."""
+        """Return how long a session lives without being used."""
         return _setting("TOKENS_IDLE_LIFETIME", 7 * 24 * 3600)
 
     @cached_property
     def absolute_lifetime(self) -> float:
-        """How long a session lives that is kept ("keep me signed in")."""
+        """Return how long a session lives that is kept ("keep me signed in")."""
         return _setting("TOKENS_ABSOLUTE_LIFETIME", 30 * 24 * 3600)
 
     @cached_property
     def browser_lifetime(self) -> float:
-        """How long a session lives that is not kept; usually its browser is closed before."""
+        """Return how long a session lives that is not kept; usually its browser is closed before."""
         return _setting("TOKENS_BROWSER_LIFETIME", 24 * 3600)
 
     @cached_property
     def confirm_after(self) -> float:
-        """How old a refresh token must be for its use to confirm it. Three of the longest round trips must fit in."""
+        """Return how old a refresh token must be for its use to confirm it: three of the longest round trips fit in."""
         return _setting("TOKENS_CONFIRM_AFTER", min(120, self.access_lifetime / 3))
 
     @cached_property
     def reuse_revokes(self) -> str:
-        """What a stolen token ends: "all" sessions of its user, or only its "family"."""
+        """Return what a stolen token ends: "all" sessions of its user, or only its "family"."""
         return _setting("TOKENS_REUSE_REVOKES", "all")
 
     @cached_property
     def cookie_secure(self) -> bool:
-        """False only for plain http on a name other than localhost: `__Host-` and Secure go."""
+        """Return False only for plain http on a name other than localhost: `__Host-` and Secure go."""
         return _setting("TOKENS_COOKIE_SECURE", True)
 
     @cached_property
     def cookie_start(self) -> str:
-        """How the names of cookies begin: `__Host-`, or `__Host-shop-` if TOKENS_COOKIE_PREFIX is "shop".
+        """Return how the names of cookies begin: `__Host-`, or `__Host-shop-` if TOKENS_COOKIE_PREFIX is "shop".
 
         Cookies don't know ports, so two sites on one host need names of their own.
         """
@@ -84,32 +84,32 @@ class Conf:
 
     @cached_property
     def cookie_names(self) -> dict[CookieKind, str]:
-        """The full name of each cookie, such as `__Host-access`."""
+        """Return the full name of each cookie, such as `__Host-access`."""
         return {kind: self.cookie_start + kind for kind in get_args(CookieKind)}
 
     @cached_property
     def revocation_lag(self) -> float:
-        """How long a process may go on without reading what was revoked elsewhere; 0 reads it on every request."""
+        """Return how long a process may go on without reading what was revoked elsewhere; 0: it reads each time."""
         return _setting("TOKENS_REVOCATION_LAG", 1)
 
     @cached_property
     def revocation_grace(self) -> float:
-        """How long access tokens are accepted after the last successful reading; then, 503."""
+        """Return how long access tokens are accepted after the last successful reading; then, 503."""
         return _setting("TOKENS_REVOCATION_GRACE", 60)
 
     @cached_property
     def revocation_cache(self) -> str:
-        """The alias of a cache that all processes share, for the revocation list; empty: each keeps its own."""
+        """Return the alias of a cache that all processes share, for the revocation list; empty: each keeps its own."""
         return _setting("TOKENS_REVOCATION_CACHE", "")
 
     @cached_property
     def user_model(self) -> type[AbstractBaseUser]:
-        """Django's AUTH_USER_MODEL."""
+        """Return Django's AUTH_USER_MODEL."""
         return get_user_model()
 
     @cached_property
     def user_claims(self) -> list[str]:
-        """The fields of the user that an access token carries."""
+        """Return the fields of the user that an access token carries."""
         model = get_user_model()
         fields = {field.name for field in model._meta.concrete_fields}
         default = [name for name in (model.USERNAME_FIELD, "is_staff") if name in fields]
@@ -117,37 +117,37 @@ class Conf:
 
     @cached_property
     def max_sessions(self) -> int:
-        """How many live sessions a user can have; the longest idle is ended first."""
+        """Return how many live sessions a user can have; the longest idle is ended first."""
         return _setting("TOKENS_MAX_SESSIONS", 100)
 
     @cached_property
     def bound_lifetime(self) -> float:
-        """How long a browser need not prove again that it is on the device its session is bound to; 0: none is."""
+        """Return how long a browser need not prove again that it is on the device of its session; 0: none is bound."""
         return _setting("TOKENS_BOUND_LIFETIME", 0)
 
     @cached_property
     def reauthentication_url(self) -> str:
-        """The name of the URL that asks users who they are, for a browser that cannot prove its key just now."""
+        """Return the name of the URL that asks users who they are, for a browser that cannot prove its key just now."""
         return _setting("TOKENS_REAUTHENTICATION_URL", "")
 
     @cached_property
     def status_list(self) -> int:
-        """How many sessions the status list for neighbours has room for; 0: there is none."""
+        """Return how many sessions the status list for neighbours has room for; 0: there is none."""
         return _setting("TOKENS_STATUS_LIST", 0)
 
     @cached_property
     def adopt_sessions(self) -> str:
-        """The name of a cookie of `django.contrib.sessions` whose sessions are taken over; empty: none are."""
+        """Return the name of a cookie of `django.contrib.sessions` whose sessions are taken over; empty: none are."""
         return _setting("TOKENS_ADOPT_SESSIONS", "")
 
     @cached_property
     def adopt_engine(self) -> str:
-        """The SESSION_ENGINE that stores those sessions, if the site has another cookie for its own by now."""
+        """Return the SESSION_ENGINE that stores those sessions, if the site has another cookie for its own by now."""
         return _setting("TOKENS_ADOPT_ENGINE", "django.contrib.sessions.backends.db")
 
     @cached_property
     def keys(self) -> str:
-        """A file with a JWK Set; empty: the key is derived from SECRET_KEY."""
+        """Return a file with a JWK Set; empty: the key is derived from SECRET_KEY."""
         return str(_setting("TOKENS_KEYS", "") or "")  # a Path will do
 
     @property

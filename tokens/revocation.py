@@ -261,10 +261,10 @@ class SharedRevocationList:
         list_read.send_robust(SharedRevocationList, lag=lag)
 
     def _restore(self, read_changes: ReadChanges) -> None:
-        """Any request that finds the list incomplete may do this, one at a time; if it fails, another one will.
+        """Enter what the table says has changed, for whoever finds the list incomplete, one request at a time.
 
-        A change that is made meanwhile enters itself. If the server is started again meanwhile, the next request finds
-        a sentinel of another run.
+        If this one fails, another will do it. A change that is made meanwhile enters itself. If the server is started
+        again meanwhile, the next request finds a sentinel of another run.
         """
         try:
             if self._cache.add(RESTORING, 1, RESTORING_TAKES):

@@ -169,7 +169,7 @@ class User(AbstractUser):
         )
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Whoever saves a new password alone saves with it what it changes, and with the user name its key."""
+        """Save with a new password what it changes, and with a user name its key, if they are saved alone."""
         from tokens.password_upgrades import upgraded_from  # which needs this model
 
         fields = kwargs.get("update_fields")
@@ -251,7 +251,7 @@ class User(AbstractUser):
 
     @property
     def password_version(self) -> str:
-        """A text that is another one after each change of the password."""
+        """Return a text that is another one after each change of the password."""
         return str(self.password_changed_at.timestamp())
 
     @property

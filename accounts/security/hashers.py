@@ -1,5 +1,7 @@
-"""Hash passwords with Argon2 without letting a burst of sign-ins exhaust the memory, slow down other pages or hold all
-threads."""
+"""Hash passwords with Argon2.
+
+A burst of sign-ins must not exhaust the memory, slow down other pages or hold all threads.
+"""
 
 from base64 import b64decode
 from threading import Condition

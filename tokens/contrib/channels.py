@@ -47,7 +47,7 @@ class TokenAuthMiddleware:
     """Set `scope["user"]`, and close the socket when the session ends."""
 
     def __init__(self, inner: Any, check_every: float = 60) -> None:
-        """`check_every` is in seconds: how often the row of an open socket is read."""
+        """Wrap the ASGI application `inner`; read the row of an open socket once every `check_every` seconds."""
         self.inner = inner
         self.check_every = check_every
 

@@ -38,8 +38,11 @@ with suppress(ValueError):  # PyJWT knows the name by now
 
 @dataclass(frozen=True, slots=True)
 class RefreshClaims:
-    """What a refresh token says: whose (`sub`), of which row (`sid`), its position in the family (`gen`, `jti`), and
-    whether its cookie outlives the browser (`remember`)."""
+    """What a refresh token says.
+
+    Whose it is (`sub`), of which row (`sid`), its position in the family (`gen`, `jti`), and whether its cookie
+    outlives the browser (`remember`).
+    """
 
     sub: str
     sid: str
@@ -52,10 +55,13 @@ class RefreshClaims:
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What an access token says. `rti` is the `jti` of the refresh token born with it, `ver` the row's version,
-    `new` whether its generation is unconfirmed, `partial` whether the site knows more of the user than their row, `idx`
-    the row's index in the status list, `auth_time`, `amr` and `acr` when and how the user last showed who they are
-    (OpenID Connect Core §2), `user` the claims about the user."""
+    """What an access token says (RFC 9068 §2.2).
+
+    `rti` is the `jti` of the refresh token born with it, `ver` the row's version, `new` whether its generation is
+    unconfirmed, `partial` whether the site knows more of the user than their row, `idx` the row's index in the status
+    list, `auth_time`, `amr` and `acr` when and how the user last showed who they are (OpenID Connect Core §2), `user`
+    the claims about the user.
+    """
 
     sub: str
     sid: str

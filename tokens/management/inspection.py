@@ -28,8 +28,11 @@ UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`header` and `claims` are as in the token, including duplicate members, or None where they are not JSON objects.
-    `fault` is the sentence of the first check that the token fails, None if it would be taken."""
+    """What a token says and is worth.
+
+    `header` and `claims` are as in the token, including duplicate members, or None where they are not JSON objects.
+    `fault` is the sentence of the first check that the token fails, None if it would be accepted.
+    """
 
     header: Members | None
     claims: Members | None

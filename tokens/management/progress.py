@@ -16,11 +16,10 @@ except ImportError:  # no requirement of the app: without it, a command says wha
 
 @contextmanager
 def counting(command: BaseCommand, done: str, total: Callable[[], int]) -> Iterator[Callable[[int], object]]:
-    """Yield `count(number)`, to be called after each piece of work; then write "3 sessions deleted.", if `done` is
-    "sessions deleted".
+    """Yield `count(number)`, to be called after each piece of work; then write how many were `done`.
 
-    `total` returns how many there will be, and is called only if a terminal shows it. Ctrl-C is raised again after a
-    line that says how far the work has come.
+    If `done` is "sessions deleted", that is "3 sessions deleted." `total` returns how many there will be, and is called
+    only if a terminal shows it. Ctrl-C is raised again after a line that says how far the work has come.
     """
     shown = bar(total)
     number = 0
