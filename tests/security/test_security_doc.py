@@ -76,6 +76,14 @@ def test_the_token_events_it_leads_to_are_the_rules():
     assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == {branch.value for branch in TokenEvent}
 
 
+def test_the_events_of_the_log_are_documented():
+    code = "".join(path.read_text() for app in ("accounts", "project") for path in (ROOT / app).rglob("*.py"))
+    kinds = re.findall(r'"([a-z_]+)"', "".join(re.findall(r'(?:extra=|about = )\{"kind": (".*?)[,}]', code)))
+    assert {"throttled", "csp_violation", "mail_failed", "mail_postponed"} <= set(kinds)
+    listed = (ROOT / "docs/howto/observe.md").read_text().partition("| event |")[2].partition("\n\n")[0]
+    assert set(kinds) <= set(re.findall(r"`([a-z_]+)`", listed))
+
+
 def test_the_list_of_cryptography_is_complete():
     section = PAGE.partition("Where cryptography is used")[2].partition("## ")[0]
     used = {
