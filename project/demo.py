@@ -151,9 +151,9 @@ def load_django() -> None:
 
 
 def make_folder(data: Path) -> None:
-    """Create the folder, and check that it is writable. Raise Refused."""
+    """Create the folder, with one for mails, and check that it is writable. Raise Refused."""
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        (data / "mail").mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=data).close()
     except OSError as error:
         raise Refused(f"The folder {data} is not writable ({error.strerror}). Try another one with --data.") from None

@@ -184,6 +184,7 @@ def test_safari_is_told_how_to_sign_in_and_can(demo, tmp_path):
 
 def test_a_second_run_starts_what_is_there_and_keeps_people_signed_in(tmp_path):
     with running(tmp_path / "data") as first:
+        assert (first.data / "mail").is_dir()  # though nothing was written yet
         visitor = Visitor(first)
         visitor.sign_in("bob", first.passwords["bob"])
         assert first.stop(signal.SIGINT) == 0
