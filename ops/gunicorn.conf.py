@@ -22,7 +22,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def on_starting(server: Any) -> None:
-    """The counters of workers that are gone would be counted with those of today's."""
+    """Delete the counters of workers that are gone, which would be counted with those of today's."""
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         for left in Path(folder).glob("*.db"):
@@ -30,7 +30,7 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Workers write their log as the site does; the few lines of the master are plain text."""
+    """Have workers write their log as the site does; the few lines of the master are plain text."""
     from project.startup import exit_if_misconfigured
 
     with exit_if_misconfigured():
@@ -46,7 +46,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """As project.server.forget_worker, without the site."""
+    """Do as project.server.forget_worker, without the site."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 

@@ -28,7 +28,7 @@ app = FastAPI(title="A neighbour")
 
 # Not async: it may wait for the issuer, and FastAPI gives it a thread to wait in.
 def somebody(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> dict[str, Any]:
-    """The claims of whoever asks. A client learns that its token is not good; why is for the log."""
+    """Return the claims of whoever asks. A client learns that its token is not good; why is for the log."""
     if credentials is None:
         raise HTTPException(401, "An access token is needed.", {"WWW-Authenticate": CHALLENGE})
     try:
@@ -46,14 +46,14 @@ Somebody = Annotated[dict[str, Any], Depends(somebody)]
 
 
 def staff(claims: Somebody) -> dict[str, Any]:
-    """The same, for the staff: as of when the token was made."""
+    """Return the same for the staff: as of when the token was made."""
     if claims.get("is_staff") is not True:
         raise HTTPException(403, "This is for the staff.")
     return claims
 
 
 def confirmed(claims: Somebody) -> dict[str, Any]:
-    """The same, for whoever has shown two factors, and lately. The challenge says so to the client (RFC 9470)."""
+    """Return the same for whoever has just shown two factors. The challenge says so to the client (RFC 9470)."""
     at, amr = claims.get("auth_time"), claims.get("amr")
     lately = isinstance(at, int) and time() - at <= MAX_AGE
     if not lately or not isinstance(amr, list) or "mfa" not in amr:

@@ -43,8 +43,10 @@ class Fetched(Generic[T]):
         self._lock = threading.Lock()
 
     def renew(self, age: float) -> T:
-        """The value, fetched anew if that was last tried `age` seconds ago. An outage of the issuer is none of ours:
-        what cannot be fetched, or read, leaves the last value."""
+        """Return the value, fetched anew if that was last tried `age` seconds ago.
+
+        An outage of the issuer is none of ours: what cannot be fetched, or read, leaves the last value.
+        """
         with self._lock:  # whoever comes meanwhile waits for the same answer
             if monotonic() - self._tried_at >= age:
                 self._tried_at = monotonic()
@@ -67,7 +69,7 @@ class StatusList:
     exp: float  # when it is over, in seconds since 1970
 
     def status(self, index: Any) -> int:
-        """Raises InvalidToken for an index that is not in the list: -1 would be the last one to Python."""
+        """Return a token's status. Raises InvalidToken for an index not in the list: -1 is the last one to Python."""
         if type(index) is not int or not 0 <= index < len(self.octets) * 8 // self.bits:
             raise InvalidToken("its index is not in the status list")
         octet, shift = divmod(index * self.bits, 8)
@@ -85,7 +87,7 @@ class Verifier:
         self._list = Fetched(f"{place}/status-list", self._read_list, never)
 
     def claims_of(self, token: str) -> dict[str, Any]:
-        """What a good access token says (RFC 9068). Raises InvalidToken, or Unavailable."""
+        """Return what a good access token says (RFC 9068). Raises InvalidToken, or Unavailable."""
         claims = self._decoded(token, "at+jwt", self._audience, ["iss", "aud", "sub", "sid", "iat", "exp", "jti"])
         if "status" in claims:
             self._refuse_ended(claims["status"])

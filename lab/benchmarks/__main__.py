@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
 
 
 def _end_after(limit: int) -> None:
-    """However it ends, the programs that were started end as well: each is held by a `with`."""
+    """Make sure that the programs that were started end with this one, as each is held by a `with`."""
 
     def end(number: int, frame: object) -> NoReturn:
         signal.alarm(0)

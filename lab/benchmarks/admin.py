@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def leave_names() -> None:
-    """Style sheets keep their names: they were not collected."""
+    """Let style sheets keep their names: they were not collected."""
     from django.conf import settings
     from django.test import override_settings
 
@@ -115,7 +115,7 @@ def report(runs: int) -> list[str]:
 
 
 def keys() -> dict[str, Any]:
-    """What the addresses of single rows, and of a day, are made with."""
+    """Return what the addresses of single rows, and of a day, are made with."""
     from django.utils import timezone
 
     from accounts.models import SecurityEvent, User
@@ -129,7 +129,7 @@ def keys() -> dict[str, Any]:
 
 
 def cost(client: Any, path: str, runs: int) -> tuple[int, float, float]:
-    """The queries of a page, and the median milliseconds: computed, and taken. It is asked for once before."""
+    """Return the queries of a page, and the median milliseconds: computed, and taken. It is requested once before."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -150,7 +150,7 @@ def cost(client: Any, path: str, runs: int) -> tuple[int, float, float]:
 
 
 def milliseconds(process: int) -> float:
-    """For how long a process has been on a processor."""
+    """Return for how long a process has been on a processor."""
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e6
 
 

@@ -106,7 +106,7 @@ class _Browser:
         return {"HTTP_COOKIE": "; ".join(f"__Host-{kind}={self.cookies[kind]}" for kind in kinds if self.cookies[kind])}
 
     def proofs(self, number: int) -> list[dict[str, str]]:
-        """So many, for the WSGI environment: each is later than the one before, by the row's own clock."""
+        """Return so many proofs, for the WSGI environment, each later than the one before by the row's own clock."""
         from tokens.binding import challenges
 
         self.row.refresh_from_db()
@@ -124,7 +124,7 @@ class _Browser:
         return made
 
     def verified(self) -> Callable[[], object]:
-        """The signature of a proof, and all that is asked of its form."""
+        """Return what verifies the signature of a proof, and all that is asked of its form."""
         from tokens.core import proofs
 
         proof, key = self._signed("a challenge"), self.row.bound_key
@@ -152,7 +152,7 @@ class _Browser:
 
 
 def _statements(ask: Callable[[], bytes], said: bytes) -> int:
-    """The least of three: once a second, a request also asks what is revoked. All of them have to say `said`."""
+    """Return the least of three counts: once a second, a request also asks what is revoked. Each has to say `said`."""
     counted = [rounds.counted(ask) for _ in range(3)]
     if not all(said in body for body, _ in counted):
         raise SystemExit(f"A bound browser was answered {counted}.")

@@ -51,8 +51,10 @@ EVENTS = """
 
 
 def fill(people: int, rows: int) -> None:
-    """Make so many `people`, and so many `rows` of sessions and of events that are theirs. The tables are there and
-    hold nobody."""
+    """Make so many `people`, and so many `rows` of sessions and of events that are theirs.
+
+    The tables are there and hold nobody.
+    """
     from django.db import connection
 
     make_people(people)
@@ -71,7 +73,7 @@ def make_people(people: int) -> None:
 
 
 def _sql(statement: str) -> str:
-    """With its parts in place; a per cent sign of SQL's own is doubled for the driver."""
+    """Return SQL with its parts in place; a per cent sign of its own is doubled for the driver."""
     keys = {"{PERSON}": PERSON, "{NEW}": KEY.format(number="n"), "{FIRST}": KEY.format(number="1")}
     for name, part in {**keys, "{BROWSER}": BROWSER, "{ADDRESS}": ADDRESS}.items():
         statement = statement.replace(name, part)

@@ -14,7 +14,7 @@ CLAIMS = {"iss": "http://localhost", "aud": "http://localhost", "sub": "1", "exp
 
 
 def by_hand() -> Callable[[], Any]:
-    """HS256 by `hmac` and `json`: nothing is looked at but the signature."""
+    """Return what verifies HS256 by `hmac` and `json`: nothing but the signature."""
     import jwt
 
     token = jwt.encode(CLAIMS, SECRET, "HS256").encode()
@@ -30,7 +30,7 @@ def by_hand() -> Callable[[], Any]:
 
 
 def pyjwt(token: str, key: Any, alg: str) -> dict[str, Any]:
-    """As PyJWT's documentation has it: the signature, `exp`, `iat`, the issuer and the audience."""
+    """Return the claims as PyJWT's documentation has it: by signature, `exp`, `iat`, the issuer and the audience."""
     import jwt
 
     return jwt.decode(token, key, algorithms=[alg], issuer="http://localhost", audience="http://localhost")

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def fill(user: Any, entries: int) -> None:
-    """Sessions that ended within the last lifetime of an access token, evenly."""
+    """Insert sessions that ended within the last lifetime of an access token, evenly."""
     from tokens.conf import conf
     from tokens.models import RefreshToken
 
@@ -69,7 +69,7 @@ def fill(user: Any, entries: int) -> None:
 
 
 def _next_reading(read: Any, some: str) -> float:
-    """As when the lag is over: with none, each check reads."""
+    """Measure the next reading, as when the lag is over: with none, each check reads."""
     from django.test import override_settings
 
     from tokens.revocation import LocalRevocationList

@@ -16,7 +16,7 @@ PATIENCE = 120  # seconds for an answer
 
 
 def get(port: int, path: str) -> int:
-    """The status of one answer. Raises OSError if there is none."""
+    """Return the status of one answer. Raises OSError if there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
@@ -28,13 +28,13 @@ def get(port: int, path: str) -> int:
 
 
 def page(path: str, jar: str = "") -> bytes:
-    """A request for this page, with these cookies."""
+    """Return a request for this page, with these cookies."""
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", *([f"Cookie: {jar}"] if jar else [])]
     return "\r\n".join((*lines, "", "")).encode()
 
 
 def form(path: str, jar: str, address: str, body: str) -> bytes:
-    """A form that is sent from this address, as a proxy in front of the server tells it."""
+    """Return a form that is sent from this address, as a proxy in front of the server tells it."""
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: localhost",
@@ -54,7 +54,7 @@ class Load:
         self.port, self.request, self.wanted, self.connections = port, request, wanted, connections
 
     def run(self, seconds: float, until: Any = lambda: False) -> list[float]:
-        """The time that each answer took, one at least. Ends after `seconds`, or once `until()`."""
+        """Return the time that each answer took, one at least. Ends after `seconds`, or once `until()`."""
         took: list[float] = []
         with self._open() as ready:
             ended = perf_counter() + seconds
@@ -63,7 +63,7 @@ class Load:
         return took
 
     def rate(self) -> float:
-        """Answers a second if each connection waits for one. Nothing is left to do for whoever is next."""
+        """Return the answers a second if each connection waits for one. Nothing is left to do for whoever is next."""
         began = perf_counter()
         with self._open() as ready:
             left = self.connections
@@ -73,7 +73,7 @@ class Load:
 
     @contextmanager
     def _open(self) -> Iterator[selectors.BaseSelector]:
-        """All connections, each with its first request."""
+        """Yield a selector of all connections, each with its first request."""
         with selectors.DefaultSelector() as ready, ExitStack() as stack:
             for _ in range(self.connections):
                 connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
@@ -82,7 +82,7 @@ class Load:
             yield ready
 
     def _answered(self, ready: selectors.BaseSelector) -> Iterator[_Exchange]:
-        """Those whose answer is whole by now."""
+        """Yield those whose answer is whole by now."""
         answers = ready.select(PATIENCE)
         if not answers:
             raise SystemExit("The server has stopped answering.")
@@ -97,7 +97,7 @@ class _Exchange:
         self._send()
 
     def receive(self, wanted: bytes) -> bool:
-        """Whether the answer is whole by now."""
+        """Return whether the answer is whole by now."""
         some = self.connection.recv(65536)
         self.answer += some
         if not some or not b"HTTP/1.1 200".startswith(self.answer[:12]):
@@ -105,7 +105,7 @@ class _Exchange:
         return self.answer.endswith(wanted)
 
     def again(self) -> float:
-        """How long the answer took; the request is sent once more."""
+        """Send the request once more, and return how long the answer took."""
         took = perf_counter() - self.began
         self._send()
         return took
@@ -117,8 +117,11 @@ class _Exchange:
 
 
 def paced(load: Load, every: float, seconds: float, until: Callable[[], bool] = lambda: False) -> list[float]:
-    """What those wait who ask every so many seconds, one after the other on one connection: each from when it was
-    their turn, so that a long standstill counts for all of them. Ends after `seconds`, or once `until()`."""
+    """Return how long those wait who ask every so many seconds, one after the other on one connection.
+
+    Each wait is from when it was their turn, so that a long standstill counts for all of them. Ends after `seconds`, or
+    once `until()`.
+    """
     took: list[float] = []
     with socket.create_connection(("127.0.0.1", load.port), PATIENCE) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -137,13 +140,13 @@ def paced(load: Load, every: float, seconds: float, until: Callable[[], bool] = 
 
 
 def percentile(figures: Sequence[float], share: float) -> float:
-    """The least figure that this share of all does not exceed."""
+    """Return the least figure that this share of all does not exceed."""
     return sorted(figures)[min(len(figures) - 1, int(share * len(figures)))]
 
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Keeps this process, and whatever it starts, on one core where that can be had: 0 is the first, -1 the last."""
+    """Keep this process, and whatever it starts, on one core where that can be had: 0 is the first, -1 the last."""
     if sys.platform != "linux":
         yield
         return

@@ -11,12 +11,12 @@ PACKAGES = ("Django", "gunicorn", "uvicorn", "PyJWT", "djangorestframework-simpl
 
 
 def load() -> float:
-    """How many programs were at work within the last minute; to be asked before a run begins."""
+    """Return how many programs were at work within the last minute; to be asked before a run begins."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def words(postgresql: str, load: float) -> str:
-    """In a sentence: cores, CPU, how busy they were before, system, Python, PostgreSQL and packages."""
+    """Return a sentence: cores, CPU, how busy they were before, system, Python, PostgreSQL and packages."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"{os.cpu_count()} cores of {_cpu()}, their load before it {load:.1f}, {platform.system()},"

@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def fill(user: Any, number: int) -> None:
-    """So many sign-ins of `user`, each from a browser of its own sort."""
+    """Insert so many sessions of `user`, each from a browser of its own sort."""
     from tokens.models import RefreshToken
 
     about = {"method": RefreshToken.Method.PASSWORD, "user_agent": rows.USER_AGENT, "ip_address": "203.0.113.7"}
@@ -90,7 +90,7 @@ def fill(user: Any, number: int) -> None:
 
 
 def _least(act: Any) -> int:
-    """The least of three: once a second, a request also asks what is revoked."""
+    """Return the least of three counts: once a second, a request also asks what is revoked."""
     return min(len(rounds.counted(act)[1]) for _ in range(3))
 
 

@@ -16,7 +16,7 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
-    """An environment for contenders, in which every part is named; of the caller's own, nothing counts."""
+    """Yield an environment for contenders that names every part; of the caller's own, nothing counts."""
     from tests import postgres, valkey
     from tokens.core import keyfile, keys
 
@@ -33,7 +33,7 @@ def running() -> Iterator[dict[str, str]]:
 
 
 def database(environment: dict[str, str], name: str, template: str = "template1") -> dict[str, str]:
-    """`environment` with a new database of PostgreSQL in the place of the first, a copy of `template`."""
+    """Return `environment` with a new database of PostgreSQL in the place of the first, a copy of `template`."""
     import psycopg
 
     with psycopg.connect(connection(environment["BENCHMARKS_POSTGRESQL"]), autocommit=True) as server:
@@ -44,7 +44,7 @@ def database(environment: dict[str, str], name: str, template: str = "template1"
 
 @contextmanager
 def pooled(environment: dict[str, str]) -> Iterator[dict[str, str]]:
-    """`environment` with a pgbouncer in transaction mode before its PostgreSQL."""
+    """Yield `environment` with a pgbouncer in transaction mode before its PostgreSQL."""
     from tests import pgbouncer
 
     folder, _, name = environment["BENCHMARKS_POSTGRESQL"].partition("@/")[2].rpartition("/")
@@ -53,7 +53,7 @@ def pooled(environment: dict[str, str]) -> Iterator[dict[str, str]]:
 
 
 def version(environment: dict[str, str]) -> str:
-    """Of PostgreSQL."""
+    """Return the version of PostgreSQL."""
     import psycopg
 
     with psycopg.connect(connection(environment["BENCHMARKS_POSTGRESQL"])) as server:
@@ -61,13 +61,13 @@ def version(environment: dict[str, str]) -> str:
 
 
 def connection(url: str) -> str:
-    """For psycopg, of a DATABASE_URL that has the folder of a socket as its host."""
+    """Return for psycopg a DATABASE_URL that has the folder of a socket as its host."""
     host, _, name = url.partition("@/")[2].rpartition("/")
     return f"host={unquote(host)} user=postgres dbname={name}" if host else url
 
 
 def settings(kind: str) -> dict[str, Any]:
-    """For DATABASES: "sqlite" or "postgresql". Connections are kept, as everybody is advised."""
+    """Return DATABASES for "sqlite" or "postgresql". Connections are kept, as everybody is advised."""
     if kind == "sqlite":
         found = {
             "ENGINE": "django.db.backends.sqlite3",
@@ -82,7 +82,7 @@ def settings(kind: str) -> dict[str, Any]:
 
 
 def site(environment: dict[str, str], **more: str) -> dict[str, str]:
-    """`environment` for the whole site, on the PostgreSQL and the Redis that it names."""
+    """Return `environment` for the whole site, on the PostgreSQL and the Redis that it names."""
     return {
         **environment,
         "DJANGO_SETTINGS_MODULE": "lab.benchmarks.site",
@@ -98,8 +98,10 @@ def site(environment: dict[str, str], **more: str) -> dict[str, str]:
 
 
 def load(database: str, folder: str, **more: str) -> None:
-    """The site in this process, with tables that are there; `more` is for its environment, and of the caller's own
-    settings none counts."""
+    """Load the site into this process, and create its tables.
+
+    `more` is for its environment; of the caller's own settings none counts.
+    """
     for name in [name for name in os.environ if name.startswith("TOKENS_")]:
         del os.environ[name]
     os.environ |= {

@@ -127,7 +127,7 @@ STACKS = {
 
 
 def configure(stack: Stack) -> None:
-    """Makes this process a site with these apps, whose addresses come from the environment."""
+    """Make this process a site with these apps, whose addresses come from the environment."""
     from django.conf import settings
 
     settings.configure(
@@ -160,7 +160,7 @@ def configure(stack: Stack) -> None:
 
 
 def create_tables(migrated: bool = False) -> None:
-    """As the models have them, or, at ten times the cost, as the migrations do."""
+    """Create the tables as the models have them, or, at ten times the cost, as the migrations do."""
     from django.apps import apps
     from django.core.management import call_command
     from django.test import override_settings

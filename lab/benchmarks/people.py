@@ -15,8 +15,10 @@ PASSWORD = "correct horse battery"  # noqa: S105  (everybody's, in a database th
 
 
 def made(environment: dict[str, str], crowd: int) -> dict[str, str]:
-    """`environment` for the whole site, with people: BENCHMARKS_TOKENS and BENCHMARKS_SESSION are Alice's Cookie
-    headers, and the crowd is named `person0`, `person1`, ..."""
+    """Return `environment` for the whole site, with people.
+
+    BENCHMARKS_TOKENS and BENCHMARKS_SESSION are Alice's Cookie headers, and the crowd is `person0`, `person1`, ...
+    """
     site = parts.site(parts.database(environment, "site"))
     known: dict[str, str] = rounds.told("people", str(crowd), environment=site)
     return site | known
@@ -33,7 +35,7 @@ def main() -> None:
 
 
 def alice() -> Any:
-    """Alice, of the database of the environment; loads the site."""
+    """Load the site, and return Alice, of the database of the environment."""
     import django
 
     django.setup()
@@ -43,7 +45,10 @@ def alice() -> Any:
 
 
 def make(crowd: int) -> Any:
-    """Alice, whose address is confirmed. All have one hash: to make fifty would take longer than to sign them in."""
+    """Create the crowd, with one hash for all, and return Alice, whose email is confirmed.
+
+    To hash fifty passwords would take longer than to sign fifty people in.
+    """
     from django.utils import timezone
 
     from accounts.models import User
@@ -57,7 +62,7 @@ def make(crowd: int) -> Any:
 
 
 def by_session(user: Any) -> str:
-    """By hand: Django's own log-in would tell `tokens`, which is installed, of it."""
+    """Sign Alice in by hand: Django's own `login()` would tell `tokens`, which is installed, of it."""
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore

@@ -89,7 +89,7 @@ def fill(rows: int) -> None:
 
 
 def browsers() -> list[Any]:
-    """Clients of people who have just signed in, and been seen."""
+    """Return clients of people who have just signed in, and been seen."""
     from accounts.models import User
     from tokens.testing import Client
 
@@ -107,7 +107,7 @@ def until(seconds: float) -> Callable[[], bool]:
 
 
 def measured(clients: list[Any], over: Callable[[], bool]) -> tuple[float, list[Spell]]:
-    """For how long it went on, and the spells."""
+    """Return for how long it went on, and the spells."""
     from accounts.models import User
     from tokens.models import RefreshToken
 
@@ -126,7 +126,7 @@ def measured(clients: list[Any], over: Callable[[], bool]) -> tuple[float, list[
 
 
 def refresh(client: Any) -> None:
-    """As a browser that was closed and opened: it has no access token."""
+    """Refresh as a browser that was closed and opened: it has no access token."""
     client.cookies.pop("__Host-access", None)  # none, too, if the last answer was so late that it set nothing
     answer = client.get("/accounts/login/", secure=True)  # a redirect: pages would need the collected static files
     assert answer.headers.get("Location") == "/", answer  # noqa: S101  (who is signed in already has no use for it)
@@ -139,7 +139,7 @@ def took(act: Callable[[], object]) -> float:
 
 
 def show(what: str, seconds: float, spells: list[Spell]) -> float:
-    """One line of the table; the longest refresh of most spells."""
+    """Print one line of the table, and return the longest refresh of most spells."""
     refreshes = [each for spell in spells for each in spell.refreshes]
     sign_ins = [each for spell in spells for each in spell.sign_ins]
     longest = [max(spell.refreshes) for spell in spells]

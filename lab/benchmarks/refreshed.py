@@ -54,7 +54,7 @@ def _of_table(found: rounds.Figures, number: int) -> list[Line]:
 
 
 def _beside(found: rounds.Figures, least: int, most: int) -> list[Line]:
-    """Ours beside simplejwt's; in the largest table, and with pgbouncer between, beside the smallest without."""
+    """Return our lines beside simplejwt's, and in the largest table or with pgbouncer beside the smallest without."""
     theirs, (ours, largest, pooled) = found["simplejwt 0"], (found[f"both {table}"] for table in (least, most, POOLED))
     return [
         Line("simplejwt, rotation and blacklist", micro(theirs), theirs / found[f"floor {least}"]),
@@ -112,7 +112,7 @@ def sojourn() -> Measure:
         return jar(issuing.root_refresh(row))
 
     def settled(row: Any) -> dict[str, str]:
-        """A child that has not been used, and is old enough to be confirmed by that."""
+        """Return a child that has not been used, and is old enough to be confirmed by that."""
         child = issuing.next_refresh(row, issuing.root_refresh(row))
         return jar(replace(child, jti=_older(child.jti), iat=child.iat - 600))
 
@@ -124,7 +124,7 @@ def sojourn() -> Measure:
         return whole - below
 
     def statements(made: Callable[[Any], dict[str, str]]) -> int:
-        """The least of three: once a second, a request also asks what is revoked."""
+        """Return the least of three counts: once a second, a request also asks what is revoked."""
         jars = [made(row) for row in rows.some(3)]
         return min(len(rounds.counted(lambda jar=jar: ask(handler, "/pages/hello/", jar))[1]) for jar in jars)  # type: ignore[misc]
 
@@ -141,7 +141,7 @@ SIMPLEJWT = peers.Stack(
 
 
 def simplejwt() -> Measure:
-    """The token of each answer is the next one's."""
+    """Return what refreshes with simplejwt: the token of each answer is the next one's."""
     peers.create_tables()
     from rest_framework_simplejwt.serializers import TokenRefreshSerializer
     from rest_framework_simplejwt.tokens import RefreshToken
@@ -168,7 +168,7 @@ UPDATE = (
 
 
 def floor() -> Measure:
-    """Both statements are prepared by the server after a few uses, and each is a transaction of its own."""
+    """Return what runs the two statements alone: prepared by the server after a few uses, each its own transaction."""
     import psycopg
 
     connection = psycopg.connect(parts.connection(os.environ["BENCHMARKS_POSTGRESQL"]), autocommit=True)
@@ -188,7 +188,7 @@ def floor() -> Measure:
 
 
 def _older(jti: str) -> str:
-    """The same id as of ten minutes ago: a UUIDv7 begins with its milliseconds (RFC 9562 §5.7)."""
+    """Return the same id as of ten minutes ago: a UUIDv7 begins with its milliseconds (RFC 9562 §5.7)."""
     return str(UUID(int=UUID(jti).int - (600_000 << 80)))
 
 

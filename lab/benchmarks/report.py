@@ -67,7 +67,7 @@ class Line:
 
     @property
     def met(self) -> bool | None:
-        """None where there is nothing to meet."""
+        """Return whether the goal is met; None where there is nothing to meet."""
         if self.goal is None:
             return None
         judged = self.ratio if self.goal.unit == TIMES else self.measured.number
@@ -79,7 +79,7 @@ class Line:
 
     @property
     def compares(self) -> bool:
-        """Whether it belongs on the page: it is ours, or set beside something."""
+        """Return whether it belongs on the page: it is ours, or set beside something."""
         return self.ours or self.ratio is not None or self.goal is not None
 
     def cells(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def text(goal: Goal) -> str:
 
 
 def markdown(goal: Goal) -> str:
-    """A section of the page, with a missed goal in bold. A run prints more lines."""
+    """Return a section of the page, with a missed goal in bold. A run prints more lines."""
     picture = f"![{goal.title}](../images/{name(goal)})" if goal.picture else ""
     table = "\n".join(("| what | measured | ratio | goal |", "|---|--:|--:|--:|", *_rows(goal)))
     return "\n\n".join(part for part in (f"### {goal.title}", goal.note, picture, table) if part)
@@ -129,14 +129,14 @@ def _rows(goal: Goal) -> Iterator[str]:
 
 
 def verdict(goals: Iterable[Goal]) -> str:
-    """How many goals are met, and which lines are not."""
+    """Return how many goals are met, and which lines are not."""
     missed = (line for line in _judged(goals) if not line.met)
     told = (f"* Not met: {line.what} ({line.cells()[2] or line.measured}, {line.goal})" for line in missed)
     return "\n".join((how_many(goals), *told))
 
 
 def how_many(goals: Iterable[Goal]) -> str:
-    """The same in a sentence, for a page whose tables say which."""
+    """Return the same in a sentence, for a page whose tables say which."""
     judged = _judged(goals)
     return f"{sum(bool(line.met) for line in judged)} of {len(judged)} goals met."
 
@@ -146,7 +146,7 @@ def _judged(goals: Iterable[Goal]) -> list[Line]:
 
 
 def write(goals: Sequence[Goal], how: str) -> None:
-    """Puts the figures into the page and draws the pictures anew."""
+    """Put the figures into the page and draw the pictures anew."""
     page = PAGE.read_text()
     before, rest = page.split(BEGIN)
     section = "\n\n".join((BEGIN, how, how_many(goals), *map(markdown, goals), END))

@@ -57,12 +57,12 @@ class Contender:
         self.said.close()
 
     def ask(self, times: int) -> Figures:
-        """One figure for each thing that the contender does, measured over `times` of them."""
+        """Return one figure for each thing that the contender does, measured over `times` of them."""
         print(times, file=self.process.stdin, flush=True)
         return self.answer()
 
     def answer(self) -> Figures:
-        """The next line; the first says that the contender is ready."""
+        """Return the next line; the first says that the contender is ready."""
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line:
             self.said.seek(0)
@@ -72,7 +72,7 @@ class Contender:
 
 
 def compare(contenders: Iterable[Contender], rounds: int, times: int) -> Figures:
-    """The median of each figure."""
+    """Return the median of each figure."""
     with ExitStack() as stack:
         asked = [stack.enter_context(contender) for contender in contenders]
         for contender in asked:
@@ -89,7 +89,7 @@ def _turn(asked: Iterable[Contender], times: int) -> Figures:
 
 
 def told(module: str, *arguments: str, environment: Mapping[str, str], patience: float = 300) -> Any:
-    """What a module of this package prints, which is JSON. Raises SystemExit, with its errors, if it fails."""
+    """Return what a module of this package prints, which is JSON. Raise SystemExit, with its errors, if it fails."""
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "ignore", "-m", f"lab.benchmarks.{module}", *arguments],
         env=dict(environment),
@@ -103,14 +103,14 @@ def told(module: str, *arguments: str, environment: Mapping[str, str], patience:
 
 
 def serve(measure: Callable[[int], Figures]) -> None:
-    """The contender's side: `measure(times)` for each line that comes, until there are no more."""
+    """Answer as a contender: `measure(times)` for each line that comes, until there are no more."""
     print("{}", flush=True)
     for line in sys.stdin:
         print(json.dumps(measure(int(line))), flush=True)
 
 
 def clocked(act: Callable[[], object], times: int) -> float:
-    """Seconds for one."""
+    """Return the seconds for one."""
     began = perf_counter()
     for _ in range(times):
         act()
@@ -118,19 +118,19 @@ def clocked(act: Callable[[], object], times: int) -> float:
 
 
 def least(act: Callable[[], object], times: int) -> float:
-    """Seconds for one, the least of small batches: what happens besides makes nothing faster."""
+    """Return the seconds for one, the least of small batches: what happens besides makes nothing faster."""
     return min(clocked(act, max(1, times // 10)) for _ in range(min(times, 10)))
 
 
 def above(floor: Callable[[], object], act: Callable[[], object], times: int) -> tuple[float, float]:
-    """Seconds for one of each, the least of small batches by turns."""
+    """Return the seconds for one of each, the least of small batches by turns."""
     batch = max(1, times // 10)
     pairs = [(clocked(floor, batch), clocked(act, batch)) for _ in range(min(times, 10))]
     return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
 
 
 def counted(act: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """What `act` gives, and the statements that it sent."""
+    """Return what `act` gives, and the statements that it sent."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 

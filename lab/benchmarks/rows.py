@@ -53,7 +53,7 @@ class Table:
 
 
 def filled(environment: dict[str, str], rows: int, patience: float) -> Table:
-    """A new database with so many sign-ins."""
+    """Return a new database with so many sign-ins."""
     own = parts.database(environment, f"rows{rows}")
     return Table(own, **rounds.told("rows", str(rows), environment=own, patience=patience))
 
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def fill(rows: int) -> None:
-    """Copies of one real sign-in of Alice's, two for each of other people; she keeps hers."""
+    """Insert copies of one real session of Alice's, two for each of other people; she keeps hers."""
     from django.db import connection
 
     from tokens.models import RefreshToken
@@ -90,7 +90,7 @@ def fill(rows: int) -> None:
 
 
 def copy(first: Any, number: int, **drawn: str) -> None:
-    """So many copies of the row `first`, or t, with other values as SQL has them; n counts."""
+    """Insert so many copies of the row `first`, or t, with other values as SQL has them; n counts."""
     from django.db import connection
 
     columns = [field.column for field in first._meta.concrete_fields]
@@ -105,7 +105,7 @@ def copy(first: Any, number: int, **drawn: str) -> None:
 
 @contextmanager
 def indexed_afterwards(cursor: Any) -> Iterator[None]:
-    """Without the indexes that hold nothing together, and with them again at the end."""
+    """Drop the indexes that hold nothing together, and create them again at the end."""
     cursor.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tokens_refreshtoken'"
         " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
@@ -127,7 +127,7 @@ def some(number: int) -> Iterator[Any]:
 
 
 def updates(environment: Mapping[str, str]) -> tuple[int, int]:
-    """How many rows of sign-ins were updated so far, and how many of those without touching an index (HOT)."""
+    """Return how many rows of sessions were updated so far, and how many of those without touching an index (HOT)."""
     import psycopg
 
     with psycopg.connect(parts.connection(environment["BENCHMARKS_POSTGRESQL"]), autocommit=True) as connection:

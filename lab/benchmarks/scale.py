@@ -78,7 +78,7 @@ def show_writes() -> None:
 
 
 def told(what: str, rows: Iterable[Any], write: Callable[[Any], object]) -> None:
-    """Prints the WAL of one write, in bytes."""
+    """Print the WAL of one write, in bytes."""
     [(before,)] = asked("SELECT pg_current_wal_insert_lsn()")
     number = sum(write(row) is not False for row in rows)
     [(spent,)] = asked("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", before)
@@ -86,7 +86,7 @@ def told(what: str, rows: Iterable[Any], write: Callable[[Any], object]) -> None
 
 
 def show_hot(fillfactor: int) -> None:
-    """How many confirmations touch no index (HOT), and by how much the table has grown in the end."""
+    """Print how many confirmations touch no index (HOT), and by how much the table has grown in the end."""
     asked("ALTER TABLE tokens_refreshtoken SET (fillfactor = %s)" % fillfactor)  # noqa: UP031
     asked("VACUUM FULL tokens_refreshtoken")
     [(rows, size)] = asked("SELECT count(*), pg_relation_size('tokens_refreshtoken') FROM tokens_refreshtoken")

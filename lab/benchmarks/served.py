@@ -50,6 +50,6 @@ def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
 
 
 def _rate(load: Load, seconds: float) -> float:
-    """The most of a few spells: what happens besides makes nothing faster."""
+    """Return the most of a few spells: what happens besides makes nothing faster."""
     spell = seconds / SPELLS
     return max(len(load.run(spell)) for _ in range(SPELLS)) / spell

@@ -69,7 +69,10 @@ class Server:
         self.said.close()
 
     def memory(self, what: str = "VmRSS") -> int:
-        """Bytes of the largest worker with its processes; `VmHWM` is the most that each ever had. 0 without /proc."""
+        """Return the bytes of the largest worker with its processes, 0 without /proc.
+
+        `VmHWM` is the most that each ever had.
+        """
         workers = _children(str(self.process.pid))
         return max((sum(_status(each, what) for each in (worker, *_children(worker))) for worker in workers), default=0)
 
@@ -84,7 +87,7 @@ class Server:
 
 
 def _children(process: str) -> list[str]:
-    """Those that any of its threads has started."""
+    """Return those that any of its threads has started."""
     return [child for file in Path(f"/proc/{process}/task").glob("*/children") for child in file.read_text().split()]
 
 

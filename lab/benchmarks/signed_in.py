@@ -86,7 +86,7 @@ class _Asked:
         return ask(self.handler, self.peer.path, self.headers)
 
     def _check(self) -> None:
-        """A peer that answers nobody, or asks the database more or less often than it is said to, is not measured."""
+        """Stop if a peer answers nobody, or asks the database more or less often than it is said to."""
         for _ in range(3):  # the first loads what is remembered; once a second, ours asks what is revoked
             body, statements = rounds.counted(self.ask)
             if (body, len(statements)) == (b"alice", self.peer.queries):

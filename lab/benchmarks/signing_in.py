@@ -59,7 +59,7 @@ def _crowd(environment: dict[str, str], effort: rounds.Effort) -> list[Line]:
 
 
 def _beside(pages: Load, environment: dict[str, str], number: int) -> tuple[list[float], rounds.Figures]:
-    """What Alice's pages took while so many people signed in; and what became of these."""
+    """Return what Alice's pages took while so many people signed in; and what became of these."""
     over, told = Event(), []
 
     def crowd() -> None:
@@ -76,7 +76,7 @@ def _beside(pages: Load, environment: dict[str, str], number: int) -> tuple[list
 
 
 def storm(environment: dict[str, str], port: int, number: int) -> rounds.Figures:
-    """In a process of its own, so that the one who asks for pages does not wait for it (lab/benchmarks/storm.py)."""
+    """Run the crowd in a process of its own, so that the one who asks for pages does not wait for it."""
     figures: rounds.Figures = rounds.told("storm", str(port), str(number), environment=environment)
     return figures
 
@@ -93,7 +93,7 @@ def main() -> None:
     fields = {"username": user.get_username(), "password": people.PASSWORD}
 
     def sign_in() -> None:
-        """In a browser that is known, and not signed in: to end the sign-in before would come on top."""
+        """Sign in, in a browser that is known and not signed in: ending the session before would come on top."""
         cache.clear()  # so many in an hour would have to wait
         for cookie in (cookies.name_of("access"), cookies.name_of("refresh")):
             client.cookies.pop(cookie, None)

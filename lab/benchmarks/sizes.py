@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def key_file(kind: str, folder: Path) -> str:
-    """A file with a new key of this kind."""
+    """Return a file with a new key of this kind."""
     from cryptography.hazmat.primitives.asymmetric import rsa
     from jwt.algorithms import RSAAlgorithm
 
@@ -56,8 +56,10 @@ def key_file(kind: str, folder: Path) -> str:
 
 
 def sizes(name: str) -> tuple[int, int, int]:
-    """The access cookie, the refresh cookie, and all other headers, line ends included, of an answer to the person of
-    this name that sets both."""
+    """Return the lengths of what signs this person in: access cookie, refresh cookie, and all other headers.
+
+    Line ends are included.
+    """
     answer = renewal(name)
     both = [answer.cookies[f"__Host-{kind}"] for kind in ("access", "refresh")]
     access, refresh = (len(cookie.key) + len(cookie.value) for cookie in both)
@@ -67,7 +69,7 @@ def sizes(name: str) -> tuple[int, int, int]:
 
 
 def bound() -> str:
-    """What device binding adds: the mark, by name and value, to each request, and two headers to the answers."""
+    """Return what device binding adds: the mark, by name and value, to each request, and two headers to the answers."""
     from tokens.binding import challenges, marks
     from tokens.models import RefreshToken
 

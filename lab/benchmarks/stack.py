@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def ours() -> tuple[tuple[str, ...], dict[str, str]]:
-    """All middlewares, and the headers of Alice."""
+    """Return all middlewares, and the headers of Alice."""
     user = people.alice()
     from django.conf import settings
 
@@ -75,7 +75,7 @@ def ours() -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def fresh() -> tuple[tuple[str, ...], dict[str, str]]:
-    """The same of what `startproject` makes."""
+    """Return the same of what `startproject` makes."""
     peers.configure(peers.Stack("postgresql", ("django.contrib.messages",), ()))
     peers.create_tables()
     return SEVEN, peers.by_session(peers.alice())

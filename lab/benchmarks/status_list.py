@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def fill(live: int, share: float, places: int) -> int:
-    """Has the table hold `live` sessions, of which this share has just ended; how many that is."""
+    """Have the table hold `live` sessions, of which this share has just ended; return how many that is."""
     from django.utils import timezone
 
     from tokens.models import RefreshToken
@@ -68,7 +68,7 @@ def fill(live: int, share: float, places: int) -> int:
 
 
 def ask(**about: Any) -> bytes:
-    """What the list's address answers."""
+    """Return what the list's address answers."""
     from django.test import Client
 
     answer: bytes = Client().get(URL, **about).content
@@ -76,7 +76,7 @@ def ask(**about: Any) -> bytes:
 
 
 def took(anew: bool) -> float:
-    """The seconds that an answer takes."""
+    """Return the seconds that an answer takes."""
     from tokens.contrib.status_list import compressed
 
     if anew:

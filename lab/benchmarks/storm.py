@@ -21,7 +21,7 @@ from .load import PATIENCE, form
 
 
 def run(port: int, number: int) -> dict[str, float]:
-    """All at once, each from an address of their own, and those for whom there is no place again when they are told."""
+    """Sign all in at once, each from an address of their own, and those who are told to come back, when they do."""
     refused, returned, began = 0, 0, perf_counter()
     due, waiting = [(began, place) for place in range(number)], selectors.DefaultSelector()
     while due or waiting.get_map():
@@ -43,7 +43,7 @@ def run(port: int, number: int) -> dict[str, float]:
 
 
 def _send(port: int, place: int) -> socket.socket:
-    """Each time a new form: one that was sent before costs nothing."""
+    """Send a new form each time: one that was sent before costs nothing."""
     secret = token_hex(16)  # a CSRF cookie and its form field
     fields = {"username": f"person{place}", "password": people.PASSWORD, "csrfmiddlewaretoken": secret}
     connection = socket.create_connection(("127.0.0.1", port), PATIENCE)

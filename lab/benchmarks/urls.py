@@ -24,7 +24,7 @@ async def async_page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def bare(request: HttpRequest) -> HttpResponse:
-    """The floor: nobody is asked."""
+    """Answer without asking who it is: the floor."""
     return HttpResponse("alice")
 
 
@@ -52,12 +52,12 @@ async def async_bare(request: HttpRequest) -> HttpResponse:
 
 
 async def async_hello(request: HttpRequest) -> HttpResponse:
-    """Who asks, by the token alone."""
+    """Answer who asks, by the token alone."""
     return HttpResponse(request.user.get_username() or "nobody")
 
 
 async def auser(request: HttpRequest) -> HttpResponse:
-    """Who asks, as they are in the database."""
+    """Answer who asks, as they are in the database."""
     return HttpResponse((await request.auser()).get_username() or "nobody")
 
 

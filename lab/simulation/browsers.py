@@ -45,13 +45,13 @@ class Browser:
 
     @property
     def is_plain(self) -> bool:
-        """Whether a request now is a matter of a signature: nothing is decided, nothing changes."""
+        """Return whether a request now is a matter of a signature: nothing is decided, nothing changes."""
         access = self.jar.access
         plain = access and not access.new and not self.jar.probe and access.until - self.world.now > UNDER_WAY
         return bool(plain and self.family.live)
 
     def send(self, request: Request = PLAIN) -> None:
-        """A request, with the jar as it is now."""
+        """Send a request, with the jar as it is now."""
         if (self.is_plain and not request.guarded) or self.signing_in:
             return
         if (on_its_way := self.network.request(self.world.now)) is not None:
@@ -101,7 +101,7 @@ class Browser:
             self.jar = jar
 
     def close(self) -> None:
-        """The lid goes down: what is under way never arrives, what is not on disk waits."""
+        """Close the lid: what is under way never arrives, what is not on disk waits."""
         self._life += 1
         self._closed_at = self.world.now
 
@@ -112,7 +112,7 @@ class Browser:
             self._closed_at = None
 
     def die(self) -> None:
-        """The machine stops; what was not on disk yet is lost."""
+        """Stop the machine; what was not on disk yet is lost."""
         self._life += 1
         saved_until = (self._closed_at or self.world.now) - self.random.uniform(0, self.p.flushes_after)
         for moment, before in self._unsaved:

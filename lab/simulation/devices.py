@@ -30,16 +30,16 @@ class Bound(Siblings):
     document = "this project, `tokens/binding`"
 
     def open(self, now: float) -> tuple[Family, Jar]:
-        """A new sign-in, whose first access token ends early: a copy from before the registration is soon over."""
+        """Open a session whose first access token ends early: a copy from before the registration is soon over."""
         family, jar = super().open(now)
         return family, replace(jar, access=_ending(jar.access, now + self.parameters.bound_lifetime))
 
     def register(self, family: Family, now: float) -> Reply:
-        """A key is kept. The session is bound once that is shown again: this reply may be lost, and the key with it."""
+        """Keep a key. The session is bound once that is shown again: this reply may be lost, and the key with it."""
         return now + self.parameters.first_mark, now
 
     def prove(self, family: Family, challenge: float, now: float) -> Reply:
-        """A proof over the challenge of a moment, which is good once and not for long."""
+        """Take a proof over the challenge of a moment, which is good once and not for long."""
         too_old = now - challenge >= self.parameters.challenge_lifetime
         if not family.live or too_old or (family.proved_at is not None and challenge < family.proved_at):
             return None, now
@@ -68,7 +68,7 @@ class Bound(Siblings):
         return Answer(Verdict.PROVE, mark=0.0, tried=now + self.parameters.tried_for)
 
     def opens_guarded(self, family: Family, jar: Jar, now: float) -> bool:
-        """Whether there is a young mark; a refresh token needs one, too."""
+        """Return whether there is a young mark; a refresh token needs one, too."""
         age = now - (jar.mark - self.parameters.bound_lifetime)
         return family.proved_at is None or age < min(self.parameters.proved_within, self.parameters.confirm_after)
 
@@ -77,8 +77,10 @@ class Bound(Siblings):
 
 
 class BoundBrowser(Browser):
-    """A browser with a key. Before a request without a mark it shows that it has the key; what is asked for meanwhile
-    waits."""
+    """A browser with a key.
+
+    Before a request without a mark it shows that it has the key; what is asked for meanwhile waits.
+    """
 
     rule: Bound
 
@@ -116,7 +118,7 @@ class BoundBrowser(Browser):
         self._exchange(prove, partial(self._proved, again=again))
 
     def _proved(self, reply: Reply | None, *, again: bool) -> None:
-        """With a reply that only has a challenge, as after a night, once `again`."""
+        """Go on after a proof; `again` with a reply that only has a challenge, as after a night."""
         if reply:
             self._take(reply)
             if reply[0] is None and again:
@@ -134,7 +136,7 @@ class BoundBrowser(Browser):
             self._save(replace(self.jar, mark=mark))
 
     def _may_show(self) -> bool:
-        """Whether the quota leaves one more, which counts at once."""
+        """Return whether the quota leaves one more, which counts at once."""
         now = self.world.now
         self._shown = [moment for moment in self._shown if moment > now - self.p.proofs_within]
         if len(self._shown) >= self.p.proofs_at_most:
@@ -143,7 +145,7 @@ class BoundBrowser(Browser):
         return True
 
     def _exchange(self, decide: Callable[[float], Reply], receive: Callable[[Reply | None], None]) -> None:
-        """A POST to an endpoint; `receive` gets None if anything is lost, once the browser gives up."""
+        """Send a POST to an endpoint; `receive` gets None if anything is lost, once the browser gives up."""
         on_its_way, receive = self.network.request(self.world.now), partial(self._receive, self._life, receive)
         if on_its_way is None:
             self.world.at(self.world.now + self.p.stall, partial(receive, None))
@@ -171,7 +173,7 @@ class BoundBrowser(Browser):
         self._waiting = None
 
     def die(self) -> None:
-        """The challenge was in memory alone; so was a key that was registered just now."""
+        """Stop the machine: the challenge was in memory alone, and so was a key that was registered just now."""
         super().die()
         self._waiting, self._challenge = None, 0.0
         if self._registered_at is not None and self.world.now - self._registered_at < self.p.flushes_after:

@@ -1,5 +1,7 @@
-"""Every order of a few uses by a victim and by a thief with a copy of the jar: once the victim has settled, is every
-token that the thief ever got dead?"""
+"""Try every order of a few uses by a victim and by a thief with a copy of the jar.
+
+Once the victim has settled, is every token that the thief ever got dead?
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,10 @@ class Hunted:
 
 
 def hunt(rule: Rule, length: int, *, young: bool = False) -> Hunted:
-    """Tries all orders of `length` uses and half waits of CONFIRM_AFTER, from the theft of a jar whose access token
-    has expired; of one whose refresh token is `young`, a second old and unconfirmed."""
+    """Try all orders of `length` uses and half waits of CONFIRM_AFTER, from the theft of a jar on.
+
+    Its access token has expired; of a `young` one the refresh token is a second old and unconfirmed.
+    """
     family, jar = rule.open(STOLEN_AT - HELD_FOR)
     stolen = Jar(refresh=jar.refresh)
     if young:
@@ -65,7 +69,7 @@ def hunt(rule: Rule, length: int, *, young: bool = False) -> Hunted:
 
 
 def _moves(rule: Rule, scene: Scene) -> Iterator[tuple[Scene, bool]]:
-    """What can happen next, and whether the victim has settled by it."""
+    """Yield what can happen next, and whether the victim has settled by it."""
     half = rule.parameters.confirm_after / 2
     yield replace(scene.copy(), now=scene.now + half, steps=[*scene.steps, f"{half:.0f} s go by"]), False
     for shown, how in ((scene.victim, "the jar"), (replace(scene.victim, access=None), "the refresh token")):
@@ -88,7 +92,7 @@ def _victim_uses(rule: Rule, scene: Scene, shown: Jar, how: str) -> tuple[Scene,
 
 
 def _thief_uses(rule: Rule, scene: Scene, shown: Jar, what: str) -> Scene:
-    """The thief comes back to no probe."""
+    """Return the scene after the thief, who comes back to no probe, has used the jar."""
     answer = rule.answer(scene.family, shown, scene.now)
     scene.steps.append(f"the thief uses {what}: {_told(answer)}")
     if answer.verdict is Verdict.SIGNED_IN:
@@ -101,7 +105,7 @@ def _thief_uses(rule: Rule, scene: Scene, shown: Jar, what: str) -> Scene:
 
 
 def _lets_in(rule: Rule, scene: Scene) -> bool:
-    """Whether a refresh token of the thief is good now, or an access token once it is no longer young."""
+    """Return whether a refresh token of the thief is good now, or an access token once it is no longer young."""
     later = scene.now + rule.parameters.confirm_after
     shown = [(Jar(refresh=token), scene.now) for token in scene.tokens]
     shown += [(Jar(access=access), later) for access in scene.accesses]

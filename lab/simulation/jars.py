@@ -58,7 +58,7 @@ class Answer:
     tried: float = 0.0
 
     def bare(self) -> Answer:
-        """The same without the tokens: it left too late for them."""
+        """Return the answer without the tokens: it left too late for them."""
         return replace(self, access=None, refresh=None)
 
 
@@ -73,6 +73,6 @@ class Jar:
     tried: float = 0.0  # sent back to show it, which is remembered until then
 
     def taking(self, answer: Answer) -> Jar:
-        """The jar after `answer` has arrived; what it does not set stays. A probe that came back is done with."""
+        """Return the jar after `answer` has arrived. What it does not set stays; a probe that came back is gone."""
         mark, tried = (self.mark, self.tried) if answer.mark is None else (answer.mark, answer.tried)
         return Jar(answer.access or self.access, answer.refresh or self.refresh, answer.probe, mark, tried)

@@ -19,13 +19,13 @@ STYLE = """text { fill: #1b1f24 } .soft { fill: #5b6470 } .b { font-weight: 600 
 
 
 def draw(results: Sequence[Result]) -> str:
-    """The picture: forced sign-outs to the right, the stay of the worst kind of thief upward."""
+    """Return the picture: forced sign-outs to the right, the stay of the worst kind of thief upward."""
     parts = [*_frame(), *_axes(), *_dots(results)]
     return "\n".join(parts) + "\n"
 
 
 def worst_stay(result: Result) -> tuple[Kind, float]:
-    """The kind of thief that a rule leaves in for longest, and the median of their stays in hours."""
+    """Return the kind of thief that a rule leaves in for longest, and the median of their stays in hours."""
     stays = {kind: result.of([kind]).median_stay for kind in Kind}
     kind = max(stays, key=stays.__getitem__)
     return kind, stays[kind]
@@ -85,7 +85,7 @@ def _dots(results: Sequence[Result]) -> list[str]:
 
 
 def _free_place(x: float, y: float, width: float, taken: list[Box]) -> tuple[float, float, str]:
-    """Where a label of two lines covers nothing, beside its dot if it can be; the place is taken then."""
+    """Take the place where a label of two lines covers nothing, beside its dot if it can be."""
     beside = [(x + 14, y - 17, "start"), (x + 14, y - 38, "start"), (x - 14, y - 17, "end")]
     places = [*beside, (x, y - 46, "middle"), (x, y + 10, "middle")]
     for left, top, anchor in places:
@@ -115,5 +115,5 @@ def _y(hours: float) -> float:
 
 
 def _place(value: float, highest: float) -> float:
-    """Between 0 and 1, by the logarithm of one more, so that nought has a place."""
+    """Return a place between 0 and 1, by the logarithm of one more, so that nought has one."""
     return log10(1 + value) / log10(1 + highest)

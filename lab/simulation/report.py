@@ -32,7 +32,7 @@ HEADER = (
 
 
 def summary(results: Sequence[Result]) -> Table:
-    """A row for each rule, over all thieves."""
+    """Return a row for each rule, over all thieves."""
     rows = []
     for result in results:
         thefts = result.of(Kind)
@@ -43,7 +43,7 @@ def summary(results: Sequence[Result]) -> Table:
 
 
 def by_kind(results: Sequence[Result]) -> Table:
-    """The same for each kind of thief: the median stay, and who was found or is still in."""
+    """Return a row for each rule and kind of thief: the median stay, and who was found or is still in."""
     rows = []
     for result in results:
         rows.append((result.rule, *(_fate(result, kind) for kind in Kind)))
@@ -61,7 +61,7 @@ def markdown(table: Table) -> str:
 
 
 def by_queue(overloads: Sequence[tuple[float, Result]]) -> Table:
-    """How the rule of this project bears overloads that are longer than it is made for."""
+    """Return how the rule of this project bears overloads that are longer than it is made for."""
     rows = ((f"{queue:.0f} s", _number(result.sign_outs), _number(result.probes)) for queue, result in overloads)
     return (("requests wait up to", HEADER[1], "probes per 1,000 user-days"), *rows)
 
@@ -129,7 +129,7 @@ RESPONSES = "A machine with two browsers is copied, one of them unused; a phone 
 def section(
     results: Sequence[Result], overloads: Sequence[tuple[float, Result]], responses: Sequence[Summary], how: str
 ) -> str:
-    """What stands between the markers."""
+    """Return what stands between the markers."""
     rules = (markdown(summary(results)), proofs(results))
     rest = (QUEUES, markdown(by_queue(overloads)), RESPONSES, markdown(by_response(responses)))
     return "\n\n".join((BEGIN, how, *rules, *rest, END))
@@ -138,7 +138,7 @@ def section(
 def write(
     results: Sequence[Result], overloads: Sequence[tuple[float, Result]], responses: Sequence[Summary], how: str
 ) -> None:
-    """Puts the figures into the page and draws the picture anew."""
+    """Put the figures into the page and draw the picture anew."""
     page = PAGE.read_text()
     before, rest = page.split(BEGIN)
     PAGE.write_text(before + section(results, overloads, responses, how) + rest.split(END)[1])

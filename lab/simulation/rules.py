@@ -54,12 +54,12 @@ class Rule(ABC):
         self.parameters = parameters
 
     def open(self, now: float) -> tuple[Family, Jar]:
-        """A new sign-in, and the jar of the browser that has just signed in."""
+        """Open a session, and return it with the jar of the browser that has just signed in."""
         first = Refresh(1, new_jti(now))
         return Family(first, refreshed_at=now), Jar(self.access(first, now, new=False), first)
 
     def answer(self, family: Family, jar: Jar, now: float, request: Request = PLAIN) -> Answer:
-        """What a request with the cookies of `jar` gets; `family` moves on."""
+        """Return what a request with the cookies of `jar` gets; `family` moves on."""
         if not family.live:
             return REFUSED
         if jar.access and now < jar.access.until and (answer := self.by_access(family, jar, jar.access, now)):
@@ -69,20 +69,20 @@ class Rule(ABC):
         return self.by_refresh(family, jar, jar.refresh, now)
 
     def by_access(self, family: Family, jar: Jar, access: Access, now: float) -> Answer | None:
-        """By an access token that has not expired; None if it counts as expired. A signature alone decides."""
+        """Answer by an access token that has not expired; None if it counts as expired. A signature alone decides."""
         return SIGNED_IN
 
     def opens_guarded(self, family: Family, jar: Jar, now: float) -> bool:
-        """Whether a page that guards the account opens to whoever is signed in by `jar`."""
+        """Return whether a page that guards the account opens to whoever is signed in by `jar`."""
         return True
 
     def may_sign_out(self, family: Family, jar: Jar, now: float) -> bool:
-        """Whether a sign-out by `jar` ends the session: any authentic token does."""
+        """Return whether a sign-out by `jar` ends the session: any authentic token does."""
         return family.live
 
     @abstractmethod
     def by_refresh(self, family: Family, jar: Jar, shown: Refresh, now: float) -> Answer:
-        """By a refresh token: where the rules differ."""
+        """Answer by a refresh token: where the rules differ."""
 
     def access(self, refresh: Refresh, now: float, *, new: bool) -> Access:
         return Access(refresh, now + self.parameters.access_lifetime, new)
@@ -112,8 +112,10 @@ class SingleUse(Rule):
 
 
 class Leeway(Rule):
-    """A used token works for some seconds after its first use, each time for a successor of its own, unless a
-    successor has been used: only the last token but one may be shown again."""
+    """A used token works for some seconds after its first use, each time for a successor of its own.
+
+    Unless a successor has been used: only the last token but one may be shown again.
+    """
 
     name = "leeway after rotation"
     document = (
@@ -129,8 +131,10 @@ class Leeway(Rule):
 
 
 class ParentOfActive(Rule):
-    """A counter: the active token moves it on, its parent gets the active one once more, however late; an older
-    one too, within the interval since the last refresh. Everybody gets the same successor."""
+    """A counter: the active token moves it on, its parent gets the active one once more, however late.
+
+    So does an older one, within the interval since the last refresh. Everybody gets the same successor.
+    """
 
     name = "parent of the active token"
     document = "Supabase Auth, *User sessions*; supabase/auth, `internal/tokens/service.go`"
@@ -146,8 +150,11 @@ class ParentOfActive(Rule):
 
 
 class PromoteOnUse(Rule):
-    """A token is good until its successor, or the access token beside that, is first used. Asked again before that,
-    it gets another successor, which takes the place of the one before. What is over is refused, and nobody is told."""
+    """A token is good until its successor, or the access token beside that, is first used.
+
+    Asked again before that, it gets another successor, which takes the place of the one before. What is over is
+    refused, and nobody is told.
+    """
 
     name = "promote on use"
     document = "Matrix client-server API, `POST /refresh`; Synapse, `replace_refresh_token`"

@@ -46,12 +46,12 @@ class Result:
 
     @property
     def sign_outs(self) -> float:
-        """Forced sign-outs of honest people, for each 1,000 user-days."""
+        """Return the forced sign-outs of honest people, for each 1,000 user-days."""
         return 1000 * self.counts.sign_ins / self.user_days
 
     @property
     def probes(self) -> float:
-        """Requests of honest people that were answered with a probe, for each 1,000 user-days."""
+        """Return the requests of honest people that were answered with a probe, for each 1,000 user-days."""
         return 1000 * self.counts.probes / self.user_days
 
     def of(self, kinds: Iterable[Kind]) -> Thefts:
@@ -81,7 +81,7 @@ class Thefts:
 
     @property
     def locked_out(self) -> float:
-        """Out in the end, though nobody has been told."""
+        """Return the share that is out in the end, though nobody has been told."""
         return self.share(sum(not theft.found and not theft.still_in for theft in self.thefts))
 
     @property
@@ -94,7 +94,7 @@ class Thefts:
 
     @property
     def longest_but_few(self) -> float:
-        """The 95th percentile of the stays."""
+        """Return the 95th percentile of the stays."""
         return quantiles(self.stays, n=20)[-1] if len(self.stays) > 1 else self.median_stay
 
 
@@ -110,7 +110,7 @@ class Task:
 
 
 def run(size: Size, seed: int, rules: Sequence[type[Rule]] = RULES, processes: int | None = None) -> list[Result]:
-    """Lives all lives of `size`; a Result for each of `rules`, in their order."""
+    """Live all lives of `size`, and return a Result for each of `rules`, in their order."""
     tasks = [task for rule in rules for task in _tasks(rule, size, seed)]
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         lives = zip(tasks, pool.imap(live, tasks, chunksize=8), strict=True)
@@ -118,7 +118,7 @@ def run(size: Size, seed: int, rules: Sequence[type[Rule]] = RULES, processes: i
 
 
 def overload(size: Size, seed: int) -> list[tuple[float, Result]]:
-    """The rule of this project under each of QUEUES, for a seventh of the people of `size`."""
+    """Return the results of this project's rule under each of QUEUES, for a seventh of the people of `size`."""
     people = range(max(1, size.people // 7))
     tasks = [Task(Siblings, f"{seed} queue {number}", size.days, queue=queue) for queue in QUEUES for number in people]
     with multiprocessing.get_context("fork").Pool() as pool:
@@ -127,7 +127,7 @@ def overload(size: Size, seed: int) -> list[tuple[float, Result]]:
 
 
 def live(task: Task) -> Counts | Theft:
-    """One life: what happened to an honest person, or what came of a theft."""
+    """Live one life, and return what happened to an honest person, or what came of a theft."""
     parameters = DEFAULT
     if task.queue is not None:
         parameters = replace(DEFAULT, queue=task.queue, overloads_a_day=OVERLOADS_A_DAY)
@@ -135,7 +135,7 @@ def live(task: Task) -> Counts | Theft:
 
 
 def live_under(rule: Rule, task: Task) -> Counts | Theft:
-    """The same under a rule made beforehand."""
+    """Live the same life under a rule made beforehand."""
     parameters = rule.parameters
     random, world = Random(task.seed), World()
     days = task.days if task.kind is None else (parameters.steals_on + DAY + parameters.watched_for) / DAY

@@ -96,7 +96,7 @@ def busiest(people: int = 40, days: int = 5, seed: int = 1) -> Busiest:
 
 
 def table(one: Busiest) -> str:
-    """What sites of many ask for, as the page has it."""
+    """Return what sites of many ask for, as the page has it."""
     statements = one.refreshes + one.confirmations
     changes = SIGN_INS * one.share / HOUR  # sign-ins a second, and ends
     rows = {

@@ -1,9 +1,10 @@
-"""Every order of a few requests and responses of one honest browser: is its jar ever judged to be a copy?
+"""Try every order of a few requests and responses of one honest browser.
 
-Time goes by in ticks. At any moment a request may leave with the jar as it is then, with its access token or after
-that has expired; a request under way may reach the server, a response the browser, in any order, or either may be
-lost; none is under way for longer than the longest round trip. States that differ in nothing but the names of tokens
-and in ages beyond CONFIRM_AFTER are one, so the search ends, and sees every order however long it takes.
+Is its jar ever judged to be a copy? Time goes by in ticks. At any moment a request may leave with the jar as it is
+then, with its access token or after that has expired; a request under way may reach the server, a response the browser,
+in any order, or either may be lost; none is under way for longer than the longest round trip. States that differ in
+nothing but the names of tokens and in ages beyond CONFIRM_AFTER are one, so the search ends, and sees every order
+however long it takes.
 """
 
 from __future__ import annotations
@@ -35,13 +36,19 @@ class Found:
 
 
 def search(rule: Rule, *, messages: int, ticks: int, round_trip: int, overlap: int = 3) -> Found:
-    """Tries all orders of `messages` requests, `overlap` of them under way at once, while CONFIRM_AFTER is `ticks`
-    long and a round trip at most `round_trip`. A request that a redirect sends again is not counted."""
+    """Try all orders of `messages` requests, `overlap` of them under way at once.
+
+    CONFIRM_AFTER is `ticks` long, a round trip at most `round_trip`. A request that a redirect sends again is not
+    counted.
+    """
     seen: dict[State, tuple[int, int, Steps]] = {}
     tick = rule.parameters.confirm_after / ticks
 
     def explore(state: State) -> tuple[int, int, Steps]:
-        """From `state` on: the number of orders, the length of the shortest bad one (0: none), and its steps."""
+        """Explore from `state` on.
+
+        Return the number of orders, the length of the shortest bad one (0: none), and its steps.
+        """
         if state in seen:
             return seen[state]
         orders, length, steps = 0, 0, None
@@ -66,7 +73,7 @@ def search(rule: Rule, *, messages: int, ticks: int, round_trip: int, overlap: i
 def moves(
     rule: Rule, state: State, ticks: int, tick: float, round_trip: int, overlap: int
 ) -> Iterator[tuple[str, State | None]]:
-    """All that can happen next; None stands for a false verdict."""
+    """Yield all that can happen next; None stands for a false verdict."""
     row, jar, flights, left = state
     if left and len(flights) < overlap:
         for cookies in _shown(jar):
@@ -90,7 +97,7 @@ def moves(
 def _decision(
     rule: Rule, state: State, flight: Flight, rest: tuple[Flight, ...], tick: float, told: str
 ) -> tuple[str, State | None]:
-    """The server looks at a request."""
+    """Let the server look at a request."""
     known: dict[Refresh, Token] = {}
 
     def real(token: Token) -> Refresh:
@@ -115,7 +122,7 @@ def _decision(
 
 
 def _arrivals(state: State, flight: Flight, rest: tuple[Flight, ...], told: str) -> Iterator[tuple[str, State | None]]:
-    """The browser takes a response; a redirect makes it ask again at once."""
+    """Yield what the browser does with a response that arrives; a redirect makes it ask again at once."""
     sent, jar = flight.cookies, state.jar
     jar = Cookies(
         sent.access or jar.access, sent.new if sent.access else jar.new, sent.refresh or jar.refresh, sent.probe
@@ -130,7 +137,7 @@ def _arrivals(state: State, flight: Flight, rest: tuple[Flight, ...], told: str)
 
 
 def _shown(jar: Cookies) -> Iterator[Cookies]:
-    """What a request may carry: the access token may have expired. A good one without a mark changes nothing."""
+    """Yield what a request may carry: the access token may have expired. A good one without a mark changes nothing."""
     yield jar._replace(access=None, new=False)
     if jar.access and jar.new:
         yield jar

@@ -39,14 +39,16 @@ class State(NamedTuple):
 
 
 def older(state: State, ticks: int) -> State:
-    """A tick later; nobody cares for ages beyond `ticks`."""
+    """Return the state a tick later; nobody cares for ages beyond `ticks`."""
     aged = _renamed(state, {token: token._replace(age=min(token.age + 1, ticks)) for token in tokens(state)})
     return plain(aged._replace(flights=tuple(flight._replace(age=flight.age + 1) for flight in aged.flights)))
 
 
 def plain(state: State) -> State:
-    """The same state in the one way in which it is written: flights in order, tokens named as they are met,
-    generations counted from the row's."""
+    """Return the same state in the one way in which it is written.
+
+    Flights are in order, tokens named as they are met, generations counted from the row's.
+    """
     state = state._replace(flights=tuple(sorted(state.flights, key=repr)))
     base, names = state.row.generation, dict.fromkeys(tokens(state))
     renamed = {token: Token(token.generation - base, token.age, name) for name, token in enumerate(names)}
@@ -54,7 +56,7 @@ def plain(state: State) -> State:
 
 
 def tokens(state: State) -> Iterator[Token]:
-    """All that anybody holds, some of them more than once; the row's first."""
+    """Yield all tokens that anybody holds, some of them more than once; the row's first."""
     yield state.row
     for cookies in (state.jar, *(flight.cookies for flight in state.flights)):
         for token in (cookies.access, cookies.refresh, cookies.probe):

@@ -39,13 +39,15 @@ class Theft:
 
     @property
     def stay(self) -> float:
-        """From the first page that the thief saw to the last, in seconds."""
+        """Return the seconds from the first page that the thief saw to the last."""
         return self.last_in - self.first_in if self.first_in is not None and self.last_in is not None else 0.0
 
 
 class Thief:
-    """Has copied the jar of `victim` just now. Comes back again and again, until nothing that they ever held has been
-    good for a day."""
+    """Somebody who has copied the jar of `victim` just now.
+
+    They come back again and again, until nothing that they ever held has been good for a day.
+    """
 
     def __init__(
         self, world: World, rule: Rule, victim: Browser, kind: Kind, random: Random, parameters: Parameters
@@ -65,7 +67,7 @@ class Thief:
 
     @property
     def is_out(self) -> bool:
-        """Whether the last visit was in vain."""
+        """Return whether the last visit was in vain."""
         return self._in_vain > 0
 
     def _return(self) -> None:

@@ -41,7 +41,7 @@ class Network:
         self.overloads = sorted(random.uniform(0, days * DAY) for _ in range(number))  # when they begin
 
     def request(self, now: float) -> float | None:
-        """How long a request that is sent at `now` takes until the server looks at its cookies."""
+        """Return how long a request that is sent at `now` takes until the server looks at its cookies."""
         if self.random.random() < self.p.lost_requests:
             return None
         last = bisect_right(self.overloads, now) - 1
@@ -49,7 +49,7 @@ class Network:
         return self._travel() + (self.random.uniform(0, self.p.queue) if overloaded else 0)
 
     def work(self) -> float:
-        """How long the server keeps a response after it has decided about the cookies."""
+        """Return how long the server keeps a response after it has decided about the cookies."""
         if self.random.random() < self.p.late:
             return self.random.uniform(0, self.p.lateness)
         return lognormal(self.random, self.p.works_median, self.p.works_sigma)
