@@ -7,6 +7,10 @@ from django.shortcuts import render
 from django.template import loader
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from accounts.security import carried_forms
+
+# What Django says of a token that belongs to another cookie: somebody has signed in since the form was opened.
+STALE = "CSRF token from POST incorrect."
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -22,7 +26,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Return Django's page for a form that may have been forged, which leads back to the page that it was on.
 
-    It says what to do if the browser is Safari.
+    If it was opened before a sign-in in another tab, it can be sent again: that takes a click, since whoever signed in
+    may be somebody else. It says what to do if the browser is Safari.
     Browsers take http://localhost to be as good as https, and keep its `Secure` cookies. WebKit does not.
     """
     here, _ = split_domain_port(request.get_host())
@@ -30,5 +35,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     back = request.META.get("HTTP_REFERER", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
         back = request.get_full_path()
-    context = {"secure_cookies_refused": refused and here in LOCAL, "back": back}
+    carried = carried_forms.unsent(request) if reason == STALE else None
+    context = {"secure_cookies_refused": refused and here in LOCAL, "back": back, "carried": carried}
     return render(request, "403_csrf.html", context, status=403)

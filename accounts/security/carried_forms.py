@@ -1,5 +1,7 @@
 """Carry a form through the sign-in, if its user's session had ended when they sent it, or to a provider and back.
 
+A form that was opened before a sign-in in another tab is offered again, as its CSRF token is no longer good.
+
 A hidden field of the page that asks holds it. It is encrypted because somebody else may be sitting there by then, and
 because only what was made here is ever sent on: a form of this site, which had passed the CSRF check, to its own URL.
 """
@@ -41,14 +43,24 @@ def carry(request: Request) -> str:
     The tokens that came along say whose it is, even if they have expired. A visitor without any cannot be recognised
     after the sign-in. Files are not carried, as they would have to be stored, and neither are passwords.
     """
-    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+    form = _submitted(request)
+    if form is None or not form.fields:
         return ""
     subjects = {claims.sub for claims in request.tokens.presented_claims()}
-    fields = fields_to_carry(request)
-    if len(subjects) != 1 or not fields or len(request.body) > LONGEST:
+    if len(subjects) != 1:
         return ""
-    url = escape_leading_slashes(request.get_full_path())
-    return _cipher().encrypt(json.dumps([subjects.pop(), url, fields]).encode()).decode()
+    return _cipher().encrypt(json.dumps([subjects.pop(), form.url, form.fields]).encode()).decode()
+
+
+def unsent(request: HttpRequest) -> CarriedForm | None:
+    """Return the form that `request` sends with a CSRF token from before a sign-in, to offer it again; or None.
+
+    The browser has to say that a page of this site sent it, by a header that no page can set (Fetch Metadata), or
+    another site could fill it in. Nothing is offered that has passwords, which would be missing.
+    """
+    if request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return None
+    return None if any(map(_is_password, original_form(request))) else _submitted(request)
 
 
 def original_form(request: HttpRequest) -> QueryDict:
@@ -63,7 +75,7 @@ def original_form(request: HttpRequest) -> QueryDict:
 def fields_to_carry(request: HttpRequest) -> list[tuple[str, str]]:
     """Return the names and values of the submitted form, without its passwords."""
     fields = original_form(request).lists()
-    return [(name, value) for name, values in fields if "password" not in name.lower() for value in values]
+    return [(name, value) for name, values in fields if not _is_password(name) for value in values]
 
 
 def checked(value: str) -> str:
@@ -92,6 +104,18 @@ def resume(request: Request, value: str, back: str, *, confirmed: bool = False) 
     text = _("The form from before you signed in wasn't sent. If it was yours, please fill it in again.")
     messages.warning(request, text)
     return None
+
+
+def _submitted(request: HttpRequest) -> CarriedForm | None:
+    """Return the form that `request` sends, without its passwords, or None if it sends none that can be carried."""
+    urlencoded = request.content_type == "application/x-www-form-urlencoded"
+    if request.method != "POST" or not urlencoded or len(request.body) > LONGEST:
+        return None
+    return CarriedForm(escape_leading_slashes(request.get_full_path()), fields_to_carry(request))
+
+
+def _is_password(name: str) -> bool:
+    return "password" in name.lower()
 
 
 def _decrypted(value: str) -> bytes | None:

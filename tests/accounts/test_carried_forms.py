@@ -167,6 +167,81 @@ def test_who_has_requested_deletion_decides_about_that_first(bobs):
     assert sign_in(bobs, page).headers["Location"] == reverse("deletion_cancel")
 
 
+class TestOpenedBeforeASignIn:
+    """The CSRF token of a form is no longer good once somebody has signed in on another page of the same browser."""
+
+    @pytest.fixture
+    def stale(self, bobs):
+        """Bob's form, opened before he signed in once more."""
+        form = bobs.fill_in(PROFILE, **TYPED)
+        end_sessions()
+        bobs.send(bobs.fill_in(LOGIN, username="bob", password=PASSWORD))
+        return form
+
+    def send(self, browser, form, site="same-origin", **more):
+        url, fields = form
+        return browser.post(url, urlencode(fields | more), URLENCODED, headers={"sec-fetch-site": site})
+
+    def test_it_is_offered_again_and_sent_by_a_click(self, bobs, bob, stale):
+        page = self.send(bobs, stale)
+        bob.refresh_from_db()
+        assert page.status_code == 403 and bob.last_name == "" and "signed in as bob" in page.content.decode()
+        assert go_on(bobs, page).headers["Location"] == PROFILE
+        bob.refresh_from_db()
+        assert (bob.first_name, bob.last_name) == (TYPED["first_name"], TYPED["last_name"])
+
+    def test_signing_out_takes_a_click_more(self, bobs, stale):
+        _, fields = stale
+        page = self.send(bobs, (reverse("logout"), {"csrfmiddlewaretoken": fields["csrfmiddlewaretoken"]}))
+        assert go_on(bobs, page).headers["Location"] == LOGIN
+        assert not RefreshToken.objects.live().exists()
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", ""])
+    def test_nothing_is_offered_that_the_browser_does_not_say_came_from_here(self, bobs, stale, site):
+        page = self.send(bobs, stale, site).content.decode()
+        assert "Hara" not in page and "Reload the page" in page
+
+    def test_nor_what_could_not_be_sent_whole(self, bobs, stale):
+        for more in ({"new_password1": "s3cret"}, {"first_name": "x" * carried_forms.LONGEST}):
+            page = self.send(bobs, stale, **more).content.decode()
+            assert "Hara" not in page and "Reload the page" in page
+        url, fields = stale
+        page = bobs.post(url, fields, headers={"sec-fetch-site": "same-origin"}).content.decode()  # multipart/form-data
+        assert "Hara" not in page and "Reload the page" in page
+
+    def test_nor_what_has_no_token_of_a_form_or_no_cookie(self, bobs, stale):
+        url, fields = stale
+        page = self.send(bobs, (url, fields | {"csrfmiddlewaretoken": ""})).content.decode()
+        assert "Hara" not in page and "Reload the page" in page
+        bobs.cookies.clear()
+        page = self.send(bobs, stale).content.decode()
+        assert "Hara" not in page and "Reload the page" in page
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_browser_says_so_and_the_form_is_sent(self, page, live_server, bob):
+        site = live_server.url.replace("127.0.0.1", "localhost")
+        other = page.context.new_page()
+
+        def sign_in():
+            other.goto(f"{site}{LOGIN}")
+            other.fill("[name=username]", "bob")
+            other.fill("[name=password]", PASSWORD)
+            with other.expect_navigation():
+                other.press("[name=password]", "Enter")
+
+        sign_in()
+        page.goto(site + PROFILE)
+        page.fill("[name=first_name]", "Robert")
+        end_sessions()
+        sign_in()
+        page.press("[name=first_name]", "Enter")
+        expect(page.locator("h1")).to_have_text("Please send the form again")
+        page.get_by_role("main").get_by_role("button").press("Enter")
+        expect(page.locator("[name=first_name]")).to_have_value("Robert")
+        bob.refresh_from_db()
+        assert bob.first_name == "Robert"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_profile_is_saved_although_the_session_ended_meanwhile(page, live_server, bob):
     site = live_server.url.replace("127.0.0.1", "localhost")

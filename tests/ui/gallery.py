@@ -84,10 +84,14 @@ def until_throttled(act: Act) -> Act:
     return often
 
 
-def forged(page: Page) -> None:
-    """A form whose token is another one."""
-    page.evaluate("document.querySelector('main [name=csrfmiddlewaretoken]').value = 'x'.repeat(64)")
-    sent(email="carol@example.org")(page)
+def with_token(token: str, act: Act) -> Act:
+    """A form with this CSRF token: none is a forgery, and one of another cookie is of before a sign-in."""
+
+    def act_with_token(page: Page) -> None:
+        page.locator("main [name=csrfmiddlewaretoken]").evaluate("(field, token) => field.value = token", token)
+        act(page)
+
+    return act_with_token
 
 
 def as_by_safari(page: Page) -> None:
@@ -313,7 +317,10 @@ OWN = [
 TROUBLE = [
     Picture("400", "/trouble/400/", status=400),
     Picture("403", "/admin/", who="bob", status=403),
-    Picture("csrf", "/accounts/password/reset/", status=403, act=forged),
+    Picture("csrf", "/accounts/password/reset/", status=403, act=with_token("", sent(email="carol@example.org"))),
+    Picture(
+        "csrf-stale", "/accounts/profile/", who="bob", status=403, act=with_token("x" * 64, sent(first_name="Rob"))
+    ),
     Picture("csrf-safari", "/accounts/password/reset/", status=403, act=as_by_safari),
     Picture("404-visitor", "/no/such/", status=404),
     Picture("404", "/no/such/", who="bob", status=404),
