@@ -101,9 +101,14 @@ def resume(request: Request, value: str, back: str, *, confirmed: bool = False) 
     form = None if getattr(request.user, "deletion_due_at", None) else restore(value, request.user)
     if form is not None:
         return render(request, "accounts/carried_form.html", {"carried": form, "back": back, "confirmed": confirmed})
+    drop(request)
+    return None
+
+
+def drop(request: HttpRequest) -> None:
+    """Tell whoever has signed in that the form which was carried along goes no further."""
     text = _("The form from before you signed in wasn't sent. If it was yours, please fill it in again.")
     messages.warning(request, text)
-    return None
 
 
 def _submitted(request: HttpRequest) -> CarriedForm | None:

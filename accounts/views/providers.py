@@ -171,7 +171,7 @@ def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: P
     throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
         throttle.hit(request, throttle.RESEND, user.email)
-        return require_verification(request, user)
+        return require_verification(request, user, flow.carried_form)
     trusted = is_trusted(request, user)
     tokens = request.tokens
     tokens.method, tokens.remember = provider.name, flow.remember

@@ -68,7 +68,7 @@ class SignIn(LoginView):
         user = form.get_user()
         if not email_policy.can_sign_in(user):
             may_write = throttle.allows(form, self.request, throttle.RESEND, user.email)
-            return require_verification(self.request, user) if may_write else self.form_invalid(form)
+            return require_verification(self.request, user, self.carried_form) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.note_method(form)
         url = super().form_valid(form).headers["Location"]
@@ -151,12 +151,17 @@ def _accept(request: Request, flow: ProviderFlow) -> None:
         messages.error(request, error.sentence)
 
 
-def require_verification(request: Request, user: User) -> HttpResponse:
-    """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before."""
+def require_verification(request: Request, user: User, carried_form: str) -> HttpResponse:
+    """Ask for the email to be confirmed instead of signing in, and sign out whoever was signed in before.
+
+    A form is not carried further: a link in a mail may be followed elsewhere, and the user may have to sign in again.
+    """
     with transaction.atomic():
         if request.user.is_authenticated:
             logout(request)
         email_verification.start(request, user, user.email)
+    if carried_form:
+        carried_forms.drop(request)
     return redirect("email_verify")
 
 

@@ -242,6 +242,12 @@ class TestOpenedBeforeASignIn:
         assert bob.first_name == "Robert"
 
 
+def test_who_has_to_confirm_their_email_first_is_told_that_it_is_dropped(bobs, settings):
+    settings.EMAIL_VERIFICATION = "mandatory"
+    assert sign_in(bobs, interrupted(bobs)).headers["Location"] == (verify := reverse("email_verify"))
+    assert "sent. If it was yours" in unescape(bobs.get(verify).content.decode())
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_profile_is_saved_although_the_session_ended_meanwhile(page, live_server, bob):
     site = live_server.url.replace("127.0.0.1", "localhost")

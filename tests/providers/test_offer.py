@@ -159,6 +159,15 @@ class TestGoingOn:
         assert 'value="Bobby"' in page.content.decode()
         assert RefreshToken.objects.latest("created_at").remember
 
+    def test_who_has_to_confirm_their_email_first_is_told_that_it_is_dropped(
+        self, client, bob, interrupted, issuer, sign_in_with, settings
+    ):
+        settings.EMAIL_VERIFICATION = "mandatory"
+        issuer.claims["email_verified"] = False
+        User.objects.filter(pk=bob.pk).update(email_verified_at=None)
+        assert sign_in_with(client, **interrupted).headers["Location"] == reverse("email_verify")
+        assert "sent. If it was yours" in client.get(reverse("email_verify")).content.decode()
+
     def test_even_past_a_visit_that_leads_to_nothing(self, client, interrupted, leave, bob):
         state = parse_qs(urlsplit(leave(client, **interrupted, next=PROFILE, remember="on")).query)["state"][0]
         client.get(CALLBACK, {"error": "access_denied", "state": state})
