@@ -56,8 +56,11 @@ class RepeatedFormMiddleware(MiddlewareMixin):
         return None
 
     def _first_answer(self, request: HttpRequest, form: SentForm) -> HttpResponseBase | None:
-        """Wait in a place of the queue for hashes: copies of one form must not hold more threads than guesses may."""
-        if not hashers.queue.take(request, STRANGERS):
+        """Wait in a place of the queue for hashes: copies of one form must not hold more threads than guesses may.
+
+        They get a part of these alone, or whoever signs in would be turned away while some form is pending.
+        """
+        if not hashers.queue.take_as_copy(request, STRANGERS):
             return _turn_away(request, Overloaded())
         try:
             return form.first_answer()

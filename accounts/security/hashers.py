@@ -16,6 +16,9 @@ from django.utils.crypto import constant_time_compare
 from accounts.security.hash_process import SLOTS, make_hash
 
 PATIENCE = 20  # seconds, in which two cores make some hundred and forty hashes
+# Of the places, for requests that only wait for another's answer: a form that is sent to a provider which gives none is
+# pending for seconds, and costs nothing to send again.
+COPIES = 0.25
 MIN_SALT, MIN_DIGEST = 8, 4  # bytes (RFC 9106 §3.1)
 
 
@@ -31,6 +34,7 @@ class HashQueue:
         # Weak, so that a request that is lost is none that others wait for.
         self._requests: WeakSet[HttpRequest] = WeakSet()
         self._working: WeakSet[HttpRequest] = WeakSet()
+        self._copies: WeakSet[HttpRequest] = WeakSet()
         self._left = Condition()
 
     def take(self, request: HttpRequest, share: float) -> bool:
@@ -39,6 +43,14 @@ class HashQueue:
             if request not in self._requests and self.is_full(share):
                 return False
             self._requests.add(request)
+        return True
+
+    def take_as_copy(self, request: HttpRequest, share: float) -> bool:
+        """Take a place like `take`, for a request that waits for another's answer, unless such take COPIES of all."""
+        with self._left:
+            if len(self._copies) >= max(1, int(self.places * COPIES)) or not self.take(request, share):
+                return False
+            self._copies.add(request)
         return True
 
     def is_full(self, share: float) -> bool:
@@ -62,6 +74,7 @@ class HashQueue:
             with self._left:
                 self._requests.discard(request)
                 self._working.discard(request)
+                self._copies.discard(request)
                 self._left.notify()
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.security import hashers, repeated_forms
-from accounts.security.throttle import RETRY_AFTER
+from accounts.security.throttle import RETRY_AFTER, STRANGERS
 from tests.accounts.conftest import kinds, sent
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
@@ -218,6 +218,21 @@ class TestTheAnswer:
         form = FORMS["sign in"](visitor)
         assert [visitor.copy().send(form).status_code for _ in range(2)] == [302, 302]
         assert RefreshToken.objects.count() == 2
+
+    def test_is_waited_for_in_so_few_that_others_can_sign_in(self, visitor, bob, rf, monkeypatch):
+        """A form that is sent to a provider which is slow is pending for as long as that takes."""
+        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))
+        form, own = FORMS["ask for a link"](visitor), Browser()
+        with monkeypatch.context() as pending:
+            pending.setattr(repeated_forms.SentForm, "keep", lambda *args: None)
+            visitor.copy().send(form)
+        copies = [rf.get("/") for _ in range(8)]
+        assert sum(hashers.queue.take_as_copy(copy, STRANGERS) for copy in copies) == 2
+        assert visitor.copy().send(form).status_code == 503
+        assert own.send(FORMS["sign in"](own)).status_code == 302
+        for copy in copies:
+            hashers.queue.leave(copy)
+        assert hashers.queue.take_as_copy(copies[0], STRANGERS)
 
     def test_is_waited_for_in_no_more_threads_than_guesses_may_hold(self, visitor, bob, rf, monkeypatch):
         monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))
