@@ -66,7 +66,7 @@ def _kept() -> str:
 
 def _started_response(request: HttpRequest, started: FactorRemoval) -> HttpResponse:
     if started.only_mail_cancels:
-        words = _("We'll remove your second step on %(day)s. Then you need a new password, which you choose by email.")
+        words = _("We'll remove your second step on %(day)s. Then you'll need to reset your password by email.")
     else:
         words = _("We'll remove your second step on %(day)s. Then your password is enough to sign in.")
     messages.success(request, words % {"day": date_format(timezone.localtime(started.due_at), "DATETIME_FORMAT")})

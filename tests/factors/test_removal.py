@@ -478,7 +478,8 @@ class TestTheFirstFactorOfAThief:
         return wait
 
     def test_goes_whatever_its_session_does(self, bob, thief, lose, wait, committing):
-        assert "Then you need a new password, which you choose by email." in lose()
+        assert "need to reset your password by email." in lose()
+        assert "If that wasn't you, let us remove it" in mail.outbox[-1].body
         page = thief.get(KEEP).content.decode().partition("<main")[2].partition("</main")[0]
         assert "use the link in the emails" in page and "<button" not in page
         thief.post(KEEP)
