@@ -331,6 +331,20 @@ class TestSite:
         assert "reload this page to send it again" in page.content.decode()
         assert "Try again" not in page.content.decode()  # a link, which would forget the form
 
+    def test_without_a_proof_and_tokens_one_signs_in_again(self, browse, bob):
+        """To ask who it is would take a good access token; until the browser proves its key again there is none."""
+        client = browse(bob).client
+        elapse(16 * 60, client)
+        response = client.get("/accounts/profile/", headers=SKIPPED)
+        assert (response.status_code, response.url) == (302, "/accounts/login/?next=/accounts/profile/")
+        page = client.get(response.url, headers=SKIPPED).content.decode()
+        assert "verify that this is the device you signed in on" in page
+        assert set(jar(client)) == {"access", "refresh"}
+        again = client.post(response.url, {"username": "bob", "password": PASSWORD}, headers=SKIPPED)
+        assert (again.status_code, again.url) == (302, "/accounts/profile/")
+        assert client.get("/accounts/profile/", headers=SKIPPED).status_code == 200
+        assert RefreshToken.objects.live().count() == 1
+
     def test_without_a_proof_the_password_opens_the_page(self, browse, bob):
         client = browse(bob).client
         response = client.get("/accounts/profile/", headers=SKIPPED)

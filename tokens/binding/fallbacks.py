@@ -12,8 +12,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import escape_leading_slashes
 
-from .. import cookies, signals
+from .. import cookies, signals, verification
 from ..conf import conf
+from ..core.exceptions import TokenError
 from ..events import Skip, TokenEvent, record
 from ..models import RefreshToken
 from ..session import TokenRequest
@@ -44,12 +45,22 @@ def choose(request: TokenRequest, *, open_to_all: bool) -> Fallback:
     # Too many proofs, or the endpoint is in trouble. That is the client's word, and opens nothing.
     if "Secure-Session-Skipped" in request.headers:
         asks = tokens.guarded and conf.reauthentication_url and navigates and safe
-        return Fallback.ASK if asks else Fallback.LATER
+        if not asks:
+            return Fallback.LATER
+        return Fallback.ASK if _is_good(tokens.access) else Fallback.ANONYMOUS
     if not tokens.tried and (tokens.mark or (navigates and not safe)):
         return Fallback.REPEAT
     if not tokens.tried and navigates:
         return Fallback.RELOAD
     return Fallback.ANONYMOUS if navigates or open_to_all else Fallback.REFUSE
+
+
+def _is_good(access: str | None) -> bool:
+    """Return whether the access token opens the page that asks who it is, which needs no mark, but a session."""
+    try:
+        return access is not None and bool(verification.verify_current(access))
+    except TokenError:
+        return False
 
 
 def tell(request: TokenRequest, sid: str) -> None:
