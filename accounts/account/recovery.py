@@ -19,6 +19,10 @@ _SENTENCES = {
     "factors": _("We removed the second steps, recovery codes and trusted browsers that were added recently."),
     "providers": _("We removed the accounts elsewhere that could sign in to yours. You can add them again."),
     "username": _("You have your previous user name back."),
+    "username_before": _(
+        "Your user name changed shortly before your email address did. If that wasn't you, change it back once you're "
+        "signed in."
+    ),
 }
 
 

@@ -22,7 +22,7 @@ from accounts.factors import removal
 from accounts.mails import alerts, outbox
 from accounts.mails.links import InvalidLink, find, lock, matches
 from accounts.models import EmailVerification, SecurityEvent, User
-from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME
+from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
 from accounts.security import throttle
 
 Kind = SecurityEvent.Kind
@@ -165,7 +165,8 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     to the restored email. (An account without a usable password still has none afterwards, and gets no link.) Links to
     later changes are invalidated; links to earlier ones are not, or a thief who changes the email twice could keep the
     first owner out. Other requests made since are withdrawn, second factors that were added since or shortly before are
-    removed, and the previous user name is restored unless another account has it by now. The other email hears of it.
+    removed, and the previous user name is restored unless another account has it by now. The owner is told if it was
+    changed shortly before, since only they know whether it was them. The other email hears of it.
     """
     throttle.hit(request, throttle.MAIL_LINK)
     closed = User()
@@ -189,6 +190,8 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
             withdrawn.append("factors")
         if _restore_username(request, user, first.previous_username):
             withdrawn.append("username")
+        if _renamed_before(user, first):
+            withdrawn.append("username_before")
         outbox.enqueue("password_reset", user, request, email_restored=True, withdrawn=withdrawn)
     return Undone(user.email, recovery.sentences(withdrawn))
 
@@ -271,6 +274,13 @@ def _restore_username(request: HttpRequest, user: User, username: str) -> bool:
         return False
     SecurityEvent.objects.record(request, user, Kind.USERNAME_CHANGED)
     return True
+
+
+def _renamed_before(user: User, change: EmailVerification) -> bool:
+    """Return whether somebody who is no administrator changed the user name in the days before `change`."""
+    since = change.requested_at - UNDO_LIFETIME
+    events = SecurityEvent.objects.filter(user=user, kind=Kind.USERNAME_CHANGED, actor=None)
+    return bool(events.filter(created_at__range=(since, change.confirmed_at)).exists())
 
 
 def _is_for(verification: EmailVerification | None, user: User, email: str) -> bool:

@@ -21,6 +21,7 @@ from tokens.testing import Client
 OWNERS, THIEFS = "bob@example.org", "thief@example.org"
 NEW = "another " + PASSWORD
 STAYS = "We cancelled the deletion of your account."
+RENAMED = "Your user name changed shortly before your email address did."
 Kind = SecurityEvent.Kind
 
 
@@ -140,7 +141,22 @@ class TestUndo:
 
     def test_says_nothing_of_what_nobody_asked_for(self, thief, undo):
         thief.change_address()
-        assert STAYS not in undo()
+        assert STAYS not in (page := undo()) and RENAMED not in page
+
+    def test_asks_whether_a_name_of_shortly_before_is_the_owners(self, thief, bob, undo):
+        """It may be; and whoever has changed it may have signed up with the old one meanwhile."""
+        thief.change_username()
+        thief.change_address()
+        assert RENAMED in undo() and RENAMED in mail.outbox[-1].body
+        bob.refresh_from_db()
+        assert bob.username == "mallory"
+
+    @pytest.mark.parametrize("why", ["long ago", "by an administrator"])
+    def test_asks_nothing_about_a_name_of(self, thief, bob, alice, undo, why):
+        about = {"actor": alice} if why == "by an administrator" else {"created_at": timezone.now() - UNDO_LIFETIME}
+        SecurityEvent.objects.record(None, bob, Kind.USERNAME_CHANGED, **about)
+        thief.change_address()
+        assert RENAMED not in undo()
 
     def test_is_final_for_the_thief(self, thief, bob, undo):
         thief.change_address()
