@@ -163,13 +163,15 @@ class TestDocument:
 
     def test_every_member_is_documented_and_no_other(self, document):
         page = (Path(settings.BASE_DIR) / "docs/reference/accounts.md").read_text()
-        table = page.partition("## Data export")[2].partition("\n## ")[0].partition("|---")[2]
-        documented = {
-            name for row in re.findall(r"^\| (.*?) \|", table, flags=re.M) for name in re.findall("`(.+?)`", row)
-        }
+        section = page.partition("## Data export")[2].partition("\n## ")[0]
+        rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section, flags=re.M)
+        documented = {f"{part}.{name}" for part, names in rows for name in re.findall("`(.+?)`", names)}
         members = {f"{name}.{member}" for name, value in document.items() for member in _names(value)}
-        assert documented == members | {name for name, value in document.items() if isinstance(value, str | int)}
-        assert f"`{export.FORMAT}`, {export.VERSION}." in table
+        assert documented == members
+        alone = {name for name, value in document.items() if isinstance(value, str | int)}
+        introduction = section.partition("\n| part ")[0]
+        assert {name for name in re.findall("`(.+?)`", introduction) if name in document} == alone
+        assert f"`{export.FORMAT}`, `version` {export.VERSION} " in " ".join(introduction.split())
 
 
 def _names(value):
