@@ -86,11 +86,11 @@ FIRES = {
 
 
 def documented():
-    """The rows of the page: id, when it is asked if not always, the setting, what to do."""
+    """The rows of the page: id, when it is asked if not always, the setting, what is wrong."""
     page = (ROOT / "docs/reference/checks.md").read_text()
     return [
         [cell.strip(" `") for cell in row]
-        for row in re.findall(r"^\| (\w+\.\w\d{3})(?: \((.+?)\))? \|([^|]+)\|([^|]+)\|$", page, re.M)
+        for row in re.findall(r"^\| (\w+\.\w\d{3})(?: \((.+?)\))? \| `(\w+)`([^|]+)\|$", page, re.M)
     ]
 
 
@@ -151,15 +151,15 @@ def found(name, deploy):
     return [message for message in messages if message.id == name]
 
 
-@pytest.mark.parametrize(("name", "asked", "setting", "advice"), documented())
-def test_each_fires_names_its_setting_and_is_asked_when_the_page_says(fire, name, asked, setting, advice):
+@pytest.mark.parametrize(("name", "asked", "setting", "problem"), documented())
+def test_each_fires_names_its_setting_and_is_asked_when_the_page_says(fire, name, asked, setting, problem):
     messages = fire(name)
     assert messages[True], name
     assert bool(messages[False]) == (not asked)
     for message in messages[True]:
         assert setting in f"{message.msg} {message.hint}"
         assert message.is_serious() == (name.rpartition(".")[2][0] == "E")
-    assert advice
+    assert problem
 
 
 def test_the_order_of_the_middleware_is_right_with_others_in_between_and_none_may_be_missing(settings):
