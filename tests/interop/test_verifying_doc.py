@@ -1,4 +1,4 @@
-"""Run the code of docs/howto/neighbours.md as it stands there, against a server on a socket."""
+"""Run the code of docs/howto/neighbours.md, in Python and in Node, against a server on a socket."""
 
 import json
 import re
@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "howto" / "neighbours.md").read_text()
+[PYTHON] = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+OTHERS = {path.suffix: path.read_text() for path in (ROOT / "examples" / "other_languages").iterdir()}
+SITE = "https://example.org"
 ASK = """
 import {{ claimsOf }} from "./{name}";
 import {{ json }} from "node:stream/consumers";
@@ -47,11 +50,6 @@ def real(keys, bob):
     return real_of(Client().post("/api/auth/login", body, content_type="application/json").json(), keys[1])
 
 
-def block(language, url):
-    (code,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    return code.replace("https://example.org", url)
-
-
 @pytest.fixture
 def python(live_server):
     def read(token):
@@ -61,14 +59,14 @@ def python(live_server):
             return type(error).__name__
 
     names: dict = {}
-    exec(block("python", live_server.url), names)  # noqa: S102
+    exec(PYTHON.replace(SITE, live_server.url), names)  # noqa: S102
     return lambda tokens: list(map(read, tokens))
 
 
 @pytest.fixture
 def js(live_server, node_service):
     def read(tokens):
-        (node_service / "page.mjs").write_text(block("js", live_server.url))
+        (node_service / "page.mjs").write_text(OTHERS[".js"].replace(SITE, live_server.url))
         (node_service / "ask.mjs").write_text(ASK.format(name="page.mjs"))
         command = [programs() / "bin/node", "ask.mjs"]
         given = json.dumps(tokens)
@@ -81,7 +79,7 @@ def js(live_server, node_service):
 
 @pytest.fixture(params=["python", "js"])
 def neighbour(request, keys):
-    """Return the function of the page: for each of some tokens it gives the claims, or the name of an error."""
+    """Return the function: for each of some tokens it gives the claims, or the name of an error."""
     return request.getfixturevalue(request.param)
 
 
@@ -96,8 +94,7 @@ def test_a_neighbour_learns_who_asks_and_takes_nothing_else(neighbour, real, bob
 
 
 def test_each_language_names_all_that_is_to_be_compared():
-    others = [path.read_text() for path in (ROOT / "examples" / "other_languages").iterdir()]
-    assert len(others) == 4
-    for code in (block("python", "https://example.org"), block("js", "https://example.org"), *others):
-        for said in ("ES256", "at+jwt", "https://example.org", "aud", "iss"):
+    assert len(OTHERS) == 5
+    for code in (PYTHON, *OTHERS.values()):
+        for said in ("ES256", "at+jwt", SITE, "aud", "iss"):
             assert said.lower() in code.lower(), (said, code)
