@@ -15,7 +15,7 @@ Decide = Callable[[Refresh, Refresh, float, float], Outcome]
 
 
 class Siblings(Rule):
-    name = "siblings until one has settled"
+    name = "siblings until one is confirmed"
     document = "this project, `tokens/core/rotation.py`"
 
     def __init__(self, parameters: Parameters = DEFAULT, decide: Decide = decide) -> None:
