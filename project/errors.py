@@ -11,6 +11,8 @@ from accounts.security import carried_forms
 
 # What Django says of a token that belongs to another cookie: somebody has signed in since the form was opened.
 STALE = "CSRF token from POST incorrect."
+# Forms that are of no use to whoever has signed in on another page; their own URL leads on.
+NEEDLESS = ("login", "signup")
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -35,6 +37,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     back = request.META.get("HTTP_REFERER", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
         back = request.get_full_path()
-    carried = carried_forms.unsent(request) if reason == STALE else None
-    context = {"secure_cookies_refused": refused and here in LOCAL, "back": back, "carried": carried}
+    view_name = request.resolver_match.view_name if request.resolver_match else ""
+    context = {
+        "secure_cookies_refused": refused and here in LOCAL,
+        "back": back,
+        "signed_in_already": view_name in NEEDLESS and request.user.is_authenticated,
+        "carried": carried_forms.unsent(request) if reason == STALE else None,
+    }
     return render(request, "403_csrf.html", context, status=403)

@@ -196,6 +196,15 @@ class TestOpenedBeforeASignIn:
         assert go_on(bobs, page).headers["Location"] == LOGIN
         assert not RefreshToken.objects.live().exists()
 
+    @pytest.mark.parametrize("url", [LOGIN, reverse("signup")])
+    def test_to_get_in_leads_on_whoever_is_in(self, bobs, url):
+        end_sessions()
+        form = bobs.fill_in(url, username="bob")
+        bobs.send(bobs.fill_in(LOGIN, username="bob", password=PASSWORD))
+        page = unescape(self.send(bobs, form).content.decode())
+        assert "You're already signed in" in page and f'href="{url}"' in page
+        assert bobs.get(url).headers["Location"] == "/"
+
     @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", ""])
     def test_nothing_is_offered_that_the_browser_does_not_say_came_from_here(self, bobs, stale, site):
         page = self.send(bobs, stale, site).content.decode()
