@@ -23,6 +23,7 @@ CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(
 # second hash at once only takes turns with the first one, unless there are more cores than two.
 SLOTS = 1 if len(CORES) <= 2 else 2
 PATIENCE = 3  # seconds, twenty times what a hash takes if anything is left for it
+LAST_PATIENCE = 60  # seconds for a process that insists: one that hangs must not hold its slot for ever
 NICE = 10  # of 19: other busy processes get nine times as much of a core
 INSIST = "--insist"
 EXHAUSTED = {"Memory allocation error", "Threading failure"}
@@ -41,11 +42,11 @@ def make_hash(password: str, salt: bytes, parameters: Parameters) -> str:
     costs = p.time_cost, p.memory_cost, p.parallelism, p.hash_len, p.type.value, p.version
     question = json.dumps((password.encode().hex(), salt.hex(), *costs))
     with _slots:
-        process = _free.pop() if _free else HashProcess(PATIENCE)
+        process = _free.pop() if _free else HashProcess()
         answer = process.ask(question)
         if not answer:
             process.kill()
-            process = HashProcess(None)
+            process = HashProcess(insist=True)
             answer = process.ask(question)
         if not answer:
             process.kill()
@@ -58,11 +59,11 @@ def make_hash(password: str, salt: bytes, parameters: Parameters) -> str:
 
 
 class HashProcess:
-    """Run a process that hashes, until it is forgotten or this process ends; without `patience` it insists."""
+    """Run a process that hashes, until it is forgotten or this process ends."""
 
-    def __init__(self, patience: float | None) -> None:
-        self._patience = patience
-        command = [sys.executable, "-P", __file__, *([INSIST] if patience is None else [])]
+    def __init__(self, *, insist: bool = False) -> None:
+        self._patience = LAST_PATIENCE if insist else PATIENCE
+        command = [sys.executable, "-P", __file__, *([INSIST] if insist else [])]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603  (this very file)
 
@@ -75,7 +76,7 @@ class HashProcess:
             return ""
         answered = select.poll()
         answered.register(self._process.stdout)
-        return self._process.stdout.readline() if answered.poll(self._patience and 1000 * self._patience) else ""
+        return self._process.stdout.readline() if answered.poll(1000 * self._patience) else ""
 
     def let_go(self) -> None:
         """Forget the process, which ends once nobody writes to it any more."""
