@@ -6,8 +6,8 @@ the mails cancels it. All of it happens under the lock of the user, and the row 
 gone.
 
 But a thief who knew the password may have added the first factor. So if it is less than a week old, only the mails
-cancel the removal, the email stays meanwhile, and in the end no password is left either, and no provider but those that
-know the owner of the email: the mailbox wins.
+cancel the removal, the email stays meanwhile, and in the end no password is left either but one that was chosen by mail
+since, and no provider but those that know the owner of the email: the mailbox wins.
 """
 
 from datetime import datetime
@@ -156,7 +156,7 @@ def carry_out(key: UUID) -> bool:
     if removal is None:
         return False
     closed = User()
-    if removal.only_mail_cancels:
+    if closes := removal.only_mail_cancels and not _has_reset_since(key, removal.requested_at):
         closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():
         user = locks.lock_for_update(key)
@@ -169,9 +169,9 @@ def carry_out(key: UUID) -> bool:
             _set_leaving(user, False)
             if removal.only_mail_cancels:
                 remove_other_providers(None, user)
-                if user.can_reset_password:
-                    user.copy_password(closed)
-                    user.save(update_fields=["password"])
+            if closes and user.can_reset_password:
+                user.copy_password(closed)
+                user.save(update_fields=["password"])
             RefreshToken.objects.revoke_for([user], RefreshToken.Reason.FACTORS)
             SecurityEvent.objects.record(None, user, Kind.FACTORS_REMOVED)
             alerts.notify_all("factors_changed", user, change=str(Kind.FACTORS_REMOVED))
@@ -238,6 +238,11 @@ def _had_other_factors(user: User, moment: datetime) -> bool:
         Authenticator.objects.filter(user=user, confirmed_at__lt=moment),
     )
     return not any(rows.exists() for rows in others)
+
+
+def _has_reset_since(key: UUID, moment: datetime) -> bool:
+    """Return whether the user with this key has chosen their password by mail since: then it is no thief's."""
+    return bool(SecurityEvent.objects.filter(user=key, kind=Kind.PASSWORD_RESET, created_at__gte=moment).exists())
 
 
 def _derived(purpose: str, value: str, secret: Secret | None) -> str:

@@ -513,6 +513,7 @@ class TestTheFirstFactorOfAThief:
         assert give_password(password=NEW).answer.url == reverse("second_factor")
         wait()
         assert not Passkey.objects.exists()
+        assert give_password(password=NEW).answer.url == "/", "it is the mailbox's, and stays"
 
     def test_stays_if_the_mailbox_says_so(self, thief, lose, press):
         lose()
