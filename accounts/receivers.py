@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.account import checkup, deletion
 from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
-from accounts.models import OutgoingMail, SecurityEvent, TrustedBrowser, User
+from accounts.models import Identity, OutgoingMail, SecurityEvent, TrustedBrowser, User
 from accounts.security import new_browser_alert
 from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken, locks
@@ -33,10 +33,18 @@ Kind = SecurityEvent.Kind
 
 @receiver(session_starting)
 def hold_without_second_factor(row: RefreshToken, **kwargs: object) -> None:
-    """Let no session of somebody who has a second factor begin before they have shown it, whoever signs them in."""
+    """Let no session of somebody who has a second factor begin before they have shown it, whoever signs them in.
+
+    If the factor is due to go, it goes; a session by a provider that goes with it has ended before it begins.
+    """
     assert isinstance(row.user, User)  # noqa: S101  (AUTH_USER_MODEL)
-    if not policy.is_enough(row.user, row.amr.split()) and not removal.carry_out(row.user.pk):
+    if policy.is_enough(row.user, row.amr.split()):
+        return
+    if not removal.carry_out(row.user.pk):
         raise SignInHeld
+    by_provider = row.method not in RefreshToken.Method
+    if by_provider and not Identity.objects.filter(user=row.user, provider=row.method).exists():
+        row.revoked_at, row.reason = timezone.now(), RefreshToken.Reason.FACTORS
 
 
 @receiver(session_started)

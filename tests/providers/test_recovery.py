@@ -102,3 +102,19 @@ def test_a_removal_that_only_mails_cancel_leaves_the_thief_no_provider(
     sign_in_with(client)
     there = RefreshToken.objects.live().filter(user=bob).exists()
     assert Identity.objects.filter(user=bob).exists() is there is stays
+
+
+def test_nor_does_the_sign_in_that_finds_it_due(client, bob, issuer, sign_in, enrol, leave, come_back, sign_in_with):
+    """Even if the owner has chosen a password since, with which their sessions would go on."""
+    User.objects.filter(pk=bob.pk).update(email_verified_at=timezone.now())
+    sign_in(client, bob)
+    enrol(client)
+    issuer.claims["email"] = THIEFS
+    come_back(client, leave(client, ADD))
+    FactorRemoval.objects.create(user=bob, due_at=timezone.now(), only_mail_cancels=True)
+    SecurityEvent.objects.record(None, bob, SecurityEvent.Kind.PASSWORD_RESET)
+    thief = Client()
+    sign_in_with(thief)
+    assert not (Passkey.objects.exists() or Identity.objects.exists())
+    assert not RefreshToken.objects.live().filter(user=bob).exists() and not is_signed_in(thief)
+    assert sign_in(Client(), bob).headers["Location"] == "/"
