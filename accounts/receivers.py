@@ -35,12 +35,10 @@ Kind = SecurityEvent.Kind
 def hold_without_second_factor(row: RefreshToken, **kwargs: object) -> None:
     """Let no session of somebody who has a second factor begin before they have shown it, whoever signs them in.
 
-    If the factor is due to go, it goes; a session by a provider that goes with it has ended before it begins.
+    A session by a provider that has just been removed, be it by this, has ended before it begins.
     """
     assert isinstance(row.user, User)  # noqa: S101  (AUTH_USER_MODEL)
-    if policy.is_enough(row.user, row.amr.split()):
-        return
-    if not removal.carry_out(row.user.pk):
+    if not policy.is_enough(row.user, row.amr.split()) and not removal.carry_out(row.user.pk):
         raise SignInHeld
     by_provider = row.method not in RefreshToken.Method
     if by_provider and not Identity.objects.filter(user=row.user, provider=row.method).exists():

@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Identity, User
+from accounts.views import providers
 from tests.providers.conftest import CALLBACK, is_signed_in
 from tests.tokens.device import Device, WsgiClient
 from tokens.models import RefreshToken
@@ -59,3 +60,12 @@ def test_a_session_by_a_provider_is_bound_to_its_device_like_any_other(issuer, l
     client = WsgiClient()
     Device(client).bind(come_back(client, leave(client)))
     assert is_signed_in(client) and RefreshToken.objects.get().bound_proved_at
+
+
+def test_a_provider_that_is_removed_while_it_signs_in_does_not(client, issuer, sign_in_with, monkeypatch):
+    """Its owner, or the removal of a thief's factor, ends the sessions at that very moment."""
+    sign_in_with(client)
+    RefreshToken.objects.all().revoke(RefreshToken.Reason.ENDED)
+    monkeypatch.setattr(providers, "is_trusted", lambda *args: not Identity.objects.all().delete())
+    sign_in_with(client)
+    assert not (RefreshToken.objects.live().exists() or is_signed_in(client))
