@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.signals import user_login_failed
 from django.core.signals import request_started
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from django.utils import timezone
 from accounts.account import checkup, deletion
 from accounts.factors import policy, removal, trusted_browsers
 from accounts.mails import outbox, worker
-from accounts.models import Identity, OutgoingMail, SecurityEvent, TrustedBrowser, User
+from accounts.models import Identity, OutgoingMail, Passkey, SecurityEvent, TrustedBrowser, User
 from accounts.security import new_browser_alert
 from tokens.core.exceptions import SignInHeld
 from tokens.models import RefreshToken, locks
@@ -35,14 +36,20 @@ Kind = SecurityEvent.Kind
 def hold_without_second_factor(row: RefreshToken, **kwargs: object) -> None:
     """Let no session of somebody who has a second factor begin before they have shown it, whoever signs them in.
 
-    A session by a provider that has just been removed, be it by this, has ended before it begins.
+    One by a passkey or a provider that has just been removed, be it by this, has ended before it begins.
     """
     assert isinstance(row.user, User)  # noqa: S101  (AUTH_USER_MODEL)
     if not policy.is_enough(row.user, row.amr.split()) and not removal.carry_out(row.user.pk):
         raise SignInHeld
-    by_provider = row.method not in RefreshToken.Method
-    if by_provider and not Identity.objects.filter(user=row.user, provider=row.method).exists():
+    if (way_in := _way_in(row)) is not None and not way_in.exists():
         row.revoked_at, row.reason = timezone.now(), RefreshToken.Reason.FACTORS
+
+
+def _way_in(row: RefreshToken) -> QuerySet[Passkey] | QuerySet[Identity] | None:
+    """Return what the session may have begun by, of a passkey or a provider; None of another method."""
+    if row.method == RefreshToken.Method.PASSKEY:
+        return Passkey.objects.filter(user=row.user_id)
+    return None if row.method in RefreshToken.Method else Identity.objects.filter(user=row.user_id, provider=row.method)
 
 
 @receiver(session_started)

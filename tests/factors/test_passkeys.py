@@ -154,6 +154,19 @@ class TestSignInByPasskeyAlone:
         assert client.cookies["__Host-refresh"]["max-age"]
         assert is_signed_in(client)
 
+    def test_one_that_is_removed_this_very_moment_signs_nobody_in(self, passkey, client, authenticator, monkeypatch):
+        """The end of a removal ends all sessions: that of a thief who signs in meanwhile must not follow."""
+
+        def amr(used):
+            Passkey.objects.all().delete()
+            RefreshToken.objects.all().revoke(RefreshToken.Reason.FACTORS)
+            return ("swk", "user")
+
+        monkeypatch.setattr(passkeys, "amr", amr)
+        thief = Client()
+        use(authenticator, thief)
+        assert not (RefreshToken.objects.live().exists() or is_signed_in(thief))
+
     def test_a_device_bound_one_is_told_apart(self, bob, client, sign_in, enrol, authenticator):
         authenticator.flags, authenticator.step = PRESENT, 1
         sign_in(client, bob)
