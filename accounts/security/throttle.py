@@ -147,6 +147,10 @@ CODE = Limit(
 # The response reveals whether a user name is taken. A real user looks for a free one a few times in their life.
 USERNAME = Limit("username", account=Rate(free=10, first=60, longest=HOUR, window=DAY))
 
+# Each writes to every email of the account: whoever knows the password could bury the mails that matter. A user who has
+# to wait for that can choose a new password by mail.
+PASSWORD_CHANGE = Limit("password change", account=Rate(free=10, first=60, longest=HOUR, window=DAY))
+
 
 class Throttled(ValidationError):
     """Report that there were too many attempts; `retry_after` is in whole seconds.

@@ -55,6 +55,8 @@ class PasswordChange(auth_views.PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        if not throttle.allows(form, self.request, throttle.PASSWORD_CHANGE, self.request.user):
+            return self.form_invalid(form)
         chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         with transaction.atomic():
             chosen.save(update_fields=["password"])

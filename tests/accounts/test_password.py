@@ -3,6 +3,7 @@
 import re
 import threading
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from django.core import mail
@@ -71,6 +72,13 @@ class TestChange:
 
         bob.refresh_from_db()
         assert (bob.first_name, bob.is_active) == ("Robert", False)
+
+    def test_buries_no_other_mail_under_its_own(self, change):
+        """A thief who knows the password could change it back and forth all day."""
+        words = [PASSWORD, *(f"{NEW} {number}" for number in range(11))]
+        answers = [change(old, new, new).status_code for old, new in pairwise(words)]
+        assert answers == [200] * 10 + [429]
+        assert len(mail.outbox) == 10
 
     def test_is_recorded_and_told_by_mail(self, change, bob):
         change()

@@ -298,7 +298,7 @@ class TestTheDocument:
         table = {name: row[1:] for row in rows if len(row) == 4 for name in row[0].split(", ")}
         limits = [value for value in vars(throttle).values() if isinstance(value, Limit)]
         limits.remove(throttle.MAIL_LINK)  # it counts nothing
-        assert len(limits) == 17
+        assert len(limits) == 18
         for limit in limits:
             paces = (limit.visitor_and_account, limit.visitor, limit.account)
             assert table[limit.name] == [self.told(pace) for pace in paces], limit.name
