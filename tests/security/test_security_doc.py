@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.models import Permission
 
 from tokens import probe
 from tokens.conf import Conf
@@ -93,6 +95,15 @@ def test_the_list_of_cryptography_is_complete():
         if CRYPTOGRAPHY.search(path.read_text())
     }
     assert set(re.findall(r"`(\w+/[\w/]+\.py)`", section)) == used
+
+
+@pytest.mark.django_db
+def test_the_permissions_it_leads_to_are_those_of_the_site():
+    page = (ROOT / "docs/howto/admin.md").read_text().partition("## Grant permissions")[2]
+    named = set(re.findall(r"`(\w+\.\w+)`", page))
+    stored = Permission.objects.values_list("content_type__app_label", "codename")
+    own = {f"{model._meta.app_label}.{name}" for model in apps.get_models() for name, _ in model._meta.permissions}
+    assert own <= named <= {f"{app}.{codename}" for app, codename in stored}
 
 
 @pytest.mark.django_db
