@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse
 
 from .middleware import TokenMiddleware
 
+pytest_plugins = [f"{__package__}.pytest_fixtures"]  # of whoever has pytest load this module
+
 
 class _SessionMixin:
     """Pass requests with the client's cookies through the middleware, and keep the cookies that come back."""

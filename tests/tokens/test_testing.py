@@ -139,11 +139,12 @@ class TestEverywhere:
 
         assert (Tests.client_class, Tests.async_client_class) == (Client, AsyncClient)
 
-    def test_the_fixtures_take_the_place_of_pytest_djangos(self, tmp_path):
+    @pytest.mark.parametrize("plugin", ["tokens.testing", "tokens.pytest_fixtures"])
+    def test_the_fixtures_take_the_place_of_pytest_djangos(self, tmp_path, plugin):
         # The database of tests.settings, and no thread that sends mails: pytest compiles plugins at the end, and two
         # threads that compile are too much for Python 3.11.
         taken = "from tests.conftest import _mails_at_once, pytest_configure, pytest_unconfigure"
-        (tmp_path / "conftest.py").write_text(f'{taken}\npytest_plugins = ["tokens.pytest_fixtures"]\n')
+        (tmp_path / "conftest.py").write_text(f'{taken}\npytest_plugins = ["{plugin}"]\n')
         (tmp_path / "test_site.py").write_text(SITE)
         options = ["-q", "-p", "no:cacheprovider", "--ds=tests.settings"]
         command = [sys.executable, "-m", "pytest", *options, tmp_path]
