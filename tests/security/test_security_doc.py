@@ -97,6 +97,19 @@ def test_the_list_of_cryptography_is_complete():
     assert set(re.findall(r"`(\w+/[\w/]+\.py)`", section)) == used
 
 
+def test_no_secret_is_compared_by_its_first_difference():
+    """But two words that stand in a URL for a secret that is kept elsewhere."""
+    found = set()
+    for app in ("accounts", "project", "tokens"):
+        for path in (ROOT / app).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+                    found.add(ast.unparse(node))
+    secret = re.compile(r"(?:^|[._])(secret|token|digest|signature|mac|mark)\b(\(.*\))?$")
+    compared = {each for each in found if any(secret.search(side) for side in re.split(" [!=]= ", each))}
+    assert compared == {"token == self.reset_url_token", "token == TOKEN_IN_SESSION", "token != TOKEN_IN_SESSION"}
+
+
 @pytest.mark.django_db
 def test_the_permissions_it_leads_to_are_those_of_the_site():
     page = (ROOT / "docs/howto/admin.md").read_text().partition("## Grant permissions")[2]
