@@ -190,3 +190,8 @@ class TestForm:
         for level in logs.LEVELS:
             loggers = logs.configuration("json", level)["loggers"]
             assert loggers["tokens"]["level"] == loggers["accounts"]["level"] == level.upper()
+
+    def test_goes_to_standard_error_and_nowhere_else(self):
+        assert logs.configuration("json", "info")["handlers"] == {
+            "console": {"class": "logging.StreamHandler", "formatter": "line"}
+        }
