@@ -131,6 +131,8 @@ def authenticate_refresh(request: TokenRequest, *, dead: TokenError | None = Non
             session.ended = Reason.EXPIRED
         return _rejected(session, error)
     if outcome is Outcome.STALE:
+        if session.answered:  # a browser can't be asked for something newer, nor keep what would take back what is told
+            return _rejected(session)
         if session.judged:
             return detect_reuse(request, row, claims)
         _tell(request, row, claims)

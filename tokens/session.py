@@ -82,7 +82,7 @@ class RequestSession:
     reauthenticated = False  # whether the user has shown in this request who they are, at a sign-in too
     held: Any = None  # the user whose sign-in a receiver of `session_starting` has held
     telling: Probe | None = None  # the probe of this request of which the site is told
-    answered = False  # whether the response is on its way, or there will be none, as for a socket
+    answered = False  # whether the response is on its way, or there is none but the handshake of a socket
     outgoing: Outgoing | None = None
 
     @classmethod

@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import copy_of, elapse, jar
 from tokens.contrib.channels import ENDED, TRY_AGAIN_LATER, AuthMiddlewareStack
 from tokens.core.exceptions import RevocationListUnavailable
 from tokens.models import RefreshToken, RefreshTokenManager
@@ -48,13 +48,13 @@ class Echo(AsyncWebsocketConsumer):
 class Open:
     """The browser's end of a socket."""
 
-    def __init__(self, client, check_every):
+    def __init__(self, client, check_every, inner=None):
         header = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
         self.heard, self.event = [], asyncio.Event()
         headers = [(b"host", b"testserver"), (b"cookie", header.encode())]
         scope = {"type": "websocket", "path": "/ws/", "query_string": b"", "headers": headers}
         scope |= {"heard": self.heard, "event": self.event}
-        self.application = ApplicationCommunicator(AuthMiddlewareStack(Echo.as_asgi(), check_every), scope)
+        self.application = ApplicationCommunicator(AuthMiddlewareStack(inner or Echo.as_asgi(), check_every), scope)
 
     async def says(self, text):
         """What comes back; the code if the socket is closed instead."""
@@ -71,7 +71,11 @@ async def socket(client, check_every=0):
     """Connected, and checked with each message unless the test says otherwise."""
     opened = Open(client, check_every)
     await opened.application.send_input({"type": "websocket.connect"})
-    assert (await opened.application.receive_output(20))["type"] == "websocket.accept"
+    accepted = await opened.application.receive_output(20)
+    assert accepted["type"] == "websocket.accept"
+    for name, value in accepted.get("headers", ()):
+        assert name == b"set-cookie"
+        client.cookies.load(value.decode())
     yield opened
     await opened.application.send_input({"type": "websocket.disconnect", "code": 1001})
     await opened.application.wait(20)
@@ -81,28 +85,74 @@ async def ended_elsewhere(**about):
     await RefreshToken.objects.aupdate(revoked_at=Now(), changed_at=Now(), reason="ended", **about)
 
 
-def test_a_good_access_token_says_who_it_is_and_nothing_else_does(bob, signed_in, name_on):
-    async def meet(client):
+def greeted(client):
+    """What a socket answers to a greeting."""
+
+    async def greet():
         async with socket(client) as opened:
             return await opened.says("hello")
 
+    return asyncio.run(greet())
+
+
+def test_good_tokens_say_who_it_is_and_nothing_else_does(bob, signed_in):
     client = signed_in(bob)
     expired, forged = copy_of(client), copy_of(client)
     elapse(EXPIRED, expired)
-    unconfirmed = copy_of(expired)
-    assert name_on(unconfirmed) == "bob"
-    elapse(130, unconfirmed)
-    refresh_only = copy_of(client)
-    del refresh_only.cookies["__Host-access"]
-    forged.cookies["__Host-access"] = client.cookies["__Host-access"].value[:-8] + "AAAAAAAA"
+    del expired.cookies["__Host-refresh"]
+    for kind in ("access", "refresh"):
+        forged.cookies[f"__Host-{kind}"] = client.cookies[f"__Host-{kind}"].value[:-8] + "AAAAAAAA"
     rows = list(RefreshToken.objects.values())
-    for good in (client, unconfirmed):
-        assert asyncio.run(meet(good)) == "hello bob"
-    for other in (expired, refresh_only, forged):
-        assert asyncio.run(meet(other)) == "hello nobody"
+    assert [greeted(each) for each in (client, expired, forged)] == ["hello bob", "hello nobody", "hello nobody"]
     assert list(RefreshToken.objects.values()) == rows
     RefreshToken.objects.update(revoked_at=Now())
-    assert asyncio.run(meet(client)) == "hello nobody"
+    assert greeted(client) == "hello nobody"
+
+
+def test_tokens_are_refreshed_by_what_accepts_the_socket_and_confirmed_as_ever(bob, signed_in, name_on):
+    client = signed_in(bob)
+    for generation in (1, 2):
+        held = dict(jar(client))
+        elapse(EXPIRED, client)
+        assert greeted(client) == "hello bob"
+        assert not held.items() & jar(client).items()
+        assert RefreshToken.objects.get().generation == generation
+    elapse(130, client)
+    assert name_on(client) == "bob"
+    assert RefreshToken.objects.get().generation == 3
+
+
+def test_a_stale_token_is_nobodys_which_is_for_a_page_to_judge_and_something_newer_answers_its_probe(bob, signed_in):
+    client = signed_in(bob)
+    stale = copy_of(client)
+    for _ in range(2):
+        elapse(EXPIRED, client, stale)
+        client.get("/who/")
+    assert greeted(stale) == "hello nobody"
+    assert RefreshToken.objects.get().probed_jti is None
+    assert stale.get("/who/").status_code == 307
+    assert greeted(stale) == "hello nobody"
+    assert RefreshToken.objects.get().is_live
+    stale.cookies.update(client.cookies)
+    assert greeted(stale) == "hello bob"
+    assert RefreshToken.objects.get().probed_jti is None
+    assert [stale.cookies[f"__Host-{name}"].value for name in ("probe", "probe-told")] == ["", ""]
+
+
+def test_a_socket_that_is_refused_gets_no_cookies(bob, signed_in):
+    """Its tokens confirm nothing: the browser does not hold them."""
+
+    async def refuse(scope, receive, send):
+        await send({"type": "websocket.close"})
+
+    async def connect(client):
+        opened = Open(client, 0, refuse)
+        await opened.application.send_input({"type": "websocket.connect"})
+        return await opened.application.receive_output(20)
+
+    client = signed_in(bob)
+    elapse(EXPIRED, client)
+    assert "headers" not in asyncio.run(connect(client))
 
 
 @pytest.mark.parametrize(("reason", "found"), [("", "apples"), ("ended", "empty")])

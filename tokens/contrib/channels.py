@@ -1,8 +1,8 @@
 """Who is at the other end of a socket: an `AuthMiddlewareStack` for Django Channels, to be used instead of theirs.
 
-`scope["user"]` is the user of a good access token, or anonymous; `scope["tokens"]` is the RequestSession. A socket can
-set no cookie, so none is refreshed over it: a page or a fetch does that before the browser connects again. Which
-origins may connect is for Channels' AllowedHostsOriginValidator to say, as it is with Django's sessions.
+`scope["user"]` is the user of the session, or anonymous; `scope["tokens"]` is the RequestSession. Tokens are refreshed
+as with any request: the new cookies leave with what accepts the socket. A stale token is nobody's, and the next page
+sees to it. Which origins may connect is for Channels' AllowedHostsOriginValidator to say, as with Django's sessions.
 
 A socket outlives its access token, and is closed when its session ends: by the first message in either direction, which
 is not delivered (after TOKENS_REVOCATION_LAG, as with requests), and without one within a minute, when its row is read.
@@ -23,10 +23,11 @@ from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error
+from django.http import HttpResponse
 from django.utils import timezone
 
 from .. import auth
-from ..authentication import Refusal, authenticate_access
+from ..authentication import Refusal, authenticate
 from ..conf import conf
 from ..core.exceptions import RevocationListUnavailable, RevokedToken
 from ..models import RefreshToken
@@ -41,6 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 # Why a socket was closed, for the page: sign in again, or come back later. From 4000 on codes are the application's.
 ENDED, TRY_AGAIN_LATER = 4401, 1013
+OPENING = ("websocket.accept", "http.response.start")
 
 
 class TokenAuthMiddleware:
@@ -57,6 +59,7 @@ class TokenAuthMiddleware:
         request.session = scope.get("session")
         user = await database_sync_to_async(_authenticate)(request)
         scope = {**scope, "user": user, "tokens": request.tokens}
+        send = _sending_cookies(request, send)
         if scope["type"] != "websocket" or request.tokens.claims is None:
             await self.inner(scope, receive, send)
             return
@@ -155,14 +158,29 @@ class Socket:
 
 def _authenticate(request: Any) -> Any:
     """Return who has connected. The row is read, so that no socket is opened by what has just ended."""
-    request.tokens = RequestSession.from_cookies(request)
-    request.tokens.asked = request.tokens.answered = True
-    found = authenticate_access(request.tokens, fresh=True)
+    request.tokens = tokens = RequestSession.from_cookies(request)
+    tokens.asked = tokens.judged = tokens.answered = True
+    found = authenticate(request, fresh=True)
     show_sign_in(request)
     request.user = AnonymousUser() if isinstance(found, Refusal) else found
     return request.user
 
 
+def _sending_cookies(request: Any, send: Send) -> Send:
+    """Return `send`, which adds what a refresh has made to the first message: it has the headers of the response."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] in OPENING:
+            response = HttpResponse(status=message.get("status", 200))
+            await database_sync_to_async(auth.write_cookies)(request, response)
+            cookies = [(b"set-cookie", morsel.OutputString().encode()) for morsel in response.cookies.values()]
+            message = {**message, "headers": [*message.get("headers", ()), *cookies]}
+        await send(message)
+
+    tokens = request.tokens
+    return sending if tokens.outgoing or tokens.probe or tokens.told else send
+
+
 def _is_idle(row: RefreshToken) -> bool:
-    """Return whether no refresh token can be good any more: sockets do not count as use, as they refresh none."""
+    """Return whether no refresh token can be good any more: a socket that stays open refreshes none."""
     return timezone.now() - row.last_used_at > timedelta(seconds=conf.idle_lifetime) + TOUCHED_EVERY

@@ -1,4 +1,5 @@
-"""Channels behind a real server: a socket, and an event stream, that go on past the end of their access token."""
+"""Channels behind a real server: a socket, and an event stream, that go on past the end of their access token, and a
+socket that refreshes it."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,14 +45,15 @@ def walk() -> None:
     behind(serving)
 
 
-def behind(serving: Callable[[], AbstractContextManager[str]]) -> None:
+def behind(serving: Callable[[], AbstractContextManager[str]], drops_headers: bool = False) -> None:
     person("bob")
     bob = browser()
     log_in(bob, "bob")
-    cookie = f"__Host-access={bob.cookies['__Host-access'].value}"
+    access, refresh = (f"{name}={bob.cookies[name].value}" for name in ("__Host-access", "__Host-refresh"))
     with serving() as address:
-        a_stream(address, cookie)
-        a_socket(address, cookie)
+        a_stream(address, access)
+        a_refresh(address, refresh, drops_headers)
+        a_socket(address, access)
 
 
 def a_stream(address: str, cookie: str) -> None:
@@ -66,6 +68,17 @@ def a_stream(address: str, cookie: str) -> None:
             assert b"nobody" in page.read()
             expired.set()
             assert stream.read() == b"data: bob@example.org bob\n"
+
+
+def a_refresh(address: str, cookie: str, drops_headers: bool) -> None:
+    from websockets.sync.client import connect
+
+    headers = {"Cookie": cookie}
+    with connect(f"ws://{address}/ws/", origin=f"http://{address}", additional_headers=headers) as socket:
+        socket.send("hello")
+        assert socket.recv(timeout=60) == "hello bob"
+        names = {cookie.partition("=")[0] for cookie in socket.response.headers.get_all("Set-Cookie")}
+        assert names == (set() if drops_headers else {"__Host-access", "__Host-refresh"})
 
 
 def a_socket(address: str, cookie: str) -> None:

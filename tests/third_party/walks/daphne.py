@@ -10,7 +10,7 @@ SETTINGS, URLS = channels.SETTINGS, channels.URLS
 
 
 def walk() -> None:
-    channels.behind(serving)
+    channels.behind(serving, drops_headers=True)
 
 
 @contextmanager
