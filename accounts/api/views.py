@@ -205,7 +205,8 @@ def _pair(pair: bearer.Pair) -> HttpResponse:
             "refresh_token": pair.refresh,
             "token_type": "bearer",
             "expires_in": pair.expires_in,
-        }
+        },
+        headers={"Pragma": "no-cache"},
     )
 
 

@@ -49,6 +49,7 @@ class App:
             pair = response.json()
             assert set(pair) == {"access_token", "refresh_token", "token_type", "expires_in"}
             assert pair["token_type"] == "bearer"
+            assert response.headers["Pragma"] == "no-cache"  # RFC 6749 §5.1
             self.access, self.refresh = pair["access_token"], pair["refresh_token"]
         return response
 
