@@ -103,12 +103,12 @@ def record_unproven(request: HttpRequest, sid: str, **kwargs: object) -> None:
     if row is None or row.user is None:
         return
     since = timezone.now() - timedelta(days=1)
-    lately = SecurityEvent.objects.filter(user=row.user, kind=Kind.DEVICE_UNPROVEN, created_at__gt=since)
-    if lately.filter(session_id=row.pk).exists():
+    recent = SecurityEvent.objects.filter(user=row.user, kind=Kind.DEVICE_UNPROVEN, created_at__gt=since)
+    if recent.filter(session_id=row.pk).exists():
         return
     with transaction.atomic():
         locks.lock_for_update(row.user.pk)  # another request may be here as well
-        told = set(lately.values_list("session_id", flat=True))
+        told = set(recent.values_list("session_id", flat=True))
         if row.pk not in told:
             SecurityEvent.objects.record(request, row.user, Kind.DEVICE_UNPROVEN, session_id=row.pk)
         if not told:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 T = TypeVar("T")
-# `bound` says that the browser has lately proven possession of its session's key (tokens/binding/marks.py).
+# `bound` says that the browser has recently proven possession of its session's key (tokens/binding/marks.py).
 # `probe-told` keeps the probe of which the site was told, while others follow it.
 CookieKind = Literal["access", "refresh", "reauth", "probe", "probe-told", "bound", "unproven"]
 

@@ -1,4 +1,4 @@
-"""The revocation list: the ids of rows that changed lately.
+"""The revocation list: the ids of rows that changed recently.
 
 An access token is good until it expires, so something must catch those whose session has ended meanwhile. The list
 does, without a query for each request. An entry is never a verdict: it sends the request to the row.

@@ -51,7 +51,7 @@ class RequestSession:
     refresh: str | None = None
     bearer = False  # whether the tokens travel in headers and bodies: no cookie is read or set
     reauth: str | None = None
-    mark: str | None = None  # what says that the browser has lately proven the key of its session
+    mark: str | None = None  # what says that the browser has recently proven the key of its session
     tried = False  # whether it was just made to prove it
     probe: Probe | None = None
     told: Probe | None = None  # the probe that came along of which the site was told

@@ -95,12 +95,12 @@ class SecurityEventManager(PrimaryManager.from_queryset(SecurityEventQuerySet)):
         """
         about = {"user": user.pk if user else None, "kind": kind, "since": timezone.now() - timedelta(hours=1)}
         if kind == SecurityEvent.Kind.COPY_TRIED:
-            same = self.lately(**about).filter(session_id=session_id)
+            same = self.recent(**about).filter(session_id=session_id)
             return bool(same[:MAX_PER_HOUR].count() == MAX_PER_HOUR)
-        first = _first_lately(about["user"] is not None, MAX_PER_HOUR)
+        first = _first_recent(about["user"] is not None, MAX_PER_HOUR)
         return len(first.select(router.db_for_write(self.model), **about)) == MAX_PER_HOUR
 
-    def lately(self, user: Any, kind: Any, since: Any) -> SecurityEventQuerySet:
+    def recent(self, user: Any, kind: Any, since: Any) -> SecurityEventQuerySet:
         """Return the events of one kind, of a user or of nobody, that no administrator has caused."""
         events: SecurityEventQuerySet = self.filter(user=user, kind=kind, actor=None, created_at__gt=since)
         return events
@@ -295,11 +295,11 @@ _LABELS_BY_ADMIN: dict[str, object] = {
 
 
 @cache
-def _first_lately(known: bool, limit: int) -> Prepared:
+def _first_recent(known: bool, limit: int) -> Prepared:
     """Build once what each sign-in asks: `limit` events at most, of a user or of nobody."""
     fields: dict[str, Any] = {field.name: field for field in SecurityEvent._meta.concrete_fields}
     user, kind = (Parameter(name, fields[name]) for name in ("user", "kind"))
     since = Parameter("since", models.DateTimeField())
     return Prepared(
-        lambda: SecurityEvent.objects.lately(user if known else None, kind, since).values_list(models.Value(1))[:limit]
+        lambda: SecurityEvent.objects.recent(user if known else None, kind, since).values_list(models.Value(1))[:limit]
     )

@@ -111,7 +111,7 @@ def ask(request: Request) -> HttpResponse | None:
 
 
 def is_confirmed(request: Request) -> bool:
-    """Return whether the user has shown lately who they are, by a second factor if they have one.
+    """Return whether the user has recently shown who they are, by a second factor if they have one.
 
     A sign-in in a trusted browser has not asked for it. Nor has that of an administrator whose session a package such
     as django-impersonate shows another user in.

@@ -15,5 +15,5 @@ from tokens.decorators import fresh_session_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: Request) -> HttpResponseBase:
-    """Ask who it is, however lately that was asked, and lead on to `next`, a page of this site (RFC 9470)."""
+    """Ask who it is, however recently that was asked, and lead on to `next`, a page of this site (RFC 9470)."""
     return ask(request) or redirect(next_url(request, "home"))

@@ -55,8 +55,8 @@ def staff(claims: Somebody) -> dict[str, Any]:
 def confirmed(claims: Somebody) -> dict[str, Any]:
     """Return the same for whoever has just shown two factors. The challenge says so to the client (RFC 9470)."""
     at, amr = claims.get("auth_time"), claims.get("amr")
-    lately = isinstance(at, int) and time() - at <= MAX_AGE
-    if not lately or not isinstance(amr, list) or "mfa" not in amr:
+    recent = isinstance(at, int) and time() - at <= MAX_AGE
+    if not recent or not isinstance(amr, list) or "mfa" not in amr:
         challenge = f'{CHALLENGE}, error="insufficient_user_authentication", max_age="{MAX_AGE}"'
         raise HTTPException(401, "Please confirm that it's you.", {"WWW-Authenticate": challenge})
     return claims

@@ -70,11 +70,11 @@ async function staff(request) {
   return claims;
 }
 
-/** The same, for whoever has shown two factors, and lately. The challenge says so to the client (RFC 9470). */
+/** The same, for whoever has shown two factors, and recently. The challenge says so to the client (RFC 9470). */
 async function confirmed(request) {
   const claims = await somebody(request);
-  const lately = Number.isInteger(claims.auth_time) && Date.now() / 1000 - claims.auth_time <= MAX_AGE;
-  if (!lately || !Array.isArray(claims.amr) || !claims.amr.includes("mfa")) {
+  const recent = Number.isInteger(claims.auth_time) && Date.now() / 1000 - claims.auth_time <= MAX_AGE;
+  if (!recent || !Array.isArray(claims.amr) || !claims.amr.includes("mfa")) {
     const challenge = `${CHALLENGE}, error="insufficient_user_authentication", max_age="${MAX_AGE}"`;
     throw new Refusal(401, "Please confirm that it's you.", { "WWW-Authenticate": challenge });
   }

@@ -13,7 +13,7 @@ Bar = tuple[str, float, str, bool]  # what, how much, the same in words, whether
 
 
 def draw(title: str, note: str, bars: Sequence[Bar]) -> str:
-    """Return a bar for each, all on one scale that begins at nought."""
+    """Return a bar for each, all on one scale that begins at zero."""
     height = TOP + ROW * len(bars) + 20
     highest = max((value for _, value, _, _ in bars), default=0) or 1
     parts = [

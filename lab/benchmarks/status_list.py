@@ -38,7 +38,7 @@ def main() -> None:
         database = f"sqlite:///{folder}/db.sqlite3"
         parts.load(database, folder, TOKENS_KEYS=str(keys), TOKENS_STATUS_LIST=str(options.places))
         print(f"A list of {options.places:,} places.\n")
-        print("| sessions | ended of late | the JWT, in bytes | with gzip | made anew, ms | unchanged, ms |")
+        print("| sessions | ended recently | the JWT, in bytes | with gzip | made anew, ms | unchanged, ms |")
         print("|---|---|---|---|---|---|")
         for live, share in LIVE:
             ended = fill(live, share, options.places)

@@ -115,5 +115,5 @@ def _y(hours: float) -> float:
 
 
 def _place(value: float, highest: float) -> float:
-    """Return a place between 0 and 1, by the logarithm of one more, so that nought has one."""
+    """Return a place between 0 and 1, by the logarithm of one more, so that zero has one."""
     return log10(1 + value) / log10(1 + highest)

@@ -200,7 +200,7 @@ class TestRequiredByPage:
 
 
 class TestConfirm:
-    def test_asks_however_lately_that_was_done_and_leads_on(self, bob, signed_in):
+    def test_asks_however_recently_that_was_done_and_leads_on(self, bob, signed_in):
         client = signed_in()
         before = RefreshToken.objects.get().authenticated_at
         assert 'name="proof-password"' in client.get(f"{CONFIRM}?next={SECURITY}").content.decode()

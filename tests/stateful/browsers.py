@@ -1,4 +1,4 @@
-"""Browsers as the machine sees them: a jar, what it held lately, and requests under way."""
+"""Browsers as the machine sees them: a jar, what it held recently, and requests under way."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ class Browser:
         self.jar.take(cookies)
         if self.declines:
             self.jar.cookies.pop(name_of("probe"), None)
-        lately = [entry for entry in self.past if entry[0] > now - ON_DISK]
-        self.past = [self._on_disk(now), *lately, (now, self.jar.copy())]
+        recent = [entry for entry in self.past if entry[0] > now - ON_DISK]
+        self.past = [self._on_disk(now), *recent, (now, self.jar.copy())]
 
     def restart(self) -> None:
         """Whatever was not to outlive the browser goes."""

@@ -265,7 +265,7 @@ def row_of(user: Any, user_agent: str, *, started: timedelta, seen: timedelta, *
     return row
 
 
-LATELY = (
+RECENT = (
     "signed_in",
     "session_ended",
     "sign_in_failed",
@@ -291,7 +291,7 @@ def history_of(user: Any) -> int:
     """More than two pages of what happened; the key of the newest."""
     from accounts.models import SecurityEvent
 
-    kinds = [*LATELY, *["signed_in", "signed_out"] * 8, *reversed(SecurityEvent.Kind)]
+    kinds = [*RECENT, *["signed_in", "signed_out"] * 8, *reversed(SecurityEvent.Kind)]
     agents = (FIREFOX, IPHONE, CHROME, "")
     methods = {"signed_in": "password", "provider_added": "google", "provider_removed": "gone"}
     events = SecurityEvent.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""The mark: a short-lived cookie, which says that a browser has lately proven possession of its session's key.
+"""The mark: a short-lived cookie, which says that a browser has recently proven possession of its session's key.
 
 It opens nothing by itself. A refresh, a page that guards the account and a sign-out need a young one beside the tokens
 of a bound row. It is over with the access token that was given beside it: browsers prove the key just before a refresh.

@@ -10,7 +10,7 @@ class InvalidToken(TokenError):
 
 
 class InvalidChallenge(InvalidToken):
-    """What a device has signed is not what this site asked for, of that session and of late."""
+    """What a device has signed is not what this site asked for, of that session and recently."""
 
 
 class ExpiredToken(TokenError):
@@ -18,7 +18,7 @@ class ExpiredToken(TokenError):
 
 
 class UnprovenToken(TokenError):
-    """The token is authentic, and of the bound session `sid`, whose key this browser has not proven to have of late."""
+    """The token is authentic, and of the bound session `sid`, whose key this browser has not proven recently."""
 
     def __init__(self, sid: str) -> None:
         super().__init__(f"A token of the bound session {sid} came without a young mark.")
