@@ -181,7 +181,7 @@ def prepare(data: Path, generated: bool) -> None:
         for name, password in passwords.items():
             print(f"{name} {password}", flush=True)
         if not passwords:
-            print("A password is lost? Run `manage.py demo -- changepassword alice`.", flush=True)
+            print("Lost a password? Run `manage.py demo -- changepassword alice`.", flush=True)
     except Error as error:
         reason = str(error).partition("\n")[0]
         raise Refused(f"The database of DATABASE_URL cannot be used: {reason}") from None
