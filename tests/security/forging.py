@@ -11,7 +11,6 @@ from uuid import uuid4
 from zlib import compress
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import get_default_algorithms
 
 from tokens.core import keys
 from tokens.core.keys import Key, derive
@@ -62,7 +61,7 @@ def signed(header: str, payload: str, key: Key) -> str:
     if key.alg == "HS256":  # By hand: PyJWT warns of short secrets, and refuses a public key as one.
         signature = hmac.digest(key.secret, text, hashlib.sha256)
     else:
-        signature = get_default_algorithms()[key.alg].sign(text, key.secret)
+        signature = keys.ALGORITHMS[key.alg].sign(text, key.secret)
     return f"{text.decode()}.{base64url(signature)}"
 
 
