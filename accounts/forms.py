@@ -15,7 +15,7 @@ from accounts.email.tokens import CODE_DIGITS
 from accounts.factors.forms import CanAddPasskeyField
 from accounts.fields import NameField, TimeZoneField
 from accounts.models import Passkey, User
-from accounts.security import reauthentication, throttle
+from accounts.security import limits, reauthentication, throttle
 from accounts.security.normalization import normalize_code, normalize_email
 from accounts.security.validators import minimum_password_length, validate_deliverable, validate_password_length
 from accounts.types import Request
@@ -58,10 +58,10 @@ class LoginForm(auth_forms.AuthenticationForm):
         if not {"username", "password"} <= self.cleaned_data.keys():
             return super().clean()
         account = throttle.account_key(self.cleaned_data["username"])
-        throttle.hit(self.request, throttle.SIGN_IN, account, self.cleaned_data["password"])
+        throttle.hit(self.request, limits.SIGN_IN, account, self.cleaned_data["password"])
         cleaned = super().clean()
-        throttle.hit(self.request, throttle.SIGNED_IN, self.get_user())
-        throttle.reset(self.request, throttle.SIGN_IN, account)
+        throttle.hit(self.request, limits.SIGNED_IN, self.get_user())
+        throttle.reset(self.request, limits.SIGN_IN, account)
         return cleaned
 
     def get_invalid_login_error(self) -> forms.ValidationError:
@@ -190,7 +190,7 @@ class ProfileForm(OwnFieldsForm):
 class UsernameForm(OwnFieldsForm):
     """Ask for another user name, and say if it is taken.
 
-    The user is signed in, and gets few attempts (throttle.USERNAME).
+    The user is signed in, and gets few attempts (limits.USERNAME).
     """
 
     class Meta:
@@ -209,7 +209,7 @@ class UsernameForm(OwnFieldsForm):
         name: str = self.cleaned_data["username"]
         if name == self.initial["username"]:
             raise forms.ValidationError(_("That's already your user name."), code="same")
-        throttle.hit(self.request, throttle.USERNAME, self.request.user)
+        throttle.hit(self.request, limits.USERNAME, self.request.user)
         if User.objects.by_login(name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(_("This user name is taken."), code="unique")
         return name

@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from accounts.models import Attempt, SecurityEvent
 from accounts.providers import registry
-from accounts.security import throttle
+from accounts.security import limits
 from accounts.signals import attempt_throttled, mail_tried, provider_asked
 from tokens.conf import conf
 from tokens.events import Refusal, Skip, TokenEvent
@@ -64,7 +64,7 @@ LAG = Gauge(
 def create_series() -> None:
     """Let each value that a label can have be there before its first event."""
     stored = [reason for reason in RefreshToken.Reason if reason != RefreshToken.Reason.EXPIRED]
-    limits = [limit for limit in vars(throttle).values() if isinstance(limit, throttle.Limit)]
+    every = [limit for limit in vars(limits).values() if isinstance(limit, limits.Limit)]
     reasons: dict[TokenEvent, Iterable[str]] = {
         TokenEvent.DEAD: ("", *RefreshToken.Reason),
         TokenEvent.PROOF_REFUSED: Refusal,
@@ -78,8 +78,8 @@ def create_series() -> None:
         (SECOND_FACTORS, ["asked", "refused", "spared", "code", "passkey", "passkey alone"]),
         (REVOCATIONS, stored),
         (AT_NOBODY, [SecurityEvent.Kind.SIGN_IN_FAILED, SecurityEvent.Kind.RESET_ASKED]),
-        (THROTTLED, ["hashing", *(limit.name for limit in limits)]),
-        (THROTTLED, [f"{limit.name}, whole site" for limit in limits if limit.site]),
+        (THROTTLED, ["hashing", *(limit.name for limit in every)]),
+        (THROTTLED, [f"{limit.name}, whole site" for limit in every if limit.site]),
         (MAILS, ["sent", "refused", "postponed", "expired"]),
         (VERIFICATION, ["access", "refresh"]),
         (LAG, ["shared" if conf.revocation_cache else "process"]),

@@ -19,10 +19,10 @@ from accounts.email import policy as email_policy
 from accounts.factors import attempts
 from accounts.factors import policy as factors_policy
 from accounts.models import User
-from accounts.security import carried_forms, hashers, throttle
+from accounts.security import carried_forms, hashers, limits, throttle
 from accounts.security.next_url import asked_for, leading_to
 from accounts.security.repeated_forms import SentForm, sent_form
-from accounts.security.throttle import STRANGERS, Overloaded, Throttled
+from accounts.security.throttle import Overloaded, Throttled
 from accounts.types import Request
 from accounts.views.sign_in import SignIn
 from tokens import middleware
@@ -37,7 +37,7 @@ class RepeatedFormMiddleware(MiddlewareMixin):
     ended the session that both came with. A crowd is turned away here, before anything else is done.
     """
 
-    CROWDED: ClassVar = {"login": throttle.SIGN_IN, "signup": throttle.SIGN_UP}  # where strangers' forms are hashed
+    CROWDED: ClassVar = {"login": limits.SIGN_IN, "signup": limits.SIGN_UP}  # where strangers' forms are hashed
 
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
         try:
@@ -60,7 +60,7 @@ class RepeatedFormMiddleware(MiddlewareMixin):
 
         They get a part of these alone, or whoever signs in would be turned away while some form is pending.
         """
-        if not hashers.queue.take_as_copy(request, STRANGERS):
+        if not hashers.queue.take_as_copy(request, limits.STRANGERS_SHARE):
             return _turn_away(request, Overloaded())
         try:
             return form.first_answer()

@@ -22,7 +22,7 @@ from accounts.factors import attempts, codes, recovery_codes, removal, trusted_b
 from accounts.factors import policy as factors_policy
 from accounts.models import Authenticator, SecurityEvent, User
 from accounts.models.factors import ATTEMPT_LIFETIME, Attempt
-from accounts.security import throttle
+from accounts.security import limits, throttle
 from accounts.types import Request
 from tokens import bearer
 from tokens.core.exceptions import RevokedToken, SignInHeld
@@ -36,15 +36,15 @@ Reason = RefreshToken.Reason
 def login(request: Request) -> HttpResponse:
     """Sign in, and return a pair of tokens."""
     username, password = body(request, "username", "password")  # takes as long as the client likes, so it comes first
-    throttle.enter(request, throttle.SIGN_IN)
+    throttle.enter(request, limits.SIGN_IN)
     account = throttle.account_key(username)
-    throttle.hit(request, throttle.SIGN_IN, account, password)
+    throttle.hit(request, limits.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)
     if user is not None:
         removal.carry_out(user.pk)  # before it is asked whether they have what they have to have
         _check_may_sign_in(user)
-        throttle.hit(request, throttle.SIGNED_IN, user)
-        throttle.reset(request, throttle.SIGN_IN, account)
+        throttle.hit(request, limits.SIGNED_IN, user)
+        throttle.reset(request, limits.SIGN_IN, account)
         try:
             return _pair(bearer.start(request, user, ("pwd",)))
         except SignInHeld:

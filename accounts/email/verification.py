@@ -23,7 +23,7 @@ from accounts.mails import alerts, outbox
 from accounts.mails.links import InvalidLink, find, lock, matches
 from accounts.models import EmailVerification, SecurityEvent, User
 from accounts.models.email_verification import CODE_LIFETIME, LINK_LIFETIME, UNDO_LIFETIME
-from accounts.security import throttle
+from accounts.security import limits, throttle
 
 Kind = SecurityEvent.Kind
 RESEND_PAUSE = 60  # seconds: a mail that nobody has had time to look for is not replaced by another
@@ -168,7 +168,7 @@ def undo_change(request: HttpRequest, key: UUID, token: str) -> Undone:
     removed, and the previous user name is restored unless another account has it by now. The owner is told if it was
     changed shortly before, since only they know whether it was them. The other email hears of it.
     """
-    throttle.hit(request, throttle.MAIL_LINK)
+    throttle.hit(request, limits.MAIL_LINK)
     closed = User()
     closed.set_password(token_urlsafe())  # hashing is slow, so it comes before the lock
     with transaction.atomic():

@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts.factors import failures, recovery_codes, totp
 from accounts.mails import outbox
 from accounts.models import Authenticator, SecurityEvent, User
-from accounts.security import throttle
+from accounts.security import limits, throttle
 from accounts.security.normalization import normalize_code
 from accounts.types import Request
 
@@ -43,5 +43,5 @@ def spend(request: Request, user: User, given: str) -> bool:
     return True
 
 
-def _limit(given: str) -> throttle.Limit:
-    return throttle.RECOVERY_CODE if recovery_codes.looks_like(given) else throttle.SECOND_FACTOR
+def _limit(given: str) -> limits.Limit:
+    return limits.RECOVERY_CODE if recovery_codes.looks_like(given) else limits.SECOND_FACTOR

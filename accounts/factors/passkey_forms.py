@@ -10,7 +10,7 @@ from accounts.factors import passkeys
 from accounts.factors.forms import SecondFactorForm, used_up
 from accounts.factors.webauthn import MAX_LENGTH, InvalidResponse, Purpose
 from accounts.models import Attempt, Passkey, User
-from accounts.security import throttle
+from accounts.security import limits, throttle
 from accounts.types import Request
 
 
@@ -39,14 +39,14 @@ class PasskeySignInForm(forms.Form):
     def clean_response(self) -> str:
         """Return the response, having used it up."""
         response: str = self.cleaned_data["response"]
-        throttle.hit(self.request, throttle.PASSKEY)
+        throttle.hit(self.request, limits.PASSKEY)
         try:
             self.passkey = self._used(response)
         except InvalidResponse as error:
             passkeys.log_refusal(error)
             raise refused() from error
-        throttle.hit(self.request, throttle.PASSKEY_SIGNED_IN, self.passkey.user)
-        throttle.reset(self.request, throttle.PASSKEY)
+        throttle.hit(self.request, limits.PASSKEY_SIGNED_IN, self.passkey.user)
+        throttle.reset(self.request, limits.PASSKEY)
         return response
 
     def get_user(self) -> User:
@@ -106,7 +106,7 @@ class NewPasskeyForm(forms.Form):
         """Return the response, having stored the passkey. One that is refused is of no use to the browser."""
         response: str = self.cleaned_data["response"]
         self.unknown = passkeys.unknown(response)
-        throttle.hit(self.request, throttle.ENROLMENT, self.request.user)
+        throttle.hit(self.request, limits.ENROLMENT, self.request.user)
         try:
             purpose = Purpose.CONDITIONAL_REGISTRATION if self.cleaned_data["unasked"] else Purpose.REGISTRATION
             self.is_first = passkeys.add(self.request, response, purpose)

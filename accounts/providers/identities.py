@@ -19,7 +19,7 @@ from accounts.providers import registry
 from accounts.providers.exceptions import OwnerMustSignIn, ProviderError
 from accounts.providers.person import Person
 from accounts.providers.registry import Provider
-from accounts.security import throttle
+from accounts.security import limits, throttle
 from accounts.types import Request
 from tokens.models import RefreshToken, locks
 
@@ -34,7 +34,7 @@ def find_or_sign_up(request: HttpRequest, provider: Provider, person: Person) ->
     identity = _find(provider, person)
     if identity is None:
         # A mailbox that the provider vouches for gets no mail, so that strangers who sign up with it block nobody.
-        throttle.hit(request, throttle.PROVIDER_SIGN_UP, "" if person.owns_email else person.email)
+        throttle.hit(request, limits.PROVIDER_SIGN_UP, "" if person.owns_email else person.email)
         try:
             return _sign_up(request, provider, person)
         except IntegrityError:  # They have just signed up in another tab.
@@ -51,7 +51,7 @@ def link(request: Request, provider: Provider, person: Person) -> None:
 
     Their email has to be confirmed: whoever confirms it later must not find a stranger's way in.
     """
-    throttle.hit(request, throttle.ENROLMENT, request.user)
+    throttle.hit(request, limits.ENROLMENT, request.user)
     _link(request, provider, person)
 
 

@@ -25,7 +25,7 @@ from accounts.factors.passkey_forms import PasskeyField, refused
 from accounts.factors.webauthn import InvalidResponse, Purpose
 from accounts.models import Identity, SecurityEvent
 from accounts.providers import registry
-from accounts.security import carried_forms, throttle
+from accounts.security import carried_forms, limits, throttle
 from accounts.security.next_url import asked_for, leading_to
 from accounts.security.validators import validate_password_length
 from accounts.types import Request
@@ -131,14 +131,14 @@ def reauthenticate(request: Request, password: str) -> str:
     Of a user with a second factor it marks nothing. For use in forms: raise ValidationError if the password is wrong,
     and Throttled, which is one, after too many attempts. Attempts are recorded as events.
     """
-    throttle.hit(request, throttle.REAUTHENTICATION, request.user)
+    throttle.hit(request, limits.REAUTHENTICATION, request.user)
     session_id = request.tokens.session_id
     if request.tokens.row is None or not request.user.check_password(password):
         SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATION_FAILED, session_id=session_id)
         raise forms.ValidationError(_("That password isn't right. Please try again."), code="password_incorrect")
     if not policy.has_factor(request.user):
         _mark(request, "pwd")
-    throttle.reset(request, throttle.REAUTHENTICATION, request.user)
+    throttle.reset(request, limits.REAUTHENTICATION, request.user)
     return password
 
 
@@ -154,14 +154,14 @@ def reauthenticate_by_code(request: Request, code: str) -> str:
 
 def reauthenticate_by_passkey(request: Request, response: str) -> str:
     """Return `response` if a passkey of the user has made it, and mark this session likewise."""
-    throttle.hit(request, throttle.PASSKEY)
+    throttle.hit(request, limits.PASSKEY)
     session_id = str(request.tokens.session_id)
     try:
         passkey = passkeys.prove(request, request.user, response, Purpose.REAUTHENTICATION, session_id)
     except InvalidResponse as error:
         raise refused() from error
     _mark(request, *passkeys.amr(passkey), policy.MULTI_FACTOR, acr=passkeys.PHISHING_RESISTANT)
-    throttle.reset(request, throttle.PASSKEY)
+    throttle.reset(request, limits.PASSKEY)
     return response
 
 

@@ -18,7 +18,7 @@ from accounts.factors.forms import wrong_code
 from accounts.forms import CodeForm, EmailForm
 from accounts.mails.links import InvalidLink
 from accounts.models import EmailVerification, Identity
-from accounts.security import known_browsers, throttle
+from accounts.security import known_browsers, limits, throttle
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
 from accounts.views.mail_links import DeadLink, email_taken, link_page
@@ -40,7 +40,7 @@ def verify(request: Request) -> HttpResponse:
     if "again" in request.POST and (request.POST["again"] or not refused) and _sent_again(request, verification):
         return redirect("email_verify")
     other = _correction(request)
-    if other and other.is_valid() and throttle.allows(other, request, throttle.RESEND, other.cleaned_data["email"]):
+    if other and other.is_valid() and throttle.allows(other, request, limits.RESEND, other.cleaned_data["email"]):
         return _corrected_response(request, other.cleaned_data["email"])
     form = CodeForm(request.POST if "code" in request.POST else None)
     if verification and form.is_valid() and (response := _by_code(request, verification, form, signs_in=bool(other))):
@@ -67,7 +67,7 @@ def change(request: Request) -> HttpResponse:
     if removal.only_mail_cancels(request.user):
         return redirect("factors_keep")
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
-    if not (form.is_valid() and throttle.allows(form, request, throttle.RESEND, form.cleaned_data["email"])):
+    if not (form.is_valid() and throttle.allows(form, request, limits.RESEND, form.cleaned_data["email"])):
         pending = email_verification.pending_change(request.user)
         here = pending is not None and pending == email_verification.for_browser(request)
         return render(request, "accounts/email_change.html", {"form": form, "pending": pending, "here": here})
@@ -88,7 +88,7 @@ def _by_code(
     request: Request, verification: EmailVerification, form: CodeForm, *, signs_in: bool
 ) -> HttpResponse | None:
     """Confirm the email by the code in `form`, and return the response; None if that fails, and the form says why."""
-    if not throttle.allows(form, request, throttle.CODE, verification.email):
+    if not throttle.allows(form, request, limits.CODE, verification.email):
         return None
     try:
         confirmed = email_verification.confirm_by_code(request, form.cleaned_data["code"])
@@ -97,7 +97,7 @@ def _by_code(
         return None
     except EmailTaken:
         return email_taken(request)
-    throttle.reset(request, throttle.CODE, verification.email)
+    throttle.reset(request, limits.CODE, verification.email)
     return (_signed_in_response if signs_in else _confirmed_response)(request, confirmed)
 
 
@@ -106,7 +106,7 @@ def _sent_again(request: Request, verification: EmailVerification | None) -> boo
     email = verification.email if verification else request.user.email
     if not _wait(request, verification):
         try:
-            throttle.hit(request, throttle.RESEND, email)
+            throttle.hit(request, limits.RESEND, email)
         except throttle.Throttled as throttled:
             messages.error(request, throttled.sentence)
             return False

@@ -14,7 +14,7 @@ from accounts.factors import attempts, removal
 from accounts.mails.outbox import masked_email
 from accounts.models import FactorRemoval, User
 from accounts.models.factors import REMOVAL_DELAY
-from accounts.security import throttle
+from accounts.security import limits, throttle
 from accounts.types import Request
 from accounts.views.mail_links import DeadLink, link_page
 from accounts.views.second_factor import over
@@ -30,7 +30,7 @@ def lost(request: Request) -> HttpResponse:
     if attempt is None:
         return over(request)
     if request.method == "POST" and attempt.user.email_verified_at:
-        throttle.hit(request, throttle.FACTOR_REMOVAL, attempt.user)
+        throttle.hit(request, limits.FACTOR_REMOVAL, attempt.user)
         removal.ask(request, attempt.user)
         words = _("We sent an email to %(address)s. Follow the link in it within an hour.")
         messages.success(request, words % {"address": masked_email(attempt.user.email)})

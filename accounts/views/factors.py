@@ -16,7 +16,7 @@ from accounts.account.user_agents import describe
 from accounts.factors import enrolment, policy, totp
 from accounts.factors.forms import AuthenticatorForm
 from accounts.models import Authenticator, SecurityEvent, TrustedBrowser
-from accounts.security import throttle
+from accounts.security import limits, throttle
 from accounts.security.next_url import leading_to, next_url
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
@@ -31,7 +31,7 @@ Kind = SecurityEvent.Kind
 def authenticator(request: Request) -> HttpResponse:
     """Set up an authenticator app: show its secret, and take the first code that it makes."""
     form = AuthenticatorForm(request.POST if request.method == "POST" else None, request=request)
-    if form.is_valid() and throttle.allows(form, request, throttle.ENROLMENT, request.user):
+    if form.is_valid() and throttle.allows(form, request, limits.ENROLMENT, request.user):
         assert form.counter is not None  # noqa: S101  (the form is valid)
         first = enrolment.add_authenticator(request, form.plain_secret, form.counter)
         messages.success(request, _("Your authenticator app is set up."))
@@ -69,7 +69,7 @@ def recovery_codes(request: Request) -> HttpResponse:
         return redirect("security")
     codes = []
     if request.method == "POST":
-        throttle.hit(request, throttle.ENROLMENT, request.user)
+        throttle.hit(request, limits.ENROLMENT, request.user)
         codes = enrolment.renew_recovery_codes(request)
     context = {"codes": codes, **enrolment.overview(request.user)}
     return render(request, "accounts/factors/recovery_codes.html", context)

@@ -15,7 +15,7 @@ from accounts.factors.passkey_forms import NewPasskeyForm, PasskeySignInForm
 from accounts.forms import LoginForm, PasskeyNameForm
 from accounts.mails.outbox import absolute_url
 from accounts.models import Passkey
-from accounts.security import throttle
+from accounts.security import limits
 from accounts.security.next_url import leading_to, next_url
 from accounts.security.reauthentication import reauthentication_required
 from accounts.types import Request
@@ -28,7 +28,7 @@ class PasskeySignIn(SignIn):
     """Sign in by a passkey alone: its user was verified by the device, so it counts as both factors."""
 
     authentication_form = PasskeySignInForm  # type: ignore[assignment]
-    limit = throttle.PASSKEY
+    limit = limits.PASSKEY
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """Lead to the page with the form."""

@@ -23,7 +23,7 @@ from accounts.factors import removal
 from accounts.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
 from accounts.mails import alerts, outbox
 from accounts.models import SecurityEvent, User
-from accounts.security import known_browsers, throttle
+from accounts.security import known_browsers, limits, throttle
 from accounts.security.reauthentication import factor_required_first
 from accounts.security.reset_tokens import reset_tokens
 from accounts.types import Request
@@ -55,7 +55,7 @@ class PasswordChange(auth_views.PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        if not throttle.allows(form, self.request, throttle.PASSWORD_CHANGE, self.request.user):
+        if not throttle.allows(form, self.request, limits.PASSWORD_CHANGE, self.request.user):
             return self.form_invalid(form)
         chosen = form.save(commit=False)  # hashing is slow, so it comes before the lock
         with transaction.atomic():
@@ -92,7 +92,7 @@ class PasswordReset(auth_views.PasswordResetView):
         The token is made when the mail is sent.
         """
         account = throttle.account_key(form.cleaned_data["email"])
-        if not throttle.allows(form, self.request, throttle.RESET, account):
+        if not throttle.allows(form, self.request, limits.RESET, account):
             return self.form_invalid(form)
         user = account if isinstance(account, User) else None
         with transaction.atomic():
@@ -116,7 +116,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
     token_generator = reset_tokens
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
-        if not throttle.allows(form, self.request, throttle.MAIL_LINK):
+        if not throttle.allows(form, self.request, limits.MAIL_LINK):
             return self.form_invalid(form)
         if form.user.check_password(form.cleaned_data["new_password1"]):  # whoever the reset is to keep out may know it
             form.refuse_current()

@@ -26,7 +26,7 @@ from accounts.providers import flows, identities, oidc, registry
 from accounts.providers.exceptions import OwnerMustSignIn, ProviderError
 from accounts.providers.person import Person
 from accounts.providers.registry import Provider
-from accounts.security import carried_forms, throttle
+from accounts.security import carried_forms, limits, throttle
 from accounts.security.next_url import own_url
 from accounts.security.reauthentication import reauthenticate_by_provider, reauthentication_required
 from accounts.signals import provider_asked
@@ -120,7 +120,7 @@ def _leave(request: Request, provider: Provider, purpose: Purpose, **what_for: A
     It is no redirect, since browsers hold every redirect after a form against the page's `form-action`, and where a
     provider leads on to is not known.
     """
-    throttle.hit(request, throttle.PROVIDER)
+    throttle.hit(request, limits.PROVIDER)
     secret = flows.start(request, provider, purpose, **what_for)
     try:
         with _counting_failures(provider):
@@ -168,9 +168,9 @@ def _sign_in(request: Request, provider: Provider, flow: ProviderFlow, person: P
             raise
         identities.offer(flow, provider, person)
         return redirect("login")
-    throttle.hit(request, throttle.PROVIDER_SIGNED_IN, user)
+    throttle.hit(request, limits.PROVIDER_SIGNED_IN, user)
     if not email_policy.can_sign_in(user):
-        throttle.hit(request, throttle.RESEND, user.email)
+        throttle.hit(request, limits.RESEND, user.email)
         return require_verification(request, user, flow.carried_form)
     trusted = is_trusted(request, user)
     tokens = request.tokens

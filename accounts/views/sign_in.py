@@ -29,7 +29,7 @@ from accounts.providers import flows, identities, registry
 from accounts.providers.exceptions import ProviderError
 from accounts.providers.person import Person
 from accounts.providers.registry import Provider
-from accounts.security import carried_forms, known_browsers, sign_out_notices, throttle
+from accounts.security import carried_forms, known_browsers, limits, sign_out_notices, throttle
 from accounts.security.next_url import leading_to
 from accounts.security.repeated_forms import repeatable
 from accounts.types import Request
@@ -48,7 +48,7 @@ class SignIn(LoginView):
     request: Request
     template_name = "accounts/sign_in.html"
     authentication_form = LoginForm
-    limit = throttle.SIGN_IN
+    limit = limits.SIGN_IN
     carried_form = ""  # that of a user whose session had ended when they sent it (accounts/security/carried_forms.py)
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
@@ -67,7 +67,7 @@ class SignIn(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
         if not email_policy.can_sign_in(user):
-            may_write = throttle.allows(form, self.request, throttle.RESEND, user.email)
+            may_write = throttle.allows(form, self.request, limits.RESEND, user.email)
             return require_verification(self.request, user, self.carried_form) if may_write else self.form_invalid(form)
         self.request.tokens.remember = form.cleaned_data["remember"]
         self.note_method(form)

@@ -13,7 +13,7 @@ from accounts.account.sign_up import sign_up as make_account
 from accounts.forms import SignUpForm
 from accounts.mails.links import InvalidLink
 from accounts.providers import registry
-from accounts.security import throttle
+from accounts.security import limits, throttle
 from accounts.types import Request
 
 
@@ -26,7 +26,7 @@ def sign_up(request: Request) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("home")
     form = SignUpForm(request.POST or None)
-    if form.is_valid() and throttle.allows(form, request, throttle.SIGN_UP, form.cleaned_data["email"]):
+    if form.is_valid() and throttle.allows(form, request, limits.SIGN_UP, form.cleaned_data["email"]):
         try:
             make_account(request, form.save(commit=False), form.cleaned_data["password1"])
             return redirect("email_verify")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import SecurityEvent, User
-from accounts.security import rate_limit, throttle
+from accounts.security import limits, rate_limit
 from tests.accounts.conftest import CHROME, FIREFOX, IPHONE, kinds
 from tests.accounts.reauthenticating import QUESTION, answer, expire_reauthentication, main_form
 from tests.conftest import PASSWORD
@@ -197,7 +197,7 @@ class TestProved:
 
     def test_too_many_wrong_ones_have_to_wait_and_lose_nothing(self, here, there, hashes):
         page = here.post(OTHERS, {"note": "x"})
-        for _ in range(throttle.REAUTHENTICATION.visitor_and_account.free):
+        for _ in range(limits.REAUTHENTICATION.visitor_and_account.free):
             page = answer(here, page, "wrong")
         hashes.clear()
         page = answer(here, page)
@@ -209,7 +209,7 @@ class TestProved:
         assert answer(here, page).wsgi_request.POST.dict() == {"note": "x"}
 
     def test_a_right_one_forgets_the_wrong_ones(self, here):
-        for _ in range(2 * throttle.REAUTHENTICATION.visitor_and_account.free):
+        for _ in range(2 * limits.REAUTHENTICATION.visitor_and_account.free):
             assert answer(here, here.post(OTHERS), "wrong").status_code == 200
             expire_reauthentication()
             assert answer(here, here.post(OTHERS)).status_code == 302

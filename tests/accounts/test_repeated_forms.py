@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.security import hashers, repeated_forms
-from accounts.security.throttle import RETRY_AFTER, STRANGERS
+from accounts.security.limits import STRANGERS_SHARE
+from accounts.security.throttle import RETRY_AFTER
 from tests.accounts.conftest import kinds, sent
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
@@ -227,12 +228,12 @@ class TestTheAnswer:
             pending.setattr(repeated_forms.SentForm, "keep", lambda *args: None)
             visitor.copy().send(form)
         copies = [rf.get("/") for _ in range(8)]
-        assert sum(hashers.queue.take_as_copy(copy, STRANGERS) for copy in copies) == 2
+        assert sum(hashers.queue.take_as_copy(copy, STRANGERS_SHARE) for copy in copies) == 2
         assert visitor.copy().send(form).status_code == 503
         assert own.send(FORMS["sign in"](own)).status_code == 302
         for copy in copies:
             hashers.queue.leave(copy)
-        assert hashers.queue.take_as_copy(copies[0], STRANGERS)
+        assert hashers.queue.take_as_copy(copies[0], STRANGERS_SHARE)
 
     def test_is_waited_for_in_no_more_threads_than_guesses_may_hold(self, visitor, bob, rf, monkeypatch):
         monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))

@@ -10,9 +10,10 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from accounts.security import known_browsers, throttle
+from accounts.security import known_browsers, limits
+from accounts.security.limits import Limit
 from accounts.security.rate_limit import Rate
-from accounts.security.throttle import Limit, Throttled, account_key, hit, reset
+from accounts.security.throttle import Throttled, account_key, hit, reset
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -65,7 +66,7 @@ class TestOneVisitorAtOneAccount:
 
     def test_each_limit_and_each_visitor_counts_for_itself(self):
         shut(visitor(), "bob")
-        assert passes(visitor(), "bob", limit=throttle.RESET)
+        assert passes(visitor(), "bob", limit=limits.RESET)
         assert passes(visitor("192.0.2.2"), "bob")
 
 
@@ -122,7 +123,7 @@ class TestOneMailbox:
         shut(visitor(), "ada@example.org", self.LIMIT)
         assert passes(visitor(), other, self.LIMIT)
 
-    @pytest.mark.parametrize("limit", [throttle.SIGN_UP, throttle.RESEND])
+    @pytest.mark.parametrize("limit", [limits.SIGN_UP, limits.RESEND])
     def test_gets_so_many_mails(self, limit):
         tries = [passes(visitor(f"192.0.{n}.1"), f"ada+{n}@example.org", limit) for n in range(99)]
         assert sum(tries) == limit.account.free
@@ -130,8 +131,8 @@ class TestOneMailbox:
     def test_is_no_way_to_keep_its_owner_from_a_new_password(self, bob):
         """Nobody gets a mail for a tagged email that has no account."""
         for n in range(99):
-            passes(visitor(f"192.0.{n}.1"), f"bob+{n}@example.org", throttle.RESET)
-        assert passes(visitor(), bob, throttle.RESET)
+            passes(visitor(f"192.0.{n}.1"), f"bob+{n}@example.org", limits.RESET)
+        assert passes(visitor(), bob, limits.RESET)
 
 
 class TestManyPlaces:
@@ -173,8 +174,8 @@ class TestThePersonsOwnBrowser:
         assert not passes(own, alice)
 
     def test_makes_no_difference_to_limits_that_know_no_visitors(self, own, bob):
-        shut(own, bob, throttle.USERNAME)
-        assert not passes(visitor(), bob, throttle.USERNAME)
+        shut(own, bob, limits.USERNAME)
+        assert not passes(visitor(), bob, limits.USERNAME)
 
 
 class TestTheSameGuessAgain:
@@ -278,8 +279,8 @@ class TestTheCache:
     def test_a_sign_in_costs_few_round_trips(self, bob, redis):
         client = cache._cache.get_client()
         before = client.info("stats")["total_commands_processed"]
-        hit(visitor(), throttle.SIGN_IN, bob, PASSWORD)
-        reset(visitor(), throttle.SIGN_IN, bob)
+        hit(visitor(), limits.SIGN_IN, bob, PASSWORD)
+        reset(visitor(), limits.SIGN_IN, bob)
         assert client.info("stats")["total_commands_processed"] - before <= 20
 
 
@@ -296,26 +297,26 @@ class TestTheDocument:
     def test_its_figures_are_these(self):
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in self.PAGE.splitlines()]
         table = {name: row[1:] for row in rows if len(row) == 4 for name in row[0].split(", ")}
-        limits = [value for value in vars(throttle).values() if isinstance(value, Limit)]
-        limits.remove(throttle.MAIL_LINK)  # it counts nothing
-        assert len(limits) == 18
-        for limit in limits:
+        every = [value for value in vars(limits).values() if isinstance(value, Limit)]
+        every.remove(limits.MAIL_LINK)  # it counts nothing
+        assert len(every) == 18
+        for limit in every:
             paces = (limit.visitor_and_account, limit.visitor, limit.account)
             assert table[limit.name] == [self.told(pace) for pace in paces], limit.name
 
     def test_so_is_that_of_repeats(self):
-        assert f"That limit is {self.told(throttle.SIGN_IN.repeats)}." in self.PAGE
+        assert f"That limit is {self.told(limits.SIGN_IN.repeats)}." in self.PAGE
 
     def test_one_visitor_with_the_right_password_leaves_room_for_the_owner(self):
-        limit = throttle.SIGNED_IN
+        limit = limits.SIGNED_IN
         assert self.in_a_day(limit.visitor_and_account) / 24 < limit.account.free
 
     def test_so_are_those_of_the_whole_site(self):
-        for limit in (throttle.SIGN_UP, throttle.RESET, throttle.RESEND):
+        for limit in (limits.SIGN_UP, limits.RESET, limits.RESEND):
             assert f"{limit.name} {self.told(limit.site)}" in self.PAGE
 
     def test_so_many_wrong_passwords_fit_in_a_day(self):
-        limit = throttle.SIGN_IN
+        limit = limits.SIGN_IN
         for pace in (limit.visitor_and_account, limit.account, limit.visitor):
             assert f"about {self.in_a_day(pace):,}" in self.PAGE
 

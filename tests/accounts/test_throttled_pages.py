@@ -18,10 +18,10 @@ from django.urls import include, path
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import OutgoingMail, SecurityEvent, User
-from accounts.security import hashers, throttle
+from accounts.security import hashers, limits, throttle
+from accounts.security.limits import Limit
 from accounts.security.rate_limit import Rate
 from accounts.security.reset_tokens import reset_tokens
-from accounts.security.throttle import Limit
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
@@ -30,7 +30,7 @@ from tokens.testing import Client
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 LOGIN, SIGN_UP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"
-FREE = throttle.SIGN_IN.visitor_and_account.free
+FREE = limits.SIGN_IN.visitor_and_account.free
 NEW, WRONG = "an entirely new one", "not the password"
 WRONGS = map("not the password {}".format, itertools.count())  # each another one, as the same again is no new guess
 SOON = range(throttle.RETRY_AFTER, 3 * throttle.RETRY_AFTER + 1)  # by chance
@@ -148,7 +148,7 @@ class TestTheSameWrongPasswordAgain:
         assert post(client, password=WRONG).status_code == 429
 
     def test_has_a_pace_of_its_own_as_each_costs_a_hash(self, client, bob, hashes, monkeypatch):
-        monkeypatch.setattr(throttle, "SIGN_IN", replace(throttle.SIGN_IN, repeats=Rate(3, 5, 10, 600)))
+        monkeypatch.setattr(limits, "SIGN_IN", replace(limits.SIGN_IN, repeats=Rate(3, 5, 10, 600)))
         assert [post(client, password=WRONG).status_code for _ in range(6)] == [200] * 4 + [429] * 2
         assert len(hashes) == 4
         assert post(client, password=PASSWORD).status_code == 302
@@ -158,7 +158,7 @@ class TestTheRightPasswordAgainAndAgain:
     def test_opens_sessions_at_a_pace_and_keeps_the_owners_browser_open(self, bob, monkeypatch, settings):
         settings.TRUSTED_PROXIES = 1
         rate = Rate(3, 5, 10, 600)
-        monkeypatch.setattr(throttle, "SIGNED_IN", Limit("right password", visitor_and_account=rate, account=rate))
+        monkeypatch.setattr(limits, "SIGNED_IN", Limit("right password", visitor_and_account=rate, account=rate))
         own, *others = (at(f"192.0.2.{n}") for n in range(5))
         assert [post(each, password=PASSWORD).status_code for each in (own, *others)] == [302] * 3 + [429] * 2
         assert TestApi().log_in(PASSWORD).status_code == 429
@@ -192,7 +192,7 @@ class TestNobodyLearnsWhoHasAnAccount:
         for name in ("bob@example.org", "inactive@example.org", "nobody@example.org"):
             cache.clear()
             with committing(), CaptureQueriesContext(connection) as queries:
-                shown = [plain(Client().post(RESET, {"email": name})) for _ in range(throttle.RESET.account.free + 1)]
+                shown = [plain(Client().post(RESET, {"email": name})) for _ in range(limits.RESET.account.free + 1)]
             answers.add(str((shown, len(queries))))
         assert len(answers) == 1
         assert "429" in answers.pop()
@@ -203,7 +203,7 @@ class TestNobodyLearnsWhoHasAnAccount:
             cache.clear()
             hashes.clear()
             shown = []
-            for n in range(throttle.SIGN_UP.account.free + 2):
+            for n in range(limits.SIGN_UP.account.free + 2):
                 fields = {"username": f"ada{n}", "email": email, "password1": NEW, "password2": NEW}
                 with committing():
                     shown.append(plain(Client().post(SIGN_UP, fields)))
@@ -255,8 +255,8 @@ class TestTheOwner:
     def besiege(self, settings, monkeypatch):
         """Strangers at many addresses; a few, as the limit is lowered for it."""
         account = Rate(free=4, first=1, longest=60, window=24 * 3600)
-        limit = Limit("sign-in", throttle.SIGN_IN.visitor_and_account, throttle.SIGN_IN.visitor, account)
-        monkeypatch.setattr(throttle, "SIGN_IN", limit)
+        limit = Limit("sign-in", limits.SIGN_IN.visitor_and_account, limits.SIGN_IN.visitor, account)
+        monkeypatch.setattr(limits, "SIGN_IN", limit)
         settings.TRUSTED_PROXIES = 1
         assert {post(at(f"203.0.113.{n}")).status_code for n in range(4)} == {200}
 
@@ -269,7 +269,7 @@ class TestSignUp:
                 SIGN_UP, {"username": f"ada{n}", "email": email, "password1": NEW, "password2": NEW, **fields}
             )
 
-        free = throttle.SIGN_UP.account.free
+        free = limits.SIGN_UP.account.free
         assert [post(n, password2="another").status_code for n in range(free + 1)] == [200] * (free + 1)
         assert [post(n).status_code for n in range(free)] == [302] * free
         hashes.clear()
@@ -284,7 +284,7 @@ class TestSignUp:
 
 
 def test_so_many_mails_for_a_new_password_and_no_more_and_the_form_says_when(client, bob, committing):
-    free = throttle.RESET.visitor_and_account.free
+    free = limits.RESET.visitor_and_account.free
     with committing():
         responses = [client.post(RESET, {"email": "bob@example.org"}) for _ in range(free + 1)]
     assert [response.status_code for response in responses] == [302] * free + [429]
@@ -363,9 +363,9 @@ class TestAQueueForHashes:
         passwords = {"new_password1": NEW, "new_password2": NEW}
         names = {"username": "ada", "email": "ada@example.org"}
         again, form = "reload this page to send it again", names | {"password1": NEW, "password2": NEW}
-        yield throttle.STRANGERS, again, lambda: post(Client(), password=PASSWORD)
-        yield throttle.STRANGERS, "unavailable", lambda: TestApi().log_in(password=PASSWORD)
-        yield throttle.STRANGERS, again, lambda: Client().post(SIGN_UP, form)
+        yield limits.STRANGERS_SHARE, again, lambda: post(Client(), password=PASSWORD)
+        yield limits.STRANGERS_SHARE, "unavailable", lambda: TestApi().log_in(password=PASSWORD)
+        yield limits.STRANGERS_SHARE, again, lambda: Client().post(SIGN_UP, form)
         yield 1.0, "new_password1", lambda: reset.post(new, passwords)
         yield (
             1.0,
@@ -398,7 +398,7 @@ class TestAQueueForHashes:
 
     @pytest.mark.parametrize("url", [LOGIN, SIGN_UP])
     def test_turns_a_crowd_away_before_it_looks_at_the_form_in_the_language_of_each(self, crowd, url):
-        crowd(throttle.STRANGERS)
+        crowd(limits.STRANGERS_SHARE)
         for language, words in ("de", "Einen Moment, bitte"), ("en", "One moment, please"):
             response = Client(enforce_csrf_checks=True).post(url, headers={"accept-language": language})
             assert response.status_code == 503
@@ -435,6 +435,6 @@ class TestAQueueForHashes:
 
     def test_keeps_a_quarter_for_people_who_are_signed_in(self, bob, sign_in, crowd):
         *_, (_, _, confirm) = self.ways(bob, sign_in)
-        crowd(throttle.STRANGERS)
+        crowd(limits.STRANGERS_SHARE)
         assert post(Client(), password=PASSWORD).status_code == 503
         assert confirm().status_code == 302

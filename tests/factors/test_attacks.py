@@ -13,7 +13,7 @@ from django.views.debug import ExceptionReporter
 from accounts.factors import recovery_codes, totp
 from accounts.models import Attempt, Authenticator, Passkey, RecoveryCode
 from accounts.models.factors import RecoveryCodeQuerySet
-from accounts.security import hashers, throttle
+from accounts.security import hashers, limits
 from accounts.security.rate_limit import Rate
 from accounts.security.reset_tokens import reset_tokens
 from tests.accounts.conftest import hashes
@@ -174,7 +174,7 @@ def test_nobody_gets_hold_of_the_id_of_anothers_passkey(alice, bob, sign_in, enr
 class TestEnrolmentIsThrottled:
     @pytest.fixture(autouse=True)
     def few(self, monkeypatch):
-        monkeypatch.setattr(throttle, "ENROLMENT", replace(throttle.ENROLMENT, account=Rate(1, 60, 60, 60)))
+        monkeypatch.setattr(limits, "ENROLMENT", replace(limits.ENROLMENT, account=Rate(1, 60, 60, 60)))
 
     @pytest.fixture
     def client(self, sign_in, bob):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.factors import totp
 from accounts.models import Authenticator, FactorRemoval, OutgoingMail, Passkey, RecoveryCode, SecurityEvent, User
 from accounts.models.factors import REMOVAL_DELAY
-from accounts.security import throttle
+from accounts.security import limits
 from accounts.security.rate_limit import Rate
 from tests.conftest import PASSWORD
 from tokens.models import RefreshToken, locks
@@ -57,7 +57,7 @@ class TestBrowsersFromBefore:
     @pytest.fixture(autouse=True)
     def few(self, monkeypatch):
         rates = {"visitor_and_account": Rate(2, 60, 60, 600), "account": Rate(4, 60, 60, 600)}
-        monkeypatch.setattr(throttle, "SECOND_FACTOR", replace(throttle.SECOND_FACTOR, **rates))
+        monkeypatch.setattr(limits, "SECOND_FACTOR", replace(limits.SECOND_FACTOR, **rates))
 
     def guess(self, browser):
         """What two wrong codes get."""

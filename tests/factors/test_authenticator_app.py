@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.factors import recovery_codes, totp
 from accounts.models import Authenticator, RecoveryCode, SecurityEvent, TrustedBrowser, User
-from accounts.security import throttle
+from accounts.security import limits
 from accounts.security.rate_limit import Rate
 from tests.factors.test_second_factor import SECOND_FACTOR, SECURITY, clock, give_password, is_signed_in, now, secret
 from tokens.models import RefreshToken
@@ -87,7 +87,7 @@ class TestAuthenticator:
         client = Client()
         give_password(client)
         client.post(SECOND_FACTOR, {"code": now()})
-        monkeypatch.setattr(throttle, "ENROLMENT", throttle.Limit("few", account=Rate(2, 60, 60, 600)))
+        monkeypatch.setattr(limits, "ENROLMENT", limits.Limit("few", account=Rate(2, 60, 60, 600)))
         assert [client.post(reverse("recovery_codes"), {"n": n}).status_code for n in range(3)] == [200, 200, 429]
 
     def test_removing_the_last_factor_removes_what_is_of_no_use_without(self, bob, secret, now):

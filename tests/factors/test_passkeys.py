@@ -12,7 +12,7 @@ from webauthn.helpers import bytes_to_base64url as encoded
 from accounts.factors import passkeys, webauthn
 from accounts.factors.webauthn import Purpose
 from accounts.models import Attempt, FactorSettings, OutgoingMail, Passkey, RecoveryCode, SecurityEvent
-from accounts.security import throttle
+from accounts.security import limits
 from accounts.security.rate_limit import Rate
 from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.factors.authenticator import BE, PRESENT, UP, Authenticator
@@ -102,7 +102,7 @@ class TestAdd:
         assert not Passkey.objects.exists()
 
     def test_there_is_a_limit_to_how_many_and_how_often(self, bob, client, passkey, monkeypatch, enrol):
-        monkeypatch.setattr(throttle, "ENROLMENT", throttle.Limit("few", account=Rate(1, 60, 60, 600)))
+        monkeypatch.setattr(limits, "ENROLMENT", limits.Limit("few", account=Rate(1, 60, 60, 600)))
         enrol(client)
         assert "Too many attempts" in enrol(client).content.decode()
         monkeypatch.setattr(passkeys, "MAX_PASSKEYS", 2)
@@ -224,7 +224,7 @@ class TestSignInByPasskeyAlone:
         assert SecurityEvent.objects.get(kind=Kind.PASSKEY_COPIED).user == bob
 
     def test_strangers_have_a_bucket_of_their_own(self, bob, passkey, authenticator, sign_in, monkeypatch):
-        monkeypatch.setattr(throttle, "PASSKEY", throttle.Limit("few", visitor=Rate(1, 60, 60, 600)))
+        monkeypatch.setattr(limits, "PASSKEY", limits.Limit("few", visitor=Rate(1, 60, 60, 600)))
         client = Client()
         for _ in range(2):
             page = client.post(PASSKEY_LOGIN, {"response": "{}"})

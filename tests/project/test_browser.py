@@ -13,7 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import SecurityEvent
-from accounts.security import throttle
+from accounts.security import limits
 from accounts.security.rate_limit import Rate
 from tests.accounts.mail_contents import code_in, link_in
 from tests.conftest import PASSWORD
@@ -258,7 +258,7 @@ class TestScripts:
     def test_a_form_that_has_to_wait_counts_down_in_place_and_can_be_sent_all_the_while(
         self, another, monkeypatch, bob
     ):
-        monkeypatch.setattr(throttle, "SIGN_IN", replace(throttle.SIGN_IN, visitor_and_account=Rate(1, 120, 120, 600)))
+        monkeypatch.setattr(limits, "SIGN_IN", replace(limits.SIGN_IN, visitor_and_account=Rate(1, 120, 120, 600)))
         page = another()
         page.clock.install()
         page.goto("/accounts/login/")
