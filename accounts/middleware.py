@@ -42,7 +42,7 @@ class RepeatedFormMiddleware(MiddlewareMixin):
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
         try:
             if request.method == "POST" and (limit := self.CROWDED.get(resolve(request.path_info).view_name)):
-                throttle.look_in(request, limit)
+                throttle.check_capacity(request, limit)
         except Overloaded as overloaded:
             return _turn_away(request, overloaded)
         except Resolver404:
@@ -56,11 +56,11 @@ class RepeatedFormMiddleware(MiddlewareMixin):
         return None
 
     def _first_answer(self, request: HttpRequest, form: SentForm) -> HttpResponseBase | None:
-        """Wait in a place of the queue for hashes: copies of one form must not hold more threads than guesses may.
+        """Wait in the queue for hashes: copies of one form must not hold more threads than guesses may.
 
         They get a part of these alone, or whoever signs in would be turned away while some form is pending.
         """
-        if not hashers.queue.take_as_copy(request, limits.STRANGERS_SHARE):
+        if not hashers.queue.join_as_copy(request, limits.STRANGERS_SHARE):
             return _turn_away(request, Overloaded())
         try:
             return form.first_answer()

@@ -51,7 +51,7 @@ def start_worker(worker: Worker) -> None:
     # Who opens a page waits a millisecond at most for each busy thread, not Python's five. Nothing gets slower for it.
     sys.setswitchinterval(0.001)
     # The other threads answer everybody else, whatever a crowd or a provider does.
-    hashers.queue.places = max(1, worker.cfg.threads // 2)
+    hashers.queue.capacity = max(1, worker.cfg.threads // 2)
     client.at_once = max(1, worker.cfg.threads // 4)
     mails_worker.start()  # Mails that wait need not wait for the first visitor.
 

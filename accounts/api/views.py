@@ -36,7 +36,7 @@ Reason = RefreshToken.Reason
 def login(request: Request) -> HttpResponse:
     """Sign in, and return a pair of tokens."""
     username, password = body(request, "username", "password")  # takes as long as the client likes, so it comes first
-    throttle.enter(request, limits.SIGN_IN)
+    throttle.wait_to_hash(request, limits.SIGN_IN)
     account = throttle.account_key(username)
     throttle.hit(request, limits.SIGN_IN, account, password)
     user = authenticate(request, username=username, password=password)

@@ -15,70 +15,70 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.security.hash_process import SLOTS, make_hash
 
-PATIENCE = 20  # seconds, in which two cores make some hundred and forty hashes
-# Of the places, for requests that only wait for another's answer: a form that is sent to a provider which gives none is
-# pending for seconds, and costs nothing to send again.
-COPIES = 0.25
+QUEUE_TIMEOUT = 20  # seconds, in which two cores make some hundred and forty hashes
+# Of the capacity, for requests that only wait for another's answer: a form that is sent to a provider which gives none
+# is pending for seconds, and costs nothing to send again.
+COPIES_SHARE = 0.25
 MIN_SALT, MIN_DIGEST = 8, 4  # bytes (RFC 9106 §3.1)
 
 
 class HashQueue:
     """Bound how many requests hash, or wait for it: each holds a thread until it is answered.
 
-    `places` is half of the threads of this process (project/server.py), so that the others answer everybody else. A
-    request takes one before it does anything that costs, and leaves it when it is answered.
+    `capacity` is half of the threads of this process (project/server.py), so that the others answer everybody else. A
+    request joins before it does anything that costs, and leaves when it is answered.
     """
 
-    def __init__(self, places: int) -> None:
-        self.places = places
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
         # Weak, so that a request that is lost is none that others wait for.
         self._requests: WeakSet[HttpRequest] = WeakSet()
-        self._working: WeakSet[HttpRequest] = WeakSet()
+        self._hashing: WeakSet[HttpRequest] = WeakSet()
         self._copies: WeakSet[HttpRequest] = WeakSet()
-        self._left = Condition()
+        self._changed = Condition()
 
-    def take(self, request: HttpRequest, share: float) -> bool:
-        """Take a place, once for each request; return False if this `share` of all places is taken."""
-        with self._left:
+    def join(self, request: HttpRequest, share: float) -> bool:
+        """Add `request`, unless it has joined before; return False if this `share` of the capacity is full."""
+        with self._changed:
             if request not in self._requests and self.is_full(share):
                 return False
             self._requests.add(request)
         return True
 
-    def take_as_copy(self, request: HttpRequest, share: float) -> bool:
-        """Take a place like `take`, for a request that waits for another's answer, unless such take COPIES of all."""
-        with self._left:
-            if len(self._copies) >= max(1, int(self.places * COPIES)) or not self.take(request, share):
+    def join_as_copy(self, request: HttpRequest, share: float) -> bool:
+        """Join like `join` for a request that waits for another's answer, unless such fill COPIES_SHARE."""
+        with self._changed:
+            if len(self._copies) >= max(1, int(self.capacity * COPIES_SHARE)) or not self.join(request, share):
                 return False
             self._copies.add(request)
         return True
 
     def is_full(self, share: float) -> bool:
-        """Return whether this `share` of all places is taken."""
-        return len(self._requests) >= max(1, int(self.places * share))
+        """Return whether this `share` of the capacity is full."""
+        return len(self._requests) >= max(1, int(self.capacity * share))
 
-    def wait(self, request: HttpRequest) -> bool:
-        """Wait, in its place, until fewer than SLOTS others are at work; return False if that takes PATIENCE.
+    def wait_for_slot(self, request: HttpRequest) -> bool:
+        """Wait until fewer than SLOTS others have their turn; return False if that takes QUEUE_TIMEOUT.
 
         What a sign-in does besides hashing would keep pages waiting for the interpreter, if a crowd did it at once.
         """
-        with self._left:
-            if not self._left.wait_for(lambda: len(self._working - {request}) < SLOTS, PATIENCE):
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._hashing - {request}) < SLOTS, QUEUE_TIMEOUT):
                 return False
-            self._working.add(request)
+            self._hashing.add(request)
         return True
 
     def leave(self, request: HttpRequest) -> None:
-        """Leave the place, if the request has one."""
+        """Make room for another, if the request has joined."""
         if request in self._requests:
-            with self._left:
+            with self._changed:
                 self._requests.discard(request)
-                self._working.discard(request)
+                self._hashing.discard(request)
                 self._copies.discard(request)
-                self._left.notify()
+                self._changed.notify()
 
 
-queue = HashQueue(places=32)
+queue = HashQueue(capacity=32)
 
 
 class Argon2Hasher(Argon2PasswordHasher):

@@ -9,7 +9,7 @@ from accounts.security.rate_limit import Rate
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
-# Of the places in the queue for hashes; the others are left to users who are signed in or hold a link from a mail.
+# Of the capacity of hashers.queue; the rest is left to users who are signed in or hold a link from a mail.
 STRANGERS_SHARE = 0.75
 
 

@@ -80,17 +80,17 @@ _MINUTES = ngettext_lazy(
 )
 
 
-def enter(request: HttpRequest, limit: Limit) -> None:
-    """Take a place in the queue for hashes, if the attempts hash, and wait for this request's turn. Raise Overloaded.
+def wait_to_hash(request: HttpRequest, limit: Limit) -> None:
+    """Join the queue for hashes, if the attempts hash, and wait for this request's turn. Raise Overloaded.
 
     A view that strangers may crowd does so first of all: whoever has to wait or is turned away costs next to nothing.
     """
-    if limit.hashing and not (hashers.queue.take(request, limit.hashing) and hashers.queue.wait(request)):
+    if limit.hashing and not (hashers.queue.join(request, limit.hashing) and hashers.queue.wait_for_slot(request)):
         _refuse(request, "hashing", Overloaded())
 
 
-def look_in(request: HttpRequest, limit: Limit) -> None:
-    """Raise Overloaded if there is no place in the queue for hashes, without taking one."""
+def check_capacity(request: HttpRequest, limit: Limit) -> None:
+    """Raise Overloaded if the queue for hashes is full for such attempts, without joining it."""
     if hashers.queue.is_full(limit.hashing):
         _refuse(request, "hashing", Overloaded())
 
@@ -98,13 +98,13 @@ def look_in(request: HttpRequest, limit: Limit) -> None:
 def hit(request: HttpRequest, limit: Limit, account: User | str = "", guess: str = "") -> None:
     """Count an attempt before it is made, both at `account` and for the visitor. Raise Throttled.
 
-    An attempt that hashes takes a place in the queue first, which is left when the request is answered.
+    An attempt that hashes joins the queue first, which the request leaves when it is answered.
 
     `account` is the user, or what was typed if no account has that name (see `account_key`), so that the response does
     not reveal whether the account exists. A visitor who repeats the same wrong `guess` at the same account is only
     counted among the repeats.
     """
-    if limit.hashing and not hashers.queue.take(request, limit.hashing):
+    if limit.hashing and not hashers.queue.join(request, limit.hashing):
         _refuse(request, "hashing", Overloaded())
     if seconds := _acquire(request, limit, account, guess):
         _refuse(request, limit.name, Throttled(seconds))

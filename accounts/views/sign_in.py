@@ -60,7 +60,7 @@ class SignIn(LoginView):
         """Ask who it is if what was sent is another form; else sign in."""
         if self.carried_form:
             return self.render_to_response(self.get_context_data(form=LoginForm(request)))
-        throttle.enter(self.request, self.limit)
+        throttle.wait_to_hash(self.request, self.limit)
         self.carried_form = request.POST.get(carried_forms.FIELD, "")
         return super().post(request, *args, **kwargs)
 

@@ -1,75 +1,20 @@
-"""That hashes leave room for pages."""
+"""That the processes which hash leave room for pages, and are replaced."""
 
 import os
 import resource
 import signal
 import sys
 from pathlib import Path
-from threading import Thread
 from unittest.mock import Mock
 
 import pytest
 from argon2 import PasswordHasher
 from argon2.exceptions import HashingError
 
-from accounts.mails import worker
-from accounts.providers import client
 from accounts.security import hash_process, hashers
 from accounts.security.hash_process import CORES
-from project import server
 from tests.conftest import PASSWORD
 from tests.hashers import QuickArgon2Hasher
-
-
-class TestTheQueue:
-    @pytest.fixture
-    def queue(self, rf):
-        """Everybody in it has a place, and as many as may be are at work."""
-        queue = hashers.HashQueue(places=8)
-        self.requests = [rf.get("/") for _ in range(hashers.SLOTS + 1)]
-        for request in self.requests:
-            assert queue.take(request, 1.0)
-        for request in self.requests[:-1]:
-            queue.wait(request)
-        return queue
-
-    def test_has_so_many_at_work_and_the_others_wait(self, queue):
-        waiting = Thread(target=queue.wait, args=[self.requests[-1]], daemon=True)
-        waiting.start()
-        waiting.join(0.1)
-        assert waiting.is_alive()
-        queue.leave(self.requests[0])
-        waiting.join()
-        assert self.requests[-1] in queue._working
-
-    def test_has_whoever_is_at_work_wait_no_second_time(self, queue):
-        assert queue.wait(self.requests[0])
-
-    def test_keeps_nobody_for_ever(self, queue, monkeypatch):
-        monkeypatch.setattr(hashers, "PATIENCE", 0)
-        assert not queue.wait(self.requests[-1])
-
-    def test_forgets_a_request_that_is_lost(self, queue):
-        last = self.requests.pop()
-        self.requests.clear()
-        assert queue.wait(last)
-        assert len(queue._requests) == 1
-
-
-def test_a_worker_shares_its_threads_and_its_interpreter(monkeypatch):
-    """Half of the threads hash; and whoever opens a page does not wait Python's five milliseconds for a sign-in."""
-    monkeypatch.setattr(signal, "signal", lambda *args: None)
-    monkeypatch.setattr(worker, "start", lambda: None)
-    monkeypatch.setattr(hashers.queue, "places", 0)
-    monkeypatch.setattr(client, "at_once", 0)
-    before = sys.getswitchinterval()
-    try:
-        server.start_worker(Mock(cfg=Mock(threads=64)))
-        assert sys.getswitchinterval() == pytest.approx(0.001)
-    finally:
-        sys.setswitchinterval(before)
-    assert (hashers.queue.places, client.at_once) == (32, 16)
-
 
 PARAMETERS = QuickArgon2Hasher().params()
 

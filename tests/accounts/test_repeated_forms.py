@@ -222,31 +222,31 @@ class TestTheAnswer:
 
     def test_is_waited_for_in_so_few_that_others_can_sign_in(self, visitor, bob, rf, monkeypatch):
         """A form that is sent to a provider which is slow is pending for as long as that takes."""
-        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))
+        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(capacity=8))
         form, own = FORMS["ask for a link"](visitor), Browser()
         with monkeypatch.context() as pending:
             pending.setattr(repeated_forms.SentForm, "keep", lambda *args: None)
             visitor.copy().send(form)
         copies = [rf.get("/") for _ in range(8)]
-        assert sum(hashers.queue.take_as_copy(copy, STRANGERS_SHARE) for copy in copies) == 2
+        assert sum(hashers.queue.join_as_copy(copy, STRANGERS_SHARE) for copy in copies) == 2
         assert visitor.copy().send(form).status_code == 503
         assert own.send(FORMS["sign in"](own)).status_code == 302
         for copy in copies:
             hashers.queue.leave(copy)
-        assert hashers.queue.take_as_copy(copies[0], STRANGERS_SHARE)
+        assert hashers.queue.join_as_copy(copies[0], STRANGERS_SHARE)
 
     def test_is_waited_for_in_no_more_threads_than_guesses_may_hold(self, visitor, bob, rf, monkeypatch):
-        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))
+        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(capacity=8))
         form = FORMS["sign in"](visitor)
         monkeypatch.setattr(repeated_forms.SentForm, "keep", lambda *args: None)  # it is still being made
         visitor.copy().send(form)
         others = [rf.get("/") for _ in range(8)]
         for other in others:
-            hashers.queue.take(other, 1.0)
+            hashers.queue.join(other, 1.0)
         response = visitor.copy().send(form)
         assert response.status_code == 503 and int(response.headers["Retry-After"]) >= RETRY_AFTER
         monkeypatch.setattr(repeated_forms, "LONGEST_WAIT", 0.1)
         for other in others:
             hashers.queue.leave(other)
         assert visitor.copy().send(form).status_code == 302
-        assert all(hashers.queue.take(other, 1.0) for other in others)  # whoever waited has left
+        assert all(hashers.queue.join(other, 1.0) for other in others)  # whoever waited has left

@@ -4,8 +4,6 @@ import itertools
 import json
 import re
 from dataclasses import replace
-from io import BytesIO
-from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.decorators import login_not_required
@@ -15,13 +13,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
-from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import OutgoingMail, SecurityEvent, User
-from accounts.security import hashers, limits, throttle
+from accounts.security import limits, throttle
 from accounts.security.limits import Limit
 from accounts.security.rate_limit import Rate
-from accounts.security.reset_tokens import reset_tokens
 from tests.conftest import PASSWORD
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
@@ -33,7 +29,6 @@ LOGIN, SIGN_UP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/pass
 FREE = limits.SIGN_IN.visitor_and_account.free
 NEW, WRONG = "an entirely new one", "not the password"
 WRONGS = map("not the password {}".format, itertools.count())  # each another one, as the same again is no new guess
-SOON = range(throttle.RETRY_AFTER, 3 * throttle.RETRY_AFTER + 1)  # by chance
 WAIT = re.compile(r"Please try again in \d+ (second|minute)s?\.")
 DIFFERENT = ("Content-Length", "Expires", "X-Request-ID")  # with each answer
 
@@ -343,98 +338,3 @@ def test_people_sign_in_without_the_cache_and_guesses_are_counted(client, bob, r
     redis.stop()
     assert guess(client, FREE + 1) == [200] * FREE + [429]
     sign_in(at("192.0.2.1"), User.objects.create_user("carol", "carol@example.org", PASSWORD))
-
-
-class TestAQueueForHashes:
-    """Requests that hash hold at most half of the threads, so that guesses keep nobody waiting for a page."""
-
-    @pytest.fixture
-    def crowd(self, rf, monkeypatch):
-        """`crowd(share)`: so many of the places are taken by others."""
-        monkeypatch.setattr(hashers, "queue", hashers.HashQueue(places=8))
-        others = [rf.get("/") for _ in range(8)]
-        return lambda share: all(hashers.queue.take(each, 1.0) for each in others[: int(8 * share)])
-
-    def ways(self, bob, sign_in):
-        """Every way to have something hashed: what share leaves no place, what was typed, and how to send it."""
-        own, reset, link = Client(), Client(), urlsafe_base64_encode(str(bob.pk).encode())
-        sign_in(own, bob)
-        new = reset.get(f"{RESET}{link}/{reset_tokens.make_token(bob)}/").headers["Location"]
-        passwords = {"new_password1": NEW, "new_password2": NEW}
-        names = {"username": "ada", "email": "ada@example.org"}
-        again, form = "reload this page to send it again", names | {"password1": NEW, "password2": NEW}
-        yield limits.STRANGERS_SHARE, again, lambda: post(Client(), password=PASSWORD)
-        yield limits.STRANGERS_SHARE, "unavailable", lambda: TestApi().log_in(password=PASSWORD)
-        yield limits.STRANGERS_SHARE, again, lambda: Client().post(SIGN_UP, form)
-        yield 1.0, "new_password1", lambda: reset.post(new, passwords)
-        yield (
-            1.0,
-            "old_password",
-            lambda: own.post("/accounts/password/change/", passwords | {"old_password": PASSWORD}),
-        )
-        yield (
-            1.0,
-            "proof-password",
-            lambda: own.post("/accounts/sessions/end-others/", {"proof-password": PASSWORD}),
-        )
-
-    def test_turns_the_rest_away_at_once_uncounted_with_what_was_typed(self, bob, sign_in, crowd, hashes):
-        for share, typed, send in self.ways(bob, sign_in):
-            RefreshToken.objects.update(authenticated_at=None)
-            hashers.queue = hashers.HashQueue(places=8)
-            crowd(share)
-            hashes.clear()
-            before = dict(cache._cache)
-            with CaptureQueriesContext(connection) as queries:
-                response = send()
-            page = response.content.decode()
-            assert (response.status_code, typed in page) == (503, True), page
-            assert int(response.headers["Retry-After"]) in SOON
-            assert PASSWORD not in page and NEW not in page
-            assert not hashes
-            assert share == 1.0 or not queries  # of strangers, before anything is asked
-            assert cache._cache == before
-        assert not User.objects.filter(username="ada")
-
-    @pytest.mark.parametrize("url", [LOGIN, SIGN_UP])
-    def test_turns_a_crowd_away_before_it_looks_at_the_form_in_the_language_of_each(self, crowd, url):
-        crowd(limits.STRANGERS_SHARE)
-        for language, words in ("de", "Einen Moment, bitte"), ("en", "One moment, please"):
-            response = Client(enforce_csrf_checks=True).post(url, headers={"accept-language": language})
-            assert response.status_code == 503
-            assert words in response.content.decode()
-        assert Client().get(url).status_code == 200
-
-    def test_gives_the_place_back_however_the_request_ends(self, bob, sign_in, crowd, hashes):
-        for _, _, send in self.ways(bob, sign_in):
-            hashers.queue = hashers.HashQueue(places=8)
-            assert send().status_code < 400
-            assert not hashers.queue._requests
-        assert TestApi().log_in().status_code == 401
-        assert not hashers.queue._requests
-
-    def test_gives_no_place_to_whoever_sends_their_form_slowly(self, bob, hashes):
-        """Or one who never ends would keep everybody from signing in."""
-
-        class Body(BytesIO):
-            def read(self, *args):
-                assert not hashers.queue._requests
-                return super().read(*args)
-
-        token = Client().get(LOGIN).cookies["__Host-csrftoken"].value
-        form = urlencode({"username": "bob", "password": PASSWORD, "csrfmiddlewaretoken": token}).encode()
-        sent = json.dumps({"username": "bob", "password": PASSWORD}).encode()
-        for url, kind, body in (
-            ("/api/auth/login", "application/json", sent),
-            (LOGIN, "application/x-www-form-urlencoded", form),
-        ):
-            client = Client(enforce_csrf_checks=True)
-            client.cookies["__Host-csrftoken"] = token
-            extra = {"wsgi.input": Body(body), "CONTENT_LENGTH": len(body)}
-            assert client.post(url, content_type=kind, **extra).status_code in (200, 302)
-
-    def test_keeps_a_quarter_for_people_who_are_signed_in(self, bob, sign_in, crowd):
-        *_, (_, _, confirm) = self.ways(bob, sign_in)
-        crowd(limits.STRANGERS_SHARE)
-        assert post(Client(), password=PASSWORD).status_code == 503
-        assert confirm().status_code == 302

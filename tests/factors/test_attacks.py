@@ -197,7 +197,7 @@ class TestEnrolmentIsThrottled:
         Authenticator.objects.create(user=bob, secret=totp.encrypt(totp.new_secret()))
         monkeypatch.setattr(hashers, "queue", hashers.HashQueue(0))
         other = HttpRequest()
-        hashers.queue.take(other, 1.0)
+        hashers.queue.join(other, 1.0)
         assert client.post(reverse("recovery_codes")).status_code == 503
         hashers.queue.leave(other)
         assert client.post(reverse("recovery_codes")).status_code == 200
