@@ -1,4 +1,4 @@
-"""Hash passwords with Argon2 in processes of their own, which give way to everything else on the machine.
+"""Hash passwords with Argon2 in processes of their own, of the lowest priority on the machine.
 
 A thread of low priority would now and then hold the interpreter of the whole server while others have its core. This
 module is the program of such a process, too, so it imports nothing of Django: a process takes 13 MB instead of 39.
@@ -22,10 +22,10 @@ CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else range(
 # A hash takes 64 MiB and, with its four lanes, all the cores that it gets: all but one, which is left to pages. So a
 # second hash at once only takes turns with the first one, unless there are more cores than two.
 SLOTS = 1 if len(CORES) <= 2 else 2
-PATIENCE = 3  # seconds, twenty times what a hash takes if anything is left for it
-LAST_PATIENCE = 60  # seconds for a process that insists: one that hangs must not hold its slot for ever
+ANSWER_TIMEOUT = 3  # seconds, twenty times what a hash takes if anything is left for it
+LAST_TIMEOUT = 60  # seconds for a process that is not idle: one that hangs must not hold its slot for ever
 NICE = 10  # of 19: other busy processes get nine times as much of a core
-INSIST = "--insist"
+IDLE = "--idle"
 EXHAUSTED = {"Memory allocation error", "Threading failure"}
 
 _slots = BoundedSemaphore(SLOTS)
@@ -35,18 +35,17 @@ _free: list["HashProcess"] = []
 def make_hash(password: str, salt: bytes, parameters: Parameters) -> str:
     """Return the hash as Argon2 encodes it. Raise HashingError if Argon2 refuses the parameters.
 
-    A process that gives no answer, as it was killed or others leave it no time, is replaced by one that insists on its
-    share.
+    A process that gives no answer, as it was killed or others leave it no time, is replaced by one that gets its share.
     """
     p = parameters
     costs = p.time_cost, p.memory_cost, p.parallelism, p.hash_len, p.type.value, p.version
     question = json.dumps((password.encode().hex(), salt.hex(), *costs))
     with _slots:
-        process = _free.pop() if _free else HashProcess()
+        process = _free.pop() if _free else HashProcess(idle=True)
         answer = process.ask(question)
         if not answer:
             process.kill()
-            process = HashProcess(insist=True)
+            process = HashProcess(idle=False)
             answer = process.ask(question)
         if not answer:
             process.kill()
@@ -59,11 +58,11 @@ def make_hash(password: str, salt: bytes, parameters: Parameters) -> str:
 
 
 class HashProcess:
-    """Run a process that hashes, until it is forgotten or this process ends."""
+    """Run a process that hashes, until it is closed or this process ends."""
 
-    def __init__(self, *, insist: bool = False) -> None:
-        self._patience = LAST_PATIENCE if insist else PATIENCE
-        command = [sys.executable, "-P", __file__, *([INSIST] if insist else [])]
+    def __init__(self, *, idle: bool) -> None:
+        self._timeout = ANSWER_TIMEOUT if idle else LAST_TIMEOUT
+        command = [sys.executable, "-P", __file__, *([IDLE] if idle else [])]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603  (this very file)
 
@@ -76,10 +75,10 @@ class HashProcess:
             return ""
         answered = select.poll()
         answered.register(self._process.stdout)
-        return self._process.stdout.readline() if answered.poll(1000 * self._patience) else ""
+        return self._process.stdout.readline() if answered.poll(1000 * self._timeout) else ""
 
-    def let_go(self) -> None:
-        """Forget the process, which ends once nobody writes to it any more."""
+    def close(self) -> None:
+        """Have the process end once it has answered: nobody writes to it any more."""
         assert self._process.stdin and self._process.stdout  # noqa: S101  (They are pipes.)
         self._process.stdin.close()
         self._process.stdout.close()
@@ -92,47 +91,46 @@ class HashProcess:
 
 
 @atexit.register
-def let_go_of_all() -> None:
-    """Forget all processes: at the end, and after a fork, or two would read each other's answers."""
+def close_all() -> None:
+    """Close all processes: at the end, and after a fork, or two would read each other's answers."""
     while _free:
-        _free.pop().let_go()
+        _free.pop().close()
 
 
-def _start_anew() -> None:
+def _reset_after_fork() -> None:
     """Wait for no thread of the parent, which does not exist here."""
     global _slots
     _slots = BoundedSemaphore(SLOTS)
-    let_go_of_all()
+    close_all()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def main() -> None:
     """Answer each line on the standard input, until there are no more."""
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which answers what it has begun
         signal.signal(number, signal.SIG_IGN)
-    give_way(insist=INSIST in sys.argv)
+    lower_priority(idle=IDLE in sys.argv)
     for line in sys.stdin:
         print(json.dumps(_hash(*json.loads(line))), flush=True)
 
 
-def give_way(*, insist: bool) -> None:
-    """Leave one core to others and, unless this process insists, the other ones as well as long as they want them."""
+def lower_priority(*, idle: bool) -> None:
+    """Leave one core to others and, if `idle`, the other ones as well as long as they want them."""
     os.nice(NICE)
     if sys.platform == "linux":
         with suppress(OSError):  # Some containers do not allow it.
             os.sched_setaffinity(0, CORES - {min(CORES)} or CORES)
-            if not insist:
+            if idle:
                 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _hash(password: str, salt: str, *costs: int) -> str | None:
-    *numbers, variety, version = costs
-    time_cost, memory_cost, parallelism, hash_len = numbers
+    time_cost, memory_cost, parallelism, hash_len, type_, version = costs
     try:
         secret = bytes.fromhex(password), bytes.fromhex(salt)
-        return hash_secret(*secret, time_cost, memory_cost, parallelism, hash_len, Type(variety), version).decode()
+        return hash_secret(*secret, time_cost, memory_cost, parallelism, hash_len, Type(type_), version).decode()
     except HashingError as error:
         if str(error) in EXHAUSTED:  # It must not seem that the password is wrong.
             raise

@@ -52,16 +52,16 @@ class TestTheProcess:
         assert self.make_hash() == made
         assert self.pid() != first
 
-    def test_is_replaced_by_one_that_insists_if_it_gets_no_time_and_so_is_that(self, monkeypatch):
+    def test_is_replaced_by_one_that_is_not_idle_if_it_gets_no_time_and_so_is_that(self, monkeypatch):
         made = self.make_hash()
         for _ in range(2):
             first = self.pid()
             os.kill(first, signal.SIGSTOP)
-            monkeypatch.setattr(hash_process._free[0], "_patience", 0.01)
-            monkeypatch.setattr(hash_process, "LAST_PATIENCE", 30)
+            monkeypatch.setattr(hash_process._free[0], "_timeout", 0.01)
+            monkeypatch.setattr(hash_process, "LAST_TIMEOUT", 30)
             assert self.make_hash() == made
             assert self.pid() != first
-            assert hash_process._free[0]._patience == 30
+            assert hash_process._free[0]._timeout == 30
 
     def test_is_not_used_again_before_its_answer_was_read(self, monkeypatch):
         self.make_hash()
@@ -103,12 +103,12 @@ class TestTheProcess:
             hash_process.make_hash("secret", b"short", PARAMETERS)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere nobody is idle, and no core is left.")
-    def test_gives_way_and_leaves_a_core(self):
+    def test_is_idle_and_leaves_a_core(self):
         self.make_hash()
         assert os.sched_getscheduler(self.pid()) == os.SCHED_IDLE
         assert os.sched_getaffinity(self.pid()) < CORES or len(CORES) == 1
         self._end()
-        hash_process._free.append(insistent := hash_process.HashProcess(insist=True))
-        assert insistent.ask('["", "", 1, 64, 1, 32, 2, 19]') == "null\n"
+        hash_process._free.append(urgent := hash_process.HashProcess(idle=False))
+        assert urgent.ask('["", "", 1, 64, 1, 32, 2, 19]') == "null\n"
         assert os.sched_getscheduler(self.pid()) == os.SCHED_OTHER
         assert os.getpriority(os.PRIO_PROCESS, self.pid()) >= hash_process.NICE
