@@ -14,7 +14,7 @@ from tests.postgres import give_up
 # Nothing here outlives the tests, so nothing has to reach the disk.
 OPTIONS = ["--skip-networking", "--skip-grant-tables", "--innodb-flush-log-at-trx-commit=0"]
 CHARACTERS = "--character-set-server=utf8mb4"
-PATIENCE = 60  # seconds that the server may take to start
+TIMEOUT = 60  # seconds that the server may take to start
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def start(program: str, folder: Path) -> subprocess.Popen[bytes]:
     (folder / "data").mkdir()
     own = ["--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/socket", f"--log-error={folder}/log"]
     server = subprocess.Popen([program, *own, "--user=root", *OPTIONS, CHARACTERS], stdin=subprocess.DEVNULL)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while server.poll() is None and time.monotonic() < deadline:
         with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
             client.connect(f"{folder}/socket")

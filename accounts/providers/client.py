@@ -30,14 +30,14 @@ MAX_ADDRESSES = 4  # of a host, that are tried
 MAX_BYTES = 256 * 1024
 KEEP = 3600.0  # seconds
 ASK_AGAIN = 15.0  # seconds after a document could not be had
-PATIENCE = 1.0  # seconds to wait for a place, such as when a whole class signs in at once
+SLOT_TIMEOUT = 1.0  # seconds to wait for a slot, such as when a whole class signs in at once
 _GLOBAL_UNICAST, _6TO4 = ip_network("2000::/3"), ip_network("2002::/16")  # the latter lead to an IPv4 address inside
 
 at_once = 8  # requests of this process to one provider, unless project/server.py knows better
 
 _kept: dict[str, tuple[float, Document]] = {}
 _failed: dict[str, float] = {}
-_places: dict[str, BoundedSemaphore] = {}
+_slots: dict[str, BoundedSemaphore] = {}
 
 
 def kept(
@@ -72,15 +72,15 @@ def fetch(
     provider: Provider, url: object, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> Any:
     """Return the JSON at `url`, or what it answers to a form with `data`. Raise ProviderError."""
-    places = _places.setdefault(provider.name, BoundedSemaphore(at_once))
-    if not places.acquire(timeout=PATIENCE):
+    slots = _slots.setdefault(provider.name, BoundedSemaphore(at_once))
+    if not slots.acquire(timeout=SLOT_TIMEOUT):
         raise ProviderError(f"{url}: Too many requests wait for {provider}.")
     try:
         return _fetch(provider, checked_url(provider, url), data, headers or {})
     except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise ProviderError(f"{url}: {type(error).__name__}: {error}"[:300]) from error
     finally:
-        places.release()
+        slots.release()
 
 
 def bearer(tokens: Document) -> dict[str, str]:

@@ -19,7 +19,7 @@ import jwt
 
 KEYS_AGE = 300  # seconds after which the keys are fetched again, so that one that leaked and was retired goes here too
 PAUSE = 5  # seconds between fetches for kids that are not known, so that made-up ones cause no flood
-PATIENCE = 2  # seconds for the issuer to answer
+TIMEOUT = 2  # seconds for the issuer to answer
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Fetched(Generic[T]):
             if monotonic() - self._tried_at >= age:
                 self._tried_at = monotonic()
                 try:
-                    with urlopen(self.url, timeout=PATIENCE) as response:
+                    with urlopen(self.url, timeout=TIMEOUT) as response:
                         self.value = self._read(response.read())
                     logger.info("Fetched %s", self.url)
                 except Exception as error:  # whatever it is, the last value is better than none

@@ -11,7 +11,7 @@ import { createLocalJWKSet, errors, jwtVerify } from "jose";
 // All spans are in seconds.
 const KEYS_AGE = 300; // after it the keys are fetched again, so that one that leaked and was retired goes here too
 const PAUSE = 5; // between fetches for kids that are not known, so that made-up ones cause no flood
-const PATIENCE = 2; // for the issuer to answer
+const TIMEOUT = 2; // for the issuer to answer
 
 /** The token is not good; the message is for the log. */
 export class InvalidToken extends Error {}
@@ -46,7 +46,7 @@ class Fetched {
 
   async #fetch() {
     try {
-      const response = await fetch(this.url, { signal: AbortSignal.timeout(PATIENCE * 1000) });
+      const response = await fetch(this.url, { signal: AbortSignal.timeout(TIMEOUT * 1000) });
       if (!response.ok) throw new Error(`status ${response.status}`);
       this.value = await this.#read(await response.text());
       console.info("Fetched %s", this.url);

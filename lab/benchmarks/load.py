@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 from time import perf_counter, sleep
 from typing import Any
 
-PATIENCE = 120  # seconds for an answer
+TIMEOUT = 120  # seconds for an answer
 
 
 def get(port: int, path: str) -> int:
     """Return the status of one answer. Raises OSError if there is none."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -76,14 +76,14 @@ class Load:
         """Yield a selector of all connections, each with its first request."""
         with selectors.DefaultSelector() as ready, ExitStack() as stack:
             for _ in range(self.connections):
-                connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), TIMEOUT))
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 ready.register(connection, selectors.EVENT_READ, _Exchange(connection, self.request))
             yield ready
 
     def _answered(self, ready: selectors.BaseSelector) -> Iterator[_Exchange]:
         """Yield those whose answer is whole by now."""
-        answers = ready.select(PATIENCE)
+        answers = ready.select(TIMEOUT)
         if not answers:
             raise SystemExit("The server has stopped answering.")
         for key, _ in answers:
@@ -123,7 +123,7 @@ def paced(load: Load, every: float, seconds: float, until: Callable[[], bool] = 
     once `until()`.
     """
     took: list[float] = []
-    with socket.create_connection(("127.0.0.1", load.port), PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", load.port), TIMEOUT) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ended = perf_counter() + seconds
         due = perf_counter()

@@ -20,14 +20,14 @@ from .report import Figure, Goal, Line, at_least, at_most, micro
 
 TITLE = "A refresh and its confirmation"
 NOTE = "On PostgreSQL; the ratio is to the floor in the same table, unless it is said."
-PATIENCE = 1_200  # seconds, to fill a table
+TIMEOUT = 1_200  # seconds, to fill a table
 POOLED = "by pgbouncer"
 
 Measure = Callable[[int], rounds.Figures]
 
 
 def goal(environment: dict[str, str], effort: rounds.Effort) -> Goal:
-    tables = {number: rows.filled(environment, number, PATIENCE) for number in effort.rows}
+    tables = {number: rows.filled(environment, number, TIMEOUT) for number in effort.rows}
     own = parts.database(environment, "simplejwt")
     contenders = [rounds.Contender("refreshed", "simplejwt", "0", environment=own)]
     for number, table in tables.items():

@@ -88,14 +88,14 @@ def _turn(asked: Iterable[Contender], times: int) -> Figures:
     return {name: each for contender in asked for name, each in contender.ask(times).items()}
 
 
-def told(module: str, *arguments: str, environment: Mapping[str, str], patience: float = 300) -> Any:
+def told(module: str, *arguments: str, environment: Mapping[str, str], timeout: float = 300) -> Any:
     """Return what a module of this package prints, which is JSON. Raise SystemExit, with its errors, if it fails."""
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "ignore", "-m", f"lab.benchmarks.{module}", *arguments],
         env=dict(environment),
         capture_output=True,
         text=True,
-        timeout=patience,
+        timeout=timeout,
     )
     if done.returncode:
         raise SystemExit(f"lab.benchmarks.{module} gave up:\n{done.stderr[-5000:]}")

@@ -52,10 +52,10 @@ class Table:
     each: dict[str, float]
 
 
-def filled(environment: dict[str, str], rows: int, patience: float) -> Table:
+def filled(environment: dict[str, str], rows: int, timeout: float) -> Table:
     """Return a new database with so many sign-ins."""
     own = parts.database(environment, f"rows{rows}")
-    return Table(own, **rounds.told("rows", str(rows), environment=own, patience=patience))
+    return Table(own, **rounds.told("rows", str(rows), environment=own, timeout=timeout))
 
 
 def main() -> None:

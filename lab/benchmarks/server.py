@@ -23,7 +23,7 @@ COMMAND = (
     *(*PYTHON, "-c", GUNICORN),
     *("--config", str(CONFIGURATION), "--bind", "fd://{fd}", "project.wsgi"),
 )
-PATIENCE = 60  # seconds for the first answer
+TIMEOUT = 60  # seconds for the first answer
 
 
 class Server:
@@ -52,7 +52,7 @@ class Server:
                 start_new_session=True,
             )
         try:
-            self._wait(began + PATIENCE)
+            self._wait(began + TIMEOUT)
         except BaseException as error:
             self.__exit__(error)
             raise

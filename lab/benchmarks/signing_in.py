@@ -8,7 +8,7 @@ from __future__ import annotations
 from threading import Event, Thread
 
 from . import people, rounds
-from .load import PATIENCE, Load, paced, page, percentile
+from .load import TIMEOUT, Load, paced, page, percentile
 from .report import Figure, Goal, Line, at_most, milli
 from .server import Server
 
@@ -70,8 +70,8 @@ def _beside(pages: Load, environment: dict[str, str], number: int) -> tuple[list
 
     thread = Thread(target=crowd, daemon=True)
     thread.start()
-    took = paced(pages, EVERY, PATIENCE, over.is_set)
-    thread.join(PATIENCE)
+    took = paced(pages, EVERY, TIMEOUT, over.is_set)
+    thread.join(TIMEOUT)
     return took, told[0]
 
 

@@ -17,7 +17,7 @@ from time import perf_counter
 from urllib.parse import urlencode
 
 from . import people
-from .load import PATIENCE, form
+from .load import TIMEOUT, form
 
 
 def run(port: int, number: int) -> dict[str, float]:
@@ -28,7 +28,7 @@ def run(port: int, number: int) -> dict[str, float]:
         while due and due[0][0] <= perf_counter():
             _, place = heapq.heappop(due)
             waiting.register(_send(port, place), selectors.EVENT_READ, place)
-        for key, _ in waiting.select(max(0, due[0][0] - perf_counter()) if due else PATIENCE):
+        for key, _ in waiting.select(max(0, due[0][0] - perf_counter()) if due else TIMEOUT):
             connection: socket.socket = key.fileobj  # type: ignore[assignment]
             waiting.unregister(connection)
             with connection:
@@ -46,7 +46,7 @@ def _send(port: int, place: int) -> socket.socket:
     """Send a new form each time: one that was sent before costs nothing."""
     secret = token_hex(16)  # a CSRF cookie and its form field
     fields = {"username": f"person{place}", "password": people.PASSWORD, "csrfmiddlewaretoken": secret}
-    connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    connection = socket.create_connection(("127.0.0.1", port), TIMEOUT)
     connection.sendall(form("/accounts/login/", f"__Host-csrftoken={secret}", f"198.51.{place}.1", urlencode(fields)))
     return connection
 

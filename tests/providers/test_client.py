@@ -101,7 +101,7 @@ class TestFetch:
             thread.join()
 
     def test_few_threads_wait_for_it_and_the_others_hear_so_at_once(self, monkeypatch):
-        monkeypatch.setattr(client, "PATIENCE", 0)
+        monkeypatch.setattr(client, "SLOT_TIMEOUT", 0)
         slow = replace(INSIDE, name="slow")
         with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(client.at_once) as threads:
             url = f"http://127.0.0.1:{server.getsockname()[1]}/"

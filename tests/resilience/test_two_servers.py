@@ -11,7 +11,7 @@ from tests.resilience.browser import REFRESH, Browser
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
-PATIENCE = 60  # seconds; the lag is one, and only a hang reaches this
+TIMEOUT = 60  # seconds; the lag is one, and only a hang reaches this
 PEOPLE = 10
 SESSIONS = "/accounts/sessions/"
 
@@ -67,7 +67,7 @@ async def end(here: int, there: int, *jars: dict[str, str]) -> float:
     assert answer.status == 302
     done = monotonic()
     assert (await guarded.get(SESSIONS)).status == 302
-    await until_over(ended, done + PATIENCE)
+    await until_over(ended, done + TIMEOUT)
     for browser in (ending, ended, guarded):
         browser.close()
     return monotonic() - done

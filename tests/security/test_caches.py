@@ -35,7 +35,7 @@ STACKS = {
 }
 SAYS = ["", "PUBLIC, Max-Age=60", "s-maxage=60", "private"]
 EXPIRED = 16 * 60
-PATIENCE = 100  # seconds; only a hang reaches it
+TIMEOUT = 100  # seconds; only a hang reaches it
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def proxies(production, tmp_path_factory):
 
 
 def wait_until_it_answers(port):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while True:
         try:
             with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
@@ -275,7 +275,7 @@ class TestNginx:
             assert way.get("/.well-known/jwks.json").header("X-Kept") == "HIT"
 
     def test_nobody_gets_what_is_anothers_while_tokens_are_renewed(self, proxies, jars):
-        renewed, end = set(), time.monotonic() + PATIENCE
+        renewed, end = set(), time.monotonic() + TIMEOUT
         while any(who not in renewed for who in jars if "nobody" not in who):
             assert time.monotonic() < end, renewed
             for url in self.ADDRESSES:
@@ -287,7 +287,7 @@ class TestNginx:
         address = "/accounts/profile/?once=1"
         old = {(kind, "bob"): jars[kind, "bob"] for kind in KINDS}
         for _ in range(2):
-            waiting, end = set(old), time.monotonic() + PATIENCE
+            waiting, end = set(old), time.monotonic() + TIMEOUT
             while waiting:
                 assert time.monotonic() < end, waiting
                 time.sleep(0.4)

@@ -202,6 +202,6 @@ class TestModel:
 
     def test_its_proofs_are_the_sites(self):
         assert DEFAULT.bound_lifetime == settings.TOKENS_BOUND_LIFETIME
-        assert DEFAULT.challenge_lifetime == DEFAULT.bound_lifetime + challenges.PATIENCE
+        assert DEFAULT.challenge_lifetime == DEFAULT.bound_lifetime + challenges.LIFETIME
         ours = (DEFAULT.proved_within, DEFAULT.first_mark, DEFAULT.tried_for)
         assert ours == (marks.PROVED_WITHIN, marks.FIRST, fallbacks.TRIED_FOR)

@@ -211,7 +211,7 @@ class TestRegistration:
 
     def test_late(self, bob, monkeypatch):
         client, response = sign_in(bob)
-        monkeypatch.setattr(challenges, "PATIENCE", -1)
+        monkeypatch.setattr(challenges, "LIFETIME", -1)
         assert Device(client).register(response).status_code == 401
         assert RefreshToken.objects.get().bound_key == ""
 
@@ -257,7 +257,7 @@ class TestRefresh:
         assert [bound.refresh().status_code for _ in range(3)] == [403, 200, 200]
 
     def test_a_late_one(self, bound, monkeypatch):
-        monkeypatch.setattr(challenges, "PATIENCE", -LIFETIME - 1)
+        monkeypatch.setattr(challenges, "LIFETIME", -LIFETIME - 1)
         assert bound.refresh().status_code == 403
 
     def test_another_key_and_another_row(self, bound, alice):

@@ -89,7 +89,7 @@ class TestProofs:
         other.url, other.session, other.challenge = device.url, device.session, device.challenge
         assert other.refresh().status_code == 403
         assert device.refresh("not ours").status_code == 403
-        monkeypatch.setattr(challenges, "PATIENCE", -1)
+        monkeypatch.setattr(challenges, "LIFETIME", -1)
         assert device.register(offered[1]).status_code == 401
         assert events == [("proof_refused", reason) for reason in ("key", "challenge", "challenge")]
 

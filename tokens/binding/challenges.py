@@ -17,7 +17,7 @@ from ..core.exceptions import InvalidChallenge
 from ..core.proofs import ALGORITHMS
 from ..models import RefreshToken
 
-PATIENCE = 300  # seconds for a registration, or for a refresh after the mark is over
+LIFETIME = 300  # seconds of a registration's; a refresh's lives on for as long after the mark is over
 REGISTRATION = "tokens.binding.registration"
 REFRESH = "tokens.binding.refresh"
 
@@ -31,7 +31,7 @@ def offer(row: RefreshToken) -> str:
 
 def registered(challenge: str) -> tuple[str, datetime]:
     """Return the id of the row that a registration's challenge is for, and its moment. Raises InvalidChallenge."""
-    return _read(challenge, REGISTRATION, PATIENCE)
+    return _read(challenge, REGISTRATION, LIFETIME)
 
 
 def following(row: RefreshToken) -> str:
@@ -47,7 +47,7 @@ def following(row: RefreshToken) -> str:
 
 def moment_of(challenge: str, row: RefreshToken) -> datetime:
     """Return the moment of a challenge for a refresh of `row`. Raises InvalidChallenge."""
-    sid, moment = _read(challenge, REFRESH, int(conf.bound_lifetime) + PATIENCE)
+    sid, moment = _read(challenge, REFRESH, int(conf.bound_lifetime) + LIFETIME)
     if sid != str(row.pk):
         raise InvalidChallenge("The challenge of a proof is for another session.")
     return moment

@@ -145,8 +145,8 @@ class Socket:
         except RevokedToken:
             return ENDED
         except Error:
-            patience = self._check_every + conf.revocation_grace
-            return None if known and now - self._read_at < patience else TRY_AGAIN_LATER
+            longest = self._check_every + conf.revocation_grace
+            return None if known and now - self._read_at < longest else TRY_AGAIN_LATER
         self._entry, self._read_at = entry, now
         return ENDED if _is_idle(row) else None
 
