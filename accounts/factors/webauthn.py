@@ -28,7 +28,7 @@ from tokens.conf import conf
 
 if TYPE_CHECKING:
     from webauthn.helpers.cose import COSEAlgorithmIdentifier
-    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
+    from webauthn.helpers.structs import AuthenticationCredential, PublicKeyCredentialDescriptor
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)  # as long as an attempt at a second factor, and as the browser waits
 MAX_LENGTH = 16 * 1024  # characters of a response; real ones have one or two thousand
@@ -244,11 +244,7 @@ def verify_assertion(
         sent = helpers.parse_authentication_credential_json(_loaded(response))
         challenge = _challenge(sent.response.client_data_json)
         moment = challenge_moment(challenge, purpose, subject)
-        if sent.raw_id != credential_id:
-            raise InvalidResponse("The response is of another passkey.")
-        # Where it was not asked for by id, the passkey has to say whose it is (§7.2, step 6).
-        if sent.response.user_handle != handle and (sent.response.user_handle or purpose == Purpose.SIGN_IN):
-            raise InvalidResponse("The passkey belongs to another user.")
+        _check_identity(sent, credential_id, handle, asked_by_id=purpose != Purpose.SIGN_IN)
         _check_authenticator_data(sent.response.authenticator_data)
         proven = webauthn.verify_authentication_response(
             credential=sent,
@@ -261,10 +257,25 @@ def verify_assertion(
         )
     if backup_eligible != (proven.credential_device_type == helpers.structs.CredentialDeviceType.MULTI_DEVICE):
         raise InvalidResponse("The passkey has changed between device-bound and synced.")
-    count = proven.new_sign_count
-    if not backup_eligible and (count or sign_count) and count <= sign_count:
+    if not backup_eligible:
+        _check_counter(before=sign_count, now=proven.new_sign_count)
+    return Assertion(moment=moment, sign_count=proven.new_sign_count, backed_up=proven.credential_backed_up)
+
+
+def _check_identity(
+    sent: "AuthenticationCredential", credential_id: bytes, handle: bytes, *, asked_by_id: bool
+) -> None:
+    if sent.raw_id != credential_id:
+        raise InvalidResponse("The response is of another passkey.")
+    # Where it was not asked for by id, the passkey has to say whose it is (§7.2, step 6).
+    if sent.response.user_handle != handle and (sent.response.user_handle or not asked_by_id):
+        raise InvalidResponse("The passkey belongs to another user.")
+
+
+def _check_counter(*, before: int, now: int) -> None:
+    """Raise CounterWentBack unless a device-bound passkey has counted on, or never counts."""
+    if (now or before) and now <= before:
         raise CounterWentBack("The counter of a device-bound passkey went back.")
-    return Assertion(moment=moment, sign_count=count, backed_up=proven.credential_backed_up)
 
 
 def _seal(body: bytes, purpose: Purpose, subject: str, key: str | bytes) -> bytes:
