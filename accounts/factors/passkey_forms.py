@@ -7,8 +7,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from accounts.factors import passkeys
+from accounts.factors.challenges import InvalidResponse, Purpose
 from accounts.factors.forms import SecondFactorForm, used_up
-from accounts.factors.webauthn import MAX_LENGTH, InvalidResponse, Purpose
+from accounts.factors.webauthn import MAX_LENGTH
 from accounts.models import Attempt, Passkey, User
 from accounts.security import limits, throttle
 from accounts.types import Request

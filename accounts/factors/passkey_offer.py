@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.factors import passkeys, policy
-from accounts.factors.webauthn import Purpose
+from accounts.factors.challenges import Purpose
 from accounts.models import FactorSettings, Passkey, User
 from accounts.types import Request
 

@@ -10,8 +10,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from accounts.account.user_agents import describe
-from accounts.factors import enrolment, failures, policy, webauthn
-from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose, decoded, encoded
+from accounts.factors import challenges, enrolment, failures, policy, webauthn
+from accounts.factors.challenges import InvalidResponse, Purpose
+from accounts.factors.webauthn import CounterWentBack, decoded, encoded
 from accounts.models import SecurityEvent, User
 from accounts.models.factors import LONGEST_CREDENTIAL_ID, FactorSettings, Passkey
 from accounts.types import Request
@@ -45,7 +46,7 @@ def creation_options(request: Request, purpose: Purpose = Purpose.REGISTRATION) 
         handle=_settings(user).handle.bytes,
         name=user.username,
         display_name=_display_name(user),
-        challenge=webauthn.new_challenge(purpose, _session(request)),
+        challenge=challenges.new(purpose, _session(request)),
         exclude=_ids(user),
     )
     return json.dumps(options)
@@ -53,13 +54,13 @@ def creation_options(request: Request, purpose: Purpose = Purpose.REGISTRATION) 
 
 def request_options() -> str:
     """Return the options by which the browser signs in by any passkey that it finds for this site."""
-    return json.dumps(webauthn.request_options(challenge=webauthn.new_challenge(Purpose.SIGN_IN)))
+    return json.dumps(webauthn.request_options(challenge=challenges.new(Purpose.SIGN_IN)))
 
 
 def request_options_for(user: User, purpose: Purpose, subject: str) -> str:
     """Return the options by which the browser uses a passkey of `user`, or "" if they have none."""
     own = _ids(user)
-    challenge = webauthn.new_challenge(purpose, subject)
+    challenge = challenges.new(purpose, subject)
     return json.dumps(webauthn.request_options(challenge=challenge, allow=own)) if own else ""
 
 

@@ -1,56 +1,35 @@
 """Make the options of the two WebAuthn ceremonies, and verify what browsers send back (WebAuthn Level 3, §7).
 
-The library verifies; here is what it leaves to its caller: challenges that nobody has to store, user verification,
-counters, and that nothing strange gets further than `InvalidResponse`. Nothing here knows a model.
+The library verifies; here is what it leaves to its caller: user verification, counters, and that nothing strange gets
+further than `InvalidResponse`. Nothing here knows a model.
 
 The functions import the library themselves: with OpenSSL and ASN.1 it takes 7 MB, which no process needs to begin with.
 """
 
 import json
-import secrets
-import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
 
+from accounts.factors import challenges
+from accounts.factors.challenges import InvalidResponse, Purpose
 from tokens.conf import conf
 
 if TYPE_CHECKING:
     from webauthn.helpers.cose import COSEAlgorithmIdentifier
     from webauthn.helpers.structs import AuthenticationCredential, PublicKeyCredentialDescriptor
 
-CHALLENGE_LIFETIME = timedelta(minutes=5)  # as long as an attempt at a second factor, and as the browser waits
 MAX_LENGTH = 16 * 1024  # characters of a response; real ones have one or two thousand
 MAX_DEPTH = 8  # of CBOR; real keys and extensions have two levels
 ALGORITHMS = ("ECDSA_SHA_256", "EDDSA", "RSASSA_PKCS1_v1_5_SHA_256")  # The last is all that some Windows machines have.
-_SALT = "accounts.factors.webauthn"
-_BODY = 8 + 16  # bytes: microseconds, random
-
-
-class Purpose(StrEnum):
-    """What a challenge is good for; the comment says what its subject is."""
-
-    SIGN_IN = "sign-in"  # no subject: nobody is known yet
-    SECOND_FACTOR = "second-factor"  # the attempt
-    REAUTHENTICATION = "reauthentication"  # the session
-    REGISTRATION = "registration"  # the session
-    # The session. The browser makes it unasked after a password was filled in, so nobody is present or verified.
-    CONDITIONAL_REGISTRATION = "conditional registration"
-
-
-class InvalidResponse(Exception):
-    """Report a response that proves nothing. The message is the exact cause, for the log and for nobody else."""
 
 
 class CounterWentBack(InvalidResponse):
@@ -92,27 +71,6 @@ def origin() -> str:
     return f"{url.scheme}://{url.hostname}{port}"
 
 
-def new_challenge(purpose: Purpose, subject: str = "") -> bytes:
-    """Return a challenge that is good for this purpose and subject until CHALLENGE_LIFETIME is over.
-
-    It is not stored: it holds its moment, random bytes, and a code that only this site can compute.
-    """
-    body = (time.time_ns() // 1000).to_bytes(8) + secrets.token_bytes(16)
-    return body + _seal(body, purpose, subject, settings.SECRET_KEY)
-
-
-def challenge_moment(challenge: bytes, purpose: Purpose, subject: str = "") -> datetime:
-    """Return when the challenge was made. Raise InvalidResponse if it was not made for this, or is too old."""
-    body, seal = challenge[:_BODY], challenge[_BODY:]
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    if not any(constant_time_compare(seal, _seal(body, purpose, subject, key)) for key in keys):
-        raise InvalidResponse("The challenge was not made for this.")
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int.from_bytes(body[:8]))
-    if timezone.now() - moment > CHALLENGE_LIFETIME:
-        raise InvalidResponse("The challenge is too old.")
-    return moment
-
-
 def registration_options(
     *,
     handle: bytes,
@@ -136,7 +94,7 @@ def registration_options(
         user_name=name,
         user_display_name=display_name,
         challenge=challenge,
-        timeout=_milliseconds(CHALLENGE_LIFETIME),
+        timeout=_milliseconds(challenges.LIFETIME),
         authenticator_selection=structs.AuthenticatorSelectionCriteria(
             resident_key=structs.ResidentKeyRequirement.PREFERRED,
             user_verification=structs.UserVerificationRequirement.REQUIRED,
@@ -159,7 +117,7 @@ def request_options(*, challenge: bytes, allow: Iterable[tuple[bytes, Iterable[s
     options = generate_authentication_options(
         rp_id=rp_id(),
         challenge=challenge,
-        timeout=_milliseconds(CHALLENGE_LIFETIME),
+        timeout=_milliseconds(challenges.LIFETIME),
         allow_credentials=_descriptors(allow),
         user_verification=structs.UserVerificationRequirement.REQUIRED,
     )
@@ -179,7 +137,7 @@ def verify_registration(response: str, *, purpose: Purpose, subject: str) -> New
         data = _loaded(response)
         sent = helpers.parse_registration_credential_json(data)
         challenge = _challenge(sent.response.client_data_json)
-        challenge_moment(challenge, purpose, subject)
+        challenges.moment_of(challenge, purpose, subject)
         sent.response.attestation_object = _without_statement(sent.response.attestation_object)
         made = webauthn.verify_registration_response(
             credential=sent,
@@ -243,7 +201,7 @@ def verify_assertion(
     with _refusals():
         sent = helpers.parse_authentication_credential_json(_loaded(response))
         challenge = _challenge(sent.response.client_data_json)
-        moment = challenge_moment(challenge, purpose, subject)
+        moment = challenges.moment_of(challenge, purpose, subject)
         _check_identity(sent, credential_id, handle, asked_by_id=purpose != Purpose.SIGN_IN)
         _check_authenticator_data(sent.response.authenticator_data)
         proven = webauthn.verify_authentication_response(
@@ -276,10 +234,6 @@ def _check_counter(*, before: int, now: int) -> None:
     """Raise CounterWentBack unless a device-bound passkey has counted on, or never counts."""
     if (now or before) and now <= before:
         raise CounterWentBack("The counter of a device-bound passkey went back.")
-
-
-def _seal(body: bytes, purpose: Purpose, subject: str, key: str | bytes) -> bytes:
-    return salted_hmac(_SALT, json.dumps([body.hex(), purpose, subject]), secret=key, algorithm="sha256").digest()
 
 
 def _milliseconds(span: timedelta) -> int:

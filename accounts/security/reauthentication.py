@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from accounts.factors import codes, passkeys, policy
+from accounts.factors.challenges import InvalidResponse, Purpose
 from accounts.factors.forms import CodeField
 from accounts.factors.passkey_forms import PasskeyField, refused
-from accounts.factors.webauthn import InvalidResponse, Purpose
 from accounts.models import Identity, SecurityEvent
 from accounts.providers import registry
 from accounts.security import carried_forms, limits, throttle

@@ -12,9 +12,9 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from accounts.factors import attempts, passkeys, recovery_codes, trusted_browsers
+from accounts.factors.challenges import Purpose
 from accounts.factors.forms import SecondFactorForm, used_up
 from accounts.factors.passkey_forms import PasskeyFactorForm
-from accounts.factors.webauthn import Purpose
 from accounts.models import Authenticator, User
 from accounts.models.factors import Attempt
 from accounts.types import Request

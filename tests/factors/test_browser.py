@@ -16,7 +16,7 @@ from webauthn.helpers import base64url_to_bytes
 from webauthn.helpers import bytes_to_base64url as encoded
 
 from accounts.factors import passkeys, recovery_codes, totp
-from accounts.factors.webauthn import Purpose, challenge_moment
+from accounts.factors.challenges import Purpose, moment_of
 from accounts.models import Authenticator, FactorSettings, Passkey, User
 from tests.conftest import PASSWORD
 from tests.factors.authenticator import cose
@@ -268,7 +268,7 @@ def test_a_page_that_is_open_for_long_gets_a_new_challenge(enrolled):
     expect(form).not_to_have_attribute("data-options", before)
     # Not by the device: whether the offer that is open or the button is answered first is a matter of luck.
     challenge = base64url_to_bytes(json.loads(form.get_attribute("data-options"))["challenge"])
-    assert challenge_moment(challenge, Purpose.SIGN_IN)
+    assert moment_of(challenge, Purpose.SIGN_IN)
 
 
 @pytest.mark.parametrize("options", [{"java_script_enabled": False}, {}])

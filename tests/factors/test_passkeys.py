@@ -9,8 +9,8 @@ from django.db import connection
 from django.urls import reverse
 from webauthn.helpers import bytes_to_base64url as encoded
 
-from accounts.factors import passkeys, webauthn
-from accounts.factors.webauthn import Purpose
+from accounts.factors import challenges, passkeys
+from accounts.factors.challenges import Purpose
 from accounts.models import Attempt, FactorSettings, OutgoingMail, Passkey, RecoveryCode, SecurityEvent
 from accounts.security import limits
 from accounts.security.rate_limit import Rate
@@ -316,7 +316,7 @@ class TestSecondFactor:
 
     @pytest.mark.parametrize("purpose", [Purpose.SIGN_IN, Purpose.REAUTHENTICATION, Purpose.REGISTRATION])
     def test_a_challenge_of_another_purpose_is_refused(self, halfway, authenticator, purpose):
-        challenge = encoded(webauthn.new_challenge(purpose, Attempt.objects.get().pk))
+        challenge = encoded(challenges.new(purpose, Attempt.objects.get().pk))
         page = halfway.post(SECOND_FACTOR, {"response": authenticator.get({"challenge": challenge})})
         assert REFUSED in page.content.decode()
         assert SecurityEvent.objects.filter(kind=Kind.SECOND_FACTOR_FAILED).count() == 1

@@ -1,7 +1,6 @@
 """The two ceremonies of WebAuthn: what a browser may send, and what none may."""
 
 import json
-from datetime import timedelta
 
 import cbor2
 import pytest
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 from webauthn.helpers import base64url_to_bytes as decoded
 from webauthn.helpers import bytes_to_base64url as encoded
 
-from accounts.factors import webauthn
-from accounts.factors.webauthn import CounterWentBack, InvalidResponse, Purpose
+from accounts.factors import challenges, webauthn
+from accounts.factors.challenges import InvalidResponse, Purpose
+from accounts.factors.webauthn import CounterWentBack
 from tests.factors.authenticator import BE, BS, ED, PRESENT, UP, UV, Authenticator
 
 HANDLE = b"h" * 32
@@ -31,7 +31,7 @@ def authenticator():
 
 
 def creation(purpose=Purpose.REGISTRATION, subject="s", **options):
-    challenge = webauthn.new_challenge(purpose, subject)
+    challenge = challenges.new(purpose, subject)
     about = {"handle": HANDLE, "name": "bob", "display_name": "Bob", **options}
     return webauthn.registration_options(challenge=challenge, **about)
 
@@ -41,7 +41,7 @@ def registered(response, purpose=Purpose.REGISTRATION, subject="s"):
 
 
 def request(purpose=Purpose.SIGN_IN, subject=""):
-    return webauthn.request_options(challenge=webauthn.new_challenge(purpose, subject))
+    return webauthn.request_options(challenge=challenges.new(purpose, subject))
 
 
 def asserted(response, passkey, purpose=Purpose.SIGN_IN, subject="", **stored):
@@ -57,39 +57,6 @@ def changed(response, **members):
         place = data if name in data else data["response"]
         place[name] = encoded(value) if isinstance(value, bytes) else value
     return json.dumps(data)
-
-
-class TestChallenge:
-    def test_it_knows_its_moment_and_no_two_are_equal(self):
-        one, other = (webauthn.new_challenge(Purpose.SIGN_IN) for _ in range(2))
-        assert one != other
-        assert webauthn.challenge_moment(one, Purpose.SIGN_IN) <= webauthn.challenge_moment(other, Purpose.SIGN_IN)
-
-    def test_a_fallback_of_the_key_will_do(self, settings):
-        settings.SECRET_KEY_FALLBACKS = ["an old one"]
-        settings.SECRET_KEY, new = "an old one", settings.SECRET_KEY
-        challenge = webauthn.new_challenge(Purpose.SIGN_IN)
-        settings.SECRET_KEY = new
-        webauthn.challenge_moment(challenge, Purpose.SIGN_IN)
-
-    @pytest.mark.parametrize(
-        ("purpose", "subject"),
-        [(Purpose.SECOND_FACTOR, "s"), (Purpose.CONDITIONAL_REGISTRATION, "s"), (Purpose.REGISTRATION, "another")],
-    )
-    def test_it_is_good_for_one_purpose_and_subject(self, purpose, subject):
-        challenge = webauthn.new_challenge(Purpose.REGISTRATION, "s")
-        with pytest.raises(InvalidResponse, match="not made for this"):
-            webauthn.challenge_moment(challenge, purpose, subject)
-
-    @pytest.mark.parametrize("forge", [lambda one: b"\1" + one[1:], lambda one: one[:-1], lambda one: b""])
-    def test_a_forged_one_is_refused(self, forge):
-        with pytest.raises(InvalidResponse, match="not made for this"):
-            webauthn.challenge_moment(forge(webauthn.new_challenge(Purpose.SIGN_IN)), Purpose.SIGN_IN)
-
-    def test_it_ends(self, monkeypatch):
-        monkeypatch.setattr(webauthn, "CHALLENGE_LIFETIME", timedelta(seconds=-1))
-        with pytest.raises(InvalidResponse, match="too old"):
-            webauthn.challenge_moment(webauthn.new_challenge(Purpose.SIGN_IN), Purpose.SIGN_IN)
 
 
 class TestOptions:
