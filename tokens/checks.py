@@ -19,11 +19,11 @@ from django.db.models import EmailField, SlugField, URLField
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from . import users
 from .conf import conf
 from .core import jwt
 from .core.exceptions import InvalidKeys
 from .core.jwt import MAX_LENGTH, AccessClaims, Claim
+from .models import admission
 from .project_checks import (
     check_apps,
     check_channels,
@@ -348,7 +348,7 @@ def _longest() -> AccessClaims:
     sub = "0" * (get_user_model()._meta.pk.max_length or 10)
     idx = conf.status_list - 1 if conf.status_list else None
     how = ("pwd", "swk", "user", "mfa")
-    others: dict[str, Any] = {**numbers, "new": True, "partial": users.may_find_more()}
+    others: dict[str, Any] = {**numbers, "new": True, "partial": admission.may_find_more()}
     return AccessClaims(sub=sub, sid=uuid, jti=uuid, rti=uuid, idx=idx, amr=how, acr="phr", user=user, **others)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from . import auth, password_upgrades, signals, users, verification
 from .conf import conf
 from .core.exceptions import RevokedToken, SignInHeld
-from .models import RefreshToken, locks
+from .models import RefreshToken, admission, locks
 from .models.choices import Reason
 from .models.old_sessions import OldSessions
 from .revocation import get_revocation_list
@@ -76,17 +76,17 @@ def user_saved(
     rows = RefreshToken.objects.for_user(instance)
     with transaction.atomic(using=router.db_for_write(RefreshToken), savepoint=False):
         user = locks.lock_for_update(instance.pk)
-        paths = ["", *settings.AUTHENTICATION_BACKENDS]
-        admitting = [path for path in paths if user is not None and users.admitted(user, path)]
+        backends = ["", *settings.AUTHENTICATION_BACKENDS]
+        admitting = [each for each in backends if user is not None and admission.can_authenticate(user, each)]
         if user is None or not user.is_active:
             OldSessions.objects.end(instance.pk)
-        closed = 0 if admitting == paths else rows.exclude(backend__in=admitting).revoke(Reason.DEACTIVATED)
+        closed = 0 if admitting == backends else rows.exclude(backend__in=admitting).revoke(Reason.DEACTIVATED)
         changed = 0
         if user is not None and admitting:
             old = password_upgrades.upgraded_from(instance)
             if old:
                 rows.carry_over(old, user)
-            changed = rows.exclude(auth_hash__in=list(users.auth_hashes(user))).revoke(Reason.PASSWORD)
+            changed = rows.exclude(auth_hash__in=list(admission.auth_hashes(user))).revoke(Reason.PASSWORD)
             if not old:
                 rows.bump()
         _tell(instance, Reason.DEACTIVATED, closed)

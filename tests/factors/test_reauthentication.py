@@ -7,8 +7,7 @@ from accounts.models import SecurityEvent, User
 from tests.accounts.reauthenticating import expire_reauthentication
 from tests.conftest import PASSWORD
 from tests.factors.test_second_factor import SECOND_FACTOR, clock, give_password, now, secret
-from tokens import users
-from tokens.models import RefreshToken
+from tokens.models import RefreshToken, admission
 from tokens.testing import Client
 
 __all__ = ["clock", "now", "secret"]
@@ -56,7 +55,7 @@ class TestTheForm:
         expire_reauthentication()
         bob.set_unusable_password()
         User.objects.filter(pk=bob.pk).update(password=bob.password)
-        RefreshToken.objects.update(auth_hash=users.auth_hash(bob))
+        RefreshToken.objects.update(auth_hash=admission.auth_hash(bob))
         for proof in ({}, {"proof-password": ""}, {"proof-password": PASSWORD}, {"proof-code": "123456"}):
             page = client.post(USERNAME, {"username": "robert", **proof}).content.decode()
             assert "sign out and sign in again" in page

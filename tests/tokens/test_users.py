@@ -10,7 +10,6 @@ from django.core import serializers
 from django.db import OperationalError, models, transaction
 from django.db.models.signals import post_init
 from django.template import Context, Template
-from django.test import override_settings
 from django.test.utils import isolate_apps
 
 from tests.conftest import PASSWORD
@@ -354,19 +353,3 @@ class TestLockForUpdate:
 
     def test_nobody_is_none(self, db):
         assert locks.lock_for_update(uuid4()) is None
-
-
-class TestAuthHash:
-    def test_it_changes_with_the_password_and_is_not_djangos(self, bob):
-        before = users.auth_hash(bob)
-        assert before == users.auth_hash(User.objects.get(pk=bob.pk))
-        assert before != bob.get_session_auth_hash() and len(before) == 64
-        bob.set_password("another battery staple")
-        assert users.auth_hash(bob) != before
-
-    def test_all_good_ones_begin_with_todays(self, bob, settings):
-        before = users.auth_hash(bob)
-        with override_settings(SECRET_KEY="a new secret", SECRET_KEY_FALLBACKS=["unused", settings.SECRET_KEY]):
-            good = list(users.auth_hashes(bob))
-            assert (good[0], good[2], len(good)) == (users.auth_hash(bob), before, 3)
-            assert good[0] != before

@@ -256,11 +256,10 @@ def sessions_of(user: Any) -> str:
 
 
 def row_of(user: Any, user_agent: str, *, started: timedelta, seen: timedelta, **about: Any) -> Any:
-    from tokens import users
-    from tokens.models import RefreshToken
+    from tokens.models import RefreshToken, admission
 
     row = RefreshToken.objects.start(user, remember=True, method=about.pop("method", "password"))
-    about = {"user_agent": user_agent, "ip_address": "203.0.113.7", "auth_hash": users.auth_hash(user), **about}
+    about = {"user_agent": user_agent, "ip_address": "203.0.113.7", "auth_hash": admission.auth_hash(user), **about}
     RefreshToken.objects.filter(pk=row.pk).update(created_at=now() - started, last_used_at=now() - seen, **about)
     return row
 

@@ -26,7 +26,7 @@ from django.utils.crypto import salted_hmac
 from .. import auth, client, cookies, issuing, signals, users
 from ..conf import conf
 from ..core.exceptions import RevokedToken
-from ..models import RefreshToken, locks
+from ..models import RefreshToken, admission, locks
 from ..models.old_sessions import OldSessions
 from ..session import OWNER, SIGN_IN_KEYS, TokenRequest, show_sign_in
 
@@ -121,9 +121,9 @@ def _rehashed(old: SessionBase) -> SessionBase | None:
     key, known = old.get(SESSION_KEY), old.get(HASH_SESSION_KEY)
     if not key or not known:
         return None
-    today = OldSessions.objects.hash_of_today(key, users.digest(known))
+    today = OldSessions.objects.hash_of_today(key, admission.digest(known))
     user = users.from_db_or_none(users.key_of(key)) if today else None
-    if user is None or today not in set(users.auth_hashes(user)):
+    if user is None or today not in set(admission.auth_hashes(user)):
         return None
     copy = type(old)()
     copy.update({**{name: old.get(name) for name in SIGN_IN_KEYS}, HASH_SESSION_KEY: user.get_session_auth_hash()})

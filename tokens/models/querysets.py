@@ -24,7 +24,7 @@ from ..core import rotation
 from ..core.exceptions import RevokedToken
 from ..revocation import EVERY_ROW, OVERLAP, get_revocation_list, mark_dead
 from ..signals import rows_revoked, session_starting
-from . import locks
+from . import admission, locks
 from .choices import DISTRUSTING, Reason
 from .end_of_all import EndOfAll
 from .old_sessions import OldSessions
@@ -74,8 +74,12 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         """Keep the sessions that knew `user` by the password hash `old`: it is the same password, hashed anew."""
         before = copy(user)
         before.password = old
-        OldSessions.objects.carry_over(user.pk, users.auth_hash(before), users.auth_hash(user))
-        return self.live().filter(auth_hash__in=list(users.auth_hashes(before))).update(auth_hash=users.auth_hash(user))
+        OldSessions.objects.carry_over(user.pk, admission.auth_hash(before), admission.auth_hash(user))
+        return (
+            self.live()
+            .filter(auth_hash__in=list(admission.auth_hashes(before)))
+            .update(auth_hash=admission.auth_hash(user))
+        )
 
     def bump(self) -> int:
         """Have the access tokens of these live rows issued again from the row, without ending a session."""
@@ -289,13 +293,13 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
             if (
                 current is None
                 or current.password != user.password
-                or not users.admitted(current, str(values["backend"]))
+                or not admission.can_authenticate(current, str(values["backend"]))
             ):
                 raise RevokedToken("", Reason.DEACTIVATED)
             self._evict(current, bool(values.get("is_app")), {UUID(sid) for sid in replacing})
             index = free_status_index(self.on_primary(), current) if conf.status_list else None
             row: RefreshToken = self.model(
-                user=current, auth_hash=users.auth_hash(current), status_index=index, **values
+                user=current, auth_hash=admission.auth_hash(current), status_index=index, **values
             )
             session_starting.send(self.model, row=row)
             row.save(force_insert=True, using=router.db_for_write(self.model))

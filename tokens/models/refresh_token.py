@@ -16,12 +16,11 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from .. import users
 from ..conf import conf
 from ..core import rotation
 from ..core.exceptions import RevokedToken
 from ..revocation import mark_dead
-from . import choices
+from . import admission, choices
 from .querysets import TOUCHED_EVERY, RefreshTokenManager
 
 MAX_PROBES = 20  # a browser gives up on so many redirects, too
@@ -131,7 +130,7 @@ class RefreshToken(models.Model):
     @cached_property
     def found_user(self) -> AbstractBaseUser | None:
         """Return the user of this row as Django would find them: `user`, or more than its row holds. None: nobody."""
-        return users.found(self.user, self.backend) if self.user else None
+        return admission.found(self.user, self.backend) if self.user else None
 
     @property
     def live_user(self) -> AbstractBaseUser:
@@ -163,7 +162,7 @@ class RefreshToken(models.Model):
             raise RevokedToken(str(self.pk), reason)
         if self.found_user is None:
             mark_dead(str(self.pk))
-            if not users.may_lag(self.backend):
+            if not admission.may_lag(self.backend):
                 self.revoke(self.Reason.DEACTIVATED)
             raise RevokedToken(str(self.pk), self.Reason.DEACTIVATED)
 
@@ -198,11 +197,11 @@ class RefreshToken(models.Model):
 
     def _outdated(self) -> str | None:
         """Return why a change of the user has ended this session; None if it has not."""
-        if self.user is None or not users.admitted(self.user, self.backend):
+        if self.user is None or not admission.can_authenticate(self.user, self.backend):
             return self.Reason.DEACTIVATED
-        for position, good in enumerate(users.auth_hashes(self.user)):
+        for position, good in enumerate(admission.auth_hashes(self.user)):
             if constant_time_compare(self.auth_hash, good):
                 if position:  # made with a fallback key: rewritten, so that the key can be retired
-                    RefreshToken.objects.filter(pk=self.pk).update(auth_hash=users.auth_hash(self.user))
+                    RefreshToken.objects.filter(pk=self.pk).update(auth_hash=admission.auth_hash(self.user))
                 return None
         return self.Reason.PASSWORD
