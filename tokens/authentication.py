@@ -246,7 +246,7 @@ def _reviewed(session: RequestSession, claims: AccessClaims, ask_row: bool) -> A
         session.row = RefreshToken.objects.get_live(claims.sid, claims.sub)
         if session.guarded:
             marks.require(session.mark, session.row)
-    current = _without_mark(session, claims) if claims.new and _is_settled(claims) else claims
+    current = _confirm_by_access(session, claims) if claims.new and _is_settled(claims) else claims
     if current and session.row and session.row.version != claims.ver:
         current = issuing.reissue(current, session.row)
     if current and current is not claims and session.judged:
@@ -277,8 +277,8 @@ def _load_user(session: RequestSession, claims: AccessClaims) -> AbstractBaseUse
     return row.live_user
 
 
-def _without_mark(session: RequestSession, claims: AccessClaims) -> AccessClaims | None:
-    """Return `claims` without the mark of a new generation once that is confirmed; None if they count as expired.
+def _confirm_by_access(session: RequestSession, claims: AccessClaims) -> AccessClaims | None:
+    """Return `claims` without `new` once their generation is confirmed; None if they count as expired.
 
     Unless they are judged, they are taken as if they had come alone, which confirms nothing.
     """

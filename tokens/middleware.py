@@ -150,7 +150,7 @@ class TokenMiddleware(middleware.AuthenticationMiddleware):
             return None
         sid = request.tokens.session_id
         RefreshToken.objects.filter(pk=sid).revoke(RefreshToken.Reason.DELETED)
-        get_revocation_list().mark([sid])  # the row may be gone as well
+        get_revocation_list().add([sid])  # the row may be gone as well
         return HttpResponseRedirect(escape_leading_slashes(request.get_full_path()), status=303)
 
     def process_response(self, request: TokenRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -84,7 +84,7 @@ class LocalRevocationList:
         """Return whether `entry` answers without reading anything."""
         return monotonic() < self._current_until
 
-    def mark(self, ids: Iterable[object]) -> None:
+    def add(self, ids: Iterable[object]) -> None:
         """Enter rows that this process has just changed.
 
         A reading only adds entries, so none that began before the change can undo this.
@@ -143,7 +143,7 @@ class LocalRevocationList:
 class RedisServer:
     """What the Redis of a shared list says of itself each time a connection to it is opened.
 
-    One that was started again may have lost the last marks, and one that evicts any of them, while the sentinel is
+    One that was started again may have lost the last keys, and one that evicts any of them, while the sentinel is
     still there. Every connection breaks when the server ends, so no answer is older than the server.
     """
 
@@ -216,14 +216,14 @@ class SharedRevocationList:
         """Return whether `entry` answers without asking a server."""
         return False
 
-    def mark(self, ids: Iterable[object]) -> None:
+    def add(self, ids: Iterable[object]) -> None:
         """Enter rows that are about to change, or have.
 
         Raises RevocationListUnavailable: then the change must fail, or no other process would ever hear of it.
         """
-        marks = {f"{PREFIX}{sid}": True for sid in ids}
+        entries = {f"{PREFIX}{sid}": True for sid in ids}
         try:
-            failed = self._cache.set_many(marks, self._lifetime() + OVERLAP) if marks else []
+            failed = self._cache.set_many(entries, self._lifetime() + OVERLAP) if entries else []
         except Exception as error:
             raise RevocationListUnavailable("The cache of the revocation list cannot be written.") from error
         if failed:
@@ -269,7 +269,7 @@ class SharedRevocationList:
         try:
             if self._cache.add(RESTORING, 1, RESTORING_TAKES):
                 run_id, lifetime = _server(self._cache).run_id, self._lifetime()
-                self.mark(sid for sid, _ in read_changes(2 * lifetime))
+                self.add(sid for sid, _ in read_changes(2 * lifetime))
                 self._cache.set(SENTINEL, (run_id, lifetime), lifetime)
                 self._cache.delete(RESTORING)
         except Exception:  # each cache backend has errors of its own
@@ -307,7 +307,7 @@ def get_revocation_list() -> LocalRevocationList | SharedRevocationList:
     return shared_revocation_list if conf.revocation_cache else local_revocation_list
 
 
-def mark_dead(sid: str) -> None:
+def add_dead(sid: str) -> None:
     """Enter a row that was found dead: the list may have lost it."""
     with suppress(RevocationListUnavailable):  # the next request finds it again
-        get_revocation_list().mark([sid])
+        get_revocation_list().add([sid])

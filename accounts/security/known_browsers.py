@@ -1,7 +1,7 @@
 """Recognise the browsers in which a user has signed in before, by a signed cookie; nothing is stored on the server.
 
 The cookie signs nobody in. It lets the account's owner past the strangers who guess their password (throttle.py), and
-tells whether a browser is new. It identifies nobody: for each account it holds a mark that a change of the password
+tells whether a browser is new. It identifies nobody: for each account it holds a tag that a change of the password
 invalidates. Past those who guess the codes of a second factor it lets only a browser in which one was shown: whoever
 knows the password may have any number of others, from before there was a factor.
 """
@@ -25,34 +25,34 @@ SALT = "accounts.security.known_browsers"
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Hold what the cookie says: a random `id`, and one mark for each account, the most recent first."""
+    """Hold what the cookie says: a random `id`, and one tag for each account, the most recent first."""
 
     id: str
-    marks: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     def knows(self, user: User, *, by_factor: bool = False) -> bool:
         """Return whether `user` has signed in with this browser by their present password, or by a factor as well."""
-        marks = {*_marks(self.id, user, by_factor=True), *([] if by_factor else _marks(self.id, user))}
-        return not marks.isdisjoint(self.marks)
+        tags = {*_tags(self.id, user, by_factor=True), *([] if by_factor else _tags(self.id, user))}
+        return not tags.isdisjoint(self.tags)
 
     def remembering(self, user: User, *, by_factor: bool = False) -> "Browser":
-        """Return this browser with the mark of `user` in front, without their former marks.
+        """Return this browser with the tag of `user` in front, without their former tags.
 
         Where they have shown a factor, a sign-in without one changes nothing about that.
         """
-        plain, better = _marks(self.id, user), _marks(self.id, user, by_factor=True)
+        plain, better = _tags(self.id, user), _tags(self.id, user, by_factor=True)
         new = better[0] if by_factor or self.knows(user, by_factor=True) else plain[0]
-        others = (mark for mark in self.marks if mark not in (*plain, *better))
+        others = (tag for tag in self.tags if tag not in (*plain, *better))
         return Browser(self.id, (new, *others)[:MAX_ACCOUNTS])
 
 
 def from_request(request: HttpRequest) -> Browser | None:
     """Return the browser that `request` comes from, or None without a valid cookie that is recent enough."""
     try:
-        name, marks = signing.loads(request.COOKIES[settings.DEVICE_COOKIE_NAME], salt=SALT, max_age=LIFETIME)
+        name, tags = signing.loads(request.COOKIES[settings.DEVICE_COOKIE_NAME], salt=SALT, max_age=LIFETIME)
     except (KeyError, signing.BadSignature):
         return None
-    return Browser(name, tuple(marks))
+    return Browser(name, tuple(tags))
 
 
 def is_known(request: HttpRequest, user: User) -> bool:
@@ -67,13 +67,13 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User, *, by
     A new password makes every other browser forget them.
     """
     browser = (from_request(request) or Browser(token_urlsafe(16))).remembering(user, by_factor=by_factor)
-    value = signing.dumps([browser.id, browser.marks], salt=SALT)
+    value = signing.dumps([browser.id, browser.tags], salt=SALT)
     cookies.write(response, settings.DEVICE_COOKIE_NAME, value, LIFETIME)
 
 
-def _marks(browser: str, user: User, *, by_factor: bool = False) -> list[str]:
-    """Return the marks of `user` in this browser: the one under the secret key, then those under the fallback keys."""
-    marked = f"{browser} {user.pk} {user.password_version}" + (" and a factor" if by_factor else "")
+def _tags(browser: str, user: User, *, by_factor: bool = False) -> list[str]:
+    """Return the tags of `user` in this browser: the one under the secret key, then those under the fallback keys."""
+    message = f"{browser} {user.pk} {user.password_version}" + (" and a factor" if by_factor else "")
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    made = (salted_hmac(SALT, marked, secret=secret, algorithm="sha256") for secret in secrets)
-    return [mark.hexdigest()[:32] for mark in made]
+    made = (salted_hmac(SALT, message, secret=secret, algorithm="sha256") for secret in secrets)
+    return [tag.hexdigest()[:32] for tag in made]

@@ -137,7 +137,7 @@ def reauthenticate(request: Request, password: str) -> str:
         SecurityEvent.objects.record(request, request.user, Kind.REAUTHENTICATION_FAILED, session_id=session_id)
         raise forms.ValidationError(_("That password isn't right. Please try again."), code="password_incorrect")
     if not policy.has_factor(request.user):
-        _mark(request, "pwd")
+        _record(request, "pwd")
     throttle.reset(request, limits.REAUTHENTICATION, request.user)
     return password
 
@@ -148,7 +148,7 @@ def reauthenticate_by_code(request: Request, code: str) -> str:
     codes.count(request, request.user, code)
     if request.tokens.row is None or not codes.spend(request, request.user, code):
         raise forms.ValidationError(_("That's not the code. Please try again."), code="wrong_code")
-    _mark(request, codes.OTP, policy.MULTI_FACTOR)
+    _record(request, codes.OTP, policy.MULTI_FACTOR)
     return code
 
 
@@ -160,7 +160,7 @@ def reauthenticate_by_passkey(request: Request, response: str) -> str:
         passkey = passkeys.prove(request, request.user, response, Purpose.REAUTHENTICATION, session_id)
     except InvalidResponse as error:
         raise refused() from error
-    _mark(request, *passkeys.amr(passkey), policy.MULTI_FACTOR, acr=passkeys.PHISHING_RESISTANT)
+    _record(request, *passkeys.amr(passkey), policy.MULTI_FACTOR, acr=passkeys.PHISHING_RESISTANT)
     throttle.reset(request, limits.PASSKEY)
     return response
 
@@ -169,11 +169,11 @@ def reauthenticate_by_provider(request: Request, name: str, amr: tuple[str, ...]
     """Mark this session as authenticated by a provider that has just asked anew; return whether that is enough."""
     if policy.has_factor(request.user) and policy.MULTI_FACTOR not in amr:
         return False
-    _mark(request, *amr, acr=acr, provider=name)
+    _record(request, *amr, acr=acr, provider=name)
     return True
 
 
-def _mark(request: Request, *amr: str, acr: str = "", provider: str = "") -> None:
+def _record(request: Request, *amr: str, acr: str = "", provider: str = "") -> None:
     with transaction.atomic():
         request.tokens.mark_reauthenticated(amr, acr)
         user, session_id = request.user, request.tokens.session_id

@@ -82,7 +82,7 @@ class TestKnows:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "y" * 50, [settings.SECRET_KEY]
         assert knows(here, bob)
         sign_in(here, bob)
-        assert len(known_browsers.from_request(request_of(here)).marks) == 1
+        assert len(known_browsers.from_request(request_of(here)).tags) == 1
         settings.SECRET_KEY_FALLBACKS = []
         assert knows(here, bob)
 

@@ -137,37 +137,37 @@ class TestHowOftenItAsks:
 class TestMark:
     def test_a_change_made_here_is_an_entry_of_its_own_at_once_and_asks_nobody(self, known, table):
         known.entry("a", table)
-        known.mark(["a", "b"])
+        known.add(["a", "b"])
         assert known.entry("a", table).change is None
         assert known.entry("b", table)
         assert len(table.asked) == 1
 
     def test_a_reading_that_began_before_does_not_undo_it(self, known, clock):
         def read(seconds):
-            known.mark(["a"])  # while the answer is on its way
+            known.add(["a"])  # while the answer is on its way
             return []
 
         assert known.entry("a", read)
         clock.now += LAG
         assert known.entry("a", Table())
 
-    def test_many_threads_may_mark_and_ask_at_once(self, known, settings):
+    def test_many_threads_may_add_and_ask_at_once(self, known, settings):
         settings.TOKENS_REVOCATION_LAG = 0
         table = Table(**{f"row {number}": CHANGED for number in range(200)})
 
-        def mark(name):
+        def add(name):
             for number in range(200):
-                known.mark([f"{name} {number}"])
+                known.add([f"{name} {number}"])
                 assert known.entry(f"{name} {number}", table)
 
-        together([lambda name=name: mark(name) for name in "abcd"])
+        together([lambda name=name: add(name) for name in "abcd"])
         assert all(known.entry(f"{name} {number}", table) for name in "abcd" for number in range(200))
 
 
 class TestForget:
     def test_it_starts_anew(self, known, table):
         known.entry("a", table)
-        known.mark(["b"])
+        known.add(["b"])
         known.forget()
         assert known.entry("b", table) is None
         assert table.asked == [WHOLE] * 2
@@ -182,11 +182,11 @@ class TestHowLongAnEntryIsKept:
             entry = known.entry("a", table)
         return entry
 
-    @pytest.mark.parametrize("told", ["read", "marked"])
+    @pytest.mark.parametrize("told", ["read", "added"])
     def test_one_lifetime_and_a_minute_from_when_it_was_heard(self, known, clock, told):
         known.entry("a", Table(a=CHANGED) if told == "read" else Table())
-        if told == "marked":
-            known.mark(["a"])
+        if told == "added":
+            known.add(["a"])
         assert self.after(known, Table(), clock, LIFETIME + 60)
         assert self.after(known, Table(), clock, 70) is None
 
@@ -203,7 +203,7 @@ class TestHowLongAnEntryIsKept:
         assert self.after(known, table, clock, LIFETIME - 130) is None
 
     def test_nothing_is_kept_for_ever(self, known, clock):
-        known.mark(str(number) for number in range(1000))
+        known.add(str(number) for number in range(1000))
         self.after(known, Table(), clock, 3 * LIFETIME)
         assert not known._entries
 

@@ -51,7 +51,7 @@ def browser_of_bob(redis, bob, signed_in, name_on):
 def elsewhere():
     """A process of its own ends every session, as far as the table and the cache show."""
     other = SharedRevocationList()
-    other.mark(list(RefreshToken.objects.values_list("pk", flat=True)))
+    other.add(list(RefreshToken.objects.values_list("pk", flat=True)))
     RefreshToken.objects.update(revoked_at=Now(), changed_at=Now(), reason=Reason.ENDED)
 
 

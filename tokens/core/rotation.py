@@ -28,7 +28,7 @@ class AccessOutcome(Enum):
     """What to do for the bearer of an access token that has not expired."""
 
     ACCEPT = "accept"  # accept it as it is
-    CONFIRM = "confirm"  # confirm its generation, then issue it again without the mark
+    CONFIRM = "confirm"  # confirm its generation, then issue it again without `new`
     ASK_ROW = "ask_row"  # read the row and decide once more
     EXPIRED = "expired"  # treat it as expired: another generation may have been confirmed
 
@@ -60,7 +60,7 @@ def decide_access(
 ) -> AccessOutcome:
     """Return the outcome for an access token that was issued together with the refresh token `born_with`.
 
-    `new` is its mark of an unconfirmed generation. `beside` is the `jti` of the refresh token that was sent along:
+    `new` says that its generation is unconfirmed. `beside` is the `jti` of the refresh token that was sent along:
     None if there was none, "" if that one is not valid. `row` is what the row has confirmed, None if it was not read.
     """
     if not new or not settled(born_with.jti, now, confirm_after):

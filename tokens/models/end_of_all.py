@@ -16,9 +16,9 @@ class EndOfAllManager(models.Manager["EndOfAll"]):
         using = router.db_for_write(self.model)
         moment = timezone.now()  # by the clock that `created_at` is of
         with transaction.atomic(using=using):
-            get_revocation_list().mark([EVERY_ROW])
+            get_revocation_list().add([EVERY_ROW])
             self.using(using).update_or_create(pk=EVERY_ROW, defaults={"ended_at": moment})
-            transaction.on_commit(lambda: get_revocation_list().mark([EVERY_ROW]), using=using, robust=True)
+            transaction.on_commit(lambda: get_revocation_list().add([EVERY_ROW]), using=using, robust=True)
         return moment
 
 

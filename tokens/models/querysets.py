@@ -22,7 +22,7 @@ from .. import client, users
 from ..conf import conf
 from ..core import rotation
 from ..core.exceptions import RevokedToken
-from ..revocation import EVERY_ROW, OVERLAP, get_revocation_list, mark_dead
+from ..revocation import EVERY_ROW, OVERLAP, add_dead, get_revocation_list
 from ..signals import rows_revoked, session_starting
 from . import admission, locks
 from .choices import DISTRUSTING, Reason
@@ -105,13 +105,13 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
             ids, locked = locks.lock_in_order(self.using(using))
-            get_revocation_list().mark(ids)
+            get_revocation_list().add(ids)
             changed = locked.update(changed_at=Now(), **values) if ids else 0
             transaction.on_commit(partial(self._committed, ids, using, monotonic()), using=using, robust=True)
         return changed
 
     def _committed(self, ids: Iterable[object], using: str, changed_at: float) -> None:
-        get_revocation_list().mark(ids)
+        get_revocation_list().add(ids)
         if monotonic() - changed_at > OVERLAP / 2:  # others no longer read back to the time that these rows tell
             self.model.objects.using(using).filter(pk__in=ids).update(changed_at=Now())
 
@@ -162,7 +162,7 @@ class RefreshTokenManager(models.Manager.from_queryset(RefreshTokenQuerySet)):  
         using = router.db_for_write(self.model)
         found = self._with_user.select(using, id=sid, user=users.key_of(sub))
         if not found:
-            mark_dead(sid)
+            add_dead(sid)
             raise RevokedToken(sid)
         row = self._instance(using, found[0])
         row.check_live()

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from ..conf import conf
 from ..core import rotation
 from ..core.exceptions import RevokedToken
-from ..revocation import mark_dead
+from ..revocation import add_dead
 from . import admission, choices
 from .querysets import TOUCHED_EVERY, RefreshTokenManager
 
@@ -153,7 +153,7 @@ class RefreshToken(models.Model):
         However the user was changed: a row that is found dead is revoked at that reading.
         """
         if self.revoked_at is not None:
-            mark_dead(str(self.pk))
+            add_dead(str(self.pk))
             raise RevokedToken(str(self.pk), self.reason)
         if not self.is_live:
             raise RevokedToken(str(self.pk), self.Reason.EXPIRED)
@@ -161,7 +161,7 @@ class RefreshToken(models.Model):
             self.revoke(reason)
             raise RevokedToken(str(self.pk), reason)
         if self.found_user is None:
-            mark_dead(str(self.pk))
+            add_dead(str(self.pk))
             if not admission.may_lag(self.backend):
                 self.revoke(self.Reason.DEACTIVATED)
             raise RevokedToken(str(self.pk), self.Reason.DEACTIVATED)
