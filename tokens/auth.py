@@ -218,7 +218,7 @@ def _end_rows(request: TokenRequest, sids: set[str], reason: Reason) -> None:
     for row in rows:
         if not _may_end(request.tokens, row):
             request.tokens.unproven = True
-            fallbacks.tell(request, str(row.pk))
+            fallbacks.report(request, str(row.pk))
             continue
         with transaction.atomic(using=router.db_for_write(RefreshToken)):
             if row.revoke(reason):

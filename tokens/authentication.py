@@ -135,7 +135,7 @@ def authenticate_refresh(request: TokenRequest, *, dead: TokenError | None = Non
             return _rejected(session)
         if session.judged:
             return detect_reuse(request, row, claims)
-        _tell(request, row, claims)
+        _report_stale(request, row, claims)
         return _rejected(session)
     if not session.judged:
         session.row, session.claims = row, issuing.access_for(row, claims, new=True, until=session.marked_until)
@@ -181,7 +181,7 @@ def confirm_used(request: TokenRequest) -> bool:
         record(TokenEvent.CHILD, used.sid)
         return True
     if not session.bearer:
-        _tell(request, row, used)
+        _report_stale(request, row, used)
     return False
 
 
@@ -203,7 +203,7 @@ def detect_reuse(request: TokenRequest, row: RefreshToken, claims: RefreshClaims
     if row.probe_limit_reached(claims.jti):
         return _rejected(session)
     record(TokenEvent.PROBED, claims.sid)
-    _tell(request, row, claims)
+    _report_stale(request, row, claims)
     row.count_probe()
     return Refusal(probe=session.telling or Probe(claims.sid, claims.jti))
 
@@ -218,7 +218,7 @@ def withdraw_probe(request: TokenRequest, sid: str) -> None:
         signals.probe_answered.send_robust(RefreshToken, request=request, sid=sid, at=at)
 
 
-def _tell(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> None:
+def _report_stale(request: TokenRequest, row: RefreshToken, claims: RefreshClaims) -> None:
     """Tell the site of a stale token, and this browser when, so that it alone can take that back."""
     if row.note_stale(claims.jti):
         at = timezone.now()

@@ -264,7 +264,7 @@ def _fall_back(request: TokenRequest, view: View, sid: str) -> HttpResponseBase 
     """
     if getattr(view, "tokens_starts_or_ends_session", False):
         return None
-    fallbacks.tell(request, sid)
+    fallbacks.report(request, sid)
     fallback = fallbacks.choose(request, open_to_all=not getattr(view, "login_required", True))
     if fallback is Fallback.ANONYMOUS:
         return None

@@ -89,13 +89,13 @@ def user_saved(
             changed = rows.exclude(auth_hash__in=list(admission.auth_hashes(user))).revoke(Reason.PASSWORD)
             if not old:
                 rows.bump()
-        _tell(instance, Reason.DEACTIVATED, closed)
-        _tell(instance, Reason.PASSWORD, changed)
+        _report(instance, Reason.DEACTIVATED, closed)
+        _report(instance, Reason.PASSWORD, changed)
 
 
 def user_deleted(sender: object, instance: AbstractBaseUser, **_: object) -> None:
     """End every session of a user who is about to be deleted."""
-    _tell(instance, Reason.DELETED, RefreshToken.objects.revoke_for([instance], Reason.DELETED))
+    _report(instance, Reason.DELETED, RefreshToken.objects.revoke_for([instance], Reason.DELETED))
 
 
 def setting_changed(setting: str, **_: object) -> None:
@@ -105,6 +105,6 @@ def setting_changed(setting: str, **_: object) -> None:
         get_revocation_list().forget()
 
 
-def _tell(user: AbstractBaseUser, reason: Reason, count: int) -> None:
+def _report(user: AbstractBaseUser, reason: Reason, count: int) -> None:
     if count:
         signals.sessions_revoked.send(RefreshToken, user=user, reason=reason, count=count)

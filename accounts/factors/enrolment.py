@@ -48,11 +48,11 @@ def lock(request: Request) -> None:
 def renew_recovery_codes(request: Request) -> list[str]:
     """Replace the recovery codes and return the new ones."""
 
-    def lock_and_tell() -> None:
+    def lock_and_record() -> None:
         lock(request)
-        tell(request, Kind.RECOVERY_CODES_RENEWED)
+        record_and_notify(request, Kind.RECOVERY_CODES_RENEWED)
 
-    return recovery_codes.renew(request.user, lock_and_tell)
+    return recovery_codes.renew(request.user, lock_and_record)
 
 
 def after_adding(request: Request, kind: SecurityEvent.Kind, *amr: str, first: bool, unasked: bool = False) -> None:
@@ -67,7 +67,7 @@ def after_adding(request: Request, kind: SecurityEvent.Kind, *amr: str, first: b
     removal.drop(request, request.user)
     if not unasked:
         request.tokens.mark_reauthenticated((*amr, policy.MULTI_FACTOR))
-    tell(request, kind, unasked=unasked)
+    record_and_notify(request, kind, unasked=unasked)
 
 
 def after_removing(request: Request, kind: SecurityEvent.Kind) -> None:
@@ -75,10 +75,10 @@ def after_removing(request: Request, kind: SecurityEvent.Kind) -> None:
     if not policy.has_factor(request.user):
         removal.forget_rest(request.user)
         removal.drop(request, request.user)
-    tell(request, kind)
+    record_and_notify(request, kind)
 
 
-def tell(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False, provider: str = "") -> None:
+def record_and_notify(request: Request, kind: SecurityEvent.Kind, *, unasked: bool = False, provider: str = "") -> None:
     """Leave an event of this change of the user's factors, and a mail.
 
     Both name the `provider` that it is about; the mail says if the browser has made it.

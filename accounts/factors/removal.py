@@ -142,7 +142,7 @@ def remind(removal: FactorRemoval) -> bool:
         user = locks.lock_for_update(removal.user_id)
         reminded = FactorRemoval.objects.filter(pk=removal.pk).remind()
         if reminded and isinstance(user, User):
-            _tell(None, user, removal)
+            _notify(None, user, removal)
     return reminded
 
 
@@ -258,7 +258,7 @@ def _start(request: HttpRequest, user: User, removal: FactorRemoval, actor: User
         return False
     _set_leaving(user, True)
     SecurityEvent.objects.record(request, user, Kind.FACTOR_REMOVAL_STARTED, actor=actor)
-    _tell(None if actor else request, user, removal)
+    _notify(None if actor else request, user, removal)
     return True
 
 
@@ -291,5 +291,5 @@ def _set_leaving(user: User, leaving: bool) -> None:
     RefreshToken.objects.bump_for([user])
 
 
-def _tell(request: HttpRequest | None, user: User, removal: FactorRemoval) -> None:
+def _notify(request: HttpRequest | None, user: User, removal: FactorRemoval) -> None:
     alerts.notify_all("factor_removal", user, request, removal=str(removal.pk))

@@ -98,7 +98,7 @@ def _link(request: Request, provider: Provider, person: Person) -> None:
                 _add(request.user, provider, person)
         except IntegrityError:  # They have just signed up with it elsewhere.
             raise taken from None
-        enrolment.tell(request, Kind.PROVIDER_ADDED, provider=provider.name)
+        enrolment.record_and_notify(request, Kind.PROVIDER_ADDED, provider=provider.name)
 
 
 def unlink(request: Request, identity: Identity) -> bool:
@@ -108,7 +108,7 @@ def unlink(request: Request, identity: Identity) -> bool:
         if not has_other_way_in(identity):
             return False
         Identity.objects.filter(pk=identity.pk).delete()
-        enrolment.tell(request, Kind.PROVIDER_REMOVED, provider=identity.provider)
+        enrolment.record_and_notify(request, Kind.PROVIDER_REMOVED, provider=identity.provider)
     return True
 
 

@@ -62,7 +62,7 @@ class PasswordChange(auth_views.PasswordChangeView):
             chosen.save(update_fields=["password"])
             update_session_auth_hash(self.request, chosen)
             withdrawn = ["factor_removal"] if removal.withdraw(self.request, chosen) else []
-            _tell(self.request, chosen, Kind.PASSWORD_CHANGED, withdrawn=withdrawn)
+            _record_and_notify(self.request, chosen, Kind.PASSWORD_CHANGED, withdrawn=withdrawn)
         response = redirect(self.get_success_url())
         row = self.request.tokens.row
         by_factor = row is not None and factors_policy.MULTI_FACTOR in row.amr.split()
@@ -163,7 +163,7 @@ class PasswordResetConfirm(auth_views.PasswordResetConfirmView):
                     claim(user, user.email)
             withdrawn = recovery.withdraw_requests(self.request, user)
             withdrawn += removal.remove_other_providers(self.request, user)
-            _tell(self.request, user, Kind.PASSWORD_RESET, withdrawn=withdrawn)
+            _record_and_notify(self.request, user, Kind.PASSWORD_RESET, withdrawn=withdrawn)
         return recovery.sentences(withdrawn)
 
 
@@ -173,7 +173,7 @@ class PasswordResetComplete(auth_views.PasswordResetCompleteView):
     template_name = "accounts/password_reset_complete.html"
 
 
-def _tell(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **context: list[str]) -> None:
+def _record_and_notify(request: HttpRequest, user: User, kind: SecurityEvent.Kind, **context: list[str]) -> None:
     """Record the event, and write to the user."""
     SecurityEvent.objects.record(request, user, kind)
     alerts.notify_all("password_changed", user, request, **context)

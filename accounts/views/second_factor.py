@@ -67,7 +67,7 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     if not attempts.complete(request, attempt, *form.amr, acr=form.acr) or not request.user.is_authenticated:
         return _to_sign_in(request)
     if recovery_codes.looks_like(form.cleaned_data.get("code", "")):
-        _tell_how_many_are_left(request, attempt.user)
+        _say_how_many_are_left(request, attempt.user)
     response = signed_in(
         request,
         after_sign_in(request.user, attempt.next),
@@ -80,7 +80,7 @@ def _signed_in(request: Request, attempt: Attempt, form: SecondFactorForm) -> Ht
     return response
 
 
-def _tell_how_many_are_left(request: Request, user: User) -> None:
+def _say_how_many_are_left(request: Request, user: User) -> None:
     left = recovery_codes.left(user)
     words = ngettext(
         "You have %(n)d recovery code left. You can get new ones under Security.",

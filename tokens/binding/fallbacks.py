@@ -63,7 +63,7 @@ def _is_good(access: str | None) -> bool:
         return False
 
 
-def tell(request: TokenRequest, sid: str) -> None:
+def report(request: TokenRequest, sid: str) -> None:
     """Tell the site why the browser of the bound session `sid` has no mark, once it has had its chance to get one."""
     if skipped := request.headers.get("Secure-Session-Skipped"):
         record(TokenEvent.PROOF_SKIPPED, sid, Skip(skipped.partition(";")[0].strip()))
