@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,12 @@ def _mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(worker, "notify", worker.send_due)
     monkeypatch.setattr(worker, "start", lambda: None)
+
+
+@pytest.fixture
+def committing(django_capture_on_commit_callbacks: Any) -> Any:
+    """`with committing(): ...` does what waits for a commit: mails go out."""
+    return partial(django_capture_on_commit_callbacks, execute=True)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -96,12 +95,6 @@ def staff(using: Callable[[str], Client], carol: User, sign_in: Callable[..., An
         return client
 
     return staff
-
-
-@pytest.fixture
-def committing(django_capture_on_commit_callbacks: Any) -> Any:
-    """`with committing(): ...` does what waits for a commit: mails go out."""
-    return partial(django_capture_on_commit_callbacks, execute=True)
 
 
 @pytest.fixture(autouse=True)

@@ -121,9 +121,9 @@ class TestLog:
         after(log=[log((1, "account_deleted", restored))])
         assert not User.objects.exists()
 
-    def test_the_log_says_who_is_deleted(self, bob, caplog, django_capture_on_commit_callbacks):
+    def test_the_log_says_who_is_deleted(self, bob, caplog, committing):
         key = str(bob.pk)
-        with django_capture_on_commit_callbacks(execute=True), caplog.at_level("INFO", "accounts"):
+        with committing(), caplog.at_level("INFO", "accounts"):
             bob.delete()
         assert [record.user_id for record in caplog.records if record.kind == "account_deleted"] == [key]
 

@@ -1,12 +1,14 @@
 """Passkeys and an app for the tests of this folder."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+import time_machine
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import models
 from accounts.factors import totp
@@ -42,6 +44,13 @@ def signals(page: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _reads_name_their_database(settings: Any) -> None:
     settings.DATABASE_ROUTERS = ["tests.tokens.replica.Router"]
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    """It stands still in the middle of a step until the test shifts it."""
+    with time_machine.travel(timezone.now().replace(second=15, microsecond=0), tick=False) as clock:
+        yield clock
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pyotp
 import pytest
-import time_machine
 from django.core import mail
 from django.core.cache import cache
 from django.urls import reverse
@@ -23,13 +22,6 @@ from tokens.testing import Client
 Kind = SecurityEvent.Kind
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # what Bob's app and we know
 SECOND_FACTOR = reverse("second_factor")
-
-
-@pytest.fixture
-def clock():
-    """It stands still in the middle of a step until the test shifts it."""
-    with time_machine.travel(timezone.now().replace(second=15, microsecond=0), tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture
@@ -181,11 +173,11 @@ def test_an_app_gets_no_tokens_whose_user_has_to_have_a_factor_that_is_due_to_go
     assert not RefreshToken.objects.exists()
 
 
-def test_a_removal_that_the_old_password_has_started_ends_with_it(bob, owner, django_capture_on_commit_callbacks):
+def test_a_removal_that_the_old_password_has_started_ends_with_it(bob, owner, committing):
     FactorRemoval.objects.create(user=bob, due_at=timezone.now() + REMOVAL_DELAY)
     new = "another horse battery"
     fields = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
-    with django_capture_on_commit_callbacks(execute=True):
+    with committing():
         page = owner.post(reverse("password_change"), fields, follow=True).content.decode()
     said = "We cancelled the removal of your second step."
     assert said in page and said in mail.outbox[-1].body

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pyotp
 import pytest
-import time_machine
 from django.conf import settings as live_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -25,14 +24,6 @@ from tokens.verification import verify_access
 Kind = SecurityEvent.Kind
 SECOND_FACTOR = reverse("second_factor")
 SECURITY = reverse("security")
-
-
-@pytest.fixture
-def clock():
-    """It stands still in the middle of a step until the test shifts it."""
-    now = timezone.now().replace(second=15, microsecond=0)
-    with time_machine.travel(now, tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture
@@ -215,11 +206,11 @@ class TestEveryWayIn:
 
 
 class TestRecoveryCode:
-    def test_works_once_and_tells_by_mail(self, bob, secret, django_capture_on_commit_callbacks):
+    def test_works_once_and_tells_by_mail(self, bob, secret, committing):
         code, *others = recovery_codes.renew(bob)
         client = Client()
         give_password(client)
-        with django_capture_on_commit_callbacks(execute=True):
+        with committing():
             assert client.post(SECOND_FACTOR, {"code": code.upper().replace("-", " ")}).status_code == 302
         assert [message.to for message in mail.outbox] == [[bob.email]]
         assert SecurityEvent.objects.filter(kind=Kind.RECOVERY_CODE_USED, user=bob).exists()

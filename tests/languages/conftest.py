@@ -1,1 +1,1 @@
-from tests.accounts.conftest import _fresh_gates, committing  # noqa: F401  (fixtures)
+from tests.accounts.conftest import _fresh_gates  # noqa: F401  (a fixture)

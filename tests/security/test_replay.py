@@ -43,8 +43,8 @@ class TestReplay:
         assert client.post("/accounts/password/change/", {"old_password": PASSWORD, **NEW}).status_code == 302
         assert self.dead(opens, loot)
 
-    def test_after_a_reset_by_mail(self, opens, loot, bob, mailoutbox, django_capture_on_commit_callbacks):
-        with django_capture_on_commit_callbacks(execute=True):
+    def test_after_a_reset_by_mail(self, opens, loot, bob, mailoutbox, committing):
+        with committing():
             Client().post("/accounts/password/reset/", {"email": bob.email})
         [link] = [word for word in mailoutbox[0].body.split() if "/accounts/password/reset/" in word]
         other = Client()

@@ -51,10 +51,8 @@ class TestChangedWithin:
         [(key, ended_at)] = RefreshToken.objects.changed_within(60)
         assert ended_at >= bumped_at
 
-    def test_a_transaction_that_took_long_tells_it_when_it_commits(
-        self, row, monkeypatch, django_capture_on_commit_callbacks
-    ):
-        with django_capture_on_commit_callbacks(execute=True):
+    def test_a_transaction_that_took_long_tells_it_when_it_commits(self, row, monkeypatch, committing):
+        with committing():
             row.revoke(RefreshToken.Reason.ENDED)
             self.changed(row, OVERLAP + 5)
             monkeypatch.setattr(querysets, "monotonic", lambda: monotonic() + OVERLAP + 5)
