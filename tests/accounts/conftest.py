@@ -16,8 +16,10 @@ from accounts.models import SecurityEvent, User
 from accounts.security import hashers, rate_limit
 from tests.conftest import PASSWORD
 from tests.hashers import QuickArgon2Hasher
+from tests.tokens.conftest import _reads_name_their_database
 from tokens.testing import Client
 
+__all__ = ["_reads_name_their_database"]  # a fixture
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
@@ -42,11 +44,6 @@ def statements(queries: Any) -> list[Any]:
     """What was asked of which of our tables, in order, without the values and without how a savepoint ended."""
     asked = [re.match(r'(\w+)(?:.*?"((?:accounts|tokens)_\w+)")?', each["sql"]).groups() for each in queries]
     return [each for each in asked if each[0] not in ("RELEASE", "ROLLBACK")]
-
-
-@pytest.fixture(autouse=True)
-def _reads_name_their_database(settings: Any) -> None:
-    settings.DATABASE_ROUTERS = ["tests.tokens.replica.Router"]
 
 
 @pytest.fixture

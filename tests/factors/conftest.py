@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
+import pyotp
 import pytest
 import time_machine
 from django.urls import reverse
@@ -12,7 +14,12 @@ from django.utils import timezone
 
 from accounts import models
 from accounts.factors import totp
+from tests.conftest import PASSWORD
 from tests.factors.authenticator import Authenticator
+from tests.tokens.conftest import _reads_name_their_database
+
+__all__ = ["_reads_name_their_database"]  # a fixture
+SECOND_FACTOR, SECURITY = reverse("second_factor"), reverse("security")
 
 
 class PasskeyForms(HTMLParser):
@@ -41,9 +48,13 @@ def signals(page: Any) -> dict[str, Any]:
     return PasskeyForms(page).signals
 
 
-@pytest.fixture(autouse=True)
-def _reads_name_their_database(settings: Any) -> None:
-    settings.DATABASE_ROUTERS = ["tests.tokens.replica.Router"]
+def give_password(client: Any, **more: str) -> Any:
+    """What Bob gets once he has given his password."""
+    return client.post(reverse("login"), {"username": "bob", "password": PASSWORD, **more})
+
+
+def is_signed_in(client: Any) -> bool:
+    return bool(client.get(reverse("profile")).status_code == 200)
 
 
 @pytest.fixture
@@ -54,11 +65,17 @@ def clock() -> Iterator[Any]:
 
 
 @pytest.fixture
-def secret(bob) -> str:
+def secret(bob: models.User, clock: Any) -> str:
     """What Bob's app and we know."""
     secret = totp.new_secret()
     models.Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
     return secret
+
+
+@pytest.fixture
+def now(secret: str) -> Callable[..., str]:
+    """`now(steps)`: the code that the app shows now, or so many steps away."""
+    return lambda steps=0: pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30 * steps))
 
 
 @pytest.fixture

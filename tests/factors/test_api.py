@@ -10,12 +10,11 @@ from accounts.factors import recovery_codes
 from accounts.models import SecurityEvent, User
 from tests.accounts.test_api import App, challenge
 from tests.conftest import PASSWORD
-from tests.factors.test_second_factor import SECOND_FACTOR, clock, give_password, now, secret
+from tests.factors.conftest import SECOND_FACTOR, give_password
 from tokens.models import RefreshToken
 from tokens.testing import Client
 from tokens.verification import verify_access
 
-__all__ = ["clock", "now", "secret"]
 DOCUMENT = json.loads(files("accounts.api").joinpath("openapi.json").read_text())
 
 

@@ -16,22 +16,18 @@ from accounts.models.factors import REMOVAL_DELAY
 from accounts.security import limits
 from accounts.security.rate_limit import Rate
 from tests.conftest import PASSWORD
+from tests.factors.conftest import SECOND_FACTOR, give_password
 from tokens.models import RefreshToken, locks
 from tokens.testing import Client
 
 Kind = SecurityEvent.Kind
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # what Bob's app and we know
-SECOND_FACTOR = reverse("second_factor")
 
 
 @pytest.fixture
 def add_app(bob):
     """`add_app()`: Bob has an app from now on."""
     return lambda: Authenticator.objects.create(user=bob, secret=totp.encrypt(SECRET))
-
-
-def give_password(client):
-    return client.post(reverse("login"), {"username": "bob", "password": PASSWORD})
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from accounts.factors import recovery_codes, totp
 from accounts.models import Authenticator, RecoveryCode, SecurityEvent, TrustedBrowser, User
 from accounts.security import limits
 from accounts.security.rate_limit import Rate
-from tests.factors.test_second_factor import SECOND_FACTOR, SECURITY, clock, give_password, is_signed_in, now, secret
+from tests.factors.conftest import SECOND_FACTOR, SECURITY, give_password, is_signed_in
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
-__all__ = ["clock", "now", "secret"]
 Kind = SecurityEvent.Kind
 
 

@@ -10,13 +10,11 @@ from accounts.factors import passkey_offer, recovery_codes
 from accounts.mails import messages as mail_messages
 from accounts.models import Authenticator, FactorSettings, OutgoingMail, Passkey, SecurityEvent, User
 from tests.factors.authenticator import BE, BS, PRESENT
-from tests.factors.conftest import PasskeyForms, options
+from tests.factors.conftest import SECOND_FACTOR, SECURITY, PasskeyForms, give_password, options
 from tests.factors.test_passkeys import use
-from tests.factors.test_second_factor import SECOND_FACTOR, SECURITY, clock, give_password, now, secret
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
-__all__ = ["clock", "now", "secret"]
 ADD = reverse("passkey_add")
 OFFER = f'action="{ADD}"'
 

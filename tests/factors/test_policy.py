@@ -14,12 +14,10 @@ from accounts.security.next_url import leading_to
 from tests.accounts.reauthenticating import expire_reauthentication
 from tests.accounts.test_api import App
 from tests.conftest import PASSWORD
-from tests.factors.conftest import options
-from tests.factors.test_second_factor import SECOND_FACTOR, SECURITY, clock, give_password, now, secret
+from tests.factors.conftest import SECOND_FACTOR, SECURITY, give_password, options
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
-__all__ = ["clock", "now", "secret"]
 CONFIRM, PROFILE, SET_UP = reverse("confirm"), reverse("profile"), reverse("authenticator")
 
 

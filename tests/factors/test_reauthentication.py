@@ -6,11 +6,10 @@ from django.urls import reverse
 from accounts.models import SecurityEvent, User
 from tests.accounts.reauthenticating import expire_reauthentication
 from tests.conftest import PASSWORD
-from tests.factors.test_second_factor import SECOND_FACTOR, clock, give_password, now, secret
+from tests.factors.conftest import SECOND_FACTOR, give_password
 from tokens.models import RefreshToken, admission
 from tokens.testing import Client
 
-__all__ = ["clock", "now", "secret"]
 USERNAME, CHANGE = reverse("username_change"), reverse("password_change")
 NEW = "another horse battery"
 

@@ -2,9 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
-import pyotp
 import pytest
 from django.conf import settings as live_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -12,40 +10,16 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.db import connection
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.factors import recovery_codes, totp
 from accounts.models import Attempt, Authenticator, RecoveryCode, SecurityEvent, User
 from tests.conftest import PASSWORD
+from tests.factors.conftest import SECOND_FACTOR, SECURITY, give_password, is_signed_in
 from tokens.models import RefreshToken
 from tokens.testing import Client
 from tokens.verification import verify_access
 
 Kind = SecurityEvent.Kind
-SECOND_FACTOR = reverse("second_factor")
-SECURITY = reverse("security")
-
-
-@pytest.fixture
-def secret(bob, clock):
-    """What Bob's app and we know."""
-    secret = totp.new_secret()
-    Authenticator.objects.create(user=bob, secret=totp.encrypt(secret))
-    return secret
-
-
-@pytest.fixture
-def now(secret):
-    """Return the code that the app shows now, or so many steps away."""
-    return lambda steps=0: pyotp.TOTP(secret).at(timezone.now() + timedelta(seconds=30 * steps))
-
-
-def give_password(client, **more):
-    return client.post(reverse("login"), {"username": "bob", "password": PASSWORD, **more})
-
-
-def is_signed_in(client):
-    return client.get(reverse("profile")).status_code == 200
 
 
 class TestPasswordThenCode:

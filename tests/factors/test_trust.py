@@ -12,12 +12,11 @@ from accounts.factors import totp
 from accounts.models import Authenticator, SecurityEvent, TrustedBrowser, User
 from tests.accounts.test_admin_actions import do
 from tests.conftest import PASSWORD
-from tests.factors.test_second_factor import SECOND_FACTOR, clock, give_password, is_signed_in, now, secret
+from tests.factors.conftest import SECOND_FACTOR, give_password, is_signed_in
 from tokens.models import RefreshToken
 from tokens.signals import reuse_found
 from tokens.testing import Client
 
-__all__ = ["clock", "now", "secret"]
 Kind = SecurityEvent.Kind
 
 
