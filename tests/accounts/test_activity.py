@@ -13,7 +13,7 @@ from django.utils.html import escape
 from accounts.models import SecurityEvent, security_event
 from accounts.models.security_event import EVENT_RETENTION, AppendOnlyError
 from tests.accounts.conftest import FIREFOX, statements
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import EXPIRED, copy_of, elapse, left_behind
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
@@ -141,17 +141,11 @@ class TestActivity:
         assert len(response.context["page"]) == 2
 
 
-EXPIRED = 16 * 60
-
-
 @pytest.fixture
 def stale(bob, sign_in):
     browser = Client()
     sign_in(browser, bob)
-    old = copy_of(browser)
-    for _ in range(2):
-        elapse(EXPIRED, browser, old)
-        browser.get("/")
+    old = left_behind(browser)
     return browser, old
 
 
@@ -178,10 +172,7 @@ def test_late_requests_of_ones_own_leave_nothing_in_the_history(stale, bob):
 
 def test_a_late_request_of_ones_own_takes_no_event_of_a_thief_along(stale, bob):
     browser, oldest = stale
-    old = copy_of(browser)
-    for _ in range(2):
-        elapse(EXPIRED, browser, old, oldest)
-        browser.get("/")
+    old = left_behind(browser, oldest)
     copy_of(oldest).get("/")
     for late in (oldest, old):  # with the thief's token, and with another
         browser.cookies.update(late.get("/").cookies)
@@ -227,10 +218,7 @@ class TestABound:
 
     def test_on_the_events_of_two_old_copies_that_are_shown_in_turn_which_hide_no_other_session(self, stale, bob):
         browser, oldest = stale
-        old = copy_of(browser)
-        for _ in range(2):
-            elapse(EXPIRED, browser, old, oldest)
-            browser.get("/")
+        old = left_behind(browser, oldest)
         for _ in range(3):
             for copy in (oldest, old):
                 assert copy_of(copy).get("/").status_code == 307

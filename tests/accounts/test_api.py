@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
-from tests.tokens.clock import age, elapse, jar
+from tests.tokens.clock import EXPIRED, age, elapse, jar
 from tests.tokens.outage import gone
 from tokens import verification
 from tokens.core import jwt
@@ -16,7 +16,6 @@ from tokens.models import RefreshToken
 pytestmark = pytest.mark.django_db
 
 Reason = RefreshToken.Reason
-EXPIRED = 16 * 60
 
 
 class App:

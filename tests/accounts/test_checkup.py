@@ -9,23 +9,19 @@ from accounts.models import User
 from tests.accounts.conftest import CHROME, FIREFOX, kinds
 from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import left_behind
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
 LOGIN, CHECKUP, CHANGE = "/accounts/login/", "/accounts/checkup/", "/accounts/password/change/"
-EXPIRED = 16 * 60
 NEW = "an entirely new one"
 
 
 @pytest.fixture
 def stolen(here, committing):
     """Bob's browser, a copy of whose jar somebody has used in Chrome."""
-    copy = copy_of(here)
+    copy = left_behind(here)
     copy.defaults["HTTP_USER_AGENT"] = CHROME
-    for _ in range(2):
-        elapse(EXPIRED, here, copy)
-        here.get("/")
     with committing():
         copy.get("/", follow=True)
     assert User.objects.get().reuse_unanswered

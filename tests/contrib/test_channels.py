@@ -13,15 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, copy_of, elapse, jar
 from tokens.contrib.channels import ENDED, TRY_AGAIN_LATER, AuthMiddlewareStack
 from tokens.core.exceptions import RevocationListUnavailable
 from tokens.models import RefreshToken, RefreshTokenManager
 from tokens.revocation import local_revocation_list
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.tokens.urls")]
-
-EXPIRED = 16 * 60
 
 
 class Echo(AsyncWebsocketConsumer):

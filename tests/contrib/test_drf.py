@@ -8,9 +8,9 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.db.models.functions import Now
 from django.test import AsyncClient
 
-from tests.accounts.test_api import EXPIRED, App, pass_time
+from tests.accounts.test_api import App, pass_time
 from tests.conftest import PASSWORD
-from tests.tokens.clock import elapse
+from tests.tokens.clock import EXPIRED, elapse
 from tests.tokens.outage import gone
 from tokens.models import RefreshToken
 from tokens.testing import Client

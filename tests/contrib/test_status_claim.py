@@ -12,7 +12,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from tests.security.forging import altered, part
-from tests.tokens.clock import elapse, jar
+from tests.tokens.clock import EXPIRED, elapse, jar
 from tests.tokens.kinds import ACCESS, ISSUER, KEY, access_token, cause, read
 from tests.tokens.racing import together
 from tokens import verification
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.urls("tests.tokens.urls")
 
 Reason = RefreshToken.Reason
 OVER = 2 * 15 * 60 + 300  # seconds after an end during which some list may say so
-EXPIRED = 16 * 60  # seconds after which an access token is over
 SENTENCE = "The claim `status` is not an entry of this site's status list."
 
 URI = f"{ISSUER}/.well-known/status-list"

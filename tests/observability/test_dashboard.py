@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from accounts.signals import provider_asked
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import left_behind
 from tokens.events import Refusal, Skip, TokenEvent
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -23,7 +23,6 @@ RULES = (ROOT / "ops/prometheus/sojourn.rules.yml").read_text()
 BOARD = json.loads((ROOT / "ops/grafana/sojourn.json").read_text())
 DASHBOARD = [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
 ALERTS = re.findall(r"expr: (.+)", RULES)
-EXPIRED = 16 * 60
 VALUES = {
     "event": set(TokenEvent),
     "outcome": {"opened", "refused", "throttled", "accepted", "failed"},
@@ -39,10 +38,7 @@ def scraped(bob, sign_in, metrics):
         Client().post("/accounts/login/", {"username": "bob", "password": "wrong"})
     browser = Client()
     browser.force_login(bob)
-    old = copy_of(browser)
-    for _ in range(2):
-        elapse(EXPIRED, browser, old)
-        browser.get("/")
+    old = left_behind(browser)
     old.get("/", follow=True)
     provider_asked.send(None, name="acme", outcome="failed")
     found = metrics()

@@ -11,7 +11,7 @@ from accounts.models import SecurityEvent
 from project import logs
 from tests.conftest import PASSWORD
 from tests.observability.urls import ESCAPES
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import left_behind
 from tokens.models import RefreshToken
 from tokens.testing import AsyncClient, Client
 
@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True), pytest.
 
 LOGIN = "/accounts/login/"
 WRONG = {"username": "bob", "password": "wrong"}
-EXPIRED = 16 * 60
 MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"
 
 
@@ -48,10 +47,7 @@ class TestFields:
 
     def test_a_branch_has_its_name_and_why(self, bob, sign_in, client, written):
         sign_in(client, bob)
-        old = copy_of(client)
-        for _ in range(2):
-            elapse(EXPIRED, client, old)
-            client.get("/")
+        old = left_behind(client)
         old.get("/", follow=True)
         client.get("/")
         [reused], [ended] = written.of("token_reused"), written.of("sessions_ended")

@@ -26,7 +26,7 @@ from accounts.models.security_event import EVENT_RETENTION
 from project import health, http_metrics
 from tests import postgres, valkey
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import EXPIRED, elapse, left_behind
 from tests.tokens.outage import gone
 from tokens import verification
 from tokens.core import keyfile
@@ -37,7 +37,6 @@ from tokens.testing import Client
 pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 LOGIN = "/accounts/login/"
-EXPIRED = 16 * 60
 
 
 @pytest.fixture
@@ -82,10 +81,7 @@ class TestCounted:
     def test_each_branch(self, bob, sign_in, grown):
         browser = Client()
         sign_in(browser, bob)
-        old = copy_of(browser)
-        for _ in range(2):
-            elapse(EXPIRED, browser, old)
-            browser.get("/")
+        old = left_behind(browser)
         old.get("/", follow=True)
         assert grown("tokens") == {"child": 1, "confirmed_by_refresh": 1, "probed": 1, "reused": 1}
 

@@ -16,13 +16,12 @@ from tests.accounts.mail_contents import code_in, link_in
 from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
 from tests.providers.conftest import CALLBACK, _server, issuer, leave  # noqa: F401  (fixtures)
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, copy_of, elapse, jar
 from tokens.testing import Client
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.observability.urls")]
 
 NEW, WRONG = "an entirely new one", "not the password at all"
-EXPIRED = 16 * 60
 
 
 class Browser(Client):

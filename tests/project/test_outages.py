@@ -14,15 +14,13 @@ from django.db import connection
 from django.test import override_settings
 
 from tests.conftest import PASSWORD
-from tests.tokens.clock import age, copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, SETTLED, age, elapse, jar, left_behind
 from tests.tokens.outage import gone
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EXPIRED = 16 * 60
-SETTLED = 3 * 60
 LOGIN = "/accounts/login/"
 
 
@@ -120,10 +118,7 @@ class TestDatabaseReadOnly:
         assert signs_in().status_code == 302
 
     def test_a_copy_is_not_let_in(self, here):
-        old = copy_of(here)
-        for _ in range(2):
-            elapse(EXPIRED, here, old)
-            here.get("/")
+        old = left_behind(here)
         with read_only():
             assert old.get("/").status_code == 503
         assert old.get("/", follow=True).status_code == 200

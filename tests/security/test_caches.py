@@ -18,7 +18,7 @@ from tests.security import pages
 from tests.security.corpus import ACCESS, OURS, PROBE, REFRESH
 from tests.security.forging import part
 from tests.security.wire import Socket, jar_after
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, copy_of, elapse, jar, left_behind
 from tokens.testing import Client
 
 pytestmark = pytest.mark.once
@@ -34,7 +34,6 @@ STACKS = {
     "asked before the visitor is known": [*SITE[:6], UPDATE, FETCH, *SITE[6:]],
 }
 SAYS = ["", "PUBLIC, Max-Age=60", "s-maxage=60", "private"]
-EXPIRED = 16 * 60
 TIMEOUT = 100  # seconds; only a hang reaches it
 
 
@@ -96,10 +95,7 @@ class TestDjangosOwn:
         before = copy_of(people["alice"])
         people["alice"].logout()
         assert before.get(self.URL).content == people["alice"].get(self.URL).content == b"<nobody>"
-        old = copy_of(people["bob"])
-        for _ in range(2):
-            elapse(EXPIRED, people["bob"], old)
-            people["bob"].get("/who/")
+        old = left_behind(people["bob"], url="/who/")
         response = old.get(self.URL)
         assert (response.status_code, list(response.cookies)) == (307, [PROBE, f"{PROBE}-told"])
         assert people["bob"].get(self.URL).content == b"<bob>"

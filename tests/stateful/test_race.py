@@ -8,14 +8,12 @@ import pytest
 from django.db import DatabaseError
 
 from tests.stateful.people import Person, fresh
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import EXPIRED, copy_of, elapse
 from tests.tokens.racing import together
 from tokens.models import RefreshToken
 from tokens.testing import Client
 
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db(transaction=True)]
-
-EXPIRED = 16 * 60  # seconds after which an access token is over, and a refresh token old enough to be confirmed
 
 
 def log_out(person: Person, leaver: Client) -> Callable[[], Any]:

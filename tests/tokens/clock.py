@@ -12,6 +12,9 @@ from tokens.conf import conf
 from tokens.core import jwt
 from tokens.models import EndOfAll, RefreshToken
 
+EXPIRED = 16 * 60  # seconds after which an access token is over, and a refresh token old enough to be confirmed
+SETTLED = 3 * 60  # seconds after which a refresh token is old enough, and an access token still good
+
 
 def elapse(seconds: float, *clients: Any) -> None:
     """Moves every row, and the tokens in the jars of `clients`, back by `seconds`."""
@@ -60,6 +63,15 @@ def copy_of(client: Any) -> Any:
     thief = type(client)()
     thief.cookies.load({name: morsel.value for name, morsel in client.cookies.items()})
     return thief
+
+
+def left_behind(client: Any, *others: Any, url: str = "/") -> Any:
+    """Another browser with a copy of the jar of `client`, which then goes on without it; `others` age with them."""
+    old = copy_of(client)
+    for _ in range(2):
+        elapse(EXPIRED, client, old, *others)
+        client.get(url)
+    return old
 
 
 def _times(claims: Any, seconds: float) -> dict[str, int]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.conftest import PASSWORD
 from tests.proxy_models.models import Colleague
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, SETTLED, copy_of, elapse, jar
 from tests.tokens.outage import failing_at
 from tokens import auth, signals, verification
 from tokens.models import RefreshToken
@@ -22,9 +22,6 @@ Reason = RefreshToken.Reason
 Method = RefreshToken.Method
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
-
-EXPIRED = 16 * 60
-SETTLED = 3 * 60
 
 
 @pytest.fixture

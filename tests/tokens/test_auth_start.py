@@ -10,7 +10,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, copy_of, elapse, jar
 from tokens import verification
 from tokens.models import RefreshToken
 from tokens.testing import Client
@@ -19,8 +19,6 @@ Reason = RefreshToken.Reason
 Method = RefreshToken.Method
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
-
-EXPIRED = 16 * 60
 
 
 class TestStart:

@@ -17,15 +17,13 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.tokens.clock import age, elapse
+from tests.tokens.clock import EXPIRED, age, elapse
 from tokens import users
 from tokens.core import jwt
 from tokens.models import RefreshToken
 from tokens.revocation import LocalRevocationList
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
-
-EXPIRED = 16 * 60
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tests.accounts.reauthenticating import answer, expire_reauthentication
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, copy_of, elapse, jar
 from tests.tokens.device import Device
 from tokens import bearer, cookies, verification
 from tokens.binding import challenges, marks
@@ -23,7 +23,6 @@ from tokens.testing import Client
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
 
 LIFETIME = 600
-EXPIRED = 16 * 60
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db.models.functions import Now
 
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, SETTLED, copy_of, elapse, jar
 from tests.tokens.racing import together
 from tokens.core.rotation import Refresh
 from tokens.models import RefreshToken
@@ -16,9 +16,6 @@ from tokens.models import RefreshToken
 Reason = RefreshToken.Reason
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
-
-EXPIRED = 16 * 60  # seconds after which an access token is over, and a refresh token old enough to be confirmed
-SETTLED = 3 * 60  # seconds after which a refresh token is old enough, and an access token still good
 
 
 class TestInvariant1:

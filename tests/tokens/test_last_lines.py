@@ -16,7 +16,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 from accounts.models import User
 from tests.conftest import PASSWORD
 from tests.tokens import urls
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, copy_of, elapse, jar, left_behind
 from tests.tokens.kinds import ACCESS, access_token, cause
 from tests.tokens.outage import gone
 from tokens import bearer, checks, users, verification
@@ -31,7 +31,6 @@ from tokens.models import RefreshToken
 pytestmark = pytest.mark.urls(__name__)
 
 Reason = RefreshToken.Reason
-EXPIRED = 16 * 60
 
 
 def says_that_the_password_changed(request):
@@ -262,10 +261,7 @@ class TestPages:
 
     def test_the_page_with_the_form_asks_for_something_newer_and_its_answer_does_not(self, bob, signed_in):
         browser = signed_in(bob)
-        old = copy_of(browser)
-        for _ in range(2):
-            elapse(EXPIRED, browser, old)
-            browser.get("/who/")
+        old = left_behind(browser, url="/who/")
         assert old.post("/log-in/", {"look": "", "username": "bob", "password": "wrong"}).status_code == 401
         assert RefreshToken.objects.get().probe_count == 0
         assert old.get("/log-out/").status_code == 307

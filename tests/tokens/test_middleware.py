@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import SecurityEvent
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, elapse, jar, left_behind
 from tests.tokens.outage import gone
 from tokens import middleware
 from tokens.authentication import needs_no_database
@@ -21,8 +21,6 @@ from tokens.testing import AsyncClient, Client
 Reason = RefreshToken.Reason
 
 pytestmark = pytest.mark.urls("tests.tokens.urls")
-
-EXPIRED = 16 * 60
 
 
 class TestProcessView:
@@ -249,10 +247,7 @@ class TestProcessResponse:
         connection.settings_dict["ATOMIC_REQUESTS"] = True
         try:
             browser = signed_in(bob)
-            old = copy_of(browser)
-            for _ in range(2):
-                elapse(EXPIRED, browser, old)
-                browser.get("/who/")
+            old = left_behind(browser, url="/who/")
             del old.cookies["__Host-access"]
             old.raise_request_exception = False
             assert old.get("/boom/", follow=True).status_code == 500

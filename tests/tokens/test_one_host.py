@@ -5,14 +5,13 @@ from django.conf import settings as live_settings
 from django.urls import clear_script_prefix, set_script_prefix
 
 from tests.conftest import PASSWORD
-from tests.tokens.clock import copy_of, elapse
+from tests.tokens.clock import left_behind
 from tokens import cookies
 from tokens.testing import Client
 
 pytestmark = [pytest.mark.urls("tests.tokens.urls"), pytest.mark.django_db]
 
 KINDS = ("access", "refresh", "reauth")
-EXPIRED = 16 * 60
 
 
 def sign_in(client, user, url="/log-in/"):
@@ -92,10 +91,7 @@ class TestBelowAPath:
         response = browser.get("/shop/closed/")
         assert response.url == "/shop/log-in/?next=/shop/closed/"
         sign_in(browser, bob, "/shop/log-in/")
-        old = copy_of(browser)
-        for _ in range(2):
-            elapse(EXPIRED, browser, old)
-            browser.get("/shop/who/")
+        old = left_behind(browser, url="/shop/who/")
         response = old.get("/shop/who/?a=1")
         assert (response.status_code, response.url) == (307, "/shop/who/?a=1")
         assert old.get(response.url).content == b"nobody"

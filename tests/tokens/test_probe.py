@@ -3,7 +3,7 @@
 import pytest
 from django.test import RequestFactory
 
-from tests.tokens.clock import copy_of, elapse, jar
+from tests.tokens.clock import EXPIRED, copy_of, elapse, jar, left_behind
 from tokens import probe, signals
 from tokens.events import MESSAGES, TokenEvent
 from tokens.models import MAX_PROBES, RefreshToken
@@ -12,7 +12,6 @@ from tokens.testing import Client
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
 Reason = RefreshToken.Reason
-EXPIRED = 16 * 60
 PROBE = "__Host-probe"
 TOLD = "__Host-probe-told"
 
@@ -49,10 +48,7 @@ def told():
 def stale(bob, signed_in):
     """A browser that has moved on, and an old copy of its jar."""
     browser = signed_in(bob)
-    old = copy_of(browser)
-    for _ in range(2):
-        elapse(EXPIRED, browser, old)
-        browser.get("/who/")
+    old = left_behind(browser, url="/who/")
     return browser, old
 
 

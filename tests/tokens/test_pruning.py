@@ -5,12 +5,11 @@ import threading
 import pytest
 from django.db import connection, connections, transaction
 
-from tests.tokens.clock import elapse, jar
+from tests.tokens.clock import EXPIRED, elapse, jar
 from tokens.management import pruning
 from tokens.models import RefreshToken
 
 LONG_AGO = 12 * 24 * 3600
-EXPIRED = 16 * 60
 
 
 @pytest.mark.urls("tests.tokens.urls")

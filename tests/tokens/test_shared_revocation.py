@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from tests import valkey
 from tests.conftest import PASSWORD
-from tests.tokens.clock import elapse
+from tests.tokens.clock import EXPIRED, elapse
 from tokens.models import RefreshToken
 from tokens.revocation import (
     PREFIX,
@@ -22,7 +22,6 @@ from tokens.revocation import (
 pytestmark = pytest.mark.urls("tests.tokens.urls")
 
 Reason = RefreshToken.Reason
-EXPIRED = 16 * 60
 
 
 @pytest.fixture
