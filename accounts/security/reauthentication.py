@@ -36,7 +36,23 @@ Kind = SecurityEvent.Kind
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
-def reauthentication_required(view: View) -> View:
+def _asking(first: Callable[[Request], HttpResponseBase | None]) -> Callable[[View], View]:
+    """Return a decorator for views that guard the account: `first` may answer instead of the view."""
+
+    def decorator(view: View) -> View:
+        @fresh_session_required
+        @wraps(view)
+        @sensitive_post_parameters()
+        def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+            return first(request) or view(request, *args, **kwargs)
+
+        return cast(View, asking)
+
+    return decorator
+
+
+@_asking
+def reauthentication_required(request: Request) -> HttpResponseBase | None:
     """Take what is sent to the view only within REAUTHENTICATION_TIMEOUT of the last authentication.
 
     Until then a page at the same URL asks for the password; the row is read (`fresh_session_required`). Its status is
@@ -48,58 +64,39 @@ def reauthentication_required(view: View) -> View:
     and neither are passwords, which do not belong in any page: a form with one reauthenticates by it
     (`reauthenticate`).
     """
-
-    @fresh_session_required
-    @wraps(view)
-    @sensitive_post_parameters()
-    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
-        if request.method in ("GET", "HEAD"):
-            return view(request, *args, **kwargs)
-        if not is_confirmed(request) and (page := ask(request)):
-            return page
-        if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
-            request.POST = carried_forms.original_form(request)  # type: ignore[assignment]
-        return view(request, *args, **kwargs)
-
-    return cast(View, asking)
+    if request.method in ("GET", "HEAD"):
+        return None
+    if not is_confirmed(request) and (page := ask(request)):
+        return page
+    if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
+        request.POST = carried_forms.original_form(request)  # type: ignore[assignment]
+    return None
 
 
-def factor_required_first(view: View) -> View:
+@_asking
+def factor_required_first(request: Request) -> HttpResponseBase | None:
     """Show the view to users who have a second factor only within REAUTHENTICATION_TIMEOUT of showing it.
 
     For forms that ask for the password themselves: that is one factor, and none of what is typed into them is carried.
     """
-
-    @fresh_session_required
-    @wraps(view)
-    @sensitive_post_parameters()
-    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
-        if is_confirmed(request) or not policy.has_factor(request.user):
-            return view(request, *args, **kwargs)
-        return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
-
-    return cast(View, asking)
+    if is_confirmed(request) or not policy.has_factor(request.user):
+        return None
+    return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
 
 
-def second_factor_required(view: View) -> View:
+@_asking
+def second_factor_required(request: Request) -> HttpResponseBase | None:
     """Show the view only in a session whose user has shown a second factor, however long ago.
 
     Whoever has one and has not shown it, such as in a trusted browser, is asked for it at the same URL. Whoever has
     none is led to set one up.
     """
-
-    @fresh_session_required
-    @wraps(view)
-    @sensitive_post_parameters()
-    def asking(request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
-        row = request.tokens.row
-        if not policy.has_factor(request.user):
-            return redirect(leading_to("security", asked_for(request)))
-        if row and policy.MULTI_FACTOR in row.amr.split():
-            return view(request, *args, **kwargs)
-        return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
-
-    return cast(View, asking)
+    row = request.tokens.row
+    if not policy.has_factor(request.user):
+        return redirect(leading_to("security", asked_for(request)))
+    if row and policy.MULTI_FACTOR in row.amr.split():
+        return None
+    return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
 
 
 @sensitive_post_parameters()
