@@ -23,7 +23,7 @@ class Limit:
     account: Rate | None = None  # attempts of any visitor at one account
     repeats: Rate | None = None  # attempts of one visitor that repeat a wrong one; None: they count like any other
     site: Rate | None = None  # attempts of all visitors in browsers that the account does not know
-    mailbox: bool = False  # whether an account is counted by the mailbox that gets the mail
+    by_mailbox: bool = False  # whether an account is counted by the mailbox that gets the mail
     hashing: float = 0.0  # the share of hashers.queue that these attempts may fill; 0 if nothing is hashed
     by_factor: bool = False  # whether only a browser counts as known in which a second factor was shown
 
@@ -52,7 +52,7 @@ SIGNED_IN = Limit(
 # Each attempt costs a hash, a row and a mail. A school class that signs up together is one visitor.
 SIGN_UP = Limit(
     "sign-up",
-    mailbox=True,
+    by_mailbox=True,
     site=Rate(free=1_000, first=1, longest=10, window=HOUR),
     visitor=Rate(free=50, first=5, longest=5 * 60, window=HOUR),
     account=Rate(free=5, first=60, longest=10 * 60, window=DAY),
@@ -71,13 +71,11 @@ RESET = Limit(
 )
 
 # The mail that verifies an email: anybody can enter a stranger's email as their own.
-RESEND = Limit(
-    "resend",
-    mailbox=True,
-    site=Rate(free=1_000, first=1, longest=2, window=HOUR),
+RESEND = replace(
+    RESET,
+    name="resend",
+    by_mailbox=True,
     visitor_and_account=Rate(free=3, first=60, longest=HOUR, window=DAY),
-    visitor=Rate(free=30, first=10, longest=10 * 60, window=HOUR),
-    account=Rate(free=10, first=60, longest=10 * 60, window=DAY),
 )
 
 # An attacker here has the session already, such as a thief with copied cookies or a colleague at an unlocked screen.

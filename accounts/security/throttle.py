@@ -186,7 +186,7 @@ def _buckets(request: HttpRequest, limit: Limit, account: User | str) -> tuple[l
 
     A browser in which the account's owner has signed in before has a single bucket of its own instead.
     """
-    name = _mailbox_text(account) if limit.mailbox else _account_text(account)
+    name = _mailbox_text(account) if limit.by_mailbox else _account_text(account)
     visitor, wider = _visitor_network(request), _visitor_network(request, prefix=48)
     if limit.visitor_and_account and (browser := _known_browser(request, limit, account)):
         return _bucket(limit, "browser", limit.visitor_and_account, browser.id, name), []

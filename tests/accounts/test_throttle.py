@@ -111,7 +111,7 @@ class TestOneAccount:
 
 
 class TestOneMailbox:
-    LIMIT = Limit("a limit", mailbox=True, account=Rate(free=3, first=10, longest=900, window=DAY))
+    LIMIT = Limit("a limit", by_mailbox=True, account=Rate(free=3, first=10, longest=900, window=DAY))
 
     def test_is_one_account_whatever_its_emails_are_and_whoever_has_an_account(self, db, django_user_model):
         user = django_user_model.objects.create_user("ada", "ada+1@example.org")
