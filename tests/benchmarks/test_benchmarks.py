@@ -1,29 +1,24 @@
 """`python -m lab.benchmarks --once`: each contender once, with the right answer and as many statements as are said."""
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from lab.benchmarks import __main__, peers, report
 from lab.benchmarks.report import Goal, Line, at_least, at_most, micro
 from tests import postgres
+from tests.programs import output_of
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parent.parent.parent
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
 @pytest.fixture(scope="module")
 def printed():
     postgres.find_binaries()  # skips where there is none
-    command = [sys.executable, "-W", "ignore", "-m", "lab.benchmarks", "--once"]
-    environment = {"PATH": os.environ["PATH"]}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output_of("-W", "ignore", "-m", "lab.benchmarks", "--once", env=ENVIRONMENT, timeout=300)
 
 
 def cells(printed, what):
@@ -77,9 +72,5 @@ def test_the_page_is_filled_between_its_marks(tmp_path, monkeypatch):
 
 def test_what_sessions_take_of_the_database_is_still_measured():
     """`docs/explanation/scale.md` rests on it."""
-    command = [sys.executable, "-W", "ignore", "-m", "lab.benchmarks.scale", "1000"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert "WAL of a confirmation: " in done.stdout and "fillfactor 90: " in done.stdout
+    printed = output_of("-W", "ignore", "-m", "lab.benchmarks.scale", "1000", env=ENVIRONMENT, timeout=300)
+    assert "WAL of a confirmation: " in printed and "fillfactor 90: " in printed

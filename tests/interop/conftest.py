@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.interop import service
-from tests.interop.home import Home, run
+from tests.interop.home import Home
 from tests.interop.issuer import Issuer
 from tests.interop.service import Service
+from tests.programs import output_of
 from tests.resilience import database
 from tests.resilience.server import Site
 
@@ -47,7 +48,8 @@ def settled(postgres_url, tmp_path_factory) -> Iterator[Callable[..., Home]]:
     """`settled(alg, NAME=value)`: a site with keys for `alg`. All of them have one PostgreSQL and the same people."""
     with ExitStack() as stack:
         url = stack.enter_context(database.one_more(postgres_url))
-        passwords = json.loads(run("-m", "tests.interop.people", site=Site(tmp_path_factory.mktemp("made"), url)))
+        made = Site(tmp_path_factory.mktemp("made"), url)
+        passwords = json.loads(output_of("-m", "tests.interop.people", env=made.environment))
 
         def settled(alg: str, **environment: str) -> Home:
             home = Home(tmp_path_factory.mktemp("home"), url, passwords, alg, TOKENS_STATUS_LIST=PLACES, **environment)

@@ -2,15 +2,14 @@
 
 import http.client
 import json
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from tests.resilience.server import ROOT, Server, Site
+from tests.programs import output_of
+from tests.resilience.server import Server, Site
 from tokens.core import keyfile, keys
 
 CHECK_EVERY = 0.5  # seconds; twenty in production
@@ -53,7 +52,7 @@ class Home(Site):
         self.server.start()
 
     def tokenkeys(self, *arguments: str) -> None:
-        run("manage.py", "tokenkeys", *arguments, site=self)
+        output_of("manage.py", "tokenkeys", *arguments, env=self.environment)
 
     def key(self, state: str = keys.CURRENT) -> keys.Jwk:
         """The private key that is in `state`, by the file."""
@@ -69,11 +68,3 @@ class Home(Site):
     def sign_in(self, name: str) -> dict[str, str]:
         """A pair of tokens: `access_token` and `refresh_token`."""
         return self.ask("auth/login", body={"username": name, "password": self.passwords[name]})
-
-
-def run(*arguments: str, site: Site) -> str:
-    """What a program of the installation prints; it has to end well."""
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=site.environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout

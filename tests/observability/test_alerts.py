@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.postgres import give_up
+from tests.programs import output_of
 
 pytestmark = pytest.mark.once
 
@@ -122,16 +122,7 @@ def scraped():
         "PROVIDERS": '[{"name": "acme", "issuer": "https://acme.example.org", "client_id": "us"}]',
         "PROVIDER_ACME_SECRET": "none",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return list(text_string_to_metric_families(done.stdout))
+    return list(text_string_to_metric_families(output_of("-c", script, env=os.environ | environment)))
 
 
 def test_each_alert_is_fired_by_its_own_event_and_by_nothing_on_a_site_that_is_well(tmp_path):

@@ -3,17 +3,14 @@
 import gzip
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.http_server import Handler, serving
+from tests.programs import output_of
 
 pytestmark = pytest.mark.once
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "hushhush-0123456789"
 SCRIPT = f"""
 import django; django.setup()
@@ -43,15 +40,7 @@ def test_an_error_is_reported_with_its_place_and_without_a_secret_or_a_visitor()
 
     with serving(Sink) as port:
         environment = {"DJANGO_SETTINGS_MODULE": "tests.settings", "SENTRY_DSN": f"http://key@127.0.0.1:{port}/1"}
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-    assert done.returncode == 0, done.stderr
+        output_of("-c", SCRIPT, env=os.environ | environment)
     text = b"".join(received).decode()
     events = [json.loads(line) for each in received for line in each.splitlines() if b'"event_id"' in line]
     events = [event for event in events if "platform" in event]

@@ -5,12 +5,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
+
+from tests.programs import output_of
 
 pytestmark = pytest.mark.once
 
@@ -98,14 +99,8 @@ def test_the_servers_folder_of_counters_is_the_servers():
 def test_a_command_leaves_nothing_in_the_servers_folder_of_counters(tmp_path):
     """What root left there could not be read by the server."""
     count = "from accounts.metrics import SIGN_INS; SIGN_INS.labels('opened').inc(); print('counted')"
-    done = subprocess.run(
-        [sys.executable, ROOT / "manage.py", "shell", "--command", count],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert "counted" in done.stdout, done.stderr
+    environment = {"DJANGO_SETTINGS_MODULE": "tests.settings", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    assert "counted" in output_of("manage.py", "shell", "--command", count, env=os.environ | environment)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,8 +1,6 @@
 """The site under ASGI."""
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -10,15 +8,14 @@ from django.core.asgi import get_asgi_application
 from django.db import connections
 
 from tests.conftest import PASSWORD
+from tests.programs import output_of
 from tests.tokens.clock import elapse
 from tokens.testing import AsyncClient
 
 
 def run(code):
     """What `code` prints in a process of its own: the settings of the tests' connections stay as they are."""
-    env = {"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "", "PYTHONPATH": ""}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    return done.stdout.strip()
+    return output_of("-c", code, env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": ""}).strip()
 
 
 def test_no_connection_is_kept_where_threads_come_and_go():

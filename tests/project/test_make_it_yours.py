@@ -2,8 +2,7 @@
 
 import os
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from django.template.loader import render_to_string
 from project import colours
 from project.colours import ENOUGH, LIGHT, TooFaint, palette, worst
 from project.settings import BASE_DIR
+from tests.programs import output_of
 from tests.project.test_settings import documented
 from tokens.testing import Client
 
@@ -63,16 +63,7 @@ def test_the_page_works_as_written_and_leaves_the_checkout_alone(tmp_path):
     changes = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", "CACHE_URL": "", "DEFAULT_FROM_EMAIL": ""}
     environment |= documented(**changes, STATIC_ROOT=str(tmp_path / "collected"))
 
-    def manage(*arguments):
-        done = subprocess.run(
-            [sys.executable, ROOT / "manage.py", *arguments],
-            env={"PATH": os.environ["PATH"], **environment},
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
+    manage = partial(output_of, "manage.py", env={"PATH": os.environ["PATH"], **environment})
     for command in re.findall(r"^python manage.py (.*)$", PAGE, flags=re.M):
         manage(*command.split(), "-v0")
     assert (tmp_path / "harbour/migrations/0001_initial.py").exists()

@@ -4,12 +4,12 @@ import os
 import re
 import runpy
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from tests.programs import run
 from tests.smtp import mailer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,13 +40,7 @@ def read(monkeypatch):
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "manage.py", *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run("manage.py", *arguments, env={"PATH": os.environ["PATH"], **environment})
 
 
 class TestRefusals:

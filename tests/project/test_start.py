@@ -2,19 +2,16 @@
 
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from django.core import management
 
 import manage
+from tests.programs import output_of, run
 from tests.project.test_settings import documented
 
 pytestmark = pytest.mark.once
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
     "wsgi": ["-c", "import project.wsgi"],
     "uvicorn": ["-m", "uvicorn", "project.asgi:application", "--uds", "/dev/null/none"],
@@ -42,14 +39,8 @@ NO_NUMBER = "TRUSTED_PROXIES must be a whole number, zero or more.\n"
     ],
 )
 def test_a_server_that_cannot_start_says_so_in_one_sentence(program, environment, sentence, tmp_path):
-    done = subprocess.run(
-        [sys.executable, *(word.format(folder=tmp_path) for word in PROGRAMS[program])],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    words = (word.format(folder=tmp_path) for word in PROGRAMS[program])
+    done = run(*words, env={"PATH": os.environ["PATH"], **environment})
     assert (done.returncode, done.stdout) == (3, "")
     assert re.search(sentence, done.stderr) and "Traceback" not in done.stderr
 
@@ -70,15 +61,8 @@ print(*sys.modules)
 
 
 def test_the_first_answer_waits_for_nothing_that_it_does_not_need():
-    done = subprocess.run(
-        [sys.executable, "-c", FIRST_ANSWER],
-        cwd=ROOT,
-        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    status, frozen, modules = done.stdout.splitlines()
+    printed = output_of("-c", FIRST_ANSWER, env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": ""})
+    status, frozen, modules = printed.splitlines()
     assert (status, frozen) == ("200", "True")
     assert {"accounts.factors.passkeys", "accounts.urls"} <= set(modules.split())
     assert not LATER & set(modules.split())

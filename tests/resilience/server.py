@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from tests.programs import output_of
 from tokens.events import MESSAGES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -54,16 +55,8 @@ class Site:
 
     def people(self, number: int, each: int) -> list[list[dict[str, str]]]:
         """For each of `number` people the jars of `each` browsers, newly signed in."""
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.resilience.people", str(number), str(each)],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        people: list[list[dict[str, str]]] = json.loads(done.stdout)
+        printed = output_of("-m", "tests.resilience.people", str(number), str(each), env=self.environment)
+        people: list[list[dict[str, str]]] = json.loads(printed)
         return people
 
     def serve(self, *, preload: bool = False) -> "Server":

@@ -1,8 +1,6 @@
 """A database that keeps requests waiting: they are told to come back, in time, and what needs none goes on."""
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlencode
@@ -10,8 +8,8 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
+from tests.programs import output_of
 from tests.resilience import database
-from tests.resilience.server import ROOT
 from tests.smtp import wait_until
 
 pytestmark = pytest.mark.once
@@ -98,8 +96,5 @@ def test_a_locked_table_is_a_503_in_time_and_what_needs_no_table_goes_on(install
 )
 def test_requests_have_deadlines_and_commands_have_none(installed, postgres_url, serve, query, expected):
     environment = installed(f"{postgres_url}{query}").environment
-    command = [sys.executable, "-c", SHOW.format(serve=serve)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(output_of("-c", SHOW.format(serve=serve), env=environment))
     assert {name: found[name] for name in OURS} == expected

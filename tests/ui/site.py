@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Page, Response
 
-from tests.resilience.server import ROOT, Site
+from tests.programs import output_of
+from tests.resilience.server import Site
 from tests.ui.gallery import Picture
 
 MOMENT = datetime(2025, 11, 21, 14, 30, tzinfo=UTC)  # of every picture
@@ -83,16 +82,7 @@ class Face(Site):
         return [file.read_text() for file in files]
 
     def _populate(self) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.ui.people"],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        assert done.returncode == 0, done.stderr
-        facts: dict[str, Any] = json.loads(done.stdout)
+        facts: dict[str, Any] = json.loads(output_of("-m", "tests.ui.people", env=self.environment))
         return facts
 
 
