@@ -28,29 +28,32 @@ TIMEOUT = 5.0  # seconds, for each step
 DEADLINE = 10.0  # seconds, for all of an answer
 MAX_ADDRESSES = 4  # of a host, that are tried
 MAX_BYTES = 256 * 1024
-KEEP = 3600.0  # seconds
-ASK_AGAIN = 15.0  # seconds after a document could not be had
+CACHE_LIFETIME = 3600.0  # seconds
+RETRY_AFTER = 15.0  # seconds after a document could not be had
 SLOT_TIMEOUT = 1.0  # seconds to wait for a slot, such as when a whole class signs in at once
 _GLOBAL_UNICAST, _6TO4 = ip_network("2000::/3"), ip_network("2002::/16")  # the latter lead to an IPv4 address inside
 
 at_once = 8  # requests of this process to one provider, unless project/server.py knows better
 
-_kept: dict[str, tuple[float, Document]] = {}
+_cache: dict[str, tuple[float, Document]] = {}
 _failed: dict[str, float] = {}
 _slots: dict[str, BoundedSemaphore] = {}
 
 
-def kept(
-    provider: Provider, url: str, max_age: float = KEEP, check: Callable[[Document], None] = lambda document: None
+def cached(
+    provider: Provider,
+    url: str,
+    max_age: float = CACHE_LIFETIME,
+    check: Callable[[Document], None] = lambda document: None,
 ) -> Document:
     """Return the document at `url`, fetched at most `max_age` seconds ago, which `check` may refuse.
 
-    Raise ProviderError, as `check` does, for the next ASK_AGAIN seconds too.
+    Raise ProviderError, as `check` does, for the next RETRY_AFTER seconds too.
     """
-    fetched_at, earlier = _kept.get(url, (float("-inf"), {}))
+    fetched_at, earlier = _cache.get(url, (float("-inf"), {}))
     if monotonic() - fetched_at < max_age:
         return earlier
-    if monotonic() - _failed.get(url, float("-inf")) < ASK_AGAIN:
+    if monotonic() - _failed.get(url, float("-inf")) < RETRY_AFTER:
         raise ProviderError(f"{url} has just failed.")
     try:
         document: Document = fetch(provider, url)
@@ -58,13 +61,13 @@ def kept(
     except ProviderError:
         _failed[url] = monotonic()
         raise
-    _kept[url] = monotonic(), document
+    _cache[url] = monotonic(), document
     return document
 
 
-def forget() -> None:
-    """Forget the documents that were kept, and what has failed."""
-    _kept.clear()
+def clear_cache() -> None:
+    """Forget the documents, and what has failed."""
+    _cache.clear()
     _failed.clear()
 
 

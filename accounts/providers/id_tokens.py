@@ -43,8 +43,8 @@ def verify(provider: Provider, jwks_uri: str, token: object, nonce: str, access_
 
 
 def _key(provider: Provider, jwks_uri: str, kid: object) -> Any:
-    for max_age in (client.KEEP, REFETCH_AFTER):
-        found = _keys(client.kept(provider, jwks_uri, max_age))
+    for max_age in (client.CACHE_LIFETIME, REFETCH_AFTER):
+        found = _keys(client.cached(provider, jwks_uri, max_age))
         named = [jwk for jwk in found if kid is None or jwk.get("kid") == kid]
         if len(named) == 1:
             return jwt.PyJWK(named[0], provider.algorithm).key

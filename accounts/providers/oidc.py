@@ -90,7 +90,7 @@ def _metadata(provider: Provider) -> dict[str, Any]:
             client.checked_url(provider, metadata.get(name))
 
     url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
-    return client.kept(provider, url, check=check)
+    return client.cached(provider, url, check=check)
 
 
 def _authenticated(

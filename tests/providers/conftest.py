@@ -30,7 +30,7 @@ def _server() -> Iterator[Issuer]:
 def issuer(_server, settings) -> Issuer:
     """Known here as `acme`, and believed."""
     _server.behave()
-    provider_client.forget()
+    provider_client.clear_cache()
     settings.PROVIDERS = [
         {
             "name": "acme",

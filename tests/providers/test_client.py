@@ -122,10 +122,10 @@ class TestKept:
         issuer.pages["/keys"] = (500, b"")
         for cause in ("status 500", "just failed"):
             with pytest.raises(ProviderError, match=cause):
-                client.kept(provider, url)
+                client.cached(provider, url)
         del issuer.pages["/keys"]
-        monkeypatch.setattr(client, "ASK_AGAIN", 0)
-        assert client.kept(provider, url)["keys"]
+        monkeypatch.setattr(client, "RETRY_AFTER", 0)
+        assert client.cached(provider, url)["keys"]
         assert issuer.asked == ["/keys"] * 2
 
     def test_what_is_of_no_use_is_not_kept(self, issuer, monkeypatch):
@@ -135,7 +135,7 @@ class TestKept:
         with pytest.raises(ProviderError, match="another issuer"):
             oidc.redeem(provider, ProviderFlow(), "", {}, "")
         del issuer.pages[path]
-        monkeypatch.setattr(client, "ASK_AGAIN", 0)
+        monkeypatch.setattr(client, "RETRY_AFTER", 0)
         with pytest.raises(ProviderError, match="refused"):
             oidc.redeem(provider, ProviderFlow(), "", {}, "")
 

@@ -179,7 +179,7 @@ class TestGoingOn:
 
     def test_and_past_a_provider_that_is_down(self, client, interrupted, issuer):
         issuer.pages["/.well-known/openid-configuration"] = (500, b"")
-        provider_client.forget()
+        provider_client.clear_cache()
         client.post(reverse("provider_login", kwargs={"name": "acme"}), interrupted)
         assert fields(client.get(LOGIN).content.decode())["carried_form"] == interrupted["carried_form"]
 

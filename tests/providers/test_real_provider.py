@@ -40,7 +40,7 @@ def provider(_provider, live_server, settings, monkeypatch) -> Iterator[Provider
     """Known here as `acme`, and its certificate by the variable that OpenSSL has for it."""
     if not _provider.runs:
         _provider.start("one", KEY)
-    client.forget()
+    client.clear_cache()
     client._context.cache_clear()
     monkeypatch.setenv("SSL_CERT_FILE", f"{_provider.environment['CERTIFICATE']}/fullchain.pem")
     settings.TOKENS_ISSUER = at(live_server)
@@ -224,7 +224,7 @@ class TestTrouble:
     def test_a_provider_that_is_down(self, page, provider, returning):
         returning(provider.kill)
         expect(page.get_by_text("Signing in with Acme didn't work.")).to_be_visible()
-        client.forget()
+        client.clear_cache()
         page.goto("/accounts/login/")
         leave(page)
         expect(page.get_by_text("Signing in with Acme didn't work.")).to_be_visible()
