@@ -1,10 +1,11 @@
-"""That the processes which hash leave room for pages, and are replaced."""
+"""The hash of a password, and the processes that make it: they leave room for pages, and are replaced."""
 
 import os
 import resource
 import signal
 import sys
 from pathlib import Path
+from threading import Barrier, BoundedSemaphore
 from unittest.mock import Mock
 
 import pytest
@@ -15,8 +16,39 @@ from accounts.security import hash_process, hashers
 from accounts.security.hash_process import CORES
 from tests.conftest import PASSWORD
 from tests.hashers import QuickArgon2Hasher
+from tests.tokens.racing import together
 
 PARAMETERS = QuickArgon2Hasher().params()
+
+
+class TestArgon2Hasher:
+    def test_hashes_by_the_second_recommendation_of_rfc_9106(self):
+        encoded = hashers.Argon2Hasher().encode("password", "saltsaltsalt")
+        assert encoded.startswith("argon2$argon2id$v=19$m=65536,t=3,p=4$")
+
+    def test_a_burst_takes_no_more_than_the_slots(self, monkeypatch):
+        """Two hashes at work wait for each other; a third would break the barrier for all."""
+        monkeypatch.setattr(hash_process, "_slots", BoundedSemaphore(2))
+        monkeypatch.setattr(hash_process, "_free", [])
+        meeting, running, most = Barrier(2), [], []
+
+        def work(question):
+            running.append(1)
+            meeting.wait(30)
+            most.append(len(running))
+            meeting.wait(30)
+            running.pop()
+            return '"$hash"'
+
+        monkeypatch.setattr(hash_process, "HashProcess", Mock(return_value=Mock(ask=work)))
+        hasher = hashers.Argon2Hasher()
+        together([lambda: hasher.encode("a", "saltsalt")] * 6)
+        assert most == [2] * 6
+
+    def test_a_slot_is_given_back_after_an_error(self):
+        for _ in range(5):
+            with pytest.raises(HashingError):
+                hashers.Argon2Hasher().encode("password", "short")
 
 
 class TestTheProcess:

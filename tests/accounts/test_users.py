@@ -1,10 +1,6 @@
-"""People: names and addresses that are one of a kind, how they are found, and the hash of a password."""
-
-import threading
-from unittest.mock import Mock
+"""People: names and addresses that are one of a kind, and how they are found."""
 
 import pytest
-from argon2.exceptions import HashingError
 from asgiref.sync import async_to_sync
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
@@ -12,11 +8,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.security import hash_process, hashers
 from accounts.security.backends import UsernameOrEmailBackend
 from accounts.security.validators import MaximumLengthValidator
 from tests.conftest import PASSWORD
-from tests.tokens.racing import together
 
 
 class TestUser:
@@ -59,33 +53,3 @@ class TestNameOrAddressBackend:
     @pytest.mark.parametrize("missing", [{"username": "bob"}, {"password": PASSWORD}])
     def test_needs_both(self, bob, missing):
         assert UsernameOrEmailBackend().authenticate(None, **missing) is None
-
-
-class TestArgon2Hasher:
-    def test_hashes_by_the_second_recommendation_of_rfc_9106(self):
-        encoded = hashers.Argon2Hasher().encode("password", "saltsaltsalt")
-        assert encoded.startswith("argon2$argon2id$v=19$m=65536,t=3,p=4$")
-
-    def test_a_burst_takes_no_more_than_the_slots(self, monkeypatch):
-        """Two hashes at work wait for each other; a third would break the barrier for all."""
-        monkeypatch.setattr(hash_process, "_slots", threading.BoundedSemaphore(2))
-        monkeypatch.setattr(hash_process, "_free", [])
-        meeting, running, most = threading.Barrier(2), [], []
-
-        def work(question):
-            running.append(1)
-            meeting.wait(30)
-            most.append(len(running))
-            meeting.wait(30)
-            running.pop()
-            return '"$hash"'
-
-        monkeypatch.setattr(hash_process, "HashProcess", Mock(return_value=Mock(ask=work)))
-        hasher = hashers.Argon2Hasher()
-        together([lambda: hasher.encode("a", "saltsalt")] * 6)
-        assert most == [2] * 6
-
-    def test_a_slot_is_given_back_after_an_error(self):
-        for _ in range(5):
-            with pytest.raises(HashingError):
-                hashers.Argon2Hasher().encode("password", "short")
