@@ -2,7 +2,7 @@
 
 Pauses grow and no account is ever locked: a stranger who guesses a user's password blocks buckets of their own, and
 those that they share with an owner who is elsewhere open again within a minute. A browser in which the owner has signed
-in before has a bucket of its own, which no stranger can block. docs/reference/accounts.md shows the figures.
+in before has a bucket of its own, which no stranger can block. The figures are in limits.py.
 """
 
 import logging
@@ -207,6 +207,7 @@ def _known_browser(request: HttpRequest, limit: Limit, account: User | str) -> k
 
 
 def _bucket(limit: Limit, kind: str, rate: Rate | None, *who: str) -> list[Bucket]:
+    """Return the one bucket of this kind, or none without a rate or where it is not known whose attempts it counts."""
     if rate is None or not all(who):
         return []
     digest = salted_hmac(_SALT, "\n".join((limit.name, kind, *who)), algorithm="sha256").hexdigest()

@@ -95,7 +95,7 @@ def staff(using: Callable[[str], Client], carol: User, sign_in: Callable[..., An
 
 
 @pytest.fixture(autouse=True)
-def _fresh_gates() -> None:
+def _fresh_buckets() -> None:
     rate_limit.reset_all()
 
 

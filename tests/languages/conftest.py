@@ -1,1 +1,1 @@
-from tests.accounts.conftest import _fresh_gates  # noqa: F401  (a fixture)
+from tests.accounts.conftest import _fresh_buckets  # noqa: F401  (a fixture)
