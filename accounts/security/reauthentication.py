@@ -66,7 +66,7 @@ def reauthentication_required(request: Request) -> HttpResponseBase | None:
     """
     if request.method in ("GET", "HEAD"):
         return None
-    if not is_confirmed(request) and (page := ask(request)):
+    if not is_reauthenticated(request) and (page := ask(request)):
         return page
     if any(name.startswith(ReauthenticationForm.prefix) for name in request.POST):
         request.POST = carried_forms.original_form(request)  # type: ignore[assignment]
@@ -79,7 +79,7 @@ def factor_required_first(request: Request) -> HttpResponseBase | None:
 
     For forms that ask for the password themselves: that is one factor, and none of what is typed into them is carried.
     """
-    if is_confirmed(request) or not policy.has_factor(request.user):
+    if is_reauthenticated(request) or not policy.has_factor(request.user):
         return None
     return ask(request) or redirect(escape_leading_slashes(request.get_full_path()))
 
@@ -107,7 +107,7 @@ def ask(request: Request) -> HttpResponse | None:
     return None if form.is_valid() or passkey_form.is_valid() else _page(request, form, passkey_form)
 
 
-def is_confirmed(request: Request) -> bool:
+def is_reauthenticated(request: Request) -> bool:
     """Return whether the user has recently shown who they are, by a second factor if they have one.
 
     A sign-in in a trusted browser has not asked for it. Nor has that of an administrator whose session a package such

@@ -41,7 +41,7 @@ class Sample(forms.Form):
 @login_not_required
 def styleguide(request: HttpRequest) -> HttpResponse:
     form = Sample({"sample-name": "Carol", "sample-email": "carol@"})
-    return render(request, "styleguide.html", {"sample": form, "recent": timezone.now() - timedelta(hours=3)})
+    return render(request, "styleguide.html", {"sample": form, "earlier": timezone.now() - timedelta(hours=3)})
 
 
 @login_not_required
