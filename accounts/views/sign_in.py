@@ -30,7 +30,7 @@ from accounts.providers.exceptions import ProviderError
 from accounts.providers.person import Person
 from accounts.providers.registry import Provider
 from accounts.security import carried_forms, known_browsers, limits, sign_out_notices, throttle
-from accounts.security.next_url import leading_to
+from accounts.security.next_url import leading_to, own_url
 from accounts.security.repeated_forms import repeatable
 from accounts.types import Request
 from tokens.decorators import fresh_session_required, starts_or_ends_session
@@ -97,7 +97,7 @@ class SignIn(LoginView):
 
     def get_redirect_url(self) -> str:
         """Return where `next` leads unless it is this page, which Django would treat as a redirect loop."""
-        url = super().get_redirect_url() or (self.unfinished.next if self.unfinished else "")
+        url = own_url(self.request, super().get_redirect_url()) or (self.unfinished.next if self.unfinished else "")
         return "" if urlsplit(url).path == self.request.path else url
 
     def get_success_url(self) -> str:

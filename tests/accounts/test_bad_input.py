@@ -178,11 +178,11 @@ class TestOtherHosts:
 
 
 @pytest.mark.parametrize("word", ["nowhere", "session_end"])
-def test_a_word_is_no_page_to_go_on_to(here, word):
+def test_a_word_is_no_page_to_go_on_to(here, mike, sign_in, word):
     """Django takes it for the name of a view, which may not exist, or need to be told which session."""
     assert here.get(f"/accounts/checkup/?next={word}").headers["Location"] == "/accounts/activity/"
     confirmed = here.post(f"/accounts/confirm/?next={word}", {"proof-password": PASSWORD})
-    assert confirmed.headers["Location"] == "/"
+    assert confirmed.headers["Location"] == sign_in(Client(), mike, next=word).headers["Location"] == "/"
 
 
 @pytest.mark.django_db(transaction=True)
