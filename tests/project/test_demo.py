@@ -54,7 +54,7 @@ class Demo:
                 return
         pytest.fail(f"The demo did not start: {self.errors.read_text()}")
 
-    def stop(self, by: signal.Signals = signal.SIGINT) -> int:
+    def stop(self, by: signal.Signals) -> int:
         self.process.send_signal(by)
         self.process.communicate(timeout=60)
         return self.process.returncode
@@ -67,7 +67,7 @@ def running(data: Path, *python: str, **environment: str) -> Iterator[Demo]:
         yield demo
     finally:
         if demo.process.poll() is None:
-            demo.stop()
+            demo.stop(signal.SIGTERM)  # A program in the background ignores SIGINT until it serves.
 
 
 @pytest.fixture(scope="module")
