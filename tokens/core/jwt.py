@@ -10,14 +10,14 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import jwt
 
 from .exceptions import ExpiredToken, InvalidToken
-from .keys import ALGORITHMS, Key, KeyRing
+from .keys import ALGORITHMS, KINDS, Key, KeyRing
 
 MAX_LENGTH = 2048
 LEEWAY = 60  # seconds by which the clock of another server may be ahead
@@ -31,9 +31,11 @@ Claim = str | int | bool | None
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)  # RFC 9562 §4
-_jws = jwt.PyJWS()
-with suppress(ValueError):  # PyJWT knows the name by now
-    _jws.register_algorithm("Ed25519", ALGORITHMS["Ed25519"])
+_jws = jwt.PyJWS(algorithms=[])
+for _name in KINDS:
+    _ready = copy(ALGORITHMS[_name])
+    _ready.prepare_key = lambda key: key  # type: ignore[method-assign]  # a ring has examined its keys
+    _jws.register_algorithm(_name, _ready)
 
 
 @dataclass(frozen=True, slots=True)
