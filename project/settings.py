@@ -220,7 +220,7 @@ if env.is_set("TOKENS_ADOPT_ENGINE"):
 for name in filter(env.is_set, os.environ):
     if name.startswith("TOKENS_") and name not in globals():
         raise ImproperlyConfigured(f"{name} is not a setting of this site, see .env.example.")
-TOKENS_REAUTHENTICATION_URL = "confirm"
+TOKENS_REAUTHENTICATION_URL = "confirm"  # The site's own page, so the environment must not name another.
 
 # Cookies. One whose name begins with __Host- cannot be set by a sibling domain or over plain http.
 

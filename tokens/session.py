@@ -184,7 +184,7 @@ def show_sign_in(request: TokenRequest) -> None:
 
 def stores(session: SessionBase, key: str) -> bool:
     """Return whether `key` is in the session itself, and not only shown."""
-    stored = session.keys()
+    stored = session.keys()  # `in` would find what is only shown, too
     return key in stored
 
 

@@ -28,7 +28,7 @@ RACERS = 6
 
 def about_of(row):
     """The values of `row` for another one."""
-    return {name: value for name in ("jti", "created_at", "last_used_at") for value in [getattr(row, name)]}
+    return {name: getattr(row, name) for name in ("jti", "created_at", "last_used_at")}
 
 
 def siblings(row):

@@ -79,13 +79,11 @@ def digest(session_hash: str) -> str:
 
 
 def _backend(path: str) -> Any:
-    from django.contrib.auth.backends import ModelBackend  # which needs the user model, as this module must not
-
-    return load_backend(path) if path else ModelBackend()
+    return load_backend(path or "django.contrib.auth.backends.ModelBackend")
 
 
 def _has_own_get_user(backend: Any) -> bool:
-    from django.contrib.auth.backends import ModelBackend
+    from django.contrib.auth.backends import ModelBackend  # which needs the user model, as this module must not
 
     return type(backend).get_user is not ModelBackend.get_user
 
